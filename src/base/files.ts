@@ -1,0 +1,87 @@
+/** Files that are either whole or absent. Knows hashes, fsync and rename; does not know formats. */
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { CorruptFileError, UserError, messageOf } from './errors.js';
+
+/** SHA-256 of some bytes or text, in hexadecimal. */
+export function hashOf(...parts: readonly (string | Uint8Array)[]): string {
+  const hash = createHash('sha256');
+  for (const part of parts) hash.update(part);
+  return hash.digest('hex');
+}
+
+/** SHA-256 of a file's bytes, in hexadecimal. */
+export async function hashFile(path: string): Promise<string> {
+  const hash = createHash('sha256');
+  for await (const chunk of createReadStream(path)) hash.update(chunk as Buffer);
+  return hash.digest('hex');
+}
+
+/** Makes a rename inside a directory survive a power cut. */
+async function syncDirectory(path: string): Promise<void> {
+  const directory = await open(path, 'r');
+  try {
+    await directory.sync();
+  } catch (error) {
+    if (process.platform !== 'win32') throw error; // Windows cannot sync a directory and does not need it
+  } finally {
+    await directory.close();
+  }
+}
+
+/** Writes a file so that a reader, whatever happens, sees the old content or the new one: temporary file, fsync, rename. */
+export async function writeAtomically(path: string, content: string | Uint8Array): Promise<void> {
+  const temporary = join(dirname(path), `.${basename(path)}.${process.pid}.tmp`);
+  const file = await open(temporary, 'w');
+  try {
+    await file.writeFile(content);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+  await rename(temporary, path);
+  await syncDirectory(dirname(path));
+}
+
+/**
+ * Lets `fill` write into a temporary directory beside `path`, then renames it to `path`: the directory appears whole
+ * or not at all. Refuses, before any work, when `path` exists, unless `overwrite` is set.
+ */
+export async function stageDirectory<T>(
+  path: string,
+  options: { overwrite?: boolean },
+  fill: (directory: string) => Promise<T>,
+): Promise<T> {
+  const exists = await stat(path).then(() => true, () => false);
+  if (exists && !options.overwrite) throw new UserError(`${path} already exists: choose another --out, or pass --overwrite`);
+  const temporary = `${path.replace(/[/\\]+$/, '')}.${process.pid}.tmp`;
+  await rm(temporary, { recursive: true, force: true });
+  await mkdir(temporary, { recursive: true });
+  try {
+    const result = await fill(temporary);
+    if (exists) await rm(path, { recursive: true });
+    await rename(temporary, path);
+    await syncDirectory(dirname(path));
+    return result;
+  } catch (error) {
+    await rm(temporary, { recursive: true, force: true });
+    throw error;
+  }
+}
+
+/** Reads a JSON file of ours. A missing or damaged file is a `CorruptFileError` that names it. */
+export async function readJson(path: string): Promise<unknown> {
+  let text: string;
+  try {
+    text = await readFile(path, 'utf8');
+  } catch (error) {
+    throw new CorruptFileError(`cannot read ${path}: ${messageOf(error)}`, { cause: error });
+  }
+  try {
+    return JSON.parse(text) as unknown;
+  } catch (error) {
+    throw new CorruptFileError(`${path} is not valid JSON: ${messageOf(error)}`, { cause: error });
+  }
+}

@@ -1,0 +1,2 @@
+/** The data wing's door. */
+export * from './schema.js';

@@ -1,0 +1,155 @@
+/**
+ * The tables that every source of logs must produce, and what they become in memory. Knows events, searches, items
+ * and users; does not know files of other systems, batches or models. The same is told to users in docs/events.md.
+ *
+ * On disk (a data directory, written once and never changed):
+ *
+ *   manifest.json     DataManifest: written last, so that its presence means the directory is whole
+ *   feed.parquet      user, ordinal, time, type, item, search
+ *   searches.parquet  user, ordinal, time, query, source, clicked
+ *   items.parquet     index, item, and one VARCHAR column per attribute
+ *   users.parquet     index, user, and one VARCHAR column per attribute
+ *   queries.parquet   index, query, words (the indices of its words, in order)
+ *   words.parquet     index, word
+ *   sources.parquet   index, source
+ *
+ * Order is never guessed from times: `ordinal` (BIGINT) orders all events of a data set, feed and search alike, and
+ * no two events share one. All ids are text, never parsed.
+ */
+
+/** Index 0 of every vocabulary: padding, no real thing. */
+export const PADDING = 0;
+/** Index 1 of every vocabulary: whatever the vocabulary does not contain. */
+export const UNKNOWN = 1;
+/** The first index of a vocabulary that stands for a real thing. */
+export const FIRST_INDEX = 2;
+
+/** The format version that this program reads and writes. */
+export const DATA_FORMAT_VERSION = 1;
+
+/** One row of feed.parquet: somebody acted on an item in the feed (or bought it). */
+export interface FeedEvent {
+  readonly user: string;
+  readonly ordinal: bigint;
+  /** Milliseconds since 1970, UTC; null where the source has no times. */
+  readonly time: number | null;
+  /** view, click, cart, purchase, like, play, … as the source calls it. */
+  readonly type: string;
+  readonly item: string;
+  /** The ordinal of the search that led to this event, null when none did. It is kept out of this event's history. */
+  readonly search: bigint | null;
+}
+
+/** One row of searches.parquet. */
+export interface SearchEvent {
+  readonly user: string;
+  readonly ordinal: bigint;
+  readonly time: number | null;
+  /** The query as typed; it is normalised (NFC, lower case, single spaces) when the vocabulary is made. */
+  readonly query: string;
+  /** How the search was started: typed, suggested, history, …; `unknown` where the source does not say. */
+  readonly source: string;
+  /** Items clicked in its results, each with its own ordinal, so that a later click is not known too early. */
+  readonly clicked: readonly { readonly item: string; readonly ordinal: bigint }[];
+}
+
+/** How many rows were left after a step of the preparation. */
+export interface StepCounts {
+  readonly step: string;
+  readonly users: number;
+  readonly items: number;
+  readonly feed: number;
+  readonly searches: number;
+}
+
+/** manifest.json of a data directory. Holds no clock time: the same input gives the same bytes. */
+export interface DataManifest {
+  readonly format: 'sesrec-data';
+  readonly version: number;
+  readonly source: {
+    readonly importer: string;
+    readonly files: readonly { readonly name: string; readonly sha256: string; readonly bytes: number }[];
+    readonly options: Readonly<Record<string, unknown>>;
+  };
+  readonly counts: readonly StepCounts[];
+  readonly split: { readonly strategy: 'leave-one-out' };
+  /** Sizes including padding and unknown. */
+  readonly sizes: {
+    readonly users: number;
+    readonly items: number;
+    readonly queries: number;
+    readonly words: number;
+    readonly sources: number;
+  };
+  readonly itemAttributes: readonly string[];
+  readonly userAttributes: readonly string[];
+  /** SHA-256 of every Parquet file. */
+  readonly files: Readonly<Record<string, string>>;
+  /** SHA-256 over `files`, in order of name: the identity of the data set. */
+  readonly hash: string;
+}
+
+/** Raw ids and their dense indices; 0 is padding, 1 unknown. */
+export interface Vocabulary {
+  /** Raw id of every index; those of padding and unknown are empty strings and not looked up. */
+  readonly ids: readonly string[];
+  /** The index of a raw id, `UNKNOWN` when it is not in the vocabulary. */
+  index(id: string): number;
+  /** Whether the raw id is in the vocabulary. */
+  has(id: string): boolean;
+}
+
+/** One attribute of items or users, as a vocabulary and a column. */
+export interface AttributeColumn {
+  readonly values: Vocabulary;
+  /** The attribute's value index for every item (or user) index; 0 where it has none. */
+  readonly index: Int32Array;
+}
+
+/** Which held-out event of each user is predicted. */
+export type HeldOut = 'validation' | 'test';
+
+/**
+ * A data directory in memory: columns, grouped by user, in order of ordinals.
+ *
+ * User `u` has feed events `feedOffsets[u]` … `feedOffsets[u + 1] - 1`, searches likewise; search `s` has clicks
+ * `clickOffsets[s]` … `clickOffsets[s + 1] - 1`. Indices of items, queries, sources are vocabulary indices.
+ */
+export interface Dataset {
+  readonly manifest: DataManifest;
+  readonly users: Vocabulary;
+  readonly items: Vocabulary;
+  readonly queries: Vocabulary;
+  readonly words: Vocabulary;
+  readonly sources: Vocabulary;
+  /** Words of query `q`: `queryWords[wordOffsets[q]]` …; every word is in the vocabulary or UNKNOWN. */
+  readonly wordOffsets: Int32Array;
+  readonly queryWords: Int32Array;
+  readonly itemAttributes: ReadonlyMap<string, AttributeColumn>;
+  readonly userAttributes: ReadonlyMap<string, AttributeColumn>;
+
+  readonly feedOffsets: Int32Array;
+  readonly feedItem: Int32Array;
+  readonly feedOrdinal: Float64Array;
+  /** Milliseconds since 1970, NaN where unknown. */
+  readonly feedTime: Float64Array;
+  /** Position (in the search columns) of the search that led to the event, -1 when none did. */
+  readonly feedSearch: Int32Array;
+
+  readonly searchOffsets: Int32Array;
+  readonly searchQuery: Int32Array;
+  readonly searchSource: Int32Array;
+  readonly searchOrdinal: Float64Array;
+  readonly searchTime: Float64Array;
+
+  readonly clickOffsets: Int32Array;
+  readonly clickItem: Int32Array;
+  readonly clickOrdinal: Float64Array;
+
+  /**
+   * Leave-one-out: the feed position (an index into the feed columns) of each user's first held-out event. It is the
+   * validation target, the one after it the test target. Users with fewer than three feed events hold nothing out:
+   * for them it equals `feedOffsets[u + 1]`.
+   */
+  readonly heldOutStart: Int32Array;
+}
