@@ -63,7 +63,7 @@ export class Random {
   }
 
   /** Shuffles in place (Fisher and Yates) and returns the same array. */
-  shuffle<T extends Int32Array | Float64Array | unknown[]>(values: T): T {
+  shuffle(values: Int32Array): Int32Array {
     for (let i = values.length - 1; i > 0; i--) {
       const j = this.integer(i + 1);
       const kept = values[i] as number;

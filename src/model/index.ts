@@ -1,0 +1,2 @@
+/** The model wing's door. */
+export type { Case, Ranker } from './recommender.js';
