@@ -1,0 +1,237 @@
+/**
+ * Ranks the held-out item of every user and sums up. Knows the two protocols and what is removed; does not know how a
+ * ranker scores, nor how results are printed.
+ */
+import { assert, at, Random, UserError } from '../base/index.js';
+import { FIRST_INDEX, type Dataset, type HeldOut } from '../data/index.js';
+import type { Case, Ranker } from '../model/index.js';
+import { candidatesOf, drawCandidates, hashCandidates, holdsOut, type Candidates } from './candidates.js';
+import { chance, everyMetric, place, summarise, type Metrics, type Summary } from './metrics.js';
+
+/** `sampled`: the target among a short list per user. `full`: the target among all items but the seen ones. */
+export type ProtocolName = 'sampled' | 'full';
+
+export interface EvaluateOptions {
+  /** Which held-out event is predicted. */
+  readonly on: HeldOut;
+  readonly protocol: ProtocolName;
+  /** The lists of the sampled protocol; without them, 99 items are drawn uniformly with `seed`. */
+  readonly candidates?: Candidates;
+  /** Evaluate a seeded sample of this many users; the result says so. All users unless told. */
+  readonly users?: number;
+  /** Seed of that sample, and of candidates that are drawn here; 1 unless told. */
+  readonly seed?: number;
+  /** Cases per call of the ranker; 256 unless told, fewer under `full` when the catalogue is large. */
+  readonly batchSize?: number;
+  readonly onProgress?: (done: number, total: number) => void;
+}
+
+/** How a result was got: all that a reader needs before comparing two of them. */
+export interface Protocol {
+  readonly name: ProtocolName;
+  readonly on: HeldOut;
+  readonly split: string;
+  /** How the candidates were drawn, in words. */
+  readonly candidates: string;
+  /** Candidates per user beside the target; under `full` their mean over users. */
+  readonly count: number;
+  /** Identity of the candidate lists, null under `full`. */
+  readonly hash: string | null;
+  /** Seed that the candidates were drawn with, null where nothing was drawn here. */
+  readonly seed: number | null;
+  /** Whether items known from the history before the target are out of the race. */
+  readonly seenItemsRemoved: boolean;
+  readonly tieRule: string;
+  /** Set when only a sample of the users was evaluated. */
+  readonly sample: { readonly users: number; readonly of: number; readonly seed: number } | null;
+  /** Targets left out because their history lacks feed events or searches (data sets with `requireBoth`). */
+  readonly leftOut: number;
+}
+
+export interface Evaluation extends Summary {
+  readonly ranker: string;
+  /** What guessing gets on the same candidates, exactly. */
+  readonly chance: Metrics;
+  readonly protocol: Protocol;
+  /** One entry per user, in order of user index: every metric follows from these. */
+  readonly ranks: { readonly user: Int32Array; readonly better: Int32Array; readonly tied: Int32Array };
+}
+
+export const TIE_RULE = 'each metric is its mean over the ranks that the target may take among candidates of equal score';
+
+/**
+ * Evaluates a ranker on one held-out event per user (leave-one-out): the last but one on validation, the last on test.
+ *
+ * sampled: the target among the user's candidates. full: the target among all items, without those in the history
+ * before the target (feed events, so for test also the validation item; items clicked in searches of the history);
+ * the target itself always stays. Ties: see `TIE_RULE`. A NaN score or no user to evaluate is a `UserError`.
+ * Source: SESRec, section 5.1.2 (sampled); Krichene and Rendle, KDD 2020 (why to look at full).
+ */
+export async function evaluate(ranker: Ranker, dataset: Dataset, options: EvaluateOptions): Promise<Evaluation> {
+  const { on, protocol, seed = 1 } = options;
+  for (const [what, value] of [['users', options.users], ['batchSize', options.batchSize]] as const) {
+    if (value !== undefined && (!Number.isInteger(value) || value < 1)) throw new UserError(`${what} is ${value}: give a whole number from 1`);
+  }
+  const { cases, leftOut, sample } = chooseCases(dataset, on, options.users, seed);
+  const lists = protocol === 'sampled' ? (options.candidates ?? drawCandidates(dataset, { seed })) : undefined;
+  const batchSize = options.batchSize ?? (lists ? 256 : Math.min(256, Math.max(1, Math.floor(2 ** 24 / dataset.items.ids.length))));
+
+  const better = new Int32Array(cases.length);
+  const tied = new Int32Array(cases.length);
+  const counts = new Int32Array(cases.length);
+  for (let start = 0; start < cases.length; start += batchSize) {
+    const batch = cases.slice(start, start + batchSize);
+    const places = lists ? await rankAmongLists(ranker, dataset, batch, lists) : await rankAmongAll(ranker, dataset, batch);
+    for (const [i, found] of places.entries()) {
+      better[start + i] = found.better;
+      tied[start + i] = found.tied;
+      counts[start + i] = found.count;
+    }
+    options.onProgress?.(start + batch.length, cases.length);
+  }
+  return {
+    ranker: ranker.name,
+    ...summarise({ better, tied }),
+    chance: meanChance(counts),
+    protocol: {
+      name: protocol,
+      on,
+      split: dataset.manifest.split.strategy,
+      candidates: lists ? describe(lists) : 'all items of the catalogue',
+      count: counts.reduce((sum, count) => sum + count, 0) / counts.length,
+      hash: lists ? hashCandidates(lists, dataset) : null,
+      seed: lists?.seed ?? null,
+      seenItemsRemoved: protocol === 'full',
+      tieRule: TIE_RULE,
+      sample,
+      leftOut,
+    },
+    ranks: { user: Int32Array.from(cases, ({ user }) => user), better, tied },
+  };
+}
+
+interface Place {
+  readonly better: number;
+  readonly tied: number;
+  /** Candidates beside the target. */
+  readonly count: number;
+}
+
+async function rankAmongLists(ranker: Ranker, dataset: Dataset, cases: readonly Case[], lists: Candidates): Promise<Place[]> {
+  const perCase = 1 + lists.count;
+  const candidates = new Int32Array(cases.length * perCase);
+  for (const [row, { user, feedPosition }] of cases.entries()) {
+    const list = candidatesOf(lists, user);
+    if (!list) throw new UserError(`no candidates for user ${JSON.stringify(dataset.users.ids[user])}: draw them for this data set`);
+    candidates[row * perCase] = targetOf(dataset, feedPosition);
+    candidates.set(list, row * perCase + 1);
+  }
+  const scores = await ranker.score(cases, candidates, perCase);
+  assert(scores.length === candidates.length, `${ranker.name} gave ${scores.length} scores for ${candidates.length} candidates`);
+  return cases.map(({ user }, row) => {
+    const found = place(at(scores, row * perCase), scores.subarray(row * perCase + 1, (row + 1) * perCase));
+    return { ...(found ?? failOnNaN(ranker, dataset, user)), count: lists.count };
+  });
+}
+
+async function rankAmongAll(ranker: Ranker, dataset: Dataset, cases: readonly Case[]): Promise<Place[]> {
+  const items = dataset.items.ids.length;
+  const scores = await ranker.scoreAll(cases);
+  assert(scores.length === cases.length * items, `${ranker.name} gave ${scores.length} scores for ${cases.length} x ${items} items`);
+  return cases.map((moment, row) => {
+    const target = targetOf(dataset, moment.feedPosition);
+    const removed = seenBefore(dataset, moment).add(target);
+    const kept = new Float32Array(items - FIRST_INDEX - removed.size);
+    let count = 0;
+    for (let item = FIRST_INDEX; item < items; item++) {
+      if (!removed.has(item)) kept[count++] = at(scores, row * items + item);
+    }
+    const found = place(at(scores, row * items + target), kept);
+    return { ...(found ?? failOnNaN(ranker, dataset, moment.user)), count };
+  });
+}
+
+/**
+ * The items in the history of a case: feed events before its position, and clicks before its target in searches of
+ * the history, to which the search that led to the target does not belong. Nothing before it: an empty set.
+ */
+export function seenBefore(dataset: Dataset, { user, feedPosition }: Case): Set<number> {
+  const seen = new Set<number>(dataset.feedItem.subarray(at(dataset.feedOffsets, user), feedPosition));
+  const now = momentOf(dataset, { user, feedPosition });
+  for (const search of searchesBefore(dataset, { user, feedPosition })) {
+    for (let click = at(dataset.clickOffsets, search); click < at(dataset.clickOffsets, search + 1); click++) {
+      if (at(dataset.clickOrdinal, click) < now) seen.add(at(dataset.clickItem, click));
+    }
+  }
+  for (let meaningless = 0; meaningless < FIRST_INDEX; meaningless++) seen.delete(meaningless);
+  return seen;
+}
+
+/** Positions of the searches in the history of a case. */
+function searchesBefore(dataset: Dataset, { user, feedPosition }: Case): number[] {
+  const now = momentOf(dataset, { user, feedPosition });
+  const leading = feedPosition < at(dataset.feedOffsets, user + 1) ? at(dataset.feedSearch, feedPosition) : -1;
+  const searches: number[] = [];
+  for (let search = at(dataset.searchOffsets, user); search < at(dataset.searchOffsets, user + 1); search++) {
+    if (at(dataset.searchOrdinal, search) < now && search !== leading) searches.push(search);
+  }
+  return searches;
+}
+
+/** The ordinal of a case's target; infinite for "now", after everything logged. */
+function momentOf(dataset: Dataset, { user, feedPosition }: Case): number {
+  return feedPosition < at(dataset.feedOffsets, user + 1) ? at(dataset.feedOrdinal, feedPosition) : Number.POSITIVE_INFINITY;
+}
+
+function targetOf(dataset: Dataset, feedPosition: number): number {
+  const item = at(dataset.feedItem, feedPosition);
+  assert(item >= FIRST_INDEX, `the target at feed position ${feedPosition} is not in the catalogue`);
+  return item;
+}
+
+/** The cases to evaluate, in order of user index. */
+function chooseCases(
+  dataset: Dataset,
+  on: HeldOut,
+  wanted: number | undefined,
+  seed: number,
+): { cases: Case[]; leftOut: number; sample: Protocol['sample'] } {
+  const requireBoth = dataset.manifest.source.options['requireBoth'] === true;
+  const cases: Case[] = [];
+  let leftOut = 0;
+  for (let user = FIRST_INDEX; user < dataset.users.ids.length; user++) {
+    if (!holdsOut(dataset, user)) continue;
+    const moment = { user, feedPosition: at(dataset.heldOutStart, user) + (on === 'test' ? 1 : 0) };
+    const hasBoth = moment.feedPosition > at(dataset.feedOffsets, user) && searchesBefore(dataset, moment).length > 0;
+    if (requireBoth && !hasBoth) leftOut++;
+    else cases.push(moment);
+  }
+  if (cases.length === 0) {
+    throw new UserError(
+      leftOut > 0
+        ? `nothing to evaluate: all ${leftOut} ${on} targets lack feed events or searches before them`
+        : 'nothing to evaluate: no user has the three feed events that leave-one-out needs',
+    );
+  }
+  if (wanted === undefined || wanted >= cases.length) return { cases, leftOut, sample: null };
+  const order = new Random(seed, 'evaluated-users').shuffle(Int32Array.from(cases.keys())).subarray(0, wanted).sort();
+  return { cases: Array.from(order, (i) => cases[i] as Case), leftOut, sample: { users: wanted, of: cases.length, seed } };
+}
+
+function meanChance(counts: Int32Array): Metrics {
+  const byCount = new Map<number, number>();
+  for (const count of counts) byCount.set(count, (byCount.get(count) ?? 0) + 1);
+  if (byCount.size === 1) return chance(at(counts, 0) + 1);
+  const levels = Array.from(byCount, ([count, users]) => ({ level: chance(count + 1), users }));
+  return everyMetric((name) => levels.reduce((sum, { level, users }) => sum + level[name] * users, 0) / counts.length);
+}
+
+function describe(lists: Candidates): string {
+  return lists.origin === 'uniform'
+    ? `${lists.count} items per user, uniform without replacement from those the user never interacted with`
+    : `${lists.count} items per user, from the file ${lists.origin}`;
+}
+
+function failOnNaN(ranker: Ranker, dataset: Dataset, user: number): never {
+  throw new UserError(`${ranker.name} scores items for user ${JSON.stringify(dataset.users.ids[user])} as NaN, which has no rank: the model is broken, look at its training losses`);
+}

@@ -1,0 +1,15 @@
+/** The evaluation wing's door. */
+export {
+  candidatesFileName,
+  candidatesOf,
+  drawCandidates,
+  hashCandidates,
+  loadOrDrawCandidates,
+  readCandidatesFile,
+  saveCandidates,
+  type Candidates,
+  type DrawOptions,
+} from './candidates.js';
+export { evaluate, TIE_RULE, type EvaluateOptions, type Evaluation, type Protocol, type ProtocolName } from './evaluate.js';
+export { chance, hit, METRICS, metricsOf, ndcg, place, reciprocalRank, summarise } from './metrics.js';
+export type { MetricName, Metrics, Ranks, Summary } from './metrics.js';
