@@ -1,2 +1,7 @@
 /** The data wing's door. */
 export * from './schema.js';
+export { normaliseQuery, splitWords, vocabularyOf } from './vocabulary.js';
+export { linkDataset, loadDataset, readManifest } from './load.js';
+export { importInteractions, type InteractionsOptions } from './sources/interactions.js';
+export { type ImportOptions, type ImportResult } from './sources/import.js';
+export { TIME_UNITS, type TimeUnit } from './sources/times.js';

@@ -1,0 +1,192 @@
+/**
+ * The one file that meets DuckDB: an in-memory database that runs SQL, takes rows in and gives columns out. Knows
+ * SQL values, connections and the engine's errors; does not know what the tables mean.
+ */
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import {
+  BIGINT, DOUBLE, DuckDBDataChunk, DuckDBInstance, INTEGER, VARCHAR,
+  type DuckDBAppender, type DuckDBConnection, type DuckDBMaterializedResult, type DuckDBType, type DuckDBValue,
+} from '@duckdb/node-api';
+import { messageOf } from '../base/index.js';
+
+/** The SQL types of tables that rows are written to. */
+export type ColumnType = 'VARCHAR' | 'BIGINT' | 'INTEGER' | 'DOUBLE';
+
+/** One value of a row; numbers of a BIGINT column are safe integers. */
+export type Cell = string | number | null;
+
+/** How a column of a result is read: null becomes 0, NaN and '' respectively. */
+export type ColumnKind = 'integer' | 'number' | 'text';
+
+/** What a column of each kind is read into. */
+export interface ColumnOf {
+  readonly integer: Int32Array;
+  readonly number: Float64Array;
+  readonly text: string[];
+}
+
+/** The engine refused or failed; the message is the first line of its own. */
+export class DatabaseError extends Error {
+  override readonly name = 'DatabaseError';
+}
+
+const ROWS_OF_CHUNK = 2048; // DuckDB's vector size
+const TYPES: Readonly<Record<ColumnType, DuckDBType>> = { VARCHAR, BIGINT, INTEGER, DOUBLE };
+
+/** A text as an SQL literal. */
+export function literal(text: string): string {
+  return `'${text.replaceAll("'", "''")}'`;
+}
+
+/** A name as an SQL identifier. */
+export function identifier(name: string): string {
+  return `"${name.replaceAll('"', '""')}"`;
+}
+
+/** SQL that reads exactly one Parquet file: no pattern, no columns made from the names of folders. */
+export function parquetTable(path: string): string {
+  const exact = resolve(path).replaceAll(/[*?[]/g, '[$&]');
+  return `read_parquet(${literal(exact)}, hive_partitioning = false)`;
+}
+
+/** SQL that writes the rows of `query` to a Parquet file. */
+export function copyToParquet(query: string, path: string): string {
+  return `COPY (${query}) TO ${literal(resolve(path))} (FORMAT parquet, COMPRESSION zstd)`;
+}
+
+async function translated<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    throw new DatabaseError(messageOf(error).split('\n', 1)[0] as string, { cause: error });
+  }
+}
+
+/** Appends rows to a table, in order. Nothing is sure to be there before `finish`. */
+export class TableWriter {
+  readonly #appender: DuckDBAppender;
+  readonly #types: readonly DuckDBType[];
+  readonly #rows: DuckDBValue[][] = [];
+
+  constructor(appender: DuckDBAppender, types: readonly DuckDBType[]) {
+    this.#appender = appender;
+    this.#types = types;
+  }
+
+  /** Adds one row: a cell for every column of the table. */
+  row(...cells: readonly Cell[]): void {
+    this.#rows.push(cells.map((cell, i) => (typeof cell === 'number' && this.#types[i] === BIGINT ? BigInt(cell) : cell)));
+    if (this.#rows.length === ROWS_OF_CHUNK) this.#flush();
+  }
+
+  /** Makes every row visible to SQL. */
+  finish(): void {
+    this.#flush();
+    this.#appender.closeSync();
+  }
+
+  #flush(): void {
+    if (this.#rows.length === 0) return;
+    const chunk = DuckDBDataChunk.create(this.#types, this.#rows.length);
+    chunk.setRows(this.#rows);
+    this.#appender.appendDataChunk(chunk);
+    this.#rows.length = 0;
+  }
+}
+
+/** An in-memory database. */
+export class Database {
+  readonly #instance: DuckDBInstance;
+  readonly #connection: DuckDBConnection;
+
+  private constructor(instance: DuckDBInstance, connection: DuckDBConnection) {
+    this.#instance = instance;
+    this.#connection = connection;
+  }
+
+  /**
+   * Opens an empty database. With one thread (the default) rows keep the order in which they were written, and a
+   * written file has the same bytes every time. It never loads extensions from the network.
+   */
+  static async open(threads = 1): Promise<Database> {
+    return translated(async () => {
+      const instance = await DuckDBInstance.create(':memory:', {
+        threads: String(threads),
+        autoinstall_known_extensions: 'false',
+        autoload_known_extensions: 'false',
+        temp_directory: join(tmpdir(), `sesrec-duckdb-${process.pid}`), // made only when memory runs out
+      });
+      return new Database(instance, await instance.connect());
+    });
+  }
+
+  /** Runs one statement; `values` fill its $name parameters. */
+  async run(sql: string, values: Readonly<Record<string, Cell>> = {}): Promise<void> {
+    await this.#result(sql, values);
+  }
+
+  /** Makes a table and returns its writer. */
+  async create(table: string, columns: readonly (readonly [name: string, type: ColumnType])[]): Promise<TableWriter> {
+    await this.run(`CREATE TABLE ${identifier(table)} (${columns.map(([name, type]) => `${identifier(name)} ${type}`).join(', ')})`);
+    const appender = await translated(async () => this.#connection.createAppender(table));
+    return new TableWriter(appender, columns.map(([, type]) => TYPES[type]));
+  }
+
+  /**
+   * Reads the columns of a query, in order, each as the kind given for it. The names of `kinds` are for the reader of
+   * the code; it is their order that says which column is which.
+   */
+  async read<const K extends Readonly<Record<string, ColumnKind>>>(
+    sql: string, kinds: K, values: Readonly<Record<string, Cell>> = {},
+  ): Promise<{ -readonly [N in keyof K]: ColumnOf[K[N]] }> {
+    const result = await this.#result(sql, values);
+    const names = Object.keys(kinds);
+    const columns: Record<string, Int32Array | Float64Array | string[]> = {};
+    for (const name of names) {
+      const kind = kinds[name] as ColumnKind;
+      columns[name] = kind === 'integer' ? new Int32Array(result.rowCount)
+        : kind === 'number' ? new Float64Array(result.rowCount)
+        : Array.from<string>({ length: result.rowCount });
+    }
+    let start = 0;
+    for (let chunk = await result.fetchChunk(); chunk && chunk.rowCount > 0; chunk = await result.fetchChunk()) {
+      for (const [i, name] of names.entries()) {
+        const column = columns[name] as Int32Array | Float64Array | string[];
+        const vector = chunk.getColumnVector(i);
+        const missing = kinds[name] === 'text' ? '' : kinds[name] === 'number' ? NaN : 0;
+        for (let row = 0; row < chunk.rowCount; row++) {
+          const value = vector.getItem(row) ?? missing;
+          column[start + row] = (typeof value === 'bigint' ? Number(value) : value) as never;
+        }
+      }
+      start += chunk.rowCount;
+    }
+    return columns as { -readonly [N in keyof K]: ColumnOf[K[N]] };
+  }
+
+  /** The one number that a query gives. */
+  async number(sql: string, values: Readonly<Record<string, Cell>> = {}): Promise<number> {
+    return (await this.read(sql, { value: 'number' }, values)).value[0] as number;
+  }
+
+  /** Frees the memory. */
+  close(): void {
+    this.#connection.closeSync();
+    this.#instance.closeSync();
+  }
+
+  async #result(sql: string, values: Readonly<Record<string, Cell>>): Promise<DuckDBMaterializedResult> {
+    return translated(async () => this.#connection.run(sql, { ...values }));
+  }
+}
+
+/** Opens a database, hands it to `work` and closes it, whatever happens. */
+export async function withDatabase<T>(work: (database: Database) => Promise<T>, threads = 1): Promise<T> {
+  const database = await Database.open(threads);
+  try {
+    return await work(database);
+  } finally {
+    database.close();
+  }
+}

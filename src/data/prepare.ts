@@ -1,0 +1,222 @@
+/**
+ * Turns the tables of a source into a data directory: filter, vocabularies, counts, Parquet files, manifest. Knows the
+ * canonical tables, the hold-out and what a vocabulary may see; does not know where the tables came from.
+ *
+ * A source leaves these tables in the database (see `schema.ts` for their meaning):
+ *
+ *   feed      user, ordinal, time, type, item, search
+ *   searches  user, ordinal, time, query, source
+ *   clicks    search, item, ordinal         (folded into searches.clicked here; the first click of an item counts)
+ *   items     index, item, and its attributes          index: the order of rows
+ *   users     index, user, and its attributes
+ */
+import { open } from 'node:fs/promises';
+import { join } from 'node:path';
+import { UserError, hashFile, hashOf, writeAtomically } from '../base/index.js';
+import { copyToParquet, identifier, type ColumnType, type Database, type TableWriter } from './database.js';
+import { DATA_FORMAT_VERSION, FIRST_INDEX, type DataManifest, type StepCounts } from './schema.js';
+import { normaliseQuery, splitWords } from './vocabulary.js';
+
+/** The Parquet files of a data directory. */
+export const DATA_FILES = [
+  'feed.parquet', 'items.parquet', 'queries.parquet', 'searches.parquet', 'sources.parquet', 'users.parquet', 'words.parquet',
+] as const;
+
+/** What a source says about itself. */
+export interface SourceDescription {
+  readonly source: DataManifest['source'];
+  readonly itemAttributes: readonly string[];
+  readonly userAttributes: readonly string[];
+}
+
+/** The writers of the tables that every source fills with events. */
+export interface EventWriters {
+  /** user, ordinal, time, type, item, search */
+  readonly feed: TableWriter;
+  /** user, ordinal, time, query, source */
+  readonly searches: TableWriter;
+  /** search (its ordinal), item, ordinal */
+  readonly clicks: TableWriter;
+}
+
+/** Makes the empty tables for events. */
+export async function createEventTables(database: Database): Promise<EventWriters> {
+  return {
+    feed: await database.create('feed', [
+      ['user', 'VARCHAR'], ['ordinal', 'BIGINT'], ['time', 'DOUBLE'], ['type', 'VARCHAR'], ['item', 'VARCHAR'], ['search', 'BIGINT'],
+    ]),
+    searches: await database.create('searches', [
+      ['user', 'VARCHAR'], ['ordinal', 'BIGINT'], ['time', 'DOUBLE'], ['query', 'VARCHAR'], ['source', 'VARCHAR'],
+    ]),
+    clicks: await database.create('clicks', [['search', 'BIGINT'], ['item', 'VARCHAR'], ['ordinal', 'BIGINT']]),
+  };
+}
+
+/** Makes the empty table of items or users (`key`) and their attributes. */
+export async function createAttributeTable(database: Database, key: 'item' | 'user', attributes: readonly string[]): Promise<TableWriter> {
+  const columns: [string, ColumnType][] = [['index', 'BIGINT'], [key, 'VARCHAR'], ...attributes.map((name): [string, ColumnType] => [name, 'VARCHAR'])];
+  return database.create(`${key}s`, columns);
+}
+
+/**
+ * Refuses attribute names that a Parquet table cannot hold beside ours: our own column names, and names that differ
+ * only in case.
+ */
+export function checkAttributeNames(key: 'item' | 'user', names: readonly string[], where: string): void {
+  const seen = new Set(['index', key]);
+  for (const name of names) {
+    const folded = name.toLowerCase();
+    if (seen.has(folded)) {
+      throw new UserError(`${where}: the attribute ${JSON.stringify(name)} has the name of another column (case aside, and "index" and "${key}" are ours): rename it`);
+    }
+    seen.add(folded);
+  }
+}
+
+async function countStep(database: Database, step: string, feed: string, searches: string): Promise<StepCounts> {
+  return {
+    step,
+    users: await database.number(`SELECT count(DISTINCT user) FROM (SELECT user FROM ${feed} UNION ALL SELECT user FROM ${searches})`),
+    items: await database.number(`SELECT count(DISTINCT item) FROM (SELECT item FROM ${feed} UNION ALL
+      SELECT item FROM clicks WHERE search IN (SELECT ordinal FROM ${searches}))`),
+    feed: await database.number(`SELECT count(*) FROM ${feed}`),
+    searches: await database.number(`SELECT count(*) FROM ${searches}`),
+  };
+}
+
+/** Drops the users who never searched or never acted in the feed. */
+async function requireBothSides(database: Database): Promise<void> {
+  await database.run('DELETE FROM feed WHERE user NOT IN (SELECT user FROM searches)');
+  await database.run('DELETE FROM searches WHERE user NOT IN (SELECT user FROM feed)');
+  await database.run('DELETE FROM clicks WHERE search NOT IN (SELECT ordinal FROM searches)');
+}
+
+/** Makes the views of what a vocabulary of queries may see: everything before a user's first held-out event. */
+async function createTrainingViews(database: Database): Promise<void> {
+  // From the end: 1 is the test event, 2 the validation event; users with fewer than three hold nothing out.
+  await database.run(`CREATE TABLE ranked AS SELECT *, row_number() OVER (PARTITION BY user ORDER BY ordinal DESC) AS from_end,
+    count(*) OVER (PARTITION BY user) AS events FROM feed`);
+  await database.run('CREATE VIEW held_out AS SELECT * FROM ranked WHERE events >= 3 AND from_end <= 2');
+  await database.run('CREATE VIEW training_feed AS SELECT * FROM ranked WHERE events < 3 OR from_end > 2');
+  await database.run(`CREATE VIEW training_searches AS SELECT searches.* FROM searches
+    LEFT JOIN (SELECT user, min(ordinal) AS start FROM held_out GROUP BY user) AS held ON held.user = searches.user
+    WHERE (start IS NULL OR ordinal < start)
+      AND ordinal NOT IN (SELECT search FROM held_out WHERE search IS NOT NULL)`);
+}
+
+/** Makes the tables of indices: `item_index`, `user_index`, `source_index`. */
+async function createIndices(database: Database, attributes: { items: readonly string[]; users: readonly string[] }): Promise<void> {
+  const selected = (names: readonly string[], table: string): string => names.map((name) => `, ${table}.${identifier(name)}`).join('');
+  const index = (order: string): string => `CAST(row_number() OVER (ORDER BY ${order}) + ${FIRST_INDEX - 1} AS INTEGER) AS "index"`;
+  await database.run(`CREATE TABLE item_index AS
+    SELECT ${index('part, place')}, entries.item${selected(attributes.items, 'items')} FROM (
+      SELECT item, 0 AS part, "index" AS place FROM items
+      UNION ALL
+      SELECT item, 1, min(ordinal) FROM (SELECT item, ordinal FROM feed UNION ALL SELECT item, ordinal FROM clicks)
+      WHERE item NOT IN (SELECT item FROM items) GROUP BY item
+    ) AS entries LEFT JOIN items ON items.item = entries.item`);
+  await database.run(`CREATE TABLE user_index AS
+    SELECT ${index('place')}, entries.user${selected(attributes.users, 'users')} FROM (
+      SELECT user, min(ordinal) AS place FROM (SELECT user, ordinal FROM feed UNION ALL SELECT user, ordinal FROM searches) GROUP BY user
+    ) AS entries LEFT JOIN users ON users.user = entries.user`);
+  await database.run(`CREATE TABLE source_index AS
+    SELECT ${index('place')}, source FROM (SELECT source, min(ordinal) AS place FROM training_searches GROUP BY source)`);
+}
+
+/** Makes `query_index`, `query_words` and `word_index` of the queries of training searches. */
+async function createQueryIndices(database: Database): Promise<{ queries: number; words: number }> {
+  const { query: typed } = await database.read(
+    'SELECT query FROM (SELECT query, min(ordinal) AS place FROM training_searches GROUP BY query) ORDER BY place',
+    { query: 'text' },
+  );
+  const queryWriter = await database.create('query_index', [['index', 'INTEGER'], ['query', 'VARCHAR']]);
+  const linkWriter = await database.create('query_words', [['query', 'INTEGER'], ['position', 'INTEGER'], ['word', 'INTEGER']]);
+  const wordWriter = await database.create('word_index', [['index', 'INTEGER'], ['word', 'VARCHAR']]);
+  const words = new Map<string, number>();
+  const queries = new Set<string>();
+  for (const text of typed) {
+    const query = normaliseQuery(text);
+    if (query === '' || queries.has(query)) continue;
+    const index = FIRST_INDEX + queries.size;
+    queries.add(query);
+    queryWriter.row(index, query);
+    for (const [position, word] of splitWords(query).entries()) {
+      let wordIndex = words.get(word);
+      if (wordIndex === undefined) {
+        wordIndex = FIRST_INDEX + words.size;
+        words.set(word, wordIndex);
+        wordWriter.row(wordIndex, word);
+      }
+      linkWriter.row(index, position, wordIndex);
+    }
+  }
+  for (const writer of [queryWriter, linkWriter, wordWriter]) writer.finish();
+  return { queries: FIRST_INDEX + queries.size, words: FIRST_INDEX + words.size };
+}
+
+/** Writes every Parquet file, each safe on the disk, and returns their hashes. */
+async function writeFiles(database: Database, directory: string): Promise<Record<string, string>> {
+  const contents: Readonly<Record<(typeof DATA_FILES)[number], string>> = {
+    'feed.parquet': 'SELECT user, ordinal, time, type, item, search FROM feed ORDER BY ordinal',
+    'items.parquet': 'SELECT * FROM item_index ORDER BY "index"',
+    'queries.parquet': `SELECT "index", query_index.query,
+      coalesce(list(word ORDER BY position) FILTER (word IS NOT NULL), CAST([] AS INTEGER[])) AS words
+      FROM query_index LEFT JOIN query_words ON query_words.query = "index" GROUP BY ALL ORDER BY "index"`,
+    'searches.parquet': `SELECT user, searches.ordinal, time, query, source,
+      coalesce(clicked, CAST([] AS STRUCT(item VARCHAR, ordinal BIGINT)[])) AS clicked
+      FROM searches LEFT JOIN (
+        SELECT search, list({'item': item, 'ordinal': ordinal} ORDER BY ordinal) AS clicked
+        FROM (SELECT search, item, min(ordinal) AS ordinal FROM clicks GROUP BY search, item) GROUP BY search
+      ) AS folded ON folded.search = searches.ordinal ORDER BY searches.ordinal`,
+    'sources.parquet': 'SELECT * FROM source_index ORDER BY "index"',
+    'users.parquet': 'SELECT * FROM user_index ORDER BY "index"',
+    'words.parquet': 'SELECT * FROM word_index ORDER BY "index"',
+  };
+  const hashes: Record<string, string> = {};
+  for (const name of DATA_FILES) {
+    const path = join(directory, name);
+    await database.run(copyToParquet(contents[name], path));
+    const file = await open(path, 'r+');
+    await file.sync();
+    await file.close();
+    hashes[name] = await hashFile(path);
+  }
+  return hashes;
+}
+
+/** The identity of a data set, from the hashes of its files. */
+export function hashOfFiles(files: Readonly<Record<string, string>>): string {
+  return hashOf(...Object.keys(files).sort().map((name) => `${name} ${files[name]}\n`));
+}
+
+/** Makes the data directory in `directory`, which exists and is empty, from the tables in the database. */
+export async function prepareDirectory(database: Database, directory: string, described: SourceDescription): Promise<DataManifest> {
+  const { source, itemAttributes, userAttributes } = described;
+  const counts = [await countStep(database, 'imported', 'feed', 'searches')];
+  if (source.options['requireBoth'] === true) {
+    await requireBothSides(database);
+    counts.push(await countStep(database, 'users with both feed and searches', 'feed', 'searches'));
+  }
+  if (counts.at(-1)?.users === 0) throw new UserError('nothing is left to import: no user has both searches and feed events; leave out --require-both');
+  await createTrainingViews(database);
+  counts.push(await countStep(database, 'before the held-out events', 'training_feed', 'training_searches'));
+  await createIndices(database, { items: itemAttributes, users: userAttributes });
+  const { queries, words } = await createQueryIndices(database);
+  const size = async (table: string): Promise<number> => FIRST_INDEX + await database.number(`SELECT count(*) FROM ${table}`);
+  const sizes = { users: await size('user_index'), items: await size('item_index'), queries, words, sources: await size('source_index') };
+  const files = await writeFiles(database, directory);
+  const manifest: DataManifest = {
+    format: 'sesrec-data',
+    version: DATA_FORMAT_VERSION,
+    source,
+    counts,
+    split: { strategy: 'leave-one-out' },
+    sizes,
+    itemAttributes,
+    userAttributes,
+    files,
+    hash: hashOfFiles(files),
+  };
+  await writeAtomically(join(directory, 'manifest.json'), `${JSON.stringify(manifest, null, 2)}\n`);
+  return manifest;
+}
