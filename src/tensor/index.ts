@@ -1,0 +1,8 @@
+/** The compute wing's door: graphs, their gradients, and the runtime that runs them. Knows nothing of recommending. */
+export type { DataType, Shape, Tensor } from './graph.js';
+export { sizeOf, topologicalOrder } from './graph.js';
+export * as ops from './ops.js';
+export * as nn from './nn.js';
+export { gradients } from './gradients.js';
+export { toOnnx, type InputDescription, type OnnxModel } from './onnx.js';
+export { Runtime, type NumberArray, type Program, type RuntimeOptions } from './runtime.js';

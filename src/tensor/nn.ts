@@ -1,0 +1,88 @@
+/**
+ * Functions composed of primitives that every neural network needs. Knows shapes; does not know parameters by name
+ * (model/layers.ts does) nor what a network is for.
+ *
+ * Shapes: B batch, T positions, d width, h heads.
+ */
+import { assert } from '../base/index.js';
+import type { Tensor } from './graph.js';
+import * as ops from './ops.js';
+import { add, matmul, mul, reshape, sub, sum } from './ops.js';
+
+/** The mean over some axes, which stay with size 1; over all when none are given. */
+export function mean(x: Tensor, axes: readonly number[] = x.shape.map((_, axis) => axis)): Tensor {
+  const count = axes.reduce((product, axis) => product * (x.shape[axis] as number), 1);
+  return mul(sum(x, axes), 1 / count);
+}
+
+/** The sum over some axes, which are dropped. */
+export function sumOut(x: Tensor, axes: readonly number[]): Tensor {
+  return reshape(sum(x, axes), x.shape.filter((_, axis) => !axes.includes(axis)));
+}
+
+/** x W^T + b over the last axis. x: (…, in); weight: (out, in), as PyTorch keeps it; bias: (out) or none. Result (…, out). */
+export function linear(x: Tensor, weight: Tensor, bias: Tensor | null = null): Tensor {
+  const [out, inner] = weight.shape as [number, number];
+  const lead = x.shape.slice(0, -1);
+  const flat = reshape(x, [lead.reduce((product, size) => product * size, 1), inner]);
+  const product = matmul(flat, weight, { transposeB: true });
+  return reshape(bias ? add(product, bias) : product, [...lead, out]);
+}
+
+/** x W over the last axis. x: (…, in); matrix: (in, out). */
+export function project(x: Tensor, matrix: Tensor): Tensor {
+  const [inner, out] = matrix.shape as [number, number];
+  const lead = x.shape.slice(0, -1);
+  return reshape(matmul(reshape(x, [lead.reduce((product, size) => product * size, 1), inner]), matrix), [...lead, out]);
+}
+
+/**
+ * Softmax over the last axis, restricted to the entries where mask is 1; entries outside get exactly 0, and where
+ * nothing is inside all get 0 (not NaN). scores: any shape; mask: a shape that broadcasts to it, of 0 and 1.
+ */
+export function maskedSoftmax(scores: Tensor, mask: Tensor): Tensor {
+  const outside = mul(sub(mask, 1), 1e12); // 0 inside, -1e12 outside: e^(-1e12) is exactly 0
+  return mul(ops.softmax(add(mul(scores, mask), outside)), mask);
+}
+
+/** Weighted mean over the positions of a mask: sum(mask * x) / max(1, count). x: (B,T,d), mask: (B,T). Result (B,d). */
+export function maskedMean(x: Tensor, mask: Tensor): Tensor {
+  const [batch, positions] = mask.shape as [number, number];
+  const weights = ops.div(mask, ops.maximum(sum(mask, [1]), 1));
+  return reshape(matmul(reshape(weights, [batch, 1, positions]), x), [batch, x.shape[2] as number]);
+}
+
+/** (B,T,d) to (B,h,T,d/h). */
+function splitHeads(x: Tensor, heads: number): Tensor {
+  const [batch, positions, width] = x.shape as [number, number, number];
+  return ops.transpose(reshape(x, [batch, positions, heads, width / heads]), [0, 2, 1, 3]);
+}
+
+/**
+ * Multi-head scaled dot-product attention (Vaswani et al. 2017) without its input and output projections.
+ * query, key, value: (B,T,d); keyMask: (B,T), 1 for the keys that may be attended to. Result (B,T,d).
+ */
+export function multiHeadAttention(query: Tensor, key: Tensor, value: Tensor, keyMask: Tensor, heads: number): Tensor {
+  const [batch, positions, width] = query.shape as [number, number, number];
+  assert(width % heads === 0, `width ${width} is not divisible by ${heads} heads`);
+  const scaled = mul(splitHeads(query, heads), 1 / Math.sqrt(width / heads));
+  const scores = matmul(scaled, splitHeads(key, heads), { transposeB: true });
+  const weights = maskedSoftmax(scores, reshape(keyMask, [batch, 1, 1, positions]));
+  const mixed = matmul(weights, splitHeads(value, heads));
+  return reshape(ops.transpose(mixed, [0, 2, 1, 3]), [batch, positions, width]);
+}
+
+/** Binary cross-entropy with logits, mean over all entries: softplus(z) - y z. labels: of the shape of logits. */
+export function binaryCrossEntropy(logits: Tensor, labels: Tensor): Tensor {
+  return scalar(mean(sub(ops.softplus(logits), mul(logits, labels))));
+}
+
+/** Euclidean norm over the last axis, which is dropped. */
+export function norm(x: Tensor): Tensor {
+  return ops.sqrt(sumOut(mul(x, x), [x.shape.length - 1]));
+}
+
+/** A tensor of one entry as a scalar, shape []. */
+export function scalar(x: Tensor): Tensor {
+  return reshape(x, []);
+}

@@ -1,0 +1,234 @@
+/**
+ * From graph to ONNX model bytes (standard operators, opset 17). Knows the lowering rule of each primitive and the
+ * few fields of the ONNX format that are needed; does not know who runs the model.
+ *
+ * Deterministic by construction: sums at repeated rows use ScatterElements, because ScatterND with reduction `add`
+ * differs from run to run with two threads (measured on ONNX Runtime 1.30).
+ */
+import { PbfWriter } from 'pbf';
+import { type DataType, type Shape, type Tensor, topologicalOrder } from './graph.js';
+import { type RuleTable, applyRule } from './ops.js';
+
+const OPSET_VERSION = 17;
+const IR_VERSION = 8;
+// TensorProto.DataType
+const FLOAT = 1;
+const INT32 = 6;
+const INT64 = 7;
+const dataTypeCode: Readonly<Record<DataType, number>> = { float32: FLOAT, int32: INT32 };
+
+type Attribute = number | string | { readonly float: number } | readonly number[];
+interface OnnxNode {
+  readonly type: string;
+  readonly inputs: readonly string[];
+  readonly outputs: readonly string[];
+  readonly attributes: Readonly<Record<string, Attribute>>;
+}
+
+/** Collects nodes and initialisers while tensors are lowered one after another. */
+class Builder {
+  readonly nodes: OnnxNode[] = [];
+  readonly initialisers = new Map<string, { dtype: number; shape: Shape; bytes: Uint8Array }>();
+
+  node(type: string, inputs: readonly string[], output: string | readonly string[], attributes: OnnxNode['attributes'] = {}): void {
+    this.nodes.push({ type, inputs, outputs: typeof output === 'string' ? [output] : output, attributes });
+  }
+
+  /** The name of an initialiser with the given content; equal contents share one. */
+  constant(values: Float32Array | BigInt64Array, shape: Shape): string {
+    const isFloat = values instanceof Float32Array;
+    const name = `${isFloat ? 'float' : 'int'}[${shape}]:${values.join(',')}`;
+    const bytes = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
+    this.initialisers.set(name, { dtype: isFloat ? FLOAT : INT64, shape, bytes });
+    return name;
+  }
+
+  integers(values: readonly number[]): string {
+    return this.constant(BigInt64Array.from(values, BigInt), [values.length]);
+  }
+}
+
+interface Lowering {
+  readonly builder: Builder;
+  readonly tensor: Tensor;
+  /** Names of the inputs. */
+  readonly inputs: readonly string[];
+  /** Name that the result must get. */
+  readonly output: string;
+}
+
+const direct = (type: string) => (_: unknown, { builder, inputs, output }: Lowering): void => builder.node(type, inputs, output);
+const comparison = (type: string) => (_: unknown, { builder, inputs, output }: Lowering): void => {
+  builder.node(type, inputs, `${output}.boolean`);
+  builder.node('Cast', [`${output}.boolean`], output, { to: FLOAT });
+};
+const nothing = (): void => {};
+/** A by-product of a layer norm is a further output of its ONNX node; only the name is passed on. */
+const layerNormOutput = (suffix: string) => (_: unknown, { builder, inputs, output }: Lowering): void =>
+  builder.node('Identity', [`${inputs[0]}${suffix}`], output);
+
+const swapLastTwo = (rank: number): number[] => [...Array.from({ length: rank - 2 }, (_, axis) => axis), rank - 1, rank - 2];
+
+const loweringRules: RuleTable<Lowering, void> = {
+  input: nothing,
+  constant: nothing,
+  add: direct('Add'),
+  sub: direct('Sub'),
+  mul: direct('Mul'),
+  div: direct('Div'),
+  maximum: direct('Max'),
+  greater: comparison('Greater'),
+  greaterOrEqual: comparison('GreaterOrEqual'),
+  neg: direct('Neg'),
+  exp: direct('Exp'),
+  log: direct('Log'),
+  sqrt: direct('Sqrt'),
+  tanh: direct('Tanh'),
+  sigmoid: direct('Sigmoid'),
+  relu: direct('Relu'),
+  // log(1 + e^x) = max(x, 0) - log sigmoid(|x|): ONNX Runtime's Softplus does the same, without overflow
+  softplus: direct('Softplus'),
+  leakyRelu: (op, { builder, inputs, output }) => builder.node('LeakyRelu', inputs, output, { alpha: { float: op.slope } }),
+  reshape: (op, { builder, inputs, output }) => builder.node('Reshape', [...inputs, builder.integers(op.shape)], output),
+  broadcast: (op, { builder, inputs, output }) => builder.node('Expand', [...inputs, builder.integers(op.shape)], output),
+  transpose: (op, { builder, inputs, output }) => builder.node('Transpose', inputs, output, { perm: op.permutation }),
+  concat: (op, { builder, inputs, output }) => builder.node('Concat', inputs, output, { axis: op.axis }),
+  slice: (op, { builder, inputs, output }) =>
+    builder.node('Slice', [...inputs, builder.integers([op.start]), builder.integers([op.end]), builder.integers([op.axis])], output),
+  pad: (op, { builder, tensor, inputs, output }) => {
+    const zeros = tensor.shape.map(() => 0);
+    builder.node('Pad', [...inputs, builder.integers([...zeros.with(op.axis, op.before), ...zeros.with(op.axis, op.after)])], output);
+  },
+  sum: (op, { builder, inputs, output }) => builder.node('ReduceSum', [...inputs, builder.integers(op.axes)], output, { keepdims: 1 }),
+  matmul: (op, { builder, tensor, inputs, output }) => {
+    const rank = tensor.shape.length;
+    if (rank === 2) {
+      builder.node('Gemm', inputs, output, { transA: op.transposeA ? 1 : 0, transB: op.transposeB ? 1 : 0 });
+      return;
+    }
+    // ONNX Runtime folds such a transpose into its FusedMatMul: nothing is moved.
+    const operand = (position: 0 | 1, transposed: boolean): string => {
+      const name = inputs[position] as string;
+      if (!transposed) return name;
+      builder.node('Transpose', [name], `${output}.transposed${position}`, { perm: swapLastTwo(rank) });
+      return `${output}.transposed${position}`;
+    };
+    builder.node('MatMul', [operand(0, op.transposeA), operand(1, op.transposeB)], output);
+  },
+  softmax: (_, { builder, inputs, output }) => builder.node('Softmax', inputs, output, { axis: -1 }),
+  layerNorm: (op, { builder, inputs, output }) =>
+    builder.node('LayerNormalization', inputs, [output, `${output}.mean`, `${output}.inverse`], { axis: -1, epsilon: { float: op.epsilon } }),
+  layerNormMean: layerNormOutput('.mean'),
+  layerNormInverseDeviation: layerNormOutput('.inverse'),
+  gather: (_, { builder, inputs, output }) => builder.node('Gather', inputs, output, { axis: 0 }),
+  scatterAdd: (op, { builder, tensor, inputs, output }) => {
+    const [indices, updates] = inputs as [string, string];
+    const width = tensor.shape[1] as number;
+    builder.node('Unsqueeze', [indices, builder.integers([1])], `${output}.column`);
+    // The number of updates is taken from the indices themselves: Expand broadcasts (n,1) with (1,width).
+    builder.node('Expand', [`${output}.column`, builder.integers([1, width])], `${output}.indices`);
+    builder.node('Expand', [builder.constant(Float32Array.of(0), []), builder.integers([op.rows, width])], `${output}.zeros`);
+    builder.node('ScatterElements', [`${output}.zeros`, `${output}.indices`, updates], output, { axis: 0, reduction: 'add' });
+  },
+};
+
+/** A graph input as a caller must supply it. */
+export interface InputDescription {
+  readonly key: string;
+  readonly shape: Shape;
+  readonly dtype: DataType;
+}
+
+export interface OnnxModel {
+  readonly bytes: Uint8Array;
+  readonly inputs: readonly InputDescription[];
+  readonly outputs: readonly { readonly key: string; readonly shape: Shape }[];
+}
+
+/** Lowers the graph behind some named tensors to the bytes of an ONNX model. */
+export function toOnnx(outputs: Readonly<Record<string, Tensor>>): OnnxModel {
+  const builder = new Builder();
+  const names = new Map<Tensor, string>();
+  const inputs = new Map<string, InputDescription>();
+  for (const tensor of topologicalOrder(Object.values(outputs))) {
+    const { op, shape, dtype } = tensor;
+    let name = `${op.name}_${names.size}`;
+    if (op.name === 'input') {
+      name = op.key;
+      const known = inputs.get(name);
+      if (known && (known.dtype !== dtype || known.shape.join() !== shape.join())) throw new Error(`internal error: input ${name} has two shapes`);
+      inputs.set(name, { key: name, shape, dtype });
+    } else if (op.name === 'constant') {
+      name = builder.constant(Float32Array.from(op.data), shape);
+    }
+    names.set(tensor, name);
+    applyRule(loweringRules, op, { builder, tensor, output: name, inputs: tensor.inputs.map((source) => names.get(source) as string) });
+  }
+  const results = Object.entries(outputs).map(([key, tensor]) => {
+    builder.node('Identity', [names.get(tensor) as string], key);
+    return { key, shape: tensor.shape, dtype: tensor.dtype };
+  });
+  return { bytes: encode(builder, [...inputs.values()], results), inputs: [...inputs.values()], outputs: results };
+}
+
+/** Serialises to protocol buffers. The numbers are the field numbers of onnx.proto. */
+function encode(builder: Builder, inputs: readonly InputDescription[], outputs: readonly InputDescription[]): Uint8Array {
+  const message = <T>(pbf: PbfWriter, field: number, value: T, write: (value: T, pbf: PbfWriter) => void): void =>
+    pbf.writeMessage(field, write, value);
+
+  const writeValueInfo = (value: InputDescription, pbf: PbfWriter): void => {
+    pbf.writeStringField(1, value.key);
+    message(pbf, 2, value, (__, type) =>
+      message(type, 1, value, (___, tensorType) => {
+        tensorType.writeVarintField(1, dataTypeCode[value.dtype]);
+        message(tensorType, 2, value, (____, shape) => {
+          for (const size of value.shape) message(shape, 1, size, (dimension, inner) => inner.writeVarintField(1, dimension));
+        });
+      }));
+  };
+  const writeAttribute = ([name, value]: [string, Attribute], pbf: PbfWriter): void => {
+    pbf.writeStringField(1, name);
+    if (typeof value === 'number') {
+      pbf.writeVarintField(3, value);
+      pbf.writeVarintField(20, 2);
+    } else if (typeof value === 'string') {
+      pbf.writeStringField(4, value);
+      pbf.writeVarintField(20, 3);
+    } else if ('float' in value) {
+      pbf.writeFloatField(2, value.float);
+      pbf.writeVarintField(20, 1);
+    } else {
+      for (const integer of value) pbf.writeVarintField(8, integer);
+      pbf.writeVarintField(20, 7);
+    }
+  };
+  const writeNode = (node: OnnxNode, pbf: PbfWriter): void => {
+    for (const name of node.inputs) pbf.writeStringField(1, name);
+    for (const name of node.outputs) pbf.writeStringField(2, name);
+    pbf.writeStringField(4, node.type);
+    for (const attribute of Object.entries(node.attributes)) message(pbf, 5, attribute, writeAttribute);
+  };
+
+  const pbf = new PbfWriter();
+  pbf.writeVarintField(1, IR_VERSION);
+  pbf.writeStringField(2, 'sesrec');
+  message(pbf, 7, builder, (_, graph) => {
+    for (const node of builder.nodes) message(graph, 1, node, writeNode);
+    graph.writeStringField(2, 'sesrec');
+    for (const [name, { dtype, shape, bytes }] of builder.initialisers) {
+      message(graph, 5, name, (__, tensor) => {
+        for (const size of shape) tensor.writeVarintField(1, size);
+        tensor.writeVarintField(2, dtype);
+        tensor.writeStringField(8, name);
+        tensor.writeBytesField(9, bytes);
+      });
+    }
+    for (const value of inputs) message(graph, 11, value, writeValueInfo);
+    for (const value of outputs) message(graph, 12, value, writeValueInfo);
+  });
+  message(pbf, 8, OPSET_VERSION, (version, opset) => {
+    opset.writeStringField(1, '');
+    opset.writeVarintField(2, version);
+  });
+  return pbf.finish();
+}

@@ -1,0 +1,61 @@
+/**
+ * The thread that runs graphs; the one file that meets ONNX Runtime. Knows sessions by number; does not know what a
+ * graph is for. `session.run` blocks the thread that calls it, which is why it has a thread of its own.
+ */
+import { parentPort } from 'node:worker_threads';
+import * as ort from 'onnxruntime-node';
+import { messageOf } from '../base/index.js';
+import type { Answer, NumberArray, Request } from './runtime.js';
+
+const port = parentPort;
+if (!port) throw new Error('internal error: runtime-worker runs as a worker thread only');
+
+const sessions = new Map<number, { session: ort.InferenceSession; shapes: ReadonlyMap<string, readonly number[]> }>();
+
+async function answer(request: Request): Promise<Pick<Answer, 'outputs'>> {
+  switch (request.kind) {
+    case 'compile': {
+      const session = await ort.InferenceSession.create(request.model, {
+        executionProviders: request.device === 'cpu' ? ['cpu'] : [request.device, 'cpu'],
+        intraOpNumThreads: request.threads,
+        interOpNumThreads: 1,
+        executionMode: 'sequential',
+        graphOptimizationLevel: 'all',
+        logSeverityLevel: 3,
+        ...(request.profile === null ? {} : { enableProfiling: true, profileFilePrefix: request.profile }),
+      });
+      sessions.set(request.program, { session, shapes: new Map(request.inputs.map(({ key, shape }) => [key, shape])) });
+      return {};
+    }
+    case 'run': {
+      const found = sessions.get(request.program);
+      if (!found) throw new Error('internal error: the program was disposed of');
+      const feeds: Record<string, ort.Tensor> = {};
+      for (const [key, data] of Object.entries(request.inputs)) {
+        const shape = found.shapes.get(key) ?? [];
+        feeds[key] = data instanceof Int32Array ? new ort.Tensor('int32', data, shape) : new ort.Tensor('float32', data, shape);
+      }
+      const results = await found.session.run(feeds);
+      const outputs: Record<string, NumberArray> = {};
+      for (const [key, tensor] of Object.entries(results)) outputs[key] = tensor.data as NumberArray;
+      return { outputs };
+    }
+    case 'dispose': {
+      await sessions.get(request.program)?.session.release();
+      sessions.delete(request.program);
+      return {};
+    }
+  }
+}
+
+// One at a time, in order of arrival.
+let queue = Promise.resolve();
+port.on('message', (request: Request) => {
+  queue = queue.then(async () => {
+    try {
+      port.postMessage({ id: request.id, ...(await answer(request)) } satisfies Answer);
+    } catch (error) {
+      port.postMessage({ id: request.id, error: messageOf(error) } satisfies Answer);
+    }
+  });
+});

@@ -1,0 +1,66 @@
+/** Compares gradients with central differences in float64, and with what ONNX Runtime computes in float32. */
+import assert from 'node:assert/strict';
+import { type Runtime, type Tensor, gradients, ops } from '../../src/tensor/index.js';
+import { evaluate } from './interpreter.js';
+
+export type Given = Record<string, number[]>;
+
+/** Largest difference of two arrays, relative to the larger of 1 and the largest entry. */
+export function largestError(actual: ArrayLike<number>, expected: ArrayLike<number>): number {
+  assert.equal(actual.length, expected.length);
+  let scale = 1;
+  let error = 0;
+  for (let i = 0; i < expected.length; i++) {
+    scale = Math.max(scale, Math.abs(expected[i] as number));
+    error = Math.max(error, Math.abs((actual[i] as number) - (expected[i] as number)));
+    if (Number.isNaN(actual[i])) return NaN;
+  }
+  return error / scale;
+}
+
+/**
+ * Checks a scalar loss: each gradient by each differentiable input against (loss(x + h) - loss(x - h)) / 2h in
+ * float64, and loss and gradients on ONNX Runtime against the float64 values.
+ */
+export async function checkGradients(runtime: Runtime, loss: Tensor, inputs: readonly Tensor[], given: Given): Promise<void> {
+  const gradient = gradients(loss, inputs);
+  const [value, ...exact] = evaluate([loss, ...gradient], given);
+  inputs.forEach((input, position) => {
+    assert(input.op.name === 'input');
+    const { key } = input.op;
+    const analytic = exact[position] as Float64Array;
+    const numeric = Float64Array.from(analytic, (_, entry) => {
+      const step = 1e-5;
+      const shifted = (by: number): number => {
+        const values = [...(given[key] as number[])];
+        values[entry] = (values[entry] as number) + by;
+        return (evaluate([loss], { ...given, [key]: values })[0] as Float64Array)[0] as number;
+      };
+      return (shifted(step) - shifted(-step)) / (2 * step);
+    });
+    const error = largestError(analytic, numeric);
+    assert(error < 1e-7, `gradient by ${key} differs from finite differences by ${error}`);
+  });
+
+  const named: Record<string, Tensor> = { loss };
+  gradient.forEach((tensor, position) => { named[`gradient${position}`] = tensor; });
+  const program = await runtime.compile(named);
+  const feeds = Object.fromEntries(program.inputs.map(({ key, dtype }) => {
+    const data = given[key] as number[];
+    return [key, dtype === 'int32' ? Int32Array.from(data) : Float32Array.from(data)];
+  }));
+  const results = await program.run(feeds);
+  await program.dispose();
+  assert(largestError(results['loss'] as Float32Array, value as Float64Array) < 1e-5, 'the loss on ONNX Runtime differs');
+  exact.forEach((expected, position) => {
+    const error = largestError(results[`gradient${position}`] as Float32Array, expected);
+    assert(error < 2e-5, `gradient ${position} on ONNX Runtime differs by ${error}`);
+  });
+}
+
+/** A scalar that depends on every entry of a tensor in its own way, so that no gradient can hide. */
+export function weightedSum(x: Tensor): Tensor {
+  const size = x.shape.reduce((product, length) => product * length, 1);
+  const weights = Array.from({ length: size }, (_, i) => Math.sin(i + 1) + 0.3);
+  return ops.reshape(ops.sum(ops.mul(x, ops.constant(weights, x.shape))), []);
+}
