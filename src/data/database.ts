@@ -59,7 +59,7 @@ async function translated<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (error) {
-    throw new DatabaseError(messageOf(error).split('\n', 1)[0] as string, { cause: error });
+    throw new DatabaseError(messageOf(error).replace(/\n.*/s, ''), { cause: error });
   }
 }
 

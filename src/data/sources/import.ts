@@ -3,8 +3,8 @@
  * input. Knows their common options; does not know any format of logs.
  */
 import { mkdir, readdir, rmdir, stat } from 'node:fs/promises';
-import { basename, dirname, resolve } from 'node:path';
-import { UsageError, UserError, hashFile, messageOf, stageDirectory } from '../../base/index.js';
+import { basename, dirname, join, resolve } from 'node:path';
+import { UsageError, UserError, hashFile, messageOf, readJson, stageDirectory } from '../../base/index.js';
 import { withDatabase, type Database } from '../database.js';
 import { prepareDirectory } from '../prepare.js';
 import type { DataManifest } from '../schema.js';
@@ -58,7 +58,11 @@ async function checkOut({ out, overwrite }: ImportOptions): Promise<void> {
     if (error.code === 'ENOENT') return [] as string[];
     throw new UserError(`cannot write to ${out}: ${error.message}`, { cause: error });
   });
-  if (overwrite && entries.length > 0 && !entries.includes('manifest.json')) {
+  const isOurs = async (): Promise<boolean> => {
+    const manifest = await readJson(join(out, 'manifest.json')).catch(() => null) as Partial<DataManifest> | null;
+    return manifest?.format === 'sesrec-data';
+  };
+  if (overwrite && entries.length > 0 && !await isOurs()) {
     throw new UserError(`${out} is not a data directory, so --overwrite does not delete it: choose another --out`);
   }
 }
@@ -72,8 +76,10 @@ async function keepingParents<T>(out: string, work: () => Promise<T>): Promise<T
   try {
     return await work();
   } catch (error) {
-    for (let folder = parent; first !== undefined && folder.startsWith(first); folder = dirname(folder)) {
-      await rmdir(folder).catch(() => undefined); // not ours to remove if somebody put something into it
+    if (first !== undefined) {
+      for (let folder = parent; folder.length >= first.length; folder = dirname(folder)) {
+        await rmdir(folder).catch(() => undefined); // not ours to remove if somebody put something into it
+      }
     }
     throw error;
   }
