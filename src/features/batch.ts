@@ -1,0 +1,319 @@
+/**
+ * From rows to the arrays a graph takes. Knows padding, windows and that a batch repeats its items and queries many
+ * times; does not know models.
+ *
+ * Every distinct item, query and word of a batch is embedded once; positions refer to it by its slot in the batch.
+ * Slot 0 is always padding (index 0). Histories are padded on the right: position 0 is the oldest kept action.
+ *
+ * Shapes: B rows, C candidates (the positive first), T_r feed window, T_s search window, K clicks per query, W words
+ * per query; I, Q, V slots of distinct items, queries, words; P query-click pairs.
+ */
+import { at } from '../base/index.js';
+import type { Dataset } from '../data/index.js';
+import { type Case, clicksBefore, recentFeed, recentSearches } from './histories.js';
+import type { AlignmentNegatives } from './negatives.js';
+
+/** How much of a history is kept. */
+export interface Window {
+  /** T_r, feed events. */
+  readonly feed: number;
+  /** T_s, searches. */
+  readonly search: number;
+  /** K, clicked items per search, the first ones. */
+  readonly clicks: number;
+  /** W, words per query, the first ones. */
+  readonly words: number;
+}
+
+/** Padded histories, row-major; 0 pads. */
+export interface Rows {
+  readonly count: number;
+  /** (B) user indices. */
+  readonly users: Int32Array;
+  /** (B,T_r) item indices. */
+  readonly feed: Int32Array;
+  /** (B,T_s) query indices. */
+  readonly search: Int32Array;
+  /** (B,T_s) source indices. */
+  readonly source: Int32Array;
+  /** (B,T_s,K) item indices. */
+  readonly clicks: Int32Array;
+}
+
+/** What is known about items, users and queries, by index. */
+export interface Catalogue {
+  readonly items: number;
+  readonly queries: number;
+  readonly words: number;
+  /** Attribute value per item index. */
+  readonly itemAttributes: Readonly<Record<string, Int32Array>>;
+  readonly userAttributes: Readonly<Record<string, Int32Array>>;
+  /** The embedding row of each query index; usually the index itself. */
+  readonly queryRow: Int32Array;
+  /** Words of query q: `queryWords[wordOffsets[q]]` … */
+  readonly wordOffsets: Int32Array;
+  readonly queryWords: Int32Array;
+}
+
+/** Shapes of a batch: what a program is compiled for. */
+export interface BatchSizes {
+  readonly rows: number;
+  readonly items: number;
+  readonly queries: number;
+  readonly words: number;
+  /** Zero when the batch holds no training part. */
+  readonly candidates: number;
+  readonly pairs: number;
+  readonly anchorQueries: number;
+  readonly anchorItems: number;
+  readonly negativeItems: number;
+  readonly negativeQueries: number;
+}
+
+export interface Batch {
+  readonly sizes: BatchSizes;
+  /** Embedding rows to gather: indices of the distinct items (I), queries (Q), words (V), and the users of the rows (B). */
+  readonly ids: { readonly items: Int32Array; readonly queries: Int32Array; readonly words: Int32Array; readonly users: Int32Array };
+  /** Graph inputs by key; see `SesrecInputs` for their shapes. */
+  readonly inputs: Readonly<Record<string, Float32Array | Int32Array>>;
+}
+
+/** The training part of a batch. */
+export interface TrainingPart {
+  /** (B,C) item indices, the positive first. */
+  readonly candidates: Int32Array;
+  readonly negatives: AlignmentNegatives;
+  /** `pairs`: every query-click pair of the batch weighs the same (mean over pairs); `rows`: pairs add up within a row, rows are averaged. */
+  readonly pairReduction: 'pairs' | 'rows';
+}
+
+/** Cuts the histories of some cases to the window. */
+export function gatherRows(dataset: Dataset, cases: readonly Case[], window: Window): Rows {
+  const count = cases.length;
+  const rows = {
+    count,
+    users: Int32Array.from(cases, ({ user }) => user),
+    feed: new Int32Array(count * window.feed),
+    search: new Int32Array(count * window.search),
+    source: new Int32Array(count * window.search),
+    clicks: new Int32Array(count * window.search * window.clicks),
+  };
+  cases.forEach((moment, row) => {
+    const [start, end] = recentFeed(dataset, moment, window.feed);
+    rows.feed.set(dataset.feedItem.subarray(start, end), row * window.feed);
+    recentSearches(dataset, moment, window.search).forEach((search, position) => {
+      const target = row * window.search + position;
+      rows.search[target] = at(dataset.searchQuery, search);
+      rows.source[target] = at(dataset.searchSource, search);
+      clicksBefore(dataset, moment, search, window.clicks).forEach((item, click) => {
+        rows.clicks[target * window.clicks + click] = item;
+      });
+    });
+  });
+  return rows;
+}
+
+/** Numbers distinct indices in order of appearance; slot 0 is padding. */
+class Slots {
+  readonly indices: number[] = [0];
+  readonly #slotOf: Int32Array;
+
+  constructor(size: number) {
+    this.#slotOf = new Int32Array(size);
+  }
+  slot(index: number): number {
+    if (index === 0) return 0;
+    let slot = at(this.#slotOf, index);
+    if (slot === 0) {
+      slot = this.indices.length;
+      this.indices.push(index);
+      this.#slotOf[index] = slot;
+    }
+    return slot;
+  }
+  slots(values: Int32Array): Int32Array {
+    return values.map((index) => this.slot(index));
+  }
+  clear(): void {
+    for (const index of this.indices) this.#slotOf[index] = 0;
+    this.indices.length = 1;
+  }
+}
+
+/** A size rounded up so that few different ones occur: to an eighth of its magnitude at most, never below 16. */
+function sizeClass(size: number): number {
+  const step = Math.max(16, 2 ** (Math.floor(Math.log2(Math.max(1, size))) - 2));
+  return Math.ceil(size / step) * step;
+}
+
+const maskOf = (values: Int32Array): Float32Array => Float32Array.from(values, (value) => (value === 0 ? 0 : 1));
+const padded = (values: ArrayLike<number>, size: number): Int32Array => {
+  const result = new Int32Array(size);
+  result.set(values);
+  return result;
+};
+
+/**
+ * Assembles batches. Sizes that depend on the content (distinct items, pairs, …) are rounded up and never shrink, so
+ * that few programs are compiled; `sizes` is part of a resumable state, because padding may change the last bit of a sum.
+ */
+export class BatchAssembler {
+  readonly #catalogue: Catalogue;
+  readonly #window: Window;
+  readonly #exact: boolean;
+  readonly #items: Slots;
+  readonly #queries: Slots;
+  readonly #words: Slots;
+  readonly #reached: Partial<Record<keyof BatchSizes, number>>;
+
+  /** @param options.exact no rounding: sizes are what the content needs. `reached`: sizes to start from, on resuming. */
+  constructor(catalogue: Catalogue, window: Window, { exact = false, reached = {} }: { exact?: boolean; reached?: Partial<Record<keyof BatchSizes, number>> } = {}) {
+    this.#catalogue = catalogue;
+    this.#window = window;
+    this.#exact = exact;
+    this.#items = new Slots(catalogue.items);
+    this.#queries = new Slots(catalogue.queries);
+    this.#words = new Slots(catalogue.words);
+    this.#reached = { ...reached };
+  }
+
+  /** The largest sizes so far. */
+  get reached(): Partial<Record<keyof BatchSizes, number>> {
+    return { ...this.#reached };
+  }
+
+  #capacity(kind: keyof BatchSizes, needed: number): number {
+    if (this.#exact) return needed;
+    const capacity = Math.max(this.#reached[kind] ?? 0, sizeClass(needed));
+    this.#reached[kind] = capacity;
+    return capacity;
+  }
+
+  assemble(rows: Rows, training?: TrainingPart): Batch {
+    const { itemAttributes, userAttributes, queryRow } = this.#catalogue;
+    const inputs: Record<string, Float32Array | Int32Array> = {
+      feed: this.#items.slots(rows.feed),
+      feedMask: maskOf(rows.feed),
+      search: this.#queries.slots(rows.search),
+      searchMask: maskOf(rows.search),
+      searchSource: rows.source,
+      clicks: this.#items.slots(rows.clicks),
+      clickMask: maskOf(rows.clicks),
+    };
+    const alignment = training ? this.#alignment(rows, training, inputs) : { pairs: 0, anchorQueries: 0, anchorItems: 0, negativeItems: 0, negativeQueries: 0 };
+    if (training) inputs['candidates'] = this.#items.slots(training.candidates);
+
+    const queries = this.#capacity('queries', this.#queries.indices.length);
+    this.#wordInputs(queries, inputs);
+    const sizes: BatchSizes = {
+      rows: rows.count,
+      candidates: training ? training.candidates.length / rows.count : 0,
+      items: this.#capacity('items', this.#items.indices.length),
+      queries,
+      words: this.#capacity('words', this.#words.indices.length),
+      ...alignment,
+    };
+    const ids = {
+      items: padded(this.#items.indices, sizes.items),
+      queries: padded(this.#queries.indices.map((query) => at(queryRow, query)), sizes.queries),
+      words: padded(this.#words.indices, sizes.words),
+      users: rows.users,
+    };
+    for (const [name, column] of Object.entries(itemAttributes)) inputs[`itemAttribute.${name}`] = ids.items.map((item) => at(column, item));
+    for (const [name, column] of Object.entries(userAttributes)) inputs[`userAttribute.${name}`] = ids.users.map((user) => at(column, user));
+    this.#items.clear();
+    this.#queries.clear();
+    this.#words.clear();
+    return { sizes, ids, inputs };
+  }
+
+  /** (Q,W) slots of the words of each distinct query. */
+  #wordInputs(queries: number, inputs: Record<string, Float32Array | Int32Array>): void {
+    const { wordOffsets, queryWords } = this.#catalogue;
+    const words = new Int32Array(queries * this.#window.words);
+    this.#queries.indices.forEach((query, slot) => {
+      const start = at(wordOffsets, query);
+      const end = Math.min(at(wordOffsets, query + 1), start + this.#window.words);
+      for (let position = start; position < end; position++) {
+        words[slot * this.#window.words + position - start] = this.#words.slot(at(queryWords, position));
+      }
+    });
+    inputs['queryWords'] = words;
+    inputs['wordMask'] = maskOf(words);
+  }
+
+  /**
+   * The alignment loss needs each distinct query (item) against the negatives once, however many pairs it is in, and
+   * each distinct negative once, with its multiplicity.
+   */
+  #alignment(rows: Rows, { negatives, pairReduction }: TrainingPart, inputs: Record<string, Float32Array | Int32Array>) {
+    const weights = new Map<number, number>(); // key: anchor query slot * 2^26 + anchor item slot
+    const anchorQueries = new Map<number, number>();
+    const anchorItems = new Map<number, number>();
+    const number = (slots: Map<number, number>, slot: number): number => {
+      const known = slots.get(slot) ?? slots.size;
+      slots.set(slot, known);
+      return known;
+    };
+    const clicks = inputs['clicks'] as Int32Array;
+    const search = inputs['search'] as Int32Array;
+    const perQuery = this.#window.clicks;
+    let total = 0;
+    for (let position = 0; position < clicks.length; position++) {
+      const query = at(search, Math.floor(position / perQuery));
+      if (at(clicks, position) === 0 || query === 0) continue;
+      const key = number(anchorQueries, query) * 2 ** 26 + number(anchorItems, at(clicks, position));
+      weights.set(key, (weights.get(key) ?? 0) + 1);
+      total++;
+    }
+    const scale = 1 / (pairReduction === 'pairs' ? Math.max(1, total) : rows.count);
+    const counted = (slots: Int32Array): [Int32Array, Float32Array] => {
+      const counts = new Map<number, number>();
+      for (const slot of slots) counts.set(slot, (counts.get(slot) ?? 0) + 1);
+      return [Int32Array.from(counts.keys()), Float32Array.from(counts.values())];
+    };
+    const [negativeItems, itemCounts] = counted(this.#items.slots(negatives.items));
+    const [negativeQueries, queryCounts] = counted(this.#queries.slots(negatives.queries));
+    const sizes = {
+      pairs: this.#capacity('pairs', Math.max(1, weights.size)),
+      anchorQueries: this.#capacity('anchorQueries', Math.max(1, anchorQueries.size)),
+      anchorItems: this.#capacity('anchorItems', Math.max(1, anchorItems.size)),
+      negativeItems: this.#capacity('negativeItems', Math.max(1, negativeItems.length)),
+      negativeQueries: this.#capacity('negativeQueries', Math.max(1, negativeQueries.length)),
+    };
+    const keys = [...weights.keys()];
+    const floats = (values: ArrayLike<number>, size: number): Float32Array => {
+      const result = new Float32Array(size);
+      result.set(values);
+      return result;
+    };
+    Object.assign(inputs, {
+      pairQuery: padded(keys.map((key) => Math.floor(key / 2 ** 26)), sizes.pairs),
+      pairItem: padded(keys.map((key) => key % 2 ** 26), sizes.pairs),
+      pairWeight: floats([...weights.values()].map((weight) => weight * scale), sizes.pairs),
+      anchorQueries: padded([...anchorQueries.keys()], sizes.anchorQueries),
+      anchorItems: padded([...anchorItems.keys()], sizes.anchorItems),
+      negativeItems: padded(negativeItems, sizes.negativeItems),
+      negativeItemCount: floats(itemCounts, sizes.negativeItems),
+      negativeQueries: padded(negativeQueries, sizes.negativeQueries),
+      negativeQueryCount: floats(queryCounts, sizes.negativeQueries),
+    });
+    return sizes;
+  }
+}
+
+/** The catalogue of a data set, with the item and user attributes that a model uses. */
+export function catalogueOf(dataset: Dataset, itemAttributes: readonly string[] = [], userAttributes: readonly string[] = []): Catalogue {
+  const columns = (names: readonly string[], known: Dataset['itemAttributes']): Record<string, Int32Array> =>
+    Object.fromEntries(names.map((name) => [name, (known.get(name) as { index: Int32Array }).index]));
+  return {
+    items: dataset.items.ids.length,
+    queries: dataset.queries.ids.length,
+    words: dataset.words.ids.length,
+    itemAttributes: columns(itemAttributes, dataset.itemAttributes),
+    userAttributes: columns(userAttributes, dataset.userAttributes),
+    queryRow: Int32Array.from({ length: dataset.queries.ids.length }, (_, query) => query),
+    wordOffsets: dataset.wordOffsets,
+    queryWords: dataset.queryWords,
+  };
+}
