@@ -71,10 +71,19 @@ export function drawCandidates(dataset: Dataset, { count = 99, seed = 1 }: DrawO
   return { origin: 'uniform', seed, count, rowOf, items };
 }
 
-/** The identity of lists: SHA-256 over their lines in raw ids, in order of user index. No lists: the hash of nothing. */
+/**
+ * The identity of lists: SHA-256 over their lines in raw ids, in order of user index. No lists: the hash of nothing.
+ * Remembered, since validation asks for it after every epoch.
+ */
 export function hashCandidates(candidates: Candidates, dataset: Dataset): string {
-  return hashOf(...linesOf(candidates, dataset));
+  const known = hashes.get(candidates);
+  if (known?.dataset === dataset) return known.hash;
+  const hash = hashOf(...linesOf(candidates, dataset));
+  hashes.set(candidates, { dataset, hash });
+  return hash;
 }
+
+const hashes = new WeakMap<Candidates, { readonly dataset: Dataset; readonly hash: string }>();
 
 /** Writes lists as gzipped lines, each a JSON array [user, item, item, …] of raw ids; whole or not at all. */
 export async function saveCandidates(path: string, candidates: Candidates, dataset: Dataset): Promise<void> {

@@ -138,15 +138,20 @@ async function rankAmongAll(ranker: Ranker, dataset: Dataset, cases: readonly Ca
   const items = dataset.items.ids.length;
   const scores = await ranker.scoreAll(cases);
   assert(scores.length === cases.length * items, `${ranker.name} gave ${scores.length} scores for ${cases.length} x ${items} items`);
+  const kept = new Float32Array(items);
   return cases.map((moment, row) => {
     const target = targetOf(dataset, moment.feedPosition);
-    const removed = seenBefore(dataset, moment).add(target);
-    const kept = new Float32Array(items - FIRST_INDEX - removed.size);
+    const own = scores.subarray(row * items, (row + 1) * items);
+    // The stretches between removed items, the target among them, are copied whole, not item by item.
+    const removed = Int32Array.from(seenBefore(dataset, moment).add(target)).sort();
     let count = 0;
-    for (let item = FIRST_INDEX; item < items; item++) {
-      if (!removed.has(item)) kept[count++] = at(scores, row * items + item);
+    let start = FIRST_INDEX;
+    for (const end of [...removed, items]) {
+      kept.set(own.subarray(start, end), count);
+      count += end - start;
+      start = end + 1;
     }
-    const found = place(at(scores, row * items + target), kept);
+    const found = place(at(own, target), kept.subarray(0, count));
     return { ...(found ?? failOnNaN(ranker, dataset, moment.user)), count };
   });
 }

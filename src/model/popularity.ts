@@ -27,36 +27,38 @@ export function popularityRanker(dataset: Dataset, { countHeldOut = false }: Pop
       counts[item] = at(counts, item) + 1;
     }
   }
-  return rankerOf(countHeldOut ? 'popularity, counted on held-out events too (leaky)' : 'popularity', counts.length, () => (item) => at(counts, item));
+  return {
+    name: countHeldOut ? 'popularity, counted on held-out events too (leaky)' : 'popularity',
+    score: async (_cases, candidates) => Float32Array.from(candidates, (item) => at(counts, item)),
+    scoreAll: async (cases) => {
+      const scores = new Float32Array(cases.length * counts.length);
+      for (let row = 0; row < cases.length; row++) scores.set(counts, row * counts.length);
+      return scores;
+    },
+  };
 }
 
 /** Scores an item by a hash of (seed, user, item): uniform in [0, 1), the same in whatever batch or order it is asked. */
 export function randomRanker(dataset: Dataset, seed: number): Ranker {
-  return rankerOf('random', dataset.items.ids.length, ({ user }) => {
-    const key = new Random(seed, 'random-ranker', user).uint32();
-    return (item) => {
-      // One step of splitmix32 from the user's key and the item; 24 bits, so that float32 keeps them all.
-      let mixed = (key + Math.imul(item, 0x9e3779b9)) | 0;
-      mixed = Math.imul(mixed ^ (mixed >>> 16), 0x21f0aaad);
-      mixed = Math.imul(mixed ^ (mixed >>> 15), 0x735a2d97);
-      return ((mixed ^ (mixed >>> 15)) >>> 8) / 2 ** 24;
-    };
-  });
+  const items = dataset.items.ids.length;
+  const keyOf = ({ user }: Case): number => new Random(seed, 'random-ranker', user).uint32();
+  return {
+    name: 'random',
+    score: async (cases, candidates, perCase) => {
+      const keys = cases.map(keyOf);
+      return Float32Array.from(candidates, (item, i) => uniformOf(at(keys, Math.floor(i / perCase)), item));
+    },
+    scoreAll: async (cases) => {
+      const keys = cases.map(keyOf);
+      return new Float32Array(cases.length * items).map((_, i) => uniformOf(at(keys, Math.floor(i / items)), i % items));
+    },
+  };
 }
 
-/** A ranker from a function that, for a case, scores one item at a time. */
-function rankerOf(name: string, items: number, scorer: (moment: Case) => (item: number) => number): Ranker {
-  const table = (cases: readonly Case[], perCase: number, itemAt: (row: number, column: number) => number): Float32Array => {
-    const scores = new Float32Array(cases.length * perCase);
-    for (const [row, moment] of cases.entries()) {
-      const score = scorer(moment);
-      for (let column = 0; column < perCase; column++) scores[row * perCase + column] = score(itemAt(row, column));
-    }
-    return scores;
-  };
-  return {
-    name,
-    score: async (cases, candidates, perCase) => table(cases, perCase, (row, column) => at(candidates, row * perCase + column)),
-    scoreAll: async (cases) => table(cases, items, (_, item) => item),
-  };
+/** One step of splitmix32 from a user's key and an item; 24 bits, so that float32 keeps them all. */
+function uniformOf(key: number, item: number): number {
+  let mixed = (key + Math.imul(item, 0x9e3779b9)) | 0;
+  mixed = Math.imul(mixed ^ (mixed >>> 16), 0x21f0aaad);
+  mixed = Math.imul(mixed ^ (mixed >>> 15), 0x735a2d97);
+  return ((mixed ^ (mixed >>> 15)) >>> 8) / 2 ** 24;
 }

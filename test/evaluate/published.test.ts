@@ -1,0 +1,78 @@
+/** Popularity on real data, beside what others published for it: shows that candidates, split and metrics are theirs. */
+import assert from 'node:assert/strict';
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, test } from 'node:test';
+import { gunzipSync } from 'node:zlib';
+import { chance, drawCandidates, evaluate, METRICS, readCandidatesFile, type Evaluation, type Metrics } from '../../src/evaluate/index.js';
+import { popularityRanker, randomRanker } from '../../src/model/popularity.js';
+import { tinyDataset } from '../support/tiny-dataset.js';
+
+const data = join(process.cwd(), '../shared/data');
+const linesOf = (file: string): string[] => gunzipSync(readFileSync(join(data, file))).toString().trim().split('\n');
+const near = (actual: number, expected: number, tolerance: number): void =>
+  assert.ok(Math.abs(actual - expected) <= tolerance, `${actual} is not ${expected} ± ${tolerance}`);
+
+/** The bounds that hits set to gains (test/evaluate/metrics.test.ts). */
+function assertConsistent({ metrics }: Evaluation): void {
+  const ten = (metrics['ndcg@10'] - metrics['ndcg@5']) / (metrics['hit@10'] - metrics['hit@5']);
+  const five = (metrics['ndcg@5'] - metrics['hit@1']) / (metrics['hit@5'] - metrics['hit@1']);
+  assert.ok(ten >= 0.2891 && ten <= 0.3562 && five >= 0.387 && five <= 0.631, `${ten} ${five}`);
+}
+
+describe('Amazon Beauty, 99 uniform candidates, test', () => {
+  const file = 'amazon-beauty/interactions.tsv.gz';
+  const skip = existsSync(join(data, file)) ? false : `${join(data, file)} is not here`;
+
+  test('popularity counted in training, and with the held-out events as published; random; both protocols', { skip }, async (t) => {
+    const stories: Record<string, string[]> = {};
+    for (const line of linesOf(file).slice(1)) {
+      const [user, item] = line.split('\t') as [string, string];
+      (stories[`u${user}`] ??= []).push(item);
+    }
+    const dataset = tinyDataset(stories);
+    assert.equal(dataset.items.ids.length - 2, 12101);
+    const options = { on: 'test', protocol: 'sampled', candidates: drawCandidates(dataset) } as const;
+
+    const honest = await evaluate(popularityRanker(dataset), dataset, options);
+    t.diagnostic(JSON.stringify({ ...honest.metrics, tieRate: honest.tieRate }));
+    assert.equal(honest.users, 22363);
+    near(honest.metrics['ndcg@10'], 0.15, 0.004);
+    near(honest.metrics['hit@1'], 0.054, 0.003);
+    assert.ok(honest.tieRate > 0.64 && honest.tieRate < 0.68, `tie rate ${honest.tieRate}`);
+    assertConsistent(honest);
+
+    const leaky = await evaluate(popularityRanker(dataset, { countHeldOut: true }), dataset, options);
+    t.diagnostic(JSON.stringify({ ...leaky.metrics, tieRate: leaky.tieRate }));
+    near(leaky.metrics['ndcg@10'], 0.179, 0.004);
+    near(leaky.metrics['hit@1'], 0.068, 0.003);
+    assert.ok(leaky.tieRate > 0.57 && leaky.tieRate < 0.61, `tie rate ${leaky.tieRate}`);
+
+    const random = await evaluate(randomRanker(dataset, 1), dataset, options);
+    t.diagnostic(JSON.stringify({ ...random.metrics, tieRate: random.tieRate }));
+    for (const name of METRICS) near(random.metrics[name], chance(100)[name], 0.006);
+
+    const full = await evaluate(popularityRanker(dataset), dataset, { on: 'test', protocol: 'full', users: 2000 });
+    t.diagnostic(JSON.stringify({ ...full.metrics, tieRate: full.tieRate, count: full.protocol.count }));
+    assert.ok(full.metrics['ndcg@10'] > full.chance['ndcg@10'] && full.metrics['ndcg@10'] < 0.02);
+  });
+});
+
+describe('LastFM, the published candidates, test', () => {
+  const file = 'lastfm/LastFM_sample.txt.gz';
+  const skip = existsSync(join(data, file)) ? false : `${join(data, file)} is not here`;
+
+  test('popularity with the held-out events is the published row', { skip }, async (t) => {
+    const stories = Object.fromEntries(linesOf('lastfm/LastFM.txt.gz').map((line) => [`${line.split(' ')[0]}`, line.split(' ').slice(1)]));
+    const dataset = tinyDataset(stories);
+    const candidates = await readCandidatesFile(join(data, file), dataset);
+    const result = await evaluate(popularityRanker(dataset, { countHeldOut: true }), dataset, { on: 'test', protocol: 'sampled', candidates });
+    const published: Metrics = { 'hit@1': 0.0725, 'hit@5': 0.1982, 'ndcg@5': 0.135, 'hit@10': 0.3037, 'ndcg@10': 0.1687, mrr: 0.1506 };
+    const honest = await evaluate(popularityRanker(dataset), dataset, { on: 'test', protocol: 'sampled', candidates });
+    t.diagnostic(JSON.stringify({ ...result.metrics, tieRate: result.tieRate }));
+    t.diagnostic(JSON.stringify({ ...honest.metrics, tieRate: honest.tieRate }));
+    assert.equal(result.users, 1090);
+    for (const name of METRICS) near(result.metrics[name], published[name], 0.003);
+    assertConsistent(result);
+  });
+});
