@@ -4,6 +4,7 @@
  */
 import { assert, at, Random, UserError } from '../base/index.js';
 import { FIRST_INDEX, type Dataset, type HeldOut } from '../data/index.js';
+import { clicksBefore, hasHistory, recentFeed, recentSearches } from '../features/index.js';
 import type { Case, Ranker } from '../model/index.js';
 import { candidatesOf, drawCandidates, hashCandidates, holdsOut, type Candidates } from './candidates.js';
 import { chance, everyMetric, place, summarise, type Metrics, type Summary } from './metrics.js';
@@ -156,36 +157,14 @@ async function rankAmongAll(ranker: Ranker, dataset: Dataset, cases: readonly Ca
   });
 }
 
-/**
- * The items in the history of a case: feed events before its position, and clicks before its target in searches of
- * the history, to which the search that led to the target does not belong. Nothing before it: an empty set.
- */
-export function seenBefore(dataset: Dataset, { user, feedPosition }: Case): Set<number> {
-  const seen = new Set<number>(dataset.feedItem.subarray(at(dataset.feedOffsets, user), feedPosition));
-  const now = momentOf(dataset, { user, feedPosition });
-  for (const search of searchesBefore(dataset, { user, feedPosition })) {
-    for (let click = at(dataset.clickOffsets, search); click < at(dataset.clickOffsets, search + 1); click++) {
-      if (at(dataset.clickOrdinal, click) < now) seen.add(at(dataset.clickItem, click));
-    }
+/** The items in the history of a case: its feed events, and the clicks of its searches. Nothing before it: an empty set. */
+function seenBefore(dataset: Dataset, moment: Case): Set<number> {
+  const seen = new Set<number>(dataset.feedItem.subarray(...recentFeed(dataset, moment)));
+  for (const search of recentSearches(dataset, moment)) {
+    for (const item of clicksBefore(dataset, moment, search)) seen.add(item);
   }
   for (let meaningless = 0; meaningless < FIRST_INDEX; meaningless++) seen.delete(meaningless);
   return seen;
-}
-
-/** Positions of the searches in the history of a case. */
-function searchesBefore(dataset: Dataset, { user, feedPosition }: Case): number[] {
-  const now = momentOf(dataset, { user, feedPosition });
-  const leading = feedPosition < at(dataset.feedOffsets, user + 1) ? at(dataset.feedSearch, feedPosition) : -1;
-  const searches: number[] = [];
-  for (let search = at(dataset.searchOffsets, user); search < at(dataset.searchOffsets, user + 1); search++) {
-    if (at(dataset.searchOrdinal, search) < now && search !== leading) searches.push(search);
-  }
-  return searches;
-}
-
-/** The ordinal of a case's target; infinite for "now", after everything logged. */
-function momentOf(dataset: Dataset, { user, feedPosition }: Case): number {
-  return feedPosition < at(dataset.feedOffsets, user + 1) ? at(dataset.feedOrdinal, feedPosition) : Number.POSITIVE_INFINITY;
 }
 
 function targetOf(dataset: Dataset, feedPosition: number): number {
@@ -207,9 +186,8 @@ function chooseCases(
   for (let user = FIRST_INDEX; user < dataset.users.ids.length; user++) {
     if (!holdsOut(dataset, user)) continue;
     const moment = { user, feedPosition: at(dataset.heldOutStart, user) + (on === 'test' ? 1 : 0) };
-    const hasBoth = moment.feedPosition > at(dataset.feedOffsets, user) && searchesBefore(dataset, moment).length > 0;
-    if (requireBoth && !hasBoth) leftOut++;
-    else cases.push(moment);
+    if (hasHistory(dataset, moment, requireBoth)) cases.push(moment);
+    else leftOut++;
   }
   if (cases.length === 0) {
     throw new UserError(

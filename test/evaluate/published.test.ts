@@ -1,15 +1,21 @@
 /** Popularity on real data, beside what others published for it: shows that candidates, split and metrics are theirs. */
 import assert from 'node:assert/strict';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { describe, test } from 'node:test';
-import { gunzipSync } from 'node:zlib';
-import { chance, drawCandidates, evaluate, METRICS, readCandidatesFile, type Evaluation, type Metrics } from '../../src/evaluate/index.js';
+import { after, before, describe, test } from 'node:test';
+import { importInteractions, importS3rec, loadDataset } from '../../src/data/index.js';
+import { chance, evaluate, loadOrDrawCandidates, METRICS, readCandidatesFile, type Evaluation, type Metrics } from '../../src/evaluate/index.js';
 import { popularityRanker, randomRanker } from '../../src/model/popularity.js';
-import { tinyDataset } from '../support/tiny-dataset.js';
 
 const data = join(process.cwd(), '../shared/data');
-const linesOf = (file: string): string[] => gunzipSync(readFileSync(join(data, file))).toString().trim().split('\n');
+let directory: string;
+before(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'sesrec-published-'));
+});
+after(() => rm(directory, { recursive: true }));
+
 const near = (actual: number, expected: number, tolerance: number): void =>
   assert.ok(Math.abs(actual - expected) <= tolerance, `${actual} is not ${expected} ± ${tolerance}`);
 
@@ -25,14 +31,11 @@ describe('Amazon Beauty, 99 uniform candidates, test', () => {
   const skip = existsSync(join(data, file)) ? false : `${join(data, file)} is not here`;
 
   test('popularity counted in training, and with the held-out events as published; random; both protocols', { skip }, async (t) => {
-    const stories: Record<string, string[]> = {};
-    for (const line of linesOf(file).slice(1)) {
-      const [user, item] = line.split('\t') as [string, string];
-      (stories[`u${user}`] ??= []).push(item);
-    }
-    const dataset = tinyDataset(stories);
+    const out = join(directory, 'beauty');
+    await importInteractions({ file: join(data, file), items: join(data, 'amazon-beauty/items.tsv.gz'), constructSearches: 'query', out });
+    const dataset = await loadDataset(out);
     assert.equal(dataset.items.ids.length - 2, 12101);
-    const options = { on: 'test', protocol: 'sampled', candidates: drawCandidates(dataset) } as const;
+    const options = { on: 'test', protocol: 'sampled', candidates: await loadOrDrawCandidates(out, dataset) } as const;
 
     const honest = await evaluate(popularityRanker(dataset), dataset, options);
     t.diagnostic(JSON.stringify({ ...honest.metrics, tieRate: honest.tieRate }));
@@ -63,8 +66,9 @@ describe('LastFM, the published candidates, test', () => {
   const skip = existsSync(join(data, file)) ? false : `${join(data, file)} is not here`;
 
   test('popularity with the held-out events is the published row', { skip }, async (t) => {
-    const stories = Object.fromEntries(linesOf('lastfm/LastFM.txt.gz').map((line) => [`${line.split(' ')[0]}`, line.split(' ').slice(1)]));
-    const dataset = tinyDataset(stories);
+    const out = join(directory, 'lastfm');
+    await importS3rec({ sequences: join(data, 'lastfm/LastFM.txt.gz'), out });
+    const dataset = await loadDataset(out);
     const candidates = await readCandidatesFile(join(data, file), dataset);
     const result = await evaluate(popularityRanker(dataset, { countHeldOut: true }), dataset, { on: 'test', protocol: 'sampled', candidates });
     const published: Metrics = { 'hit@1': 0.0725, 'hit@5': 0.1982, 'ndcg@5': 0.135, 'hit@10': 0.3037, 'ndcg@10': 0.1687, mrr: 0.1506 };
