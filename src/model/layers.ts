@@ -1,0 +1,153 @@
+/**
+ * Parameters by name, and the layers made of them. Knows how a parameter is called, shaped and initialised; does not
+ * know values (parameters.ts) nor any one model.
+ *
+ * A model is a function that asks a `Scope` for parameters while it builds its graph; the scope writes down what was
+ * asked for, so that names and shapes are said once, where they are used.
+ */
+import { assert } from '../base/index.js';
+import { type Shape, type Tensor, nn, ops } from '../tensor/index.js';
+
+/** How a parameter starts. `xavierNormal`: N(0, 2 / (fanIn + fanOut)); `xavierUniform`: U(±sqrt(6 / (fanIn + fanOut))). */
+export type Initialiser =
+  | { readonly kind: 'constant'; readonly value: number }
+  | { readonly kind: 'xavierNormal' | 'xavierUniform'; readonly fanIn: number; readonly fanOut: number };
+
+/** A parameter of a model. */
+export interface ParameterDescription {
+  readonly name: string;
+  readonly shape: Shape;
+  readonly initialiser: Initialiser;
+  /** Kept outside the graph, which gets only the rows that a batch needs. */
+  readonly table: boolean;
+  /** Row 0 stands for padding: it gets no gradient. */
+  readonly padding: 'none' | 'frozen' | 'zero';
+}
+
+/** Rows of a table that a graph takes: input `key` holds the rows at `ids`, one after another. */
+export interface Lookup {
+  readonly key: string;
+  readonly table: string;
+  readonly ids: 'items' | 'queries' | 'words' | 'users';
+}
+
+/** A mask that a training graph takes: 0 with probability `rate`, else 1 / (1 - rate). */
+export interface DropoutMask {
+  readonly key: string;
+  readonly shape: Shape;
+  readonly rate: number;
+}
+
+export class Scope {
+  readonly parameters = new Map<string, ParameterDescription>();
+  readonly lookups = new Map<string, Lookup>();
+  readonly dropouts: DropoutMask[] = [];
+  readonly #inputs = new Map<string, Tensor>();
+  readonly #dropoutRate: number;
+
+  /** @param dropoutRate 0 for graphs that only score. */
+  constructor(dropoutRate = 0) {
+    this.#dropoutRate = dropoutRate;
+  }
+
+  #declare(description: ParameterDescription): void {
+    const known = this.parameters.get(description.name);
+    assert(!known || known.shape.join() === description.shape.join(), `parameter ${description.name} has two shapes`);
+    this.parameters.set(description.name, description);
+  }
+
+  /** An input of the graph that a batch supplies. */
+  input(key: string, shape: Shape, dtype: 'float32' | 'int32' = 'float32'): Tensor {
+    const known = this.#inputs.get(key) ?? ops.placeholder(key, shape, dtype);
+    assert(known.shape.join() === shape.join(), `input ${key} has two shapes`);
+    this.#inputs.set(key, known);
+    return known;
+  }
+
+  /** An input that was asked for before. */
+  known(key: string): Tensor {
+    const tensor = this.#inputs.get(key);
+    assert(tensor, `the graph has no input ${key}`);
+    return tensor;
+  }
+
+  /** A parameter that the graph takes whole. Asked for twice, it is the same tensor. */
+  parameter(name: string, shape: Shape, initialiser: Initialiser): Tensor {
+    this.#declare({ name, shape, initialiser, table: false, padding: 'none' });
+    return this.input(name, shape);
+  }
+
+  /** Rows of an embedding table (rows, width): the distinct ids of one kind that a batch holds. Result (count, width). */
+  rows(table: string, shape: readonly [number, number], ids: Lookup['ids'], count: number, padding: ParameterDescription['padding'] = 'none'): Tensor {
+    this.#declare({ name: table, shape, initialiser: xavierNormal(...shape), table: true, padding });
+    const key = `rows of ${table}`;
+    this.lookups.set(key, { key, table, ids });
+    return this.input(key, [count, shape[1]]);
+  }
+
+  /** Inverted dropout; the identity in graphs that only score. */
+  dropout(x: Tensor): Tensor {
+    if (this.#dropoutRate === 0) return x;
+    const mask = { key: `dropout ${this.dropouts.length}`, shape: x.shape, rate: this.#dropoutRate };
+    this.dropouts.push(mask);
+    return ops.mul(x, this.input(mask.key, mask.shape));
+  }
+}
+
+const xavierNormal = (fanIn: number, fanOut: number): Initialiser => ({ kind: 'xavierNormal', fanIn, fanOut });
+export const initialisers = {
+  xavierNormal,
+  xavierUniform: (fanIn: number, fanOut: number): Initialiser => ({ kind: 'xavierUniform', fanIn, fanOut }),
+  constant: (value: number): Initialiser => ({ kind: 'constant', value }),
+};
+
+/** x W^T + b. x: (…, in). Result (…, out). */
+export function linear(scope: Scope, name: string, x: Tensor, out: number, { bias = true, initialiser }: { bias?: boolean; initialiser?: Initialiser } = {}): Tensor {
+  const inner = x.shape.at(-1) as number;
+  const weight = scope.parameter(`${name}.weight`, [out, inner], initialiser ?? xavierNormal(inner, out));
+  return nn.linear(x, weight, bias ? scope.parameter(`${name}.bias`, [out], initialisers.constant(0)) : null);
+}
+
+/** Layer norm over the last axis with learned scale and shift. */
+export function layerNorm(scope: Scope, name: string, x: Tensor, epsilon: number): Tensor {
+  const width = x.shape.at(-1) as number;
+  const scale = scope.parameter(`${name}.weight`, [width], initialisers.constant(1));
+  return ops.layerNorm(x, scale, scope.parameter(`${name}.bias`, [width], initialisers.constant(0)), epsilon);
+}
+
+/** A small table (rows, width) that the graph takes whole, read at int32 indices. Result (…indices, width). */
+export function embedding(scope: Scope, name: string, shape: readonly [number, number], indices: Tensor): Tensor {
+  return ops.gather(scope.parameter(name, shape, xavierNormal(...shape)), indices);
+}
+
+/** Adds a learned vector per position. x: (B,T,d); the parameter: (T,d). */
+export function addPositions(scope: Scope, name: string, x: Tensor): Tensor {
+  const [, positions, width] = x.shape as [number, number, number];
+  return ops.add(x, scope.parameter(name, [positions, width], xavierNormal(positions, width)));
+}
+
+/**
+ * One bidirectional Transformer block, post-norm (SESRec, Eq. 4 and 5): Z = LN(X + MHA(X)), H = LN(Z + FFN(Z)), inner
+ * width d, LeakyReLU. Padded keys are not attended to. x: (B,T,d), mask: (B,T). Result (B,T,d).
+ */
+export function transformerBlock(scope: Scope, name: string, x: Tensor, mask: Tensor, heads: number): Tensor {
+  const width = x.shape.at(-1) as number;
+  const epsilon = 1e-8;
+  // query, key and value were one packed (3d, d) matrix in the official code: its fan-out is 3d
+  const packed = { initialiser: initialisers.xavierUniform(width, 3 * width) };
+  const [query, key, value] = ['query', 'key', 'value'].map((part) => linear(scope, `${name}.attention.${part}`, x, width, packed)) as [Tensor, Tensor, Tensor];
+  const attended = linear(scope, `${name}.attention.output`, nn.multiHeadAttention(query, key, value, mask, heads), width);
+  const z = layerNorm(scope, `${name}.attention.norm`, ops.add(x, scope.dropout(attended)), epsilon);
+  const inner = ops.leakyRelu(linear(scope, `${name}.feedForward.inner`, z, width));
+  const outer = linear(scope, `${name}.feedForward.outer`, inner, width);
+  return layerNorm(scope, `${name}.feedForward.norm`, ops.add(z, scope.dropout(outer)), epsilon);
+}
+
+/**
+ * Several transformer blocks, one after another: `name.0`, `name.1`, …
+ */
+export function transformer(scope: Scope, name: string, x: Tensor, mask: Tensor, { blocks, heads }: { blocks: number; heads: number }): Tensor {
+  let hidden = x;
+  for (let block = 0; block < blocks; block++) hidden = transformerBlock(scope, `${name}.${block}`, hidden, mask, heads);
+  return hidden;
+}

@@ -1,0 +1,305 @@
+/**
+ * SESRec: Si et al., "When Search Meets Recommendation: Learning Disentangled Search Representation for
+ * Recommendation", SIGIR 2023. Equation numbers are the paper's. Knows the model's graph and its rules (presets);
+ * does not know how it is trained or served.
+ *
+ * Shapes: B rows, C candidates, T_r feed window, T_s search window, K clicks per query, W words per query, d model
+ * width, d_v candidate width (d when candidates are projected, else d_i); I, Q, V distinct items, queries, words of a
+ * batch; P query-click pairs. Masks hold 1 for real positions.
+ */
+import { assert } from '../base/index.js';
+import type { BatchSizes, Window } from '../features/index.js';
+import { type Tensor, nn, ops } from '../tensor/index.js';
+import { type Initialiser, type Scope, addPositions, embedding, initialisers, linear, transformer } from './layers.js';
+import type { SesrecConfig } from './sesrec-config.js';
+
+const { add, div, matmul, mul, reshape, sub, sum } = ops;
+
+/** What a user's histories are encoded to; the same for all candidates. */
+export interface UserState {
+  /** (B,T_r,d), Eq. 5. */
+  readonly feed: Tensor;
+  /** (B,T_s,d), Eq. 5; null when search is off. */
+  readonly search: Tensor | null;
+  /** (B,T_r), (B,T_s): which positions each interest is drawn from (Eq. 17, 18, 19). Search masks are null when search is off. */
+  readonly masks: {
+    readonly feed: Interests<Tensor>;
+    readonly search: Interests<Tensor> | null;
+  };
+  /** (B,d_u), Eq. 21. */
+  readonly user: Tensor;
+  /** Eq. 10, before and after the empty-side rule; null when search is off. */
+  readonly split: { readonly feed: Split; readonly search: Split; readonly hasBoth: Tensor } | null;
+}
+
+interface Interests<Value> {
+  readonly all: Value;
+  readonly similar: Value;
+  readonly dissimilar: Value;
+}
+
+/** The co-attention of one history. */
+interface Split {
+  /** a, (B,T), sums to 1 over the real positions. */
+  readonly attention: Tensor;
+  /** (B,T): 1 where the action lies on the similar side, before the empty-side rule. */
+  readonly isSimilar: Tensor;
+}
+
+/** What a batch's distinct things are embedded to. */
+interface Embedded {
+  /** (I,d_i): E_i, and (I,d): Ê_i of Eq. 1. */
+  readonly items: Tensor;
+  readonly projectedItems: Tensor;
+  /** (Q,d): Ê_q of Eq. 1. */
+  readonly queries: Tensor | null;
+}
+
+/** Item ids and attributes, side by side. Result (I,d_i). */
+export function embedItems(scope: Scope, config: SesrecConfig, count: number): Tensor {
+  const parts = [scope.rows('item.id', [config.sizes.items, config.itemIdWidth], 'items', count, paddingRow(config))];
+  for (const { name, size, width } of config.itemAttributes) {
+    parts.push(embedding(scope, `item.${name}`, [size, width], scope.input(`itemAttribute.${name}`, [count], 'int32')));
+  }
+  return ops.concat(parts, 1);
+}
+
+/** E_i W_i (Eq. 1), (I,d). */
+function projectItems(scope: Scope, config: SesrecConfig, items: Tensor): Tensor {
+  return linear(scope, 'item.projection', items, config.width, { bias: config.projectionBias });
+}
+
+/** What a candidate is scored by: the projected item (official) or the raw one (paper). (I,d_v). */
+export function candidateVectors(scope: Scope, config: SesrecConfig, count: number): Tensor {
+  const items = embedItems(scope, config, count);
+  return config.projectCandidate ? projectItems(scope, config, items) : items;
+}
+
+const paddingRow = (config: SesrecConfig) => (config.zeroPaddingRows ? 'zero' : 'frozen');
+
+/** Query ids beside the mean of their words, projected: Ê_q of Eq. 1. (Q,d). */
+function embedQueries(scope: Scope, config: SesrecConfig, sizes: BatchSizes, window: Window): Tensor {
+  const id = scope.rows('query.id', [config.sizes.queries, config.queryIdWidth], 'queries', sizes.queries, paddingRow(config));
+  const words = scope.rows('query.word', [config.sizes.words, config.wordWidth], 'words', sizes.words, paddingRow(config));
+  const slots = scope.input('queryWords', [sizes.queries, window.words], 'int32');
+  const mean = nn.maskedMean(ops.gather(words, slots), scope.input('wordMask', [sizes.queries, window.words]));
+  return linear(scope, 'query.projection', ops.concat([id, mean], 1), config.width, { bias: config.projectionBias });
+}
+
+/** Encodes both histories and splits them (Eq. 1 to 12). */
+export function encodeUser(scope: Scope, config: SesrecConfig, sizes: BatchSizes): { state: UserState; embedded: Embedded } {
+  const { window } = config;
+  const rows = sizes.rows;
+  const items = embedItems(scope, config, sizes.items);
+  const projectedItems = projectItems(scope, config, items);
+  const queries = config.useSearch ? embedQueries(scope, config, sizes, window) : null;
+
+  const feedMask = scope.input('feedMask', [rows, window.feed]);
+  const feedItems = ops.gather(projectedItems, scope.input('feed', [rows, window.feed], 'int32'));
+  const feed = transformer(scope, 'feed.encoder', addPositions(scope, 'feed.position', feedItems), feedMask, config); // Eq. 2, 4, 5
+
+  const userParts = [scope.rows('user.id', [config.sizes.users, config.userIdWidth], 'users', rows)];
+  for (const { name, size, width } of config.userAttributes) {
+    userParts.push(embedding(scope, `user.${name}`, [size, width], scope.input(`userAttribute.${name}`, [rows], 'int32')));
+  }
+  const user = ops.concat(userParts, 1);
+  const embedded = { items, projectedItems, queries };
+  if (!queries) {
+    const masks = { feed: { all: feedMask, similar: feedMask, dissimilar: feedMask }, search: null };
+    return { state: { feed, search: null, masks, user, split: null }, embedded };
+  }
+
+  const searchMask = scope.input('searchMask', [rows, window.search]);
+  const searched = ops.gather(queries, scope.input('search', [rows, window.search], 'int32'));
+  const source = embedding(scope, 'search.source', [config.sizes.sources, config.width], scope.input('searchSource', [rows, window.search], 'int32'));
+  const withPositions = add(addPositions(scope, 'search.position', add(searched, source)), meanOfClicks(scope, config, rows, projectedItems));
+  const search = transformer(scope, 'search.encoder', withPositions, searchMask, config); // Eq. 3, 4, 5
+
+  const split = coAttention(scope, config, feed, search, feedMask, searchMask);
+  const masks = {
+    feed: interestMasks(split.feed, feedMask, split.hasBoth),
+    search: interestMasks(split.search, searchMask, split.hasBoth),
+  };
+  return { state: { feed, search, masks, user, split }, embedded };
+}
+
+/** The mean of the projected items clicked in each search: Ẽ_c of Eq. 3. (B,T_s,d). */
+function meanOfClicks(scope: Scope, { window, width }: SesrecConfig, rows: number, projectedItems: Tensor): Tensor {
+  const shape = [rows, window.search, window.clicks];
+  const clicked = ops.gather(projectedItems, scope.input('clicks', shape, 'int32'));
+  const flat = [rows * window.search, window.clicks];
+  const mean = nn.maskedMean(reshape(clicked, [...flat, width]), reshape(scope.input('clickMask', shape), flat));
+  return reshape(mean, [rows, window.search, width]);
+}
+
+/** Eq. 9 to 12: how much each action has in common with the other history, and the split by it. */
+function coAttention(scope: Scope, config: SesrecConfig, feed: Tensor, search: Tensor, feedMask: Tensor, searchMask: Tensor): NonNullable<UserState['split']> {
+  const [rows, feedLength, width] = feed.shape as [number, number, number];
+  const searchLength = search.shape[1] as number;
+  const bilinear = scope.parameter('coAttention.bilinear', [width, width], initialisers.xavierNormal(width, width));
+  const affinity = ops.tanh(matmul(nn.project(feed, bilinear), search, { transposeB: true })); // Eq. 9, (B,T_r,T_s)
+  const feedWeight = linear(scope, 'coAttention.feed', feed, 1, { bias: false }); // W_r h, (B,T_r,1)
+  const searchWeight = linear(scope, 'coAttention.search', search, 1, { bias: false }); // W_s h, (B,T_s,1)
+  // The official code lets padded positions of the other history into these sums (models.md 1.4, row 31).
+  const counted = (weight: Tensor, mask: Tensor): Tensor => {
+    if (!config.maskCoAttention) return weight;
+    const masked = mul(weight, reshape(mask, weight.shape));
+    return config.meanCoAttention ? div(masked, ops.maximum(reshape(sum(mask, [1]), [rows, 1, 1]), 1)) : masked;
+  };
+  const searchScores = reshape(matmul(affinity, counted(feedWeight, feedMask), { transposeA: true }), [rows, searchLength]);
+  const feedScores = reshape(matmul(affinity, counted(searchWeight, searchMask)), [rows, feedLength]);
+  const side = (scores: Tensor, mask: Tensor): Split => {
+    const attention = nn.maskedSoftmax(scores, mask); // Eq. 10
+    const threshold = config.threshold === 'mean' ? div(1, ops.maximum(sum(mask, [1]), 1)) : ops.constant(config.threshold);
+    // Eq. 11, 12; `official` counts ties as similar
+    const isSimilar = config.thresholdIncludesTies ? ops.greaterOrEqual(attention, threshold) : ops.greater(attention, threshold);
+    return { attention, isSimilar: mul(isSimilar, mask) };
+  };
+  const lengths = (mask: Tensor): Tensor => sum(mask, [1]);
+  const hasBoth = ops.greater(mul(lengths(feedMask), lengths(searchMask)), 0); // (B,1)
+  return { feed: side(feedScores, feedMask), search: side(searchScores, searchMask), hasBoth };
+}
+
+/**
+ * The positions of each interest. A side that would be empty becomes the whole history, and so do both sides of users
+ * who have only one history: there is nothing to compare it with.
+ */
+function interestMasks({ isSimilar }: Split, mask: Tensor, hasBoth: Tensor): Interests<Tensor> {
+  const orWhole = (side: Tensor): Tensor => {
+    const usable = mul(ops.greater(sum(side, [1]), 0), hasBoth);
+    return add(mul(side, usable), mul(mask, sub(1, usable)));
+  };
+  return { all: mask, similar: orWhole(isSimilar), dissimilar: orWhole(sub(mask, isSimilar)) };
+}
+
+/** What a candidate draws from the histories. */
+export interface Scores {
+  /** (B,C), Eq. 21 without the sigmoid. */
+  readonly logits: Tensor;
+  /** (B,C,T_r), the attention weights of Eq. 17. */
+  readonly feedAttention: Tensor;
+  /** (B,C,T_s); null when search is off. */
+  readonly searchAttention: Tensor | null;
+}
+
+/** Scores candidates (B,C,d_v) against encoded users (Eq. 17 to 21). */
+export function scoreCandidates(scope: Scope, config: SesrecConfig, state: Omit<UserState, 'split'>, candidates: Tensor): Scores {
+  const [rows, count, candidateWidth] = candidates.shape as [number, number, number];
+  const attend = (lane: 'feed' | 'search', history: Tensor, masks: Interests<Tensor>): { attention: Tensor; interests: Tensor[] } => {
+    const length = history.shape[1] as number;
+    const query = linear(scope, `${lane}.interest`, candidates, config.width, { bias: false, initialiser: attentionInitialiser(config, candidateWidth) });
+    const scores = matmul(query, history, { transposeB: true }); // h^T W_d e_v, (B,C,T)
+    const weights = (mask: Tensor): Tensor => nn.maskedSoftmax(scores, reshape(mask, [rows, 1, length]));
+    const attention = weights(masks.all);
+    const used = config.useMultiInterest && config.useSearch ? [attention, weights(masks.similar), weights(masks.dissimilar)] : [attention];
+    return { attention, interests: used.map((weight) => matmul(weight, history)) }; // Eq. 17, 18, 19
+  };
+  const feed = attend('feed', state.feed, state.masks.feed);
+  const search = state.search && state.masks.search ? attend('search', state.search, state.masks.search) : null;
+  const interests = ops.concat([...feed.interests, ...(search?.interests ?? [])], 2); // Eq. 20
+
+  // The first layer of the MLP acts on [interests, user, candidate] (or, in the paper, [.., candidate, user]); it is
+  // applied to the three apart, so that the user's share is computed once and nothing is repeated per candidate.
+  const [first, ...rest] = config.hidden as [number, ...number[]];
+  const widths = { interests: interests.shape[2] as number, user: state.user.shape[1] as number, candidate: candidateWidth };
+  const order = config.userBeforeCandidate ? (['interests', 'user', 'candidate'] as const) : (['interests', 'candidate', 'user'] as const);
+  const total = widths.interests + widths.user + widths.candidate;
+  const weight = scope.parameter('prediction.0.weight', [first, total], initialisers.xavierNormal(total, first));
+  const bias = scope.parameter('prediction.0.bias', [first], initialisers.constant(0));
+  let start = 0;
+  const share = Object.fromEntries(order.map((part) => [part, ops.slice(weight, 1, start, (start += widths[part]))])) as Record<keyof typeof widths, Tensor>;
+  const ofUser = reshape(nn.linear(state.user, share.user, bias), [rows, 1, first]);
+  let hidden = add(add(nn.linear(interests, share.interests), nn.linear(candidates, share.candidate)), ofUser);
+  rest.forEach((width, layer) => {
+    hidden = linear(scope, `prediction.${layer + 1}`, scope.dropout(ops.relu(hidden)), width); // Eq. 21
+  });
+  assert(hidden.shape[2] === 1, 'the last layer of the prediction has one unit');
+  return { logits: reshape(hidden, [rows, count]), feedAttention: feed.attention, searchAttention: search?.attention ?? null };
+}
+
+/** W_d. The official code keeps it as (1,d,d), which Xavier takes for fan-in d^2 and fan-out d (models.md 1.4, row 27). */
+function attentionInitialiser(config: SesrecConfig, candidateWidth: number): Initialiser {
+  return config.flatAttentionInitialisation
+    ? initialisers.xavierNormal(config.width * candidateWidth, config.width)
+    : initialisers.xavierNormal(candidateWidth, config.width);
+}
+
+export interface Losses {
+  /** Eq. 23: prediction + alpha * alignment + beta * contrast. All are scalars. */
+  readonly loss: Tensor;
+  /** Eq. 22, mean over all candidates. */
+  readonly prediction: Tensor;
+  /** Eq. 8. */
+  readonly alignment: Tensor;
+  /** Eq. 16, mean over the rows that have both histories. */
+  readonly contrast: Tensor;
+  /** (B,C). */
+  readonly logits: Tensor;
+  readonly state: UserState;
+}
+
+/** The training graph: candidates hold the positive in column 0, then the negatives. */
+export function sesrecLosses(scope: Scope, config: SesrecConfig, sizes: BatchSizes): Losses {
+  const { state, embedded } = encodeUser(scope, config, sizes);
+  const slots = scope.input('candidates', [sizes.rows, sizes.candidates], 'int32');
+  const { logits } = scoreCandidates(scope, config, state, ops.gather(config.projectCandidate ? embedded.projectedItems : embedded.items, slots));
+  const labels = ops.constant([1, ...Array.from({ length: sizes.candidates - 1 }, () => 0)], [1, sizes.candidates]);
+  const prediction = nn.binaryCrossEntropy(logits, labels);
+  const zero = ops.constant(0);
+  const alignment = config.useAlignment && embedded.queries ? alignmentLoss(scope, config, sizes, embedded.projectedItems, embedded.queries) : zero;
+  const contrast = config.useContrast && state.split ? contrastLoss(config, state) : zero;
+  const loss = add(prediction, add(mul(alignment, config.alpha), mul(contrast, config.beta)));
+  return { loss, prediction, alignment, contrast, logits, state };
+}
+
+/**
+ * Query-item alignment (Eq. 6, 7, 8) with s(q,i) = tanh(q^T W_A i). Since tanh bounds the logits by 1/tau, exp needs no
+ * running maximum; the floor of tau keeps 1025 e^(1/tau) inside float32. The sum over negatives is made once per
+ * distinct query (item), with multiplicities, and shared by all pairs it is in.
+ */
+function alignmentLoss(scope: Scope, config: SesrecConfig, sizes: BatchSizes, items: Tensor, queries: Tensor): Tensor {
+  const at = (table: Tensor, key: string, size: number): Tensor => ops.gather(table, scope.input(key, [size], 'int32'));
+  const anchorQueries = at(queries, 'anchorQueries', sizes.anchorQueries);
+  const anchorItems = at(items, 'anchorItems', sizes.anchorItems);
+  const negativeItems = at(items, 'negativeItems', sizes.negativeItems);
+  const negativeQueries = at(queries, 'negativeQueries', sizes.negativeQueries);
+  const bilinear = scope.parameter('alignment.bilinear', [config.width, config.width], initialisers.xavierNormal(config.width, config.width));
+  const temperature = ops.maximum(scope.parameter('alignment.temperature', [], initialisers.constant(config.temperature)), 0.0125);
+  const inverse = div(1, temperature);
+  const pairQuery = scope.input('pairQuery', [sizes.pairs], 'int32');
+  const pairItem = scope.input('pairItem', [sizes.pairs], 'int32');
+  const weight = reshape(scope.input('pairWeight', [sizes.pairs]), [sizes.pairs, 1]);
+
+  // -log( e^(s+/tau) / sum ) over the pairs, in one direction
+  const direction = (mapped: Tensor, negatives: Tensor, counts: Tensor, pairAnchor: Tensor, partners: Tensor): Tensor => {
+    const similarity = ops.tanh(matmul(mapped, negatives, { transposeB: true })); // (anchors, negatives)
+    const powers = ops.exp(mul(similarity, inverse));
+    const sums = ops.gather(matmul(powers, reshape(counts, [counts.shape[0] as number, 1])), pairAnchor); // (P,1)
+    const positive = ops.tanh(sum(mul(ops.gather(mapped, pairAnchor), partners), [1])); // (P,1)
+    const scaled = mul(positive, inverse);
+    const denominator = config.alignmentIncludesPositive ? add(sums, ops.exp(scaled)) : sums;
+    return nn.scalar(sum(mul(weight, sub(ops.log(denominator), scaled))));
+  };
+  const queryToItem = direction(
+    nn.project(anchorQueries, bilinear), negativeItems, scope.input('negativeItemCount', [sizes.negativeItems]), pairQuery, ops.gather(anchorItems, pairItem));
+  // s(q,i) has the item on the right of W_A; the official code puts it on the left when items look for queries (row 12)
+  const mappedItems = config.transposedItemToQuery ? nn.project(anchorItems, bilinear) : nn.linear(anchorItems, bilinear);
+  const itemToQuery = direction(
+    mappedItems, negativeQueries, scope.input('negativeQueryCount', [sizes.negativeQueries]), pairItem, ops.gather(anchorQueries, pairQuery));
+  return mul(add(queryToItem, itemToQuery), 0.5);
+}
+
+/** Interest contrast (Eq. 13 to 16): the triplet losses of both histories. */
+function contrastLoss(config: SesrecConfig, { feed, search, masks, split }: UserState): Tensor {
+  assert(split && search && masks.search, 'the contrast needs both histories');
+  const triplet = (history: Tensor, attention: Tensor, interests: Interests<Tensor>): Tensor => {
+    const [rows, length, width] = history.shape as [number, number, number];
+    const anchor = reshape(matmul(reshape(attention, [rows, 1, length]), history), [rows, width]); // Eq. 13, 14
+    // PyTorch's pairwise distance adds 1e-6 to each difference
+    const distance = (mask: Tensor): Tensor => nn.norm(add(sub(anchor, nn.maskedMean(history, mask)), 1e-6));
+    return ops.relu(add(sub(distance(interests.similar), distance(interests.dissimilar)), config.margin)); // Eq. 15, (B)
+  };
+  const both = add(triplet(feed, split.feed.attention, masks.feed), triplet(search, split.search.attention, masks.search)); // Eq. 16
+  const counts = reshape(split.hasBoth, [both.shape[0] as number]);
+  return nn.scalar(div(sum(mul(both, counts)), ops.maximum(sum(counts), 1)));
+}
