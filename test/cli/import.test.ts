@@ -1,0 +1,63 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test, type TestContext } from 'node:test';
+import { Command } from 'commander';
+import { UserError } from '../../src/base/index.js';
+import { importCommand } from '../../src/cli/commands/import.js';
+
+/** Runs `sesrec …` and returns what it wrote to each stream. */
+async function run(t: TestContext, ...words: readonly string[]): Promise<{ out: string; err: string }> {
+  const written = { out: '', err: '' };
+  const out = t.mock.method(process.stdout, 'write', (text: string) => ((written.out += text), true));
+  const err = t.mock.method(process.stderr, 'write', (text: string) => ((written.err += text), true));
+  try {
+    await new Command('sesrec').exitOverride().addCommand(importCommand()).parseAsync(['import', ...words], { from: 'user' });
+  } finally {
+    out.mock.restore();
+    err.mock.restore();
+  }
+  return written;
+}
+
+async function files(t: TestContext): Promise<{ folder: string; log: string; items: string }> {
+  const folder = await mkdtemp(join(tmpdir(), 'sesrec-cli-'));
+  t.after(async () => rm(folder, { recursive: true }));
+  const [log, items] = [join(folder, 'log.tsv'), join(folder, 'items.tsv')];
+  await writeFile(log, 'user_id\titem_id\ttimestamp\nu\ta\t1\nu\tb\t2\n');
+  await writeFile(items, 'item_id\tquery\na\tgreen tea\n');
+  return { folder, log, items };
+}
+
+test('import prints a table of counts; warnings go to standard error', async (t) => {
+  const { folder, log, items } = await files(t);
+  const { out, err } = await run(t, 'interactions', log, '--items', items, '--construct-searches', 'query', '--out', join(folder, 'out'));
+  const lines = out.split('\n');
+  assert.match(lines[0] as string, /users +items +feed +searches$/);
+  assert.match(lines[1] as string, /^imported +1 +2 +2 +1$/);
+  assert.match(out, /1 queries, 2 words, 1 sources/);
+  assert.match(err, /^warning: 1 item of 1 interaction is not in .*\n$/);
+});
+
+test('import --json prints one document: directory, warnings, manifest', async (t) => {
+  const { folder, log } = await files(t);
+  const directory = join(folder, 'out');
+  const { out, err } = await run(t, 'interactions', log, '--json', '--out', directory);
+  const printed = JSON.parse(out) as { out: string; warnings: string[]; manifest: { format: string; sizes: { items: number } } };
+  assert.equal(printed.out, directory);
+  assert.deepEqual(printed.warnings, []);
+  assert.equal(printed.manifest.format, 'sesrec-data');
+  assert.equal(printed.manifest.sizes.items, 4);
+  assert.equal(err, '');
+});
+
+test('s3rec and events are there too, and an existing directory is refused', async (t) => {
+  const { folder } = await files(t);
+  const [sequences, events, directory] = [join(folder, 'log.txt'), join(folder, 'log.jsonl'), join(folder, 'out')];
+  await writeFile(sequences, 'u a b c\n');
+  await writeFile(events, '{"type":"view","time":1,"user":"u","item":"a"}\n');
+  assert.match((await run(t, 's3rec', sequences, '--out', directory)).out, /imported +1 +3 +3 +0/);
+  await assert.rejects(run(t, 'events', events, '--out', directory), (error) => error instanceof UserError && /--overwrite/.test(error.message));
+  assert.match((await run(t, 'events', events, events, '--out', directory, '--overwrite')).out, /imported +1 +1 +2 +0/);
+});
