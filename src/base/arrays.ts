@@ -53,3 +53,12 @@ export function topIndices(values: ArrayLike<number>, count: number): number[] {
   }
   return heap.sort((i, j) => at(values, j) - at(values, i) || i - j);
 }
+
+/** The value of a key, made at its first use and kept. */
+export function getOrCreate<Key, Value>(map: Map<Key, Value>, key: Key, create: () => Value): Value {
+  const known = map.get(key);
+  if (known !== undefined) return known;
+  const created = create();
+  map.set(key, created);
+  return created;
+}

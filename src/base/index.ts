@@ -1,5 +1,5 @@
 /** The foundation: errors, randomness, arrays, files. Imports nothing of ours. */
 export { assert, CorruptFileError, InterruptedError, messageOf, UsageError, UserError } from './errors.js';
-export { at, range, roundUp, topIndices } from './arrays.js';
+export { at, getOrCreate, range, roundUp, topIndices } from './arrays.js';
 export { Random } from './random.js';
 export { hashFile, hashOf, readJson, stageDirectory, writeAtomically } from './files.js';

@@ -2,6 +2,10 @@
 export type { Case, Ranker } from './recommender.js';
 export { type DropoutMask, type Lookup, type ParameterDescription, Scope } from './layers.js';
 export { Parameters, sharedZeros } from './parameters.js';
+export { popularityRanker, randomRanker, type PopularityOptions } from './popularity.js';
 export { type NamedTensor, decodeSafetensors, encodeSafetensors } from './safetensors.js';
-export { candidateVectors, encodeUser, scoreCandidates, sesrecLosses, type Losses, type Scores, type UserState } from './sesrec.js';
+export { type Checkpoint, loadCheckpoint, saveCheckpoint } from './checkpoint.js';
+export { candidateVectors, encodeUser, scoreCandidates, sesrecLosses, sesrecParameters, type Losses, type Scores, type UserState } from './sesrec.js';
 export { type AttributeConfig, type SesrecConfig, type SesrecPreset, type SesrecRules, type SesrecShape, type SesrecShapeName, sesrecPresets, sesrecShapes } from './sesrec-config.js';
+export { type Reason, SesrecRanker, type Side } from './sesrec-ranker.js';
+export { checkpointsOf, createRun, dataOf, loadRun, readRunManifest, type Run, type RunManifest, type TrainingSettings } from './run.js';

@@ -59,7 +59,7 @@ export class Parameters {
           break;
         }
       }
-      if (padding === 'zero') values.fill(0, 0, shape[1] as number);
+      if (padding === 'zero') values.fill(0, 0, shape[1]);
     }
   }
 

@@ -65,9 +65,9 @@ export function decodeSafetensors(file: Uint8Array, where: string): Map<string, 
     if (!Array.isArray(shape) || !shape.every(isCount)) return fail(`tensor ${name} has no sound shape`);
     if (!Array.isArray(offsets) || offsets.length !== 2 || !offsets.every(isCount)) return fail(`tensor ${name} has no sound offsets`);
     const [start, end] = offsets as [number, number];
-    if (start > end || end > data.length || end - start !== 4 * sizeOf(shape as number[])) fail(`tensor ${name} does not fit its place`);
+    if (start > end || end > data.length || end - start !== 4 * sizeOf(shape)) fail(`tensor ${name} does not fit its place`);
     covered += end - start;
-    tensors.set(name, { shape: shape as number[], data: new Float32Array(data.slice(start, end).buffer) });
+    tensors.set(name, { shape: shape, data: new Float32Array(data.slice(start, end).buffer) });
   }
   if (covered !== data.length) fail(`its tensors cover ${covered} bytes of ${data.length}`);
   return tensors;

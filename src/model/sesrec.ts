@@ -10,7 +10,8 @@
 import { assert } from '../base/index.js';
 import type { BatchSizes, Window } from '../features/index.js';
 import { type Tensor, nn, ops } from '../tensor/index.js';
-import { type Initialiser, type Scope, addPositions, embedding, initialisers, linear, transformer } from './layers.js';
+import { type Initialiser, Scope, addPositions, embedding, initialisers, linear, transformer } from './layers.js';
+import { Parameters } from './parameters.js';
 import type { SesrecConfig } from './sesrec-config.js';
 
 const { add, div, matmul, mul, reshape, sub, sum } = ops;
@@ -250,6 +251,14 @@ export function sesrecLosses(scope: Scope, config: SesrecConfig, sizes: BatchSiz
   const contrast = config.useContrast && state.split ? contrastLoss(config, state) : zero;
   const loss = add(prediction, add(mul(alignment, config.alpha), mul(contrast, config.beta)));
   return { loss, prediction, alignment, contrast, logits, state };
+}
+
+/** Parameters of a SESRec with the given configuration, all zero. */
+export function sesrecParameters(config: SesrecConfig): Parameters {
+  const scope = new Scope();
+  // The smallest batch that touches everything: names and shapes of parameters do not depend on a batch.
+  sesrecLosses(scope, config, { rows: 1, candidates: 2, items: 1, queries: 1, words: 1, pairs: 1, anchorQueries: 1, anchorItems: 1, negativeItems: 1, negativeQueries: 1 });
+  return new Parameters(scope.parameters.values());
 }
 
 /**

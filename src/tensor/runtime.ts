@@ -60,7 +60,6 @@ export class Runtime {
   readonly #worker: Worker;
   readonly #options: Required<Omit<RuntimeOptions, 'profile'>> & { profile: string | null };
   readonly #waiting = new Map<number, { resolve: (answer: Answer) => void; reject: (error: Error) => void }>();
-  readonly #programs = new Map<string, Promise<Program>>();
   #nextId = 0;
   #nextProgram = 0;
   #failure: Error | null = null;
@@ -124,16 +123,6 @@ export class Runtime {
         await this.#ask({ id: this.#nextId++, program, kind: 'dispose' });
       },
     };
-  }
-
-  /** The program of a key (by convention its kind and shapes), compiled at its first use and kept. */
-  async cached(key: string, outputs: () => Readonly<Record<string, Tensor>>): Promise<Program> {
-    let program = this.#programs.get(key);
-    if (!program) {
-      program = this.compile(outputs());
-      this.#programs.set(key, program);
-    }
-    return program;
   }
 
   /** Ends the thread; what is still running there is abandoned. */

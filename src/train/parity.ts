@@ -7,10 +7,10 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CorruptFileError, Random, UserError, at, messageOf, readJson } from '../base/index.js';
 import { BatchAssembler, type Catalogue, type Rows, type TrainingPart } from '../features/index.js';
-import { type NamedTensor, type Parameters, type SesrecConfig, decodeSafetensors, sesrecPresets } from '../model/index.js';
+import { type NamedTensor, type Parameters, type SesrecConfig, decodeSafetensors, sesrecParameters, sesrecPresets } from '../model/index.js';
 import type { Runtime } from '../tensor/index.js';
 import { createOptimizer } from './optimizer.js';
-import { type BatchGradients, Stepper, sesrecParameters } from './step.js';
+import { type BatchGradients, Stepper } from './step.js';
 
 /** Tolerances that float32 allows (test/fixtures/golden/README.md). */
 export const TOLERANCES = { scores: 1e-5, losses: 1e-5, gradients: 1e-4, afterStep: 2e-5, afterFiveSteps: 1e-4, lossesOfSteps: 5e-5 } as const;

@@ -2,9 +2,9 @@
  * One training step: run the graph, sum gradients per row, update. Knows the training graph of a model; does not know
  * epochs, data or files.
  */
-import { Random, assert, at } from '../base/index.js';
+import { type Random, assert, at, getOrCreate } from '../base/index.js';
 import type { Batch } from '../features/index.js';
-import { type DropoutMask, type NamedTensor, type ParameterDescription, Parameters, Scope, type SesrecConfig, sesrecLosses, sharedZeros } from '../model/index.js';
+import { type DropoutMask, type NamedTensor, type ParameterDescription, type Parameters, Scope, type SesrecConfig, sesrecLosses, sharedZeros } from '../model/index.js';
 import { type Program, type Runtime, type Tensor, gradients } from '../tensor/index.js';
 import { type Optimizer, type RowGradient, type Slot, sumByRow } from './optimizer.js';
 
@@ -33,14 +33,6 @@ interface TrainingProgram {
 }
 
 const LOSSES = ['loss', 'prediction', 'alignment', 'contrast'] as const;
-
-/** Parameters of a SESRec with the given configuration, all zero. */
-export function sesrecParameters(config: SesrecConfig): Parameters {
-  const scope = new Scope();
-  // The smallest batch that touches everything: names and shapes of parameters do not depend on a batch.
-  sesrecLosses(scope, config, { rows: 1, candidates: 2, items: 1, queries: 1, words: 1, pairs: 1, anchorQueries: 1, anchorItems: 1, negativeItems: 1, negativeQueries: 1 });
-  return new Parameters(scope.parameters.values());
-}
 
 /** Fills dropout masks: 0 with probability `rate`, else 1 / (1 - rate), from 16 random bits each. */
 function fillDropout(masks: readonly DropoutMask[], random: Random): Record<string, Float32Array> {
@@ -124,9 +116,7 @@ export class Stepper {
   /** Losses and gradients of one batch. `random` draws the dropout masks. */
   async gradients(batch: Batch, random: Random, details = false): Promise<BatchGradients> {
     const shapes = `${details} ${Object.values(batch.sizes).join(' ')}`;
-    let compiled = this.#programs.get(shapes);
-    if (!compiled) this.#programs.set(shapes, (compiled = this.#compile(batch, details)));
-    const { program, scope, gradientKeys } = await compiled;
+    const { program, scope, gradientKeys } = await getOrCreate(this.#programs, shapes, () => this.#compile(batch, details));
     const fresh = { ...fillDropout(scope.dropouts, random), ...this.parameters.rows(scope.lookups.values(), batch.ids), ...batch.inputs };
     const inputs: Record<string, Float32Array | Int32Array> = { ...this.parameters.dense(), ...fresh };
     const results = await program.run(Object.fromEntries(program.inputs.map(({ key }) => [key, inputs[key] as Float32Array])));

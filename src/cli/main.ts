@@ -1,0 +1,45 @@
+/**
+ * The command line: parses, calls, prints. Knows the commands by name and how errors are told; does not know what any
+ * of them does.
+ */
+import { Command, CommanderError } from 'commander';
+import { UserError } from '../base/index.js';
+import { demoCommand } from './commands/demo.js';
+import { evaluateCommand } from './commands/evaluate.js';
+import { importCommand } from './commands/import.js';
+import { parityCommand } from './commands/parity.js';
+import { recommendCommand } from './commands/recommend.js';
+import { trainCommand } from './commands/train.js';
+import { note } from './output.js';
+import { programVersion } from './version.js';
+
+/** Runs one command; returns the exit code: 0 done, 1 the input or a check failed, 2 wrong usage, 70 a bug, 130 interrupted. */
+export async function main(args: readonly string[]): Promise<number> {
+  const program = new Command('sesrec')
+    .description('search-enhanced sequential recommendation: learn from the search box and the feed, recommend with reasons')
+    .version(programVersion())
+    .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'sesrec: ')) })
+    .showHelpAfterError('(--help lists what there is)');
+  const commands = [importCommand(), trainCommand(), evaluateCommand(), recommendCommand(), parityCommand(), demoCommand()];
+  for (const command of commands) program.addCommand(command);
+  for (const command of everyCommand(program)) {
+    command.exitOverride().copyInheritedSettings(program);
+  }
+  try {
+    await program.parseAsync(args, { from: 'user' });
+    return typeof process.exitCode === 'number' ? process.exitCode : 0;
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+    if (error instanceof UserError) {
+      note(`sesrec: ${error.message.replaceAll(/\s*\n\s*/g, ' ')}`);
+      return error.exitCode;
+    }
+    note(error instanceof Error ? (error.stack ?? error.message) : String(error));
+    note('This is a bug in sesrec; please report it with the lines above.');
+    return 70;
+  }
+}
+
+function everyCommand(command: Command): Command[] {
+  return [command, ...command.commands.flatMap(everyCommand)];
+}

@@ -1,0 +1,38 @@
+/** A line of progress on standard error that rewrites itself. Knows terminals; does not know what is going on. */
+
+/** 75 as 1 min 15 s. */
+export function duration(seconds: number): string {
+  if (seconds < 60) return `${Math.round(seconds)} s`;
+  if (seconds < 3600) return `${Math.floor(seconds / 60)} min ${Math.round(seconds % 60)} s`;
+  return `${Math.floor(seconds / 3600)} h ${Math.round((seconds % 3600) / 60)} min`;
+}
+
+export interface ProgressLine {
+  /** Shows how far something is, with an estimate of the time left. */
+  update(what: string, done: number, total: number): void;
+  /** Shows any text. */
+  show(text: string): void;
+  /** Wipes the line. */
+  clear(): void;
+}
+
+/** Silent where standard error is not a terminal: logs want lines, not rewrites. */
+export function progressLine(): ProgressLine {
+  const start = performance.now();
+  const isTerminal =  process.stderr.isTTY;
+  let last = 0;
+  const write = (text: string): void => {
+    if (isTerminal) process.stderr.write(`\r\u001B[K${text.slice(0, Math.max(20, process.stderr.columns - 1))}`);
+  };
+  return {
+    update: (what, done, total) => {
+      const now = performance.now();
+      if (now - last < 200 && done < total) return;
+      last = now;
+      const left = ((now - start) / 1000 / Math.max(1, done)) * (total - done);
+      write(`${what} ${done} of ${total}, ${duration(left)} left`);
+    },
+    show: write,
+    clear: () => write(''),
+  };
+}
