@@ -37,19 +37,24 @@ export function project(x: Tensor, matrix: Tensor): Tensor {
 }
 
 /**
- * Softmax over the last axis, restricted to the entries where mask is 1; entries outside get exactly 0, and where
- * nothing is inside all get 0 (not NaN). scores: any shape; mask: a shape that broadcasts to it, of 0 and 1.
+ * Softmax over the last axis, restricted to the entries where mask is 1; entries outside get exactly 0. Where nothing
+ * is inside, the result is finite but means nothing: use `maskedSoftmax` where that can happen and is looked at.
+ * scores: any shape; mask: a shape that broadcasts to it, of 0 and 1.
  */
-export function maskedSoftmax(scores: Tensor, mask: Tensor): Tensor {
-  const outside = mul(sub(mask, 1), 1e12); // 0 inside, -1e12 outside: e^(-1e12) is exactly 0
-  return mul(ops.softmax(add(mul(scores, mask), outside)), mask);
+function softmaxWithin(scores: Tensor, mask: Tensor): Tensor {
+  return ops.softmax(add(scores, mul(sub(mask, 1), 1e12))); // 0 inside, -1e12 outside: e^(-1e12) is exactly 0
 }
 
-/** Weighted mean over the positions of a mask: sum(mask * x) / max(1, count). x: (B,T,d), mask: (B,T). Result (B,d). */
+/** Softmax over the last axis, restricted to the entries where mask is 1; entries outside, and rows with nothing inside, get exactly 0. */
+export function maskedSoftmax(scores: Tensor, mask: Tensor): Tensor {
+  return mul(softmaxWithin(scores, mask), mask);
+}
+
+/** Mean over the positions of a mask: sum(mask * x) / max(1, count). x: (B,T,d), mask: (B,T). Result (B,d). */
 export function maskedMean(x: Tensor, mask: Tensor): Tensor {
-  const [batch, positions] = mask.shape as [number, number];
+  const [batch, positions, width] = x.shape as [number, number, number];
   const weights = ops.div(mask, ops.maximum(sum(mask, [1]), 1));
-  return reshape(matmul(reshape(weights, [batch, 1, positions]), x), [batch, x.shape[2] as number]);
+  return reshape(sum(mul(x, reshape(weights, [batch, positions, 1])), [1]), [batch, width]);
 }
 
 /** (B,T,d) to (B,h,T,d/h). */
@@ -60,14 +65,15 @@ function splitHeads(x: Tensor, heads: number): Tensor {
 
 /**
  * Multi-head scaled dot-product attention (Vaswani et al. 2017) without its input and output projections.
- * query, key, value: (B,T,d); keyMask: (B,T), 1 for the keys that may be attended to. Result (B,T,d).
+ * query, key, value: (B,T,d); keyMask: (B,T), 1 for the keys that may be attended to; rows
+ * without any give finite values that mean nothing. Result (B,T,d).
  */
 export function multiHeadAttention(query: Tensor, key: Tensor, value: Tensor, keyMask: Tensor, heads: number): Tensor {
   const [batch, positions, width] = query.shape as [number, number, number];
   assert(width % heads === 0, `width ${width} is not divisible by ${heads} heads`);
   const scaled = mul(splitHeads(query, heads), 1 / Math.sqrt(width / heads));
   const scores = matmul(scaled, splitHeads(key, heads), { transposeB: true });
-  const weights = maskedSoftmax(scores, reshape(keyMask, [batch, 1, 1, positions]));
+  const weights = softmaxWithin(scores, reshape(keyMask, [batch, 1, 1, positions]));
   const mixed = matmul(weights, splitHeads(value, heads));
   return reshape(ops.transpose(mixed, [0, 2, 1, 3]), [batch, positions, width]);
 }

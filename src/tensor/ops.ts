@@ -221,7 +221,7 @@ export function pad(x: Tensor, axis: number, before: number, after: number): Ten
 }
 /** The sum over some axes, which stay with size 1. */
 export function sum(x: Tensor, axes: readonly number[] = x.shape.map((_, axis) => axis)): Tensor {
-  return axes.length === 0 ? x : make({ name: 'sum', axes }, x);
+  return axes.every((axis) => x.shape[axis] === 1) ? x : make({ name: 'sum', axes }, x);
 }
 /** Matrix product of the last two axes; the axes before them must be equal. */
 export function matmul(a: Tensor, b: Tensor, { transposeA = false, transposeB = false } = {}): Tensor {
