@@ -48,6 +48,14 @@ test('a constructed search stands right before its event, has its item as the on
   assert.deepEqual(manifest.counts.map(({ users, items, feed, searches }) => [users, items, feed, searches]), [[2, 3, 4, 2], [2, 3, 4, 2]]);
 });
 
+test('items of the table come first, however early the log mentions another', async (t) => {
+  const folder = await scratchFolder(t);
+  const file = await put(folder, 'log.tsv', `${HEADER}u\tlost\t1\nu\tz\t1\nu\tearly\t1\n`);
+  const items = await put(folder, 'items.tsv', 'item_id\tbrand\nz\t\ny\t\nx\t\nw\t\n');
+  await importInteractions({ file, items, out: join(folder, 'out') });
+  assert.deepEqual((await loadDataset(join(folder, 'out'))).items.ids.slice(2), ['z', 'y', 'x', 'w', 'lost', 'early']);
+});
+
 test('the last two of three or more events are held out, and their queries stay out of the vocabulary', async (t) => {
   const folder = await scratchFolder(t);
   const events = [['one', 'a'], ['two', 'a'], ['two', 'b'], ['three', 'a'], ['three', 'c'], ['three', 'd'], ['four', 'a'], ['four', 'b'], ['four', 'e'], ['four', 'f']];
