@@ -43,11 +43,25 @@ interface TrainFlags extends ComputeFlags {
 /** Width of an attribute's embedding; models.md 1.5 has 8 for items and 4 for users. */
 const ATTRIBUTE_WIDTH = { item: 8, user: 4 } as const;
 
+/** What `sesrec train` would do with these arguments; for commands that train on the way. */
+export function trainFlags(args: readonly string[]): TrainFlags {
+  return describeTrain().exitOverride().requiredOption('--out <run>', 'replaced by the caller', '').parse(args, { from: 'user' }).opts();
+}
+
 export function trainCommand(): Command {
+  return describeTrain()
+    .requiredOption('--out <run>', 'the run directory to make')
+    .action(async (data: string, flags: TrainFlags) => {
+      const summary = await train(data, flags);
+      if (flags.json) printJson(summary);
+      else printText(`${flags.out}: best epoch ${summary.best.epoch} of ${summary.epochs}, validation MRR ${summary.best.score.toFixed(4)} (${summary.reason})`);
+    });
+}
+
+function describeTrain(): Command {
   return new Command('train')
     .description('train a model; the run directory it makes is all that evaluate and recommend need')
     .argument('<data>', 'a directory made by sesrec import')
-    .requiredOption('--out <run>', 'the run directory to make')
     .addOption(new Option('--model <name>', 'the model').choices(['sesrec']).default('sesrec'))
     .addOption(new Option('--preset <name>', "official: what the authors' code does; paper: what the text says").choices(Object.keys(sesrecPresets)).default('official'))
     .addOption(new Option('--shape <name>', 'published widths, windows and weight decay').choices(Object.keys(sesrecShapes)).default('amazon'))
@@ -68,12 +82,7 @@ export function trainCommand(): Command {
     .option('--overwrite', 'replace an existing run')
     .addOption(threadsOption())
     .addOption(deviceOption())
-    .addOption(jsonOption())
-    .action(async (data: string, flags: TrainFlags) => {
-      const summary = await train(data, flags);
-      if (flags.json) printJson(summary);
-      else printText(`${flags.out}: best epoch ${summary.best.epoch} of ${summary.epochs}, validation MRR ${summary.best.score.toFixed(4)} (${summary.reason})`);
-    });
+    .addOption(jsonOption());
 }
 
 interface TrainSummary {
@@ -87,7 +96,8 @@ interface TrainSummary {
   readonly seconds: number;
 }
 
-async function train(data: string, flags: TrainFlags): Promise<TrainSummary> {
+/** Trains, or resumes, a run. */
+export async function train(data: string, flags: TrainFlags): Promise<TrainSummary> {
   const start = performance.now();
   if (flags.resume) await checkSame(flags);
   else {
