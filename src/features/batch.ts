@@ -140,7 +140,7 @@ class Slots {
   }
 }
 
-/** A size rounded up so that few different ones occur: to an eighth of its magnitude at most, never below 16. */
+/** A size rounded up so that few different ones occur: to a multiple of 16, and above 64 by less than a quarter. */
 function sizeClass(size: number): number {
   const step = Math.max(16, 2 ** (Math.floor(Math.log2(Math.max(1, size))) - 2));
   return Math.ceil(size / step) * step;
