@@ -41,7 +41,7 @@ export async function loadCheckpoint<State>(directory: string, name: string): Pr
   if (manifest?.format !== FORMAT || typeof manifest.file !== 'string' || typeof manifest.sha256 !== 'string' || /[/\\]/.test(manifest.file)) {
     throw new CorruptFileError(`${path} is not a checkpoint manifest of sesrec`);
   }
-  if (manifest.version !== VERSION) throw new CorruptFileError(`${path} has format version ${String(manifest.version)}, this program reads ${VERSION}`);
+  if (manifest.version !== VERSION) throw new CorruptFileError(`${path} has format version ${JSON.stringify(manifest.version)}, this program reads ${VERSION}`);
   const file = join(directory, manifest.file);
   const bytes = await readFile(file).catch((error: unknown) => {
     throw new CorruptFileError(`the checkpoint ${path} names a file that cannot be read: ${messageOf(error)}`, { cause: error });

@@ -80,7 +80,7 @@ export async function readRunManifest(directory: string): Promise<RunManifest> {
   if (!(await stat(path).then(() => true, () => false))) throw new UserError(`${directory} is not a run: it has no run.json; make one with sesrec train`);
   const manifest = (await readJson(path)) as Partial<RunManifest> | null;
   if (manifest?.format !== FORMAT || !manifest.config || !manifest.training) throw new CorruptFileError(`${path} is not the manifest of a sesrec run`);
-  if (manifest.version !== VERSION) throw new CorruptFileError(`${path} has format version ${String(manifest.version)}, this program reads ${VERSION}`);
+  if (manifest.version !== VERSION) throw new CorruptFileError(`${path} has format version ${JSON.stringify(manifest.version)}, this program reads ${VERSION}`);
   return manifest as RunManifest;
 }
 

@@ -55,20 +55,23 @@ export function decodeSafetensors(file: Uint8Array, where: string): Map<string, 
   }
   if (typeof header !== 'object' || header === null || Array.isArray(header)) fail('its header is not an object');
   const data = bytes.subarray(8 + headerLength);
-  const tensors = new Map<string, NamedTensor>();
-  let covered = 0;
+  const places: { name: string; shape: Shape; start: number; end: number }[] = [];
   for (const [name, entry] of Object.entries(header as Record<string, unknown>)) {
     if (name === '__metadata__') continue;
     const { dtype, shape, data_offsets: offsets } = (entry ?? {}) as { dtype?: unknown; shape?: unknown; data_offsets?: unknown };
     const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
-    if (dtype !== 'F32') fail(`tensor ${name} has type ${String(dtype)}, only F32 is read`);
+    if (dtype !== 'F32') fail(`tensor ${name} has type ${JSON.stringify(dtype)}, only F32 is read`);
     if (!Array.isArray(shape) || !shape.every(isCount)) return fail(`tensor ${name} has no sound shape`);
     if (!Array.isArray(offsets) || offsets.length !== 2 || !offsets.every(isCount)) return fail(`tensor ${name} has no sound offsets`);
     const [start, end] = offsets as [number, number];
     if (start > end || end > data.length || end - start !== 4 * sizeOf(shape)) fail(`tensor ${name} does not fit its place`);
-    covered += end - start;
-    tensors.set(name, { shape: shape, data: new Float32Array(data.slice(start, end).buffer) });
+    places.push({ name, shape, start, end });
+  }
+  let covered = 0;
+  for (const { name, start, end } of places.toSorted((a, b) => a.start - b.start || a.end - b.end)) {
+    if (start !== covered) fail(`tensor ${name} starts at byte ${start}, the one before it ends at ${covered}`);
+    covered = end;
   }
   if (covered !== data.length) fail(`its tensors cover ${covered} bytes of ${data.length}`);
-  return tensors;
+  return new Map(places.map(({ name, shape, start, end }) => [name, { shape, data: new Float32Array(data.slice(start, end).buffer) }]));
 }

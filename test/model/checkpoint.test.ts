@@ -1,0 +1,108 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readFile, readdir, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { CorruptFileError } from '../../src/base/index.js';
+import { type NamedTensor, loadCheckpoint, saveCheckpoint } from '../../src/model/index.js';
+import { scratchFolder } from '../data/folders.js';
+
+/** Tensors that all hold one number, so that a mixture of two checkpoints would show. */
+const uniform = (value: number): Map<string, NamedTensor> => new Map(['a', 'b', 'c'].map((name) => [name, { shape: [50, 20], data: new Float32Array(1000).fill(value) }]));
+const refuses = async (folder: string, pattern: RegExp, name = 'last'): Promise<void> =>
+  assert.rejects(loadCheckpoint(folder, name), (error) => error instanceof CorruptFileError && pattern.test(error.message) && !error.message.includes('\n') && error.message.includes(folder));
+
+/** Child process: saves checkpoint 0, 1, 2, … until it is killed. */
+const FOREVER = `
+  import { saveCheckpoint } from ${JSON.stringify(new URL('../../src/model/checkpoint.js', import.meta.url).href)};
+  const tensors = (value) => new Map(['a', 'b', 'c'].map((name) => [name, { shape: [50, 20], data: new Float32Array(1000).fill(value) }]));
+  for (let i = 0; ; i++) {
+    await saveCheckpoint(process.argv[1], 'last', tensors(i), { i });
+    if (i === 0) process.stdout.write('started');
+  }
+`;
+
+describe('a checkpoint', () => {
+  test('comes back as it was saved, state and all', async (t) => {
+    const folder = await scratchFolder(t);
+    const state = { epoch: 3, nested: { value: 0.1 + 0.2, list: [1, null, 'x'] } };
+    const sha256 = await saveCheckpoint(folder, 'last', uniform(7), state);
+    const loaded = await loadCheckpoint(folder, 'last');
+    assert.deepEqual(loaded.state, state);
+    assert.equal(loaded.sha256, sha256);
+    assert.deepEqual(loaded.tensors, uniform(7));
+  });
+
+  test('replaces the one before it and leaves others alone', async (t) => {
+    const folder = await scratchFolder(t);
+    await saveCheckpoint(folder, 'best', uniform(1), 'best');
+    for (const value of [2, 3, 3, 4]) await saveCheckpoint(folder, 'last', uniform(value), value);
+    assert.equal((await readdir(folder)).length, 4, 'two manifests, two files of tensors');
+    assert.deepEqual([(await loadCheckpoint(folder, 'best')).state, (await loadCheckpoint(folder, 'last')).state], ['best', 4]);
+  });
+
+  test('with any byte of its tensors flipped, cut or gone is one clear error', async (t) => {
+    const folder = await scratchFolder(t);
+    await saveCheckpoint(folder, 'last', uniform(1), {});
+    const tensors = join(folder, (await readdir(folder)).find((name) => name.endsWith('.safetensors')) as string);
+    const bytes = await readFile(tensors);
+    for (const position of [0, 9, 500, bytes.length - 1]) {
+      const damaged = Buffer.from(bytes);
+      damaged[position] = (damaged[position] as number) ^ 1;
+      await writeFile(tensors, damaged);
+      await refuses(folder, /damaged: its content does not match the hash/);
+    }
+    await writeFile(tensors, bytes.subarray(0, -1));
+    await refuses(folder, /damaged/);
+    await rm(tensors);
+    await refuses(folder, /names a file that cannot be read/);
+  });
+
+  test('with a manifest that is gone, foreign, damaged or of another version is one clear error', async (t) => {
+    const folder = await scratchFolder(t);
+    await refuses(folder, /cannot read .*last\.json/);
+    await saveCheckpoint(folder, 'last', uniform(1), {});
+    const path = join(folder, 'last.json');
+    const manifest = JSON.parse(await readFile(path, 'utf8')) as Record<string, unknown>;
+    const rewrite = async (change: Record<string, unknown>): Promise<void> => writeFile(path, JSON.stringify({ ...manifest, ...change }));
+    await rewrite({ version: 2 });
+    await refuses(folder, /format version 2, this program reads 1/);
+    await rewrite({ version: { toString: 1 } });
+    await refuses(folder, /format version/);
+    for (const change of [{ format: 'sesrec-run' }, { file: 5 }, { sha256: undefined }, { file: '../outside.safetensors' }, { file: '..\\outside' }]) {
+      await rewrite(change);
+      await refuses(folder, /not a checkpoint manifest/);
+    }
+    await rewrite({ file: '..' });
+    await refuses(folder, /cannot be read/);
+    for (const text of ['null', '3', '"text"', '[]', '{}']) {
+      await writeFile(path, text);
+      await refuses(folder, /not a checkpoint manifest/);
+    }
+    for (const text of ['', '{"format":', '\u0000']) {
+      await writeFile(path, text);
+      await refuses(folder, /not valid JSON/);
+    }
+  });
+
+  test('is whole after kill -9, whenever it strikes', async (t) => {
+    const folder = await scratchFolder(t);
+    let latest = -1;
+    for (let round = 0; round < 4; round++) {
+      const child = spawn(process.execPath, ['--input-type=module', '--eval', FOREVER, folder], { stdio: ['ignore', 'pipe', 'inherit'] });
+      t.after(() => child.kill('SIGKILL'));
+      await once(child.stdout, 'data');
+      await sleep(5 + 17 * round);
+      child.kill('SIGKILL');
+      await once(child, 'exit');
+      const { tensors, state } = await loadCheckpoint<{ i: number }>(folder, 'last');
+      assert.deepEqual(tensors, uniform(state.i));
+      latest = Math.max(latest, state.i);
+    }
+    assert.ok(latest > 0, 'the child was killed between saves, not before the second one');
+    await saveCheckpoint(folder, 'last', uniform(1), {});
+    assert.equal((await readdir(folder)).length, 2, 'what a killed process left behind is gone after the next save');
+  });
+});
