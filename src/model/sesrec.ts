@@ -286,7 +286,8 @@ function alignmentLoss(scope: Scope, config: SesrecConfig, sizes: BatchSizes, it
     const sums = ops.gather(matmul(powers, reshape(counts, [counts.shape[0] as number, 1])), pairAnchor); // (P,1)
     const positive = ops.tanh(sum(mul(ops.gather(mapped, pairAnchor), partners), [1])); // (P,1)
     const scaled = mul(positive, inverse);
-    const denominator = config.alignmentIncludesPositive ? add(sums, ops.exp(scaled)) : sums;
+    // the floor lies below any sum: where there is nothing to compare with, a pair of weight 0 must not say 0 * log 0
+    const denominator = config.alignmentIncludesPositive ? add(sums, ops.exp(scaled)) : ops.maximum(sums, 1e-37);
     return nn.scalar(sum(mul(weight, sub(ops.log(denominator), scaled))));
   };
   const queryToItem = direction(
