@@ -74,12 +74,15 @@ interface GoldenExpected {
 const ITEM_ATTRIBUTES = ['type1', 'cate'];
 const USER_ATTRIBUTES = ['gender', 'age', 'src_level'];
 
-function readConfig(golden: GoldenConfig): SesrecConfig {
+function readConfig(golden: GoldenConfig | null): SesrecConfig {
+  if (typeof golden !== 'object' || golden === null) throw new CorruptFileError('config.json holds no settings');
   const number = (key: string): number => {
     const value = golden[key];
     if (typeof value !== 'number') throw new CorruptFileError(`config.json has no number ${key}`);
     return value;
   };
+  const hidden = golden['pred_hid_units'];
+  if (!Array.isArray(hidden) || !hidden.every(Number.isInteger) || hidden.at(-1) !== 1) throw new CorruptFileError('config.json has no list pred_hid_units that ends in 1');
   const withAttributes = golden['kind'] === 'commercial';
   const attributes = (owner: string, names: readonly string[]) =>
     withAttributes ? names.map((name) => ({ name, size: number(`${owner}_${name}_num`), width: number(`${owner}_${name}_dim`) })) : [];
@@ -97,7 +100,7 @@ function readConfig(golden: GoldenConfig): SesrecConfig {
     window: { feed: number('max_rec_his_len'), search: number('max_src_his_len'), clicks: number('max_src_click_item'), words: number('max_words_of_query') },
     blocks: number('num_blocks'),
     heads: number('num_heads'),
-    hidden: golden['pred_hid_units'] as readonly number[],
+    hidden: hidden as readonly number[],
     temperature: number('infoNCE_temp'),
     margin: number('triplet_margin'),
     alpha: number('alpha'),
@@ -106,6 +109,37 @@ function readConfig(golden: GoldenConfig): SesrecConfig {
     negatives: number('negatives'),
     alignmentNegatives: number('align_negatives'),
   };
+}
+
+/** Checks that every list of every batch has the shape that config.json implies. */
+function readBatches(content: unknown, config: SesrecConfig): readonly GoldenBatch[] {
+  if (!Array.isArray(content) || content.length === 0) throw new CorruptFileError('inputs.json is no list of batches');
+  const { window, negatives, alignmentNegatives } = config;
+  const [item, user] = [1 + config.itemAttributes.length, 1 + config.userAttributes.length];
+  for (const [position, batch] of (content as (Partial<GoldenBatch> | null)[]).entries()) {
+    const rows = batch?.src_query?.length ?? 0;
+    const sizes: Record<keyof GoldenBatch, number> = {
+      user: user * rows, rec_his: item * rows * window.feed, src_query: rows * window.search, src_source: rows * window.search,
+      src_click: item * rows * window.search * window.clicks, src_words: rows * window.search * window.words, pos: item * rows, neg: item * rows * negatives,
+      align_neg_item: item * alignmentNegatives, align_neg_query: alignmentNegatives, align_neg_words: alignmentNegatives * window.words,
+    };
+    for (const [key, size] of Object.entries(sizes) as [keyof GoldenBatch, number][]) {
+      const flat = [batch?.[key]].flat(Infinity) as unknown[];
+      if (size === 0 || flat.length !== size || !flat.every((value) => Number.isInteger(value) && (value as number) >= 0)) {
+        throw new CorruptFileError(`inputs.json, batch ${position + 1}: ${key} holds ${flat.length} values, not the ${size} whole numbers that config.json implies`);
+      }
+    }
+  }
+  return content as readonly GoldenBatch[];
+}
+
+/** Checks that all that is compared is there; of what shape it is, the comparison tells. */
+function readExpected(content: unknown): GoldenExpected {
+  const expected = content as Partial<GoldenExpected> | null;
+  const lists = ['scores', 'coattention_rec', 'coattention_src', 'mask_rec_similar', 'mask_rec_dissimilar', 'mask_src_similar', 'mask_src_dissimilar', 'losses_of_five_steps'] as const;
+  for (const key of lists) if (!Array.isArray(expected?.[key])) throw new CorruptFileError(`expected.json has no list ${key}`);
+  for (const key of ['bce', 'align', 'contrast', 'loss'] as const) if (typeof expected?.[key] !== 'number') throw new CorruptFileError(`expected.json has no number ${key}`);
+  return expected as GoldenExpected;
 }
 
 /** Where one of our parameters lies in the official state: a tensor, and which third of its rows for packed q, k, v. */
@@ -261,8 +295,8 @@ export async function parity(directory: string, runtime: Runtime): Promise<Parit
   const weights = await tensors('weights.safetensors');
   const golden = (await readJson(file('config.json'))) as GoldenConfig;
   const config = readConfig(golden);
-  const batches = (await readJson(file('inputs.json'))) as GoldenBatch[];
-  const expected = (await readJson(file('expected.json'))) as GoldenExpected;
+  const batches = readBatches(await readJson(file('inputs.json')), config);
+  const expected = readExpected(await readJson(file('expected.json')));
 
   const queries = new GoldenCatalogue();
   const prepared = batches.map((batch) => readRows(batch, queries));
