@@ -82,7 +82,7 @@ describe('initialisation', () => {
 
   test('does not depend on the order of declaration', () => {
     const { descriptions } = sesrecParameters(tinyConfig('official'));
-    const reversed: ParameterDescription[] = [...descriptions].reverse();
+    const reversed: ParameterDescription[] = descriptions.toReversed();
     const [one, other] = [new Parameters(descriptions), new Parameters(reversed)];
     one.initialise(3);
     other.initialise(3);
