@@ -168,7 +168,7 @@ export async function fit(dataset: Dataset, config: SesrecConfig, stepper: Stepp
     let { learningRate } = state;
     let scheduleWaits = improved ? 0 : state.scheduleWaits + 1;
     if (scheduleWaits > options.learningRatePatience) {
-      learningRate = Math.max(options.minimumLearningRate, learningRate * 0.1);
+      learningRate = Math.min(learningRate, Math.max(options.minimumLearningRate, learningRate * 0.1)); // a start below the floor stays
       scheduleWaits = 0;
     }
     state = {

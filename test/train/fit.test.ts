@@ -1,0 +1,305 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { InterruptedError, Random, UserError } from '../../src/base/index.js';
+import { type Dataset, type PlantedOptions, importEvents, loadDataset, writePlantedLog } from '../../src/data/index.js';
+import { evaluate } from '../../src/evaluate/index.js';
+import { type Batch, trainingCases } from '../../src/features/index.js';
+import { type NamedTensor, type Parameters, type SesrecConfig, SesrecRanker, loadCheckpoint, saveCheckpoint, sesrecParameters } from '../../src/model/index.js';
+import { Runtime } from '../../src/tensor/index.js';
+import { type BatchGradients, type FitEvent, type FitOptions, type FitState, Stepper, createOptimizer, fit, initialState } from '../../src/train/index.js';
+import { tinyDataset } from '../support/tiny-dataset.js';
+import { tinyConfig } from '../support/tiny-sesrec.js';
+
+let folder: string;
+let runtime: Runtime;
+/** 32 training rows of 18 users. */
+let small: Dataset;
+before(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'sesrec-fit-'));
+  runtime = new Runtime({ threads: 1 });
+  small = await planted({ users: 18, items: 20, categories: 4, eventsPerUser: 4, seed: 3 });
+});
+after(async () => {
+  await runtime.dispose();
+  await rm(folder, { recursive: true });
+});
+
+async function planted(options: PlantedOptions): Promise<Dataset> {
+  const name = join(folder, Object.values(options).join('-'));
+  await writePlantedLog(options, `${name}.jsonl`);
+  await importEvents({ files: [`${name}.jsonl`], out: name });
+  return loadDataset(name);
+}
+
+function configFor(dataset: Dataset, changes: Partial<SesrecConfig> = {}): SesrecConfig {
+  const { items, users, queries, words, sources } = dataset;
+  return tinyConfig('official', {
+    itemAttributes: [], userAttributes: [],
+    sizes: { items: items.ids.length, users: users.ids.length, queries: queries.ids.length, words: words.ids.length, sources: sources.ids.length },
+    width: 8, itemIdWidth: 8, queryIdWidth: 6, wordWidth: 6, userIdWidth: 6, hidden: [16, 8, 1], window: { feed: 4, search: 4, clicks: 1, words: 4 },
+    alignmentNegatives: 12, beta: 0.001, dropout: 0.1, temperature: 0.1, ...changes,
+  });
+}
+
+const usual: FitOptions = {
+  seed: 5, epochs: 3, batchSize: 9, learningRate: 0.003, learningRatePatience: 50, minimumLearningRate: 1e-5, patience: 100, shuffle: true, requireBoth: false,
+};
+
+/** Tells what it is given and when, and is otherwise the real one. */
+class WatchedStepper extends Stepper {
+  readonly batches: Batch[] = [];
+  onUpdate: (steps: number) => void = () => {};
+  override async gradients(batch: Batch, random: Random): Promise<BatchGradients> {
+    this.batches.push(batch);
+    return super.gradients(batch, random);
+  }
+  override update(gradients: Pick<BatchGradients, 'dense' | 'rows'>, learningRate: number): void {
+    super.update(gradients, learningRate);
+    this.onUpdate(this.steps);
+  }
+}
+
+interface TrainingOf {
+  readonly dataset?: Dataset;
+  readonly config?: SesrecConfig;
+  readonly options?: Partial<FitOptions>;
+  readonly on?: Runtime;
+  /** Prepared in place of the usual start. */
+  readonly start?: (parameters: Parameters, stepper: Stepper) => Promise<FitState | undefined>;
+  readonly scores?: (epoch: number) => number;
+  readonly abortAfter?: number;
+  readonly weightDecay?: number;
+  readonly toDisk?: boolean;
+}
+
+/** Trains, and keeps everything that can be seen from outside. Saves go to `checkpoint` as the command line's do. */
+async function training({ dataset = small, config = configFor(dataset), options = {}, on = runtime, start, scores, abortAfter, weightDecay = 1e-5, toDisk = true }: TrainingOf) {
+  const parameters = sesrecParameters(config);
+  parameters.initialise(1);
+  const stepper = new WatchedStepper(config, parameters, on, createOptimizer({ kind: 'adam', weightDecay }));
+  const events: FitEvent[] = [];
+  const saves: { state: FitState; isBest: boolean }[] = [];
+  const controller = new AbortController();
+  stepper.onUpdate = (steps) => { if (steps === abortAfter) controller.abort(); };
+  const checkpoint = await mkdtemp(join(folder, 'checkpoint-'));
+  const everything = (): Map<string, NamedTensor> => new Map([...parameters.tensors(), ...stepper.momentTensors()]);
+  const all = { ...usual, ...options };
+  const from = (await start?.(parameters, stepper)) ?? initialState(all);
+  let epoch = from.epoch;
+  // Validation that depends on the weights alone, as a real one does.
+  const size = (): number => parameters.get('item.id').reduce((sum, value) => sum + Math.abs(value), 0);
+  const run = fit(dataset, config, stepper, all, {
+    validate: async () => ({ score: scores ? scores(++epoch) : size(), metrics: {} }),
+    save: async (state, isBest) => {
+      saves.push({ state, isBest });
+      if (toDisk) await saveCheckpoint(checkpoint, 'last', everything(), state);
+    },
+    onEvent: (event) => events.push(event),
+    signal: controller.signal,
+  }, from);
+  return { config, parameters, stepper, events, saves, checkpoint, everything, outcome: await run.catch((error: unknown) => error) };
+}
+const endOf = ({ outcome }: { outcome: unknown }): FitState => {
+  if (outcome instanceof Error) throw outcome;
+  return outcome as FitState;
+};
+const sameTensors = (one: ReadonlyMap<string, NamedTensor>, other: ReadonlyMap<string, NamedTensor>): void => {
+  for (const [name, { data }] of one) assert.deepEqual(new Uint8Array(data.buffer), new Uint8Array((other.get(name) as NamedTensor).data.buffer), name);
+};
+const epochs = (events: readonly FitEvent[]): (FitEvent & { kind: 'epoch' })[] => events.filter((event) => event.kind === 'epoch');
+
+describe('training', () => {
+  test('learns 32 rows by heart', async () => {
+    const cases = trainingCases(small, false);
+    assert.equal(cases.length, 32);
+    const config = configFor(small, { dropout: 0, width: 16, itemIdWidth: 16, userIdWidth: 16, hidden: [32, 16, 1], alignmentNegatives: 4, negatives: 8, negativeSampling: 'uniform' });
+    const result = await training({ config, options: { epochs: 200, batchSize: 32, learningRate: 0.005 }, weightDecay: 0, scores: (epoch) => epoch, toDisk: false });
+    endOf(result);
+    const scores = await new SesrecRanker(config, result.parameters, small, runtime).scoreAll(cases);
+    const total = small.items.ids.length;
+    const hits = cases.filter(({ user, feedPosition }, row) => {
+      const known = new Set(small.feedItem.subarray(small.feedOffsets[user], feedPosition));
+      const target = small.feedItem[feedPosition] as number;
+      const own = scores.subarray(row * total, (row + 1) * total);
+      return own.every((score, item) => item < 2 || item === target || known.has(item) || score < (own[target] as number));
+    });
+    assert.ok(hits.length / cases.length > 0.95, `HIT@1 is ${hits.length / cases.length}`);
+  });
+
+  test('gives the same bits for the same seed, with one thread or two, and others for another seed', async () => {
+    const two = new Runtime({ threads: 2 });
+    try {
+      const [first, again, threaded, other] = [await training({}), await training({}), await training({ on: two }), await training({ options: { seed: 6 } })];
+      sameTensors(again.everything(), first.everything());
+      sameTensors(threaded.everything(), first.everything());
+      assert.deepEqual(endOf(threaded), endOf(first));
+      assert.notDeepEqual(other.parameters.get('item.id'), first.parameters.get('item.id'));
+    } finally {
+      await two.dispose();
+    }
+  });
+
+  test('interrupted at any step and resumed from its files ends with the same bits', async () => {
+    const whole = await training({});
+    assert.equal(endOf(whole).optimizerSteps, 12); // three epochs of four steps, the last one not full
+    for (const abortAfter of [1, 4, 6, 11]) {
+      const stopped = await training({ abortAfter });
+      assert.ok(stopped.outcome instanceof InterruptedError);
+      assert.match(stopped.outcome.message, new RegExp(`epoch ${Math.ceil(abortAfter / 4)} after step ${((abortAfter - 1) % 4) + 1} of 4`));
+      const last = stopped.saves.at(-1) as (typeof stopped.saves)[0];
+      assert.deepEqual([last.state.optimizerSteps, last.isBest], [abortAfter, false]);
+      const resumed = await training({
+        start: async (parameters, stepper) => {
+          const { tensors, state } = await loadCheckpoint<FitState>(stopped.checkpoint, 'last');
+          parameters.load(tensors, 'here');
+          for (const [name, { data }] of stepper.momentTensors()) data.set((tensors.get(name) as NamedTensor).data);
+          return state;
+        },
+      });
+      sameTensors(resumed.everything(), whole.everything());
+      assert.deepEqual(endOf(resumed), endOf(whole));
+      const told = epochs(whole.events).slice(-epochs(resumed.events).length);
+      assert.deepEqual(epochs(resumed.events).map(({ losses, validation }) => ({ losses, validation })), told.map(({ losses, validation }) => ({ losses, validation })));
+    }
+  });
+
+  test('repeats the negatives of each row in every epoch when they are fixed, and draws new ones when not', async () => {
+    for (const fixedNegatives of [true, false]) {
+      const { stepper } = await training({ config: configFor(small, { fixedNegatives }), options: { epochs: 2 } });
+      // a row is known by its user, history and positive
+      const rows = stepper.batches.map(({ sizes, ids, inputs }) => {
+        const back = (key: string): number[] => Array.from(inputs[key] as Int32Array, (slot) => ids.items[slot] as number);
+        const [candidates, feed] = [back('candidates'), back('feed')];
+        return Array.from({ length: sizes.rows }, (_, row) => [
+          `${ids.users[row]} ${feed.slice(4 * row, 4 * row + 4)} ${candidates[3 * row]}`, candidates.slice(3 * row + 1, 3 * row + 3).join(),
+        ] as const);
+      });
+      const [first, second] = [new Map(rows.slice(0, 4).flat()), new Map(rows.slice(4).flat())];
+      assert.equal(first.size, 32);
+      assert.deepEqual([...first.keys()].sort(), [...second.keys()].sort(), 'every row once per epoch');
+      assert.notDeepEqual([...first.keys()], [...second.keys()], 'in another order');
+      const same = [...first].filter(([row, negatives]) => second.get(row) === negatives).length;
+      assert.ok(fixedNegatives ? same === 32 : same < 10, `${same} rows have the same negatives`);
+    }
+  });
+
+  test('without shuffling keeps the order of the rows', async () => {
+    const { stepper } = await training({ options: { epochs: 2, shuffle: false } });
+    const users = stepper.batches.map(({ ids }) => [...ids.users]);
+    assert.deepEqual(users.slice(0, 4).flat(), trainingCases(small, false).map(({ user }) => user));
+    assert.deepEqual(users.slice(4), users.slice(0, 4));
+  });
+
+  test('stops at a loss that is not a number, says so, and saves nothing', async () => {
+    const broken = await training({
+      start: async (parameters) => {
+        parameters.get('prediction.1.bias')[0] = Number.NaN;
+        return undefined;
+      },
+    });
+    assert.ok(broken.outcome instanceof UserError);
+    assert.match(broken.outcome.message, /the loss became NaN in epoch 1, step 1/);
+    assert.deepEqual(broken.saves, []);
+  });
+
+  test('refuses a log with nothing to learn from', async () => {
+    const nothing = await training({ dataset: tinyDataset({ ann: ['i0'], bob: ['i1'] }) });
+    assert.ok(nothing.outcome instanceof UserError);
+    assert.match(nothing.outcome.message, /nothing to train on/);
+  });
+});
+
+/** PyTorch's ReduceLROnPlateau (mode max, relative threshold 1e-4, factor 0.1, eps 1e-8) as its source reads. */
+class ReduceLrOnPlateau {
+  best = -Infinity;
+  bad = 0;
+  rate: number;
+  readonly patience: number;
+  readonly minimum: number;
+  constructor(rate: number, patience: number, minimum: number) {
+    this.rate = rate;
+    this.patience = patience;
+    this.minimum = minimum;
+  }
+  step(score: number): void {
+    if (this.best === -Infinity || score > this.best * (1 + 1e-4)) {
+      this.best = score;
+      this.bad = 0;
+    } else this.bad++;
+    if (this.bad > this.patience) {
+      const lower = Math.max(this.rate * 0.1, this.minimum);
+      if (this.rate - lower > 1e-8) this.rate = lower;
+      this.bad = 0;
+    }
+  }
+}
+
+describe('the schedule', () => {
+  const one: Partial<FitOptions> = { batchSize: 32, epochs: 10, learningRate: 1e-3, learningRatePatience: 1, minimumLearningRate: 1e-5 };
+  const rates = (events: readonly FitEvent[]): number[] => epochs(events).map(({ learningRate }) => learningRate);
+
+  test('is that of ReduceLROnPlateau, whatever the scores', async () => {
+    const random = new Random('scores');
+    const lists = [
+      Array.from({ length: 10 }, () => 0.3), // never better: two bad epochs, then a tenth, down to the floor
+      [0.1, 0.2, 0.2, 0.2, 0.20001, 0.2001, 0.3, 0.3, 0.3, 0.3], // 1e-4 better is relative
+      Array.from({ length: 10 }, () => random.float()),
+    ];
+    for (const scores of lists) {
+      for (const learningRatePatience of [0, 2]) {
+        const { events } = await training({ options: { ...one, learningRatePatience }, scores: (epoch) => scores[epoch - 1] as number, toDisk: false });
+        const reference = new ReduceLrOnPlateau(1e-3, learningRatePatience, 1e-5);
+        rates(events).forEach((rate, i) => {
+          reference.step(scores[i] as number);
+          assert.ok(Math.abs(rate - reference.rate) < 1e-12, `epoch ${i + 1}: ${rate}, not ${reference.rate}`);
+        });
+        assert.equal(events.length > 0 && rates(events).length, 10);
+      }
+    }
+  });
+
+  test('never raises a learning rate that starts below its floor', async () => {
+    const { events } = await training({ options: { ...one, epochs: 4, learningRate: 1e-6, learningRatePatience: 0 }, scores: () => 0, toDisk: false });
+    assert.deepEqual(rates(events), [1e-6, 1e-6, 1e-6, 1e-6]);
+  });
+
+  test('uses the lowered rate from the next epoch on', async () => {
+    const used: number[] = [];
+    class Noting extends WatchedStepper {
+      override update(gradients: Pick<BatchGradients, 'dense' | 'rows'>, learningRate: number): void {
+        used.push(learningRate);
+        super.update(gradients, learningRate);
+      }
+    }
+    const config = configFor(small);
+    const parameters = sesrecParameters(config);
+    parameters.initialise(1);
+    const stepper = new Noting(config, parameters, runtime, createOptimizer({ kind: 'adam', weightDecay: 0 }));
+    await fit(small, config, stepper, { ...usual, ...one, epochs: 4, learningRatePatience: 0 }, { validate: async () => ({ score: 1, metrics: {} }), save: async () => {}, onEvent: () => {} });
+    assert.deepEqual(used.map((rate) => rate.toPrecision(6)), [1e-3, 1e-3, 1e-4, 1e-5].map((rate) => rate.toPrecision(6)));
+  });
+
+  test('ends the training after `patience` epochs without a better score, keeps the best, and tells which it was', async () => {
+    const scores = [0.1, 0.3, 0.2, 0.3, 0.29, 0.9, 0.9];
+    const { events, saves, ...rest } = await training({ options: { ...one, patience: 3 }, scores: (epoch) => scores[epoch - 1] as number, toDisk: false });
+    assert.deepEqual(epochs(events).map(({ improved }) => improved), [true, true, false, false, false]);
+    assert.deepEqual(saves.map(({ isBest }) => isBest), [true, true, false, false, false]);
+    assert.deepEqual(endOf(rest).best, { epoch: 2, score: 0.3 });
+    assert.deepEqual(events.at(-1), { kind: 'end', epochs: 5, best: { epoch: 2, score: 0.3 }, reason: 'no improvement for 3 epochs' });
+  });
+});
+
+test('SESRec finds the planted signal in the searches; without search it cannot', async () => {
+  const log = await planted({ users: 120, items: 60, categories: 6, eventsPerUser: 9, seed: 4 });
+  const ndcg = async (useSearch: boolean): Promise<number> => {
+    const config = configFor(log, { useSearch, width: 16, heads: 4, itemIdWidth: 16, queryIdWidth: 8, wordWidth: 8, hidden: [32, 16, 1], negatives: 4, alignmentNegatives: 60 });
+    const result = await training({ dataset: log, config, options: { epochs: 8, batchSize: 64, learningRate: 0.005 }, scores: (epoch) => epoch, toDisk: false });
+    endOf(result);
+    return (await evaluate(new SesrecRanker(config, result.parameters, log, runtime), log, { on: 'test', protocol: 'full' })).metrics['ndcg@10'];
+  };
+  const [withSearch, without] = [await ndcg(true), await ndcg(false)];
+  assert.ok(withSearch > 2 * without && withSearch > 0.2, `NDCG@10 ${withSearch} with search, ${without} without`);
+});
