@@ -53,6 +53,20 @@ describe('a history', () => {
     assert.deepEqual(itemsOf(dataset, clicksBefore(dataset, caseOf(dataset, 'ann', 3), two, 1)), ['c2'], 'the first clicks are kept');
   });
 
+  test('is strictly earlier: even an ordinal equal to the target, which no importer writes, does not count', () => {
+    const moment = caseOf(dataset, 'ann', 3);
+    const ordinal = dataset.feedOrdinal[moment.feedPosition] as number;
+    const [, two, three] = recentSearches(dataset, moment) as [number, number, number];
+    const late = dataset.clickItem.indexOf(dataset.items.index('late'));
+    const equal: Dataset = {
+      ...dataset,
+      searchOrdinal: dataset.searchOrdinal.map((when, search) => (search === three ? ordinal : when)),
+      clickOrdinal: dataset.clickOrdinal.map((when, click) => (click === late ? ordinal : when)),
+    };
+    assert.deepEqual(queriesOf(equal, recentSearches(equal, moment)), ['one', 'two']);
+    assert.deepEqual(itemsOf(equal, clicksBefore(equal, moment, two)), ['c2']);
+  });
+
   test('keeps the newest of a window, oldest first', () => {
     const now = caseOf(dataset, 'ann', 4);
     assert.deepEqual(feedOf(dataset, recentFeed(dataset, now, 2)), ['c', 'd']);

@@ -1,0 +1,72 @@
+import assert from 'node:assert/strict';
+import { mkdir, readFile, readdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, test } from 'node:test';
+import { CorruptFileError, InterruptedError, UsageError, UserError, hashFile, hashOf, readJson, stageDirectory, writeAtomically } from '../../src/base/index.js';
+import { scratchFolder } from '../data/folders.js';
+
+describe('files', () => {
+  test('have the SHA-256 of their content', async (t) => {
+    const folder = await scratchFolder(t);
+    await writeFile(join(folder, 'x'), 'abc');
+    const wanted = 'ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad'; // FIPS 180-2
+    assert.equal(await hashFile(join(folder, 'x')), wanted);
+    assert.equal(hashOf('abc'), wanted);
+    assert.equal(hashOf('a', Uint8Array.of(0x62), 'c'), wanted);
+  });
+
+  test('written atomically replace what was there and leave nothing beside it', async (t) => {
+    const folder = await scratchFolder(t);
+    for (const content of ['one', 'another']) await writeAtomically(join(folder, 'x'), content);
+    assert.equal(await readFile(join(folder, 'x'), 'utf8'), 'another');
+    assert.deepEqual(await readdir(folder), ['x']);
+  });
+
+  test('of JSON that are missing or damaged are one clear error that names them', async (t) => {
+    const folder = await scratchFolder(t);
+    const path = join(folder, 'x.json');
+    await assert.rejects(readJson(path), (error) => error instanceof CorruptFileError && error.message.startsWith(`cannot read ${path}`));
+    await writeFile(path, '{"a":');
+    await assert.rejects(readJson(path), (error) => error instanceof CorruptFileError && error.message.startsWith(`${path} is not valid JSON`));
+    await writeFile(path, '{"a":1}');
+    assert.deepEqual(await readJson(path), { a: 1 });
+  });
+});
+
+describe('a staged directory', () => {
+  const fill = (content: string) => async (directory: string): Promise<string> => {
+    await writeFile(join(directory, 'x'), content);
+    return content;
+  };
+
+  test('appears whole, or not at all when filling it fails', async (t) => {
+    const folder = await scratchFolder(t);
+    const out = join(folder, 'out');
+    await assert.rejects(stageDirectory(out, {}, async (directory) => {
+      await fill('half')(directory);
+      throw new Error('no more');
+    }), /no more/);
+    assert.deepEqual(await readdir(folder), []);
+    assert.equal(await stageDirectory(`${out}/`, {}, fill('whole')), 'whole');
+    assert.deepEqual([await readdir(folder), await readFile(join(out, 'x'), 'utf8')], [['out'], 'whole']);
+  });
+
+  test('refuses to replace another, before any work, unless told to; and keeps the old one when filling fails', async (t) => {
+    const folder = await scratchFolder(t);
+    const out = join(folder, 'out');
+    await mkdir(out);
+    await writeFile(join(out, 'old'), '');
+    let worked = false;
+    await assert.rejects(stageDirectory(out, {}, async () => { worked = true; }), (error) => error instanceof UserError && /already exists/.test(error.message));
+    assert.equal(worked, false);
+    await assert.rejects(stageDirectory(out, { overwrite: true }, async () => { throw new Error('no'); }), /no/);
+    assert.deepEqual(await readdir(out), ['old']);
+    await stageDirectory(out, { overwrite: true }, fill('new'));
+    assert.deepEqual([await readdir(out), await readdir(folder)], [['x'], ['out']]);
+  });
+});
+
+test('errors have the exit codes that the command line promises', () => {
+  assert.deepEqual([new UserError('x'), new UsageError('x'), new CorruptFileError('x'), new InterruptedError('x')].map(({ name, exitCode }) => [name, exitCode]),
+    [['UserError', 1], ['UsageError', 2], ['CorruptFileError', 1], ['InterruptedError', 130]]);
+});
