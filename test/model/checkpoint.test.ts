@@ -10,14 +10,14 @@ import { type NamedTensor, loadCheckpoint, saveCheckpoint } from '../../src/mode
 import { scratchFolder } from '../data/folders.js';
 
 /** Tensors that all hold one number, so that a mixture of two checkpoints would show. */
-const uniform = (value: number): Map<string, NamedTensor> => new Map(['a', 'b', 'c'].map((name) => [name, { shape: [50, 20], data: new Float32Array(1000).fill(value) }]));
+const uniform = (value: number): Map<string, NamedTensor> => new Map(['a', 'b', 'c'].map((name) => [name, { shape: [200, 200], data: new Float32Array(40_000).fill(value) }]));
 const refuses = async (folder: string, pattern: RegExp, name = 'last'): Promise<void> =>
   assert.rejects(loadCheckpoint(folder, name), (error) => error instanceof CorruptFileError && pattern.test(error.message) && !error.message.includes('\n') && error.message.includes(folder));
 
 /** Child process: saves checkpoint 0, 1, 2, … until it is killed. */
 const FOREVER = `
   import { saveCheckpoint } from ${JSON.stringify(new URL('../../src/model/checkpoint.js', import.meta.url).href)};
-  const tensors = (value) => new Map(['a', 'b', 'c'].map((name) => [name, { shape: [50, 20], data: new Float32Array(1000).fill(value) }]));
+  const tensors = (value) => new Map(['a', 'b', 'c'].map((name) => [name, { shape: [200, 200], data: new Float32Array(40_000).fill(value) }]));
   for (let i = 0; ; i++) {
     await saveCheckpoint(process.argv[1], 'last', tensors(i), { i });
     if (i === 0) process.stdout.write('started');

@@ -139,6 +139,15 @@ describe('a missing history', () => {
       assert.deepEqual(await change(/^feed\.|^coAttention\./), [true, false, false, true]);
     });
 
+    test(`leaves the other one undivided: there is nothing to compare it with (${preset})`, async () => {
+      for (const seed of [1, 2, 3]) {
+        const { config, rows, training, parameters } = setup(preset, [[3, 0], [2, 0], [0, 3], [0, 2]], {}, seed);
+        const results = await forward(runtime, config, parameters, rows, training);
+        const masks = { feed: [1, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0], search: [0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 0] };
+        for (const lane of ['feed', 'search'] as const) for (const side of ['Similar', 'Dissimilar']) assert.deepEqual([...get(results, `${lane}${side}`)], masks[lane]);
+      }
+    });
+
     test(`leaves the contrast to the rows that have both, and has none without any (${preset})`, async () => {
       const { config, rows, training, parameters } = setup(preset, EMPTY);
       const both = await forward(runtime, config, parameters, rows, training);

@@ -9,7 +9,7 @@ import { evaluate } from '../../src/evaluate/index.js';
 import { type Batch, trainingCases } from '../../src/features/index.js';
 import { type NamedTensor, type Parameters, type SesrecConfig, SesrecRanker, loadCheckpoint, saveCheckpoint, sesrecParameters } from '../../src/model/index.js';
 import { Runtime } from '../../src/tensor/index.js';
-import { type BatchGradients, type FitEvent, type FitOptions, type FitState, Stepper, createOptimizer, fit, initialState } from '../../src/train/index.js';
+import { type BatchGradients, type FitEvent, type FitOptions, type FitState, type LossParts, Stepper, createOptimizer, fit, initialState } from '../../src/train/index.js';
 import { tinyDataset } from '../support/tiny-dataset.js';
 import { tinyConfig } from '../support/tiny-sesrec.js';
 
@@ -51,10 +51,13 @@ const usual: FitOptions = {
 /** Tells what it is given and when, and is otherwise the real one. */
 class WatchedStepper extends Stepper {
   readonly batches: Batch[] = [];
+  readonly losses: LossParts[] = [];
   onUpdate: (steps: number) => void = () => {};
   override async gradients(batch: Batch, random: Random): Promise<BatchGradients> {
     this.batches.push(batch);
-    return super.gradients(batch, random);
+    const result = await super.gradients(batch, random);
+    this.losses.push(result.losses);
+    return result;
   }
   override update(gradients: Pick<BatchGradients, 'dense' | 'rows'>, learningRate: number): void {
     super.update(gradients, learningRate);
@@ -143,15 +146,18 @@ describe('training', () => {
   });
 
   test('interrupted at any step and resumed from its files ends with the same bits', async () => {
-    const whole = await training({});
+    // Few items per row, so that the last batch of an epoch alone would be padded to fewer slots than those before it.
+    const config = configFor(small, { alignmentNegatives: 2 });
+    const whole = await training({ config });
     assert.equal(endOf(whole).optimizerSteps, 12); // three epochs of four steps, the last one not full
-    for (const abortAfter of [1, 4, 6, 11]) {
-      const stopped = await training({ abortAfter });
+    for (const abortAfter of [1, 4, 7, 11]) {
+      const stopped = await training({ config, abortAfter });
       assert.ok(stopped.outcome instanceof InterruptedError);
       assert.match(stopped.outcome.message, new RegExp(`epoch ${Math.ceil(abortAfter / 4)} after step ${((abortAfter - 1) % 4) + 1} of 4`));
       const last = stopped.saves.at(-1) as (typeof stopped.saves)[0];
       assert.deepEqual([last.state.optimizerSteps, last.isBest], [abortAfter, false]);
       const resumed = await training({
+        config,
         start: async (parameters, stepper) => {
           const { tensors, state } = await loadCheckpoint<FitState>(stopped.checkpoint, 'last');
           parameters.load(tensors, 'here');
@@ -161,6 +167,7 @@ describe('training', () => {
       });
       sameTensors(resumed.everything(), whole.everything());
       assert.deepEqual(endOf(resumed), endOf(whole));
+      assert.deepEqual(resumed.stepper.batches.map(({ sizes }) => sizes), whole.stepper.batches.slice(abortAfter).map(({ sizes }) => sizes));
       const told = epochs(whole.events).slice(-epochs(resumed.events).length);
       assert.deepEqual(epochs(resumed.events).map(({ losses, validation }) => ({ losses, validation })), told.map(({ losses, validation }) => ({ losses, validation })));
     }
@@ -184,6 +191,12 @@ describe('training', () => {
       const same = [...first].filter(([row, negatives]) => second.get(row) === negatives).length;
       assert.ok(fixedNegatives ? same === 32 : same < 10, `${same} rows have the same negatives`);
     }
+  });
+
+  test('tells the mean losses of each epoch', async () => {
+    const { stepper, events } = await training({ options: { epochs: 2 }, toDisk: false });
+    const means = [0, 4].map((first) => (['loss', 'prediction', 'alignment', 'contrast'] as const).map((part) => stepper.losses.slice(first, first + 4).reduce((sum, losses) => sum + losses[part], 0) / 4));
+    assert.deepEqual(epochs(events).map(({ losses }) => [losses.loss, losses.prediction, losses.alignment, losses.contrast]), means);
   });
 
   test('without shuffling keeps the order of the rows', async () => {
@@ -245,7 +258,7 @@ describe('the schedule', () => {
     const random = new Random('scores');
     const lists = [
       Array.from({ length: 10 }, () => 0.3), // never better: two bad epochs, then a tenth, down to the floor
-      [0.1, 0.2, 0.2, 0.2, 0.20001, 0.2001, 0.3, 0.3, 0.3, 0.3], // 1e-4 better is relative
+      [0.2, 0.20005, 0.2001, 0.20011, 0.3, 0.3, 0.30002, 0.3001, 0.3, 0.3], // 1e-4 better is relative: 0.20005 is better, 0.20011 and 0.30002 are not
       Array.from({ length: 10 }, () => random.float()),
     ];
     for (const scores of lists) {
