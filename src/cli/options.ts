@@ -1,13 +1,15 @@
 /** Options that several commands share, and how their values are read. Knows wording; does not know the commands. */
 import { InvalidArgumentError, Option } from 'commander';
 import { UserError } from '../base/index.js';
-import { Runtime } from '../tensor/index.js';
+import { Runtime, ops } from '../tensor/index.js';
 
-/** A whole number from `least`. */
-export function wholeNumber(least: number) {
+/** A whole number from `least` to `most`. */
+export function wholeNumber(least: number, most: number = Number.MAX_SAFE_INTEGER) {
   return (text: string): number => {
     const value = Number(text);
-    if (text.trim() === '' || !Number.isSafeInteger(value) || value < least) throw new InvalidArgumentError(`give a whole number from ${least}.`);
+    if (text.trim() === '' || !Number.isSafeInteger(value) || value < least || value > most) {
+      throw new InvalidArgumentError(`give a whole number from ${least}${most === Number.MAX_SAFE_INTEGER ? '' : ` to ${most}`}.`);
+    }
     return value;
   };
 }
@@ -21,7 +23,7 @@ export function numberFrom(least: number) {
   };
 }
 
-export const threadsOption = (): Option => new Option('--threads <number>', 'threads to compute with (default: all); results do not depend on it').argParser(wholeNumber(1));
+export const threadsOption = (): Option => new Option('--threads <number>', 'threads to compute with (default: all); results do not depend on it').argParser(wholeNumber(1, 1024));
 export const deviceOption = (): Option => new Option('--device <name>', 'ONNX Runtime execution provider; cpu is tested, others (cuda, webgpu, coreml, dml, …) are passed through').default('cpu');
 export const jsonOption = (): Option => new Option('--json', 'print one JSON document on standard output');
 
@@ -40,7 +42,15 @@ export async function withRuntime<Result>({ threads, device }: ComputeFlags, wor
   }
 }
 
-/** Reads `key=value` settings into changes of an object: each key must exist there, and keeps its kind of value. */
+/** Fails if the device cannot be used: for commands that would otherwise find out after they have begun to write. */
+export async function checkDevice(flags: ComputeFlags): Promise<void> {
+  if (flags.device === 'cpu') return; // always there
+  await withRuntime(flags, async (runtime) => runtime.compile({ sum: ops.add(ops.placeholder('a', [1]), ops.placeholder('b', [1])) }));
+}
+
+const isRecord = (value: unknown): value is object => typeof value === 'object' && value !== null && !Array.isArray(value);
+
+/** Reads `key=value` settings into changes of an object: each key must exist there. Whether a value fits is for the object's owner to say. */
 export function applySettings<Target extends object>(target: Target, settings: readonly string[]): Target {
   const changed = { ...target } as Record<string, unknown>;
   for (const setting of settings) {
@@ -55,10 +65,11 @@ export function applySettings<Target extends object>(target: Target, settings: r
       value = text;
     }
     const old = changed[key];
-    // gamma of the split may be a word or a number; everything else keeps its kind
-    const fits = key === 'threshold' ? value === 'mean' || typeof value === 'number' : typeof value === typeof old && Array.isArray(value) === Array.isArray(old);
-    if (!fits) throw new UserError(`--set ${key}=${text}: give a value like ${JSON.stringify(old)}`);
-    changed[key] = typeof old === 'object' && !Array.isArray(old) && old !== null ? { ...old, ...(value as object) } : value;
+    if (isRecord(old) && isRecord(value)) {
+      const strange = Object.keys(value).find((name) => !Object.hasOwn(old, name));
+      if (strange !== undefined) throw new UserError(`--set ${key}: there is no ${key}.${strange}; there are ${Object.keys(old).join(', ')}`);
+      changed[key] = { ...old, ...value };
+    } else changed[key] = value;
   }
   return changed as Target;
 }

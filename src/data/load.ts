@@ -4,7 +4,7 @@
  */
 import { copyFile, link } from 'node:fs/promises';
 import { join } from 'node:path';
-import { CorruptFileError, assert, hashFile, messageOf, readJson, stageDirectory } from '../base/index.js';
+import { CorruptFileError, assert, hashFile, isListOf, isOneOf, isRecordOf, isText, isWhole, messageOf, readJson, stageDirectory } from '../base/index.js';
 import { DatabaseError, identifier, parquetTable, withDatabase, type ColumnKind, type Database } from './database.js';
 import { DATA_FILES, hashOfFiles } from './prepare.js';
 import {
@@ -14,6 +14,16 @@ import {
 import { normaliseQuery, vocabularyOf } from './vocabulary.js';
 
 const LOADING_THREADS = 2;
+
+const isCount = isWhole(0);
+const manifestRule = isRecordOf({
+  source: isRecordOf({ importer: isText, options: isRecordOf({}) }),
+  counts: isListOf(isRecordOf({ step: isText, users: isCount, items: isCount, feed: isCount, searches: isCount })),
+  split: isRecordOf({ strategy: isOneOf('leave-one-out') }),
+  sizes: isRecordOf({ users: isCount, items: isCount, queries: isCount, words: isCount, sources: isCount }),
+  itemAttributes: isListOf(isText),
+  userAttributes: isListOf(isText),
+});
 
 /** Reads the manifest of a data directory and checks that this program can read what it describes. */
 export async function readManifest(directory: string): Promise<DataManifest> {
@@ -25,8 +35,8 @@ export async function readManifest(directory: string): Promise<DataManifest> {
   }
   const { files } = manifest;
   const complete = typeof files === 'object' && files !== null && Object.keys(files).sort().join() === DATA_FILES.join();
-  if (!complete || hashOfFiles(files) !== manifest.hash || !Array.isArray(manifest.itemAttributes) || !Array.isArray(manifest.userAttributes)
-    || !Array.isArray(manifest.counts) || typeof manifest.sizes !== 'object' || typeof manifest.source?.options !== 'object') {
+  if (!complete || hashOfFiles(files) !== manifest.hash
+    || manifestRule(manifest, '') !== null) {
     throw new CorruptFileError(`${path} is damaged: import the data again`);
   }
   return manifest as DataManifest;

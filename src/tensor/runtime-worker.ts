@@ -15,6 +15,9 @@ const sessions = new Map<number, { session: ort.InferenceSession; shapes: Readon
 async function answer(request: Request): Promise<Pick<Answer, 'outputs'>> {
   switch (request.kind) {
     case 'compile': {
+      // asked for a provider that it was not built with, ONNX Runtime warns and quietly takes the next one
+      const built = ort.listSupportedBackends().map(({ name }) => name);
+      if (request.device !== 'cpu' && !built.includes(request.device)) throw new Error(`it was built with ${built.join(', ')}`);
       const session = await ort.InferenceSession.create(request.model, {
         executionProviders: request.device === 'cpu' ? ['cpu'] : [request.device, 'cpu'],
         intraOpNumThreads: request.threads,

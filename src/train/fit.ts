@@ -6,7 +6,7 @@
  * state ends with the same weights, bit for bit, as one that was not.
  */
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { InterruptedError, Random, UserError, at, range } from '../base/index.js';
+import { InterruptedError, Random, UserError, at, isEither, isNumber, isOneOf, isRecordOf, isWhole, range } from '../base/index.js';
 import type { Dataset } from '../data/index.js';
 import { AlignmentSampler, type Batch, BatchAssembler, type BatchSizes, NegativeSampler, catalogueOf, gatherRows, trainingCases, trainingQueries } from '../features/index.js';
 import type { SesrecConfig } from '../model/index.js';
@@ -68,6 +68,20 @@ export interface FitHooks {
   readonly signal?: AbortSignal;
   readonly saveSeconds?: number;
 }
+
+const isSize = isEither(isOneOf(undefined), isWhole(0, 2 ** 24));
+/** What a state read from a file must be; the type tells the meaning. */
+export const fitStateRule = isRecordOf({
+  epoch: isWhole(0), step: isWhole(0), optimizerSteps: isWhole(0),
+  learningRate: isNumber('a number from 0', (value) => value >= 0),
+  sums: isRecordOf({ loss: isNumber(), prediction: isNumber(), alignment: isNumber(), contrast: isNumber() }),
+  best: isEither(isOneOf(null), isRecordOf({ epoch: isWhole(1), score: isNumber() })),
+  scheduleWaits: isWhole(0), stopWaits: isWhole(0),
+  reached: isRecordOf({
+    items: isSize, queries: isSize, words: isSize, pairs: isSize,
+    anchorQueries: isSize, anchorItems: isSize, negativeItems: isSize, negativeQueries: isSize,
+  }),
+});
 
 const noLosses: LossParts = { loss: 0, prediction: 0, alignment: 0, contrast: 0 };
 const mapLosses = (losses: LossParts, other: LossParts, rule: (a: number, b: number) => number): LossParts => ({
@@ -131,6 +145,7 @@ export async function fit(dataset: Dataset, config: SesrecConfig, stepper: Stepp
       reached = assembler.reached;
       const graphStart = performance.now();
       const pending = stepper.gradients(batch, new Random(seed, 'dropout', epoch, step));
+      pending.catch(() => undefined); // the await below tells; should building fail before it, this must not be left unheard
       await nextTurn(); // lets the request reach the compute thread; the next batch is built while it works
       const next: Batch | null = step + 1 < steps ? build(step + 1) : null;
       const result = await pending;

@@ -1,21 +1,21 @@
 /** `sesrec train`: a run from a data directory. Knows options, progress and the run's log; train/ does the work. */
-import { appendFileSync } from 'node:fs';
+import { appendFileSync, existsSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Command, Option } from 'commander';
-import { UserError } from '../../base/index.js';
-import { type Dataset, loadDataset } from '../../data/index.js';
-import { type Candidates, evaluate } from '../../evaluate/index.js';
+import { CorruptFileError, InterruptedError, UserError } from '../../base/index.js';
+import { type Dataset, loadDataset, readManifest } from '../../data/index.js';
+import { type Candidates, candidatesFileName, drawCandidates, evaluate, hashCandidates, loadOrDrawCandidates, readCandidatesFile, saveCandidates } from '../../evaluate/index.js';
 import {
   type NamedTensor, type RunManifest, type SesrecConfig, type SesrecPreset, type SesrecShapeName, SesrecRanker, checkpointsOf, createRun, dataOf,
-  loadCheckpoint, readRunManifest, saveCheckpoint, sesrecParameters, sesrecPresets, sesrecShapes,
+  loadCheckpoint, openRun, saveCheckpoint, sesrecConfigRule, sesrecParameters, sesrecPresets, sesrecShapes,
 } from '../../model/index.js';
 import type { Runtime } from '../../tensor/index.js';
-import { type FitEvent, type FitState, Stepper, createOptimizer, fit, initialState } from '../../train/index.js';
+import { type FitEvent, type FitState, Stepper, createOptimizer, fit, fitStateRule, initialState } from '../../train/index.js';
 import { programVersion } from '../version.js';
-import { type ComputeFlags, applySettings, deviceOption, jsonOption, numberFrom, threadsOption, wholeNumber, withRuntime } from '../options.js';
+import { type ComputeFlags, applySettings, checkDevice, deviceOption, jsonOption, numberFrom, threadsOption, wholeNumber, withRuntime } from '../options.js';
 import { note, printJson, printText } from '../output.js';
 import { duration, progressLine } from '../progress.js';
-import { chooseCandidates } from './evaluate.js';
 
 interface TrainFlags extends ComputeFlags {
   readonly model: 'sesrec';
@@ -51,8 +51,9 @@ export function trainFlags(args: readonly string[]): TrainFlags {
 export function trainCommand(): Command {
   return describeTrain()
     .requiredOption('--out <run>', 'the run directory to make')
-    .action(async (data: string, flags: TrainFlags) => {
-      const summary = await train(data, flags);
+    .action(async (data: string, flags: TrainFlags, command: Command) => {
+      const said = Object.keys(flags).filter((name) => command.getOptionValueSource(name) === 'cli');
+      const summary = await train(data, flags, said);
       if (flags.json) printJson(summary);
       else printText(`${flags.out}: best epoch ${summary.best.epoch} of ${summary.epochs}, validation MRR ${summary.best.score.toFixed(4)} (${summary.reason})`);
     });
@@ -96,25 +97,61 @@ interface TrainSummary {
   readonly seconds: number;
 }
 
-/** Trains, or resumes, a run. */
-export async function train(data: string, flags: TrainFlags): Promise<TrainSummary> {
+/** What a training works with. */
+interface Beginning {
+  readonly manifest: Omit<RunManifest, 'format' | 'version'>;
+  readonly dataset: Dataset;
+  readonly candidates: Candidates;
+}
+
+/** Trains, or resumes, a run. `said`: the flags that were given, not left to their defaults; resuming holds these to what the run was begun with. */
+export async function train(data: string, flags: TrainFlags, said: readonly string[] = []): Promise<TrainSummary> {
   const start = performance.now();
-  if (flags.resume) await checkSame(flags);
-  else {
-    const source = await loadDataset(data);
-    await createRun(flags.out, data, planRun(source, flags), { overwrite: flags.overwrite === true });
+  const beginning = await (flags.resume ? reopen(data, flags, said) : begin(data, flags));
+  try {
+    return await withRuntime(flags, (runtime) => trainRun(flags, beginning, runtime, start));
+  } catch (error) {
+    // A run that never learned anything would only stand in the way of the corrected command.
+    const isEmpty = !flags.resume && error instanceof UserError && !(error instanceof InterruptedError) && !existsSync(join(checkpointsOf(flags.out), 'best.json'));
+    if (isEmpty) await rm(flags.out, { recursive: true });
+    throw error;
   }
-  const manifest = await readRunManifest(flags.out);
-  const dataset = await loadDataset(dataOf(flags.out));
-  const candidates = (await chooseCandidates(dataOf(flags.out), dataset, { protocol: 'sampled', seed: 1, ...(flags.candidates === undefined ? {} : { candidates: flags.candidates }) })) as Candidates;
-  return withRuntime(flags, (runtime) => trainRun(flags, manifest, dataset, candidates, runtime, start));
+}
+
+/** Lists that somebody gave for validation are kept with the run, so that it can be resumed without them. */
+const givenCandidatesOf = (directory: string): string => join(directory, 'validation-candidates.jsonl.gz');
+
+/** Everything that can be refused is refused before the run directory is made, or an existing one replaced. */
+async function begin(data: string, flags: TrainFlags): Promise<Beginning> {
+  const dataset = await loadDataset(data);
+  const manifest = planRun(dataset, flags);
+  await checkDevice(flags);
+  const candidates = flags.candidates === undefined ? drawCandidates(dataset) : await readCandidatesFile(flags.candidates, dataset);
+  await createRun(flags.out, data, manifest, {
+    overwrite: flags.overwrite === true,
+    fill: async (staged) => saveCandidates(flags.candidates === undefined ? join(dataOf(staged), candidatesFileName()) : givenCandidatesOf(staged), candidates, dataset),
+  });
+  return { manifest, dataset, candidates };
+}
+
+async function reopen(data: string, flags: TrainFlags, said: readonly string[]): Promise<Beginning> {
+  const { manifest, dataset } = await openRun(flags.out);
+  checkSame(manifest, flags, said);
+  const named = await readManifest(data).catch(() => null); // it may be gone: the run has its own copy
+  if (named && named.hash !== manifest.dataHash) throw new UserError(`${flags.out} was trained on other data than ${data}: resume it with the data it was begun with`);
+  const given = givenCandidatesOf(flags.out);
+  const candidates = existsSync(given) ? await readCandidatesFile(given, dataset) : await loadOrDrawCandidates(dataOf(flags.out), dataset);
+  if (flags.candidates !== undefined && hashCandidates(await readCandidatesFile(flags.candidates, dataset), dataset) !== hashCandidates(candidates, dataset)) {
+    throw new UserError(`${flags.out} was begun with other candidates than ${flags.candidates}: leave --candidates out to go on with its own`);
+  }
+  return { manifest, dataset, candidates };
 }
 
 /** What a run will be, from the flags and the data. */
 function planRun(dataset: Dataset, flags: TrainFlags): Omit<RunManifest, 'format' | 'version'> {
   const { shape, weightDecay, learningRatePatience } = sesrecShapes[flags.shape];
   const attributes = (owner: 'item' | 'user', list: string | undefined, known: Dataset['itemAttributes']) =>
-    (list ?? '').split(',').map((name) => name.trim()).filter(Boolean).map((name) => {
+    namesIn(list).map((name) => {
       const column = known.get(name);
       if (!column) throw new UserError(`--${owner}-attributes ${name}: the data set has no such attribute; it has ${[...known.keys()].join(', ') || 'none'}`);
       return { name, size: column.values.ids.length, width: ATTRIBUTE_WIDTH[owner] };
@@ -131,8 +168,9 @@ function planRun(dataset: Dataset, flags: TrainFlags): Omit<RunManifest, 'format
     itemAttributes: attributes('item', flags.itemAttributes, dataset.itemAttributes),
     userAttributes: attributes('user', flags.userAttributes, dataset.userAttributes),
   };
-  if (config.width % config.heads !== 0) throw new UserError(`a width of ${config.width} cannot be split into ${config.heads} heads`);
-  if (config.hidden.at(-1) !== 1) throw new UserError(`the last layer of hidden must have 1 unit, not ${config.hidden.at(-1)}`);
+  const wrong = sesrecConfigRule(config, '');
+  if (wrong !== null) throw new UserError(`the settings make no model: ${wrong}`);
+  if (config.useSearch && !hasSearches) throw new UserError('the settings make no model: useSearch is true, and the log has no searches');
   return {
     model: flags.model, preset: flags.preset, shape: flags.shape, config,
     training: {
@@ -145,17 +183,26 @@ function planRun(dataset: Dataset, flags: TrainFlags): Omit<RunManifest, 'format
   };
 }
 
-/** A run is resumed as it was begun: what shapes it is in its manifest, and must not be said differently. */
-async function checkSame(flags: TrainFlags): Promise<void> {
-  const { preset, shape, training } = await readRunManifest(flags.out);
-  const was: Record<string, unknown> = { preset, shape, seed: training.seed, optimizer: training.optimizer };
-  for (const [name, value] of Object.entries(was)) {
-    const now = flags[name as keyof TrainFlags];
-    if (now !== value) throw new UserError(`${flags.out} was begun with ${name} ${String(value)}, not ${String(now)}: resume it as it was begun`);
+const namesIn = (list: string | undefined): string[] => [...new Set((list ?? '').split(',').map((name) => name.trim()).filter(Boolean))];
+
+/** A run is resumed as it was begun: what shapes it is in its manifest; what is said again must be the same. */
+function checkSame(manifest: RunManifest, flags: TrainFlags, said: readonly string[]): void {
+  const { model, preset, shape, config, training } = manifest;
+  const listed = (attributes: SesrecConfig['itemAttributes']): string => attributes.map(({ name }) => name).join();
+  const was: Record<string, unknown> = { model, preset, shape, ...training, itemAttributes: listed(config.itemAttributes), userAttributes: listed(config.userAttributes) };
+  const now: Record<string, unknown> = { ...flags, itemAttributes: namesIn(flags.itemAttributes).join(), userAttributes: namesIn(flags.userAttributes).join() };
+  for (const name of said) {
+    if (Object.hasOwn(was, name) && now[name] !== was[name]) {
+      const option = `--${name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+      throw new UserError(`${flags.out} was begun with ${option} ${String(was[name])}, not ${String(now[name])}: resume it as it was begun`);
+    }
+  }
+  if (JSON.stringify(applySettings(config, flags.set)) !== JSON.stringify(config)) {
+    throw new UserError(`${flags.out} was begun with other settings than --set ${flags.set.join(' --set ')}: resume it as it was begun`);
   }
 }
 
-async function trainRun(flags: TrainFlags, manifest: RunManifest, dataset: Dataset, candidates: Candidates, runtime: Runtime, start: number): Promise<TrainSummary> {
+async function trainRun(flags: TrainFlags, { manifest, dataset, candidates }: Beginning, runtime: Runtime, start: number): Promise<TrainSummary> {
   const { config, training } = manifest;
   const directory = checkpointsOf(flags.out);
   const parameters = sesrecParameters(config);
@@ -163,11 +210,12 @@ async function trainRun(flags: TrainFlags, manifest: RunManifest, dataset: Datas
   const everything = (): Map<string, NamedTensor> => new Map([...parameters.tensors(), ...stepper.momentTensors()]);
 
   let state = initialState(training);
-  const last = flags.resume ? await loadCheckpoint<FitState>(directory, 'last').catch((error: unknown) => {
-    if (error instanceof UserError && /ENOENT/.test(error.message)) return null; // interrupted before its first save
-    throw error;
-  }) : null;
+  // without a last checkpoint it was interrupted before its first save
+  const last = flags.resume && existsSync(join(directory, 'last.json')) ? await loadCheckpoint<FitState>(directory, 'last') : null;
   if (last) {
+    const wrong = fitStateRule(last.state, 'state');
+    if (wrong !== null) throw new CorruptFileError(`${directory}/last.json is damaged: ${wrong}`);
+    if (last.state.best) await loadCheckpoint(directory, 'best'); // found out now rather than when the training ends
     parameters.load(last.tensors, `${directory}/last`);
     for (const [name, { data }] of stepper.momentTensors()) {
       const saved = last.tensors.get(name);
