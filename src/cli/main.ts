@@ -27,17 +27,26 @@ export async function main(args: readonly string[]): Promise<number> {
   }
   try {
     await program.parseAsync(args, { from: 'user' });
-    return typeof process.exitCode === 'number' ? process.exitCode : 0;
+    return 0;
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
     if (error instanceof UserError) {
       note(`sesrec: ${error.message.replaceAll(/\s*\n\s*/g, ' ')}`);
       return error.exitCode;
     }
+    if (isRefusalOfTheSystem(error)) {
+      note(`sesrec: the system refused: ${error.message}`);
+      return 1;
+    }
     note(error instanceof Error ? (error.stack ?? error.message) : String(error));
     note('This is a bug in sesrec; please report it with the lines above.');
     return 70;
   }
+}
+
+/** A full disk, a file where a directory should be, a missing permission: errors of Node.js that name the system call. */
+function isRefusalOfTheSystem(error: unknown): error is NodeJS.ErrnoException {
+  return error instanceof Error && 'syscall' in error && 'errno' in error;
 }
 
 function everyCommand(command: Command): Command[] {

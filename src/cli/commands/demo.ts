@@ -2,9 +2,10 @@
  * `sesrec demo`: the main job from a log to reasons, offline, in about a minute. Knows the order of the steps and what
  * to point out; each step is the command a person would type, run on a small log made here.
  */
-import { mkdir, rm } from 'node:fs/promises';
+import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Command } from 'commander';
+import { UserError } from '../../base/index.js';
 import { importEvents, writePlantedLog } from '../../data/index.js';
 import { evaluate, loadOrDrawCandidates } from '../../evaluate/index.js';
 import { SesrecRanker, dataOf, loadRun, popularityRanker, randomRanker } from '../../model/index.js';
@@ -22,6 +23,8 @@ const LOG = { users: 400, items: 200, categories: 10, eventsPerUser: 12, seed: 7
  */
 const WINDOW = 'window={"feed":5,"search":5}';
 const USER = 'u5';
+/** Says that a directory is ours to empty. */
+const MARK = '.sesrec-demo';
 
 interface DemoFlags extends ComputeFlags {
   readonly out: string;
@@ -39,6 +42,9 @@ export function demoCommand(): Command {
       const say = flags.json ? note : printText;
       const at = (name: string): string => join(flags.out, name);
       await mkdir(flags.out, { recursive: true });
+      const found = await readdir(flags.out);
+      if (found.length > 0 && !found.includes(MARK)) throw new UserError(`${flags.out} is not empty and was not made by the demo: choose another --out`);
+      await writeFile(at(MARK), 'Made by sesrec demo, which replaces what it made here before.\n');
       for (const made of ['events.jsonl', 'data', 'sesrec', 'sesrec-without-search']) await rm(at(made), { recursive: true, force: true });
 
       say(`1. A log of ${LOG.users} users and ${LOG.items} items: what a person searches for announces the category of the next item.`);

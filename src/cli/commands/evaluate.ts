@@ -1,5 +1,6 @@
 /** `sesrec evaluate`: test figures of a run, with their protocol beside them. Knows how they are shown; evaluate/ does the work. */
 import { Command, Option } from 'commander';
+import { UsageError } from '../../base/index.js';
 import { type Dataset, type HeldOut } from '../../data/index.js';
 import { type Candidates, type Evaluation, METRICS, type ProtocolName, evaluate, loadOrDrawCandidates, readCandidatesFile } from '../../evaluate/index.js';
 import { type Ranker, SesrecRanker, dataOf, loadRun, popularityRanker, randomRanker } from '../../model/index.js';
@@ -63,7 +64,10 @@ export function evaluateCommand(): Command {
 
 /** The lists of the sampled protocol: from a file, or drawn once per data set and seed and kept there. */
 export async function chooseCandidates(directory: string, dataset: Dataset, { protocol, candidates, seed }: { protocol: ProtocolName; candidates?: string; seed: number }): Promise<Candidates | null> {
-  if (protocol === 'full') return null;
+  if (protocol === 'full') {
+    if (candidates !== undefined) throw new UsageError('--candidates belongs to --protocol sampled: the full protocol ranks among all items');
+    return null;
+  }
   return candidates === undefined ? loadOrDrawCandidates(directory, dataset, { seed }) : readCandidatesFile(candidates, dataset);
 }
 

@@ -1,5 +1,6 @@
 /** `sesrec parity`: SESRec official against golden vectors. Knows how errors are shown; train/parity.ts does the work. */
 import { Command } from 'commander';
+import { UserError } from '../../base/index.js';
 import { type ParityReport, parity } from '../../train/index.js';
 import { type ComputeFlags, deviceOption, jsonOption, threadsOption, withRuntime } from '../options.js';
 import { printJson, printText } from '../output.js';
@@ -16,7 +17,7 @@ export function parityCommand(): Command {
       const report = await withRuntime(flags, (runtime) => parity(fixture, runtime));
       if (flags.json) printJson(report);
       else printReport(report);
-      if (!report.ok) process.exitCode = 1;
+      if (!report.ok) throw new UserError(`parity fails: ${report.failures.join(', ')}`);
     });
 }
 
@@ -24,5 +25,5 @@ function printReport(report: ParityReport): void {
   const kinds = Object.keys(report.tolerances) as (keyof ParityReport['tolerances'])[];
   printText(textTable([['largest error of', 'found', 'allowed'], ...kinds.map((kind) => [kind, report[kind].toExponential(1), report.tolerances[kind].toExponential(0)])]));
   printText(`sides that differ: ${report.masks}; co-attention (step ${report.coattentionStep}): ${report.coattention.toExponential(1)}`);
-  printText(report.ok ? 'parity holds' : `parity fails: ${report.failures.join(', ')}`);
+  if (report.ok) printText('parity holds');
 }

@@ -54,7 +54,7 @@ export function recommendCommand(): Command {
       const run = await loadRun(directory);
       const items = await withRuntime(flags, (runtime) => recommendFor(run, runtime, flags));
       const { model, preset } = run.manifest;
-      if (items.length < flags.k) note(`only ${items.length} items are left that the user has not met; --include-seen lifts that`);
+      if (items.length < flags.k) note(flags.includeSeen ? `the catalogue has only ${items.length} items` : `only ${items.length} items are left that the user has not met; --include-seen lifts that`);
       if (flags.json) printJson({ user: flags.user, model: { name: model, preset, version: run.version }, items });
       else printText(recommendationText(items));
     });
