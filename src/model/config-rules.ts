@@ -18,7 +18,7 @@ const attributesBeside = (...taken: readonly string[]): Rule => {
 
 const rules: { readonly [Key in keyof SesrecConfig]: Rule } = {
   thresholdIncludesTies: isTrueOrFalse,
-  threshold: isEither(isOneOf('mean'), isNumber('"mean" or a number from 0 to 1', (value) => value >= 0 && value <= 1)),
+  threshold: isEither(isOneOf('mean', 'median'), isNumber('"mean", "median" or a number from 0 to 1', (value) => value >= 0 && value <= 1)),
   maskCoAttention: isTrueOrFalse,
   meanCoAttention: isTrueOrFalse,
   projectionBias: isTrueOrFalse,

@@ -8,8 +8,8 @@ import type { NegativeSampling, Window } from '../features/index.js';
 export interface SesrecRules {
   /** Eq. 11, 12: an action exactly at the threshold is similar (official) or dissimilar (paper). */
   readonly thresholdIncludesTies: boolean;
-  /** gamma of Eq. 11, 12: `mean` is 1 / length; or a constant (Table 4). */
-  readonly threshold: 'mean' | number;
+  /** gamma of Eq. 11, 12: `mean` is 1 / length; `median` is over the real positions; or a constant (Table 4). */
+  readonly threshold: 'mean' | 'median' | number;
   /** Keep padded positions of the other history out of the co-attention's sums (Eq. 10). The official code does not. */
   readonly maskCoAttention: boolean;
   /** Divide the co-attention's sums by the other history's length. Needs `maskCoAttention`. */

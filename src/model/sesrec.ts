@@ -151,7 +151,7 @@ function coAttention(scope: Scope, config: SesrecConfig, feed: Tensor, search: T
   const feedScores = reshape(matmul(affinity, counted(searchWeight, searchMask)), [rows, feedLength]);
   const side = (scores: Tensor, mask: Tensor): Split => {
     const attention = nn.maskedSoftmax(scores, mask); // Eq. 10
-    const threshold = config.threshold === 'mean' ? div(1, ops.maximum(sum(mask, [1]), 1)) : ops.constant(config.threshold);
+    const threshold = splitThreshold(config, attention, mask);
     // Eq. 11, 12; `official` counts ties as similar
     const isSimilar = config.thresholdIncludesTies ? ops.greaterOrEqual(attention, threshold) : ops.greater(attention, threshold);
     return { attention, isSimilar: mul(isSimilar, mask) };
@@ -159,6 +159,32 @@ function coAttention(scope: Scope, config: SesrecConfig, feed: Tensor, search: T
   const lengths = (mask: Tensor): Tensor => sum(mask, [1]);
   const hasBoth = ops.greater(mul(lengths(feedMask), lengths(searchMask)), 0); // (B,1)
   return { feed: side(feedScores, feedMask), search: side(searchScores, searchMask), hasBoth };
+}
+
+/** gamma of Eq. 11, 12: (B,1), or a constant. */
+function splitThreshold({ threshold }: SesrecConfig, attention: Tensor, mask: Tensor): Tensor {
+  if (typeof threshold === 'number') return ops.constant(threshold);
+  return threshold === 'mean' ? div(1, ops.maximum(sum(mask, [1]), 1)) : medianWithin(attention, mask);
+}
+
+/**
+ * The median over the positions of a mask; of an even number, the mean of the middle two; 0 where there are none.
+ * values, mask: (B,T). Result (B,1). No sorting: position i has order statistic k when fewer than k + 1 values are
+ * smaller and more than k are smaller or equal; equal values agree, so their mean is taken.
+ */
+function medianWithin(values: Tensor, mask: Tensor): Tensor {
+  const [rows, length] = values.shape as [number, number];
+  const [others, own] = [reshape(values, [rows, 1, length]), reshape(values, [rows, length, 1])];
+  const countOthers = (relation: Tensor): Tensor => reshape(sum(mul(relation, reshape(mask, [rows, 1, length])), [2]), [rows, length]);
+  const smaller = countOthers(ops.greater(own, others));
+  const smallerOrEqual = countOthers(ops.greaterOrEqual(own, others));
+  const count = sum(mask, [1]);
+  const statistic = (order: Tensor): Tensor => {
+    const here = mul(mul(ops.greaterOrEqual(order, smaller), ops.greater(smallerOrEqual, order)), mask);
+    return div(sum(mul(here, values), [1]), ops.maximum(sum(here, [1]), 1));
+  };
+  // the counts are whole, so comparing with (n - 1) / 2 and n / 2 needs no rounding
+  return mul(add(statistic(mul(sub(count, 1), 0.5)), statistic(mul(count, 0.5))), 0.5);
 }
 
 /**

@@ -67,7 +67,7 @@ export class Runtime {
   constructor({ threads = availableParallelism(), device = 'cpu', profile }: RuntimeOptions = {}) {
     if (!Number.isInteger(threads) || threads < 1) throw new UserError(`threads must be a whole number from 1, not ${threads}`);
     this.#options = { threads, device, profile: profile ?? null };
-    this.#worker = new Worker(new URL('runtime-worker.js', import.meta.url));
+    this.#worker = new Worker(new URL('runtime-worker.js', import.meta.url), { execArgv: [] }); // options like --eval are not for it
     this.#worker.on('message', (answer: Answer) => {
       const waiting = this.#waiting.get(answer.id);
       this.#waiting.delete(answer.id);

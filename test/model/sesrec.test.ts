@@ -104,6 +104,21 @@ describe('the split', () => {
     });
   }
 
+  test('at the median threshold follows the median of the real positions, odd and even in number', async () => {
+    const window = { feed: 5, search: 4, clicks: 1, words: 2 };
+    const { config, rows, training, parameters } = setup('paper', [[5, 4], [4, 3], [3, 2], [2, 1], [1, 4]], { threshold: 'median', window });
+    const results = await forward(runtime, config, parameters, rows, training);
+    for (const [lane, ids, length] of [['feed', rows.feed, window.feed], ['search', rows.search, window.search]] as const) {
+      for (let row = 0; row < rows.count; row++) {
+        const count = rowOf(rows, row)[lane].filter((id) => id !== 0).length;
+        const cut = (key: string): number[] => Array.from(get(results, `${lane}${key}`)).slice(row * length, row * length + count);
+        const sorted = cut('Attention').toSorted((a, b) => a - b);
+        const median = ((sorted[(count - 1) >> 1] as number) + (sorted[count >> 1] as number)) / 2;
+        assert.deepEqual(cut('IsSimilar'), cut('Attention').map((weight) => (weight > Math.fround(median) ? 1 : 0)), `${lane} of ${ids.length}, row ${row}`);
+      }
+    }
+  });
+
   test('at a constant threshold that nothing passes is the whole history on both sides', async () => {
     const { config, rows, training, parameters } = setup('official', [[3, 2]], { threshold: 1.5 });
     const results = await forward(runtime, config, parameters, rows, training);
