@@ -3,9 +3,34 @@
  * of its own (`sesrec/tensor`, `sesrec/data`, `sesrec/features`, `sesrec/model`, `sesrec/train`, `sesrec/evaluate`).
  */
 export { CorruptFileError, InterruptedError, Random, UsageError, UserError } from './base/index.js';
-export { importEvents, importInteractions, importS3rec, loadDataset, type Dataset, type DataManifest } from './data/index.js';
+export {
+  importEvents,
+  importInteractions,
+  importS3rec,
+  loadDataset,
+  type Dataset,
+  type DataManifest,
+} from './data/index.js';
 export { Runtime, type RuntimeOptions } from './tensor/index.js';
 export { type Case, recentFeed, recentSearches, trainingCases } from './features/index.js';
-export { loadRun, popularityRanker, randomRanker, SesrecRanker, sesrecParameters, sesrecPresets, sesrecShapes, type Ranker, type Reason, type Run, type SesrecConfig } from './model/index.js';
+export {
+  loadRun,
+  popularityRanker,
+  randomRanker,
+  SesrecRanker,
+  sesrecParameters,
+  sesrecPresets,
+  sesrecShapes,
+  type Ranker,
+  type Reason,
+  type Run,
+  type SesrecConfig,
+} from './model/index.js';
 export { createOptimizer, fit, initialState, parity, Stepper, type FitEvent, type FitOptions } from './train/index.js';
-export { drawCandidates, evaluate, loadOrDrawCandidates, readCandidatesFile, type Evaluation } from './evaluate/index.js';
+export {
+  drawCandidates,
+  evaluate,
+  loadOrDrawCandidates,
+  readCandidatesFile,
+  type Evaluation,
+} from './evaluate/index.js';

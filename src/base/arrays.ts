@@ -23,7 +23,8 @@ export function roundUp(size: number, step: number): number {
  */
 export function topIndices(values: ArrayLike<number>, count: number): number[] {
   // A binary min-heap of the best so far: its root is the worst one kept.
-  const worse = (i: number, j: number): boolean => at(values, i) < at(values, j) || (at(values, i) === at(values, j) && i > j);
+  const worse = (i: number, j: number): boolean =>
+    at(values, i) < at(values, j) || (at(values, i) === at(values, j) && i > j);
   const heap: number[] = [];
   const sink = (start: number): void => {
     for (let i = start; ;) {

@@ -54,8 +54,12 @@ export async function stageDirectory<T>(
   options: { overwrite?: boolean },
   fill: (directory: string) => Promise<T>,
 ): Promise<T> {
-  const exists = await stat(path).then(() => true, () => false);
-  if (exists && !options.overwrite) throw new UserError(`${path} already exists: choose another --out, or pass --overwrite`);
+  const exists = await stat(path).then(
+    () => true,
+    () => false,
+  );
+  if (exists && !options.overwrite)
+    throw new UserError(`${path} already exists: choose another --out, or pass --overwrite`);
   const temporary = `${path.replace(/[/\\]+$/, '')}.${process.pid}.tmp`;
   await rm(temporary, { recursive: true, force: true });
   await mkdir(temporary, { recursive: true });

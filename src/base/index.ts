@@ -2,5 +2,15 @@
 export { assert, CorruptFileError, InterruptedError, messageOf, UsageError, UserError } from './errors.js';
 export { at, getOrCreate, range, roundUp, topIndices } from './arrays.js';
 export { Random } from './random.js';
-export { isEither, isListOf, isNumber, isOneOf, isRecordOf, isText, isTrueOrFalse, isWhole, type Rule } from './rules.js';
+export {
+  isEither,
+  isListOf,
+  isNumber,
+  isOneOf,
+  isRecordOf,
+  isText,
+  isTrueOrFalse,
+  isWhole,
+  type Rule,
+} from './rules.js';
 export { hashFile, hashOf, readJson, stageDirectory, writeAtomically } from './files.js';

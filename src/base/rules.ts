@@ -8,7 +8,10 @@ const shown = (value: unknown): string => {
   const text = value === undefined ? 'missing' : JSON.stringify(value);
   return text.length > 60 ? `${text.slice(0, 60)}…` : text;
 };
-const rule = (fits: (value: unknown) => boolean, what: string): Rule => (value, name) => (fits(value) ? null : `${name} must be ${what}, not ${shown(value)}`);
+const rule =
+  (fits: (value: unknown) => boolean, what: string): Rule =>
+  (value, name) =>
+    fits(value) ? null : `${name} must be ${what}, not ${shown(value)}`;
 
 export const isTrueOrFalse: Rule = rule((value) => typeof value === 'boolean', 'true or false');
 export const isText: Rule = rule((value) => typeof value === 'string', 'a text');
@@ -16,7 +19,10 @@ export const isText: Rule = rule((value) => typeof value === 'string', 'a text')
 /** A whole number in [least, most]. */
 export function isWhole(least: number, most: number = Number.MAX_SAFE_INTEGER): Rule {
   const bounds = most === Number.MAX_SAFE_INTEGER ? `from ${least}` : `from ${least} to ${most}`;
-  return rule((value) => Number.isSafeInteger(value) && (value as number) >= least && (value as number) <= most, `a whole number ${bounds}`);
+  return rule(
+    (value) => Number.isSafeInteger(value) && (value as number) >= least && (value as number) <= most,
+    `a whole number ${bounds}`,
+  );
 }
 
 /** A finite number for which `fits` holds. */
@@ -29,15 +35,25 @@ export function isOneOf(...values: readonly unknown[]): Rule {
 }
 
 export function isListOf(entry: Rule): Rule {
-  return (value, name) => (Array.isArray(value) ? firstOf(value.map((one, position) => () => entry(one, `${name}[${position}]`))) : `${name} must be a list, not ${shown(value)}`);
+  return (value, name) =>
+    Array.isArray(value)
+      ? firstOf(value.map((one, position) => () => entry(one, `${name}[${position}]`)))
+      : `${name} must be a list, not ${shown(value)}`;
 }
 
 /** An object with these fields, each by its rule; others are not looked at. */
 export function isRecordOf(fields: Readonly<Record<string, Rule>>): Rule {
   return (value, name) => {
-    if (typeof value !== 'object' || value === null || Array.isArray(value)) return `${name} must be an object, not ${shown(value)}`;
+    if (typeof value !== 'object' || value === null || Array.isArray(value))
+      return `${name} must be an object, not ${shown(value)}`;
     const prefix = name === '' ? '' : `${name}.`;
-    return firstOf(Object.entries(fields).map(([field, own]) => () => own(Object.hasOwn(value, field) ? (value as Record<string, unknown>)[field] : undefined, prefix + field)));
+    return firstOf(
+      Object.entries(fields).map(
+        ([field, own]) =>
+          () =>
+            own(Object.hasOwn(value, field) ? (value as Record<string, unknown>)[field] : undefined, prefix + field),
+      ),
+    );
   };
 }
 

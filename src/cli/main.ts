@@ -16,11 +16,20 @@ import { programVersion } from './version.js';
 /** Runs one command; returns the exit code: 0 done, 1 the input or a check failed, 2 wrong usage, 70 a bug, 130 interrupted. */
 export async function main(args: readonly string[]): Promise<number> {
   const program = new Command('sesrec')
-    .description('search-enhanced sequential recommendation: learn from the search box and the feed, recommend with reasons')
+    .description(
+      'search-enhanced sequential recommendation: learn from the search box and the feed, recommend with reasons',
+    )
     .version(programVersion())
     .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'sesrec: ')) })
     .showHelpAfterError('(--help lists what there is)');
-  const commands = [importCommand(), trainCommand(), evaluateCommand(), recommendCommand(), parityCommand(), demoCommand()];
+  const commands = [
+    importCommand(),
+    trainCommand(),
+    evaluateCommand(),
+    recommendCommand(),
+    parityCommand(),
+    demoCommand(),
+  ];
   for (const command of commands) program.addCommand(command);
   for (const command of everyCommand(program)) {
     command.exitOverride().copyInheritedSettings(program);

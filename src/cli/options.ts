@@ -8,7 +8,9 @@ export function wholeNumber(least: number, most: number = Number.MAX_SAFE_INTEGE
   return (text: string): number => {
     const value = Number(text);
     if (text.trim() === '' || !Number.isSafeInteger(value) || value < least || value > most) {
-      throw new InvalidArgumentError(`give a whole number from ${least}${most === Number.MAX_SAFE_INTEGER ? '' : ` to ${most}`}.`);
+      throw new InvalidArgumentError(
+        `give a whole number from ${least}${most === Number.MAX_SAFE_INTEGER ? '' : ` to ${most}`}.`,
+      );
     }
     return value;
   };
@@ -18,13 +20,21 @@ export function wholeNumber(least: number, most: number = Number.MAX_SAFE_INTEGE
 export function numberFrom(least: number) {
   return (text: string): number => {
     const value = Number(text);
-    if (text.trim() === '' || !Number.isFinite(value) || value < least) throw new InvalidArgumentError(`give a number from ${least}.`);
+    if (text.trim() === '' || !Number.isFinite(value) || value < least)
+      throw new InvalidArgumentError(`give a number from ${least}.`);
     return value;
   };
 }
 
-export const threadsOption = (): Option => new Option('--threads <number>', 'threads to compute with (default: all); results do not depend on it').argParser(wholeNumber(1, 1024));
-export const deviceOption = (): Option => new Option('--device <name>', 'ONNX Runtime execution provider; cpu is tested, others (cuda, webgpu, coreml, dml, …) are passed through').default('cpu');
+export const threadsOption = (): Option =>
+  new Option('--threads <number>', 'threads to compute with (default: all); results do not depend on it').argParser(
+    wholeNumber(1, 1024),
+  );
+export const deviceOption = (): Option =>
+  new Option(
+    '--device <name>',
+    'ONNX Runtime execution provider; cpu is tested, others (cuda, webgpu, coreml, dml, …) are passed through',
+  ).default('cpu');
 export const jsonOption = (): Option => new Option('--json', 'print one JSON document on standard output');
 
 export interface ComputeFlags {
@@ -33,7 +43,10 @@ export interface ComputeFlags {
 }
 
 /** Lends a runtime to some work and ends its thread afterwards, whatever happens. */
-export async function withRuntime<Result>({ threads, device }: ComputeFlags, work: (runtime: Runtime) => Promise<Result>): Promise<Result> {
+export async function withRuntime<Result>(
+  { threads, device }: ComputeFlags,
+  work: (runtime: Runtime) => Promise<Result>,
+): Promise<Result> {
   const runtime = new Runtime({ device, ...(threads === undefined ? {} : { threads }) });
   try {
     return await work(runtime);
@@ -45,10 +58,13 @@ export async function withRuntime<Result>({ threads, device }: ComputeFlags, wor
 /** Fails if the device cannot be used: for commands that would otherwise find out after they have begun to write. */
 export async function checkDevice(flags: ComputeFlags): Promise<void> {
   if (flags.device === 'cpu') return; // always there
-  await withRuntime(flags, async (runtime) => runtime.compile({ sum: ops.add(ops.placeholder('a', [1]), ops.placeholder('b', [1])) }));
+  await withRuntime(flags, async (runtime) =>
+    runtime.compile({ sum: ops.add(ops.placeholder('a', [1]), ops.placeholder('b', [1])) }),
+  );
 }
 
-const isRecord = (value: unknown): value is object => typeof value === 'object' && value !== null && !Array.isArray(value);
+const isRecord = (value: unknown): value is object =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
 
 /** Reads `key=value` settings into changes of an object: each key must exist there. Whether a value fits is for the object's owner to say. */
 export function applySettings<Target extends object>(target: Target, settings: readonly string[]): Target {
@@ -57,7 +73,8 @@ export function applySettings<Target extends object>(target: Target, settings: r
     const equals = setting.indexOf('=');
     const [key, text] = [setting.slice(0, equals), setting.slice(equals + 1)];
     if (equals < 1) throw new UserError(`--set ${setting}: write it as name=value`);
-    if (!Object.hasOwn(changed, key)) throw new UserError(`--set ${key}: there is no such setting; there are ${Object.keys(target).join(', ')}`);
+    if (!Object.hasOwn(changed, key))
+      throw new UserError(`--set ${key}: there is no such setting; there are ${Object.keys(target).join(', ')}`);
     let value: unknown;
     try {
       value = JSON.parse(text);
@@ -67,7 +84,8 @@ export function applySettings<Target extends object>(target: Target, settings: r
     const old = changed[key];
     if (isRecord(old) && isRecord(value)) {
       const strange = Object.keys(value).find((name) => !Object.hasOwn(old, name));
-      if (strange !== undefined) throw new UserError(`--set ${key}: there is no ${key}.${strange}; there are ${Object.keys(old).join(', ')}`);
+      if (strange !== undefined)
+        throw new UserError(`--set ${key}: there is no ${key}.${strange}; there are ${Object.keys(old).join(', ')}`);
       changed[key] = { ...old, ...value };
     } else changed[key] = value;
   }

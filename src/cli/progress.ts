@@ -19,7 +19,7 @@ export interface ProgressLine {
 /** Silent where standard error is not a terminal: logs want lines, not rewrites. */
 export function progressLine(): ProgressLine {
   const start = performance.now();
-  const isTerminal =  process.stderr.isTTY;
+  const isTerminal = process.stderr.isTTY;
   let last = 0;
   const write = (text: string): void => {
     if (isTerminal) process.stderr.write(`\r\u001B[K${text.slice(0, Math.max(20, process.stderr.columns - 1))}`);

@@ -5,8 +5,17 @@
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import {
-  BIGINT, DOUBLE, DuckDBDataChunk, DuckDBInstance, INTEGER, VARCHAR,
-  type DuckDBAppender, type DuckDBConnection, type DuckDBMaterializedResult, type DuckDBType, type DuckDBValue,
+  BIGINT,
+  DOUBLE,
+  DuckDBDataChunk,
+  DuckDBInstance,
+  INTEGER,
+  VARCHAR,
+  type DuckDBAppender,
+  type DuckDBConnection,
+  type DuckDBMaterializedResult,
+  type DuckDBType,
+  type DuckDBValue,
 } from '@duckdb/node-api';
 import { messageOf } from '../base/index.js';
 
@@ -76,7 +85,9 @@ export class TableWriter {
 
   /** Adds one row: a cell for every column of the table. */
   row(...cells: readonly Cell[]): void {
-    this.#rows.push(cells.map((cell, i) => (typeof cell === 'number' && this.#types[i] === BIGINT ? BigInt(cell) : cell)));
+    this.#rows.push(
+      cells.map((cell, i) => (typeof cell === 'number' && this.#types[i] === BIGINT ? BigInt(cell) : cell)),
+    );
     if (this.#rows.length === ROWS_OF_CHUNK) this.#flush();
   }
 
@@ -128,9 +139,14 @@ export class Database {
 
   /** Makes a table and returns its writer. */
   async create(table: string, columns: readonly (readonly [name: string, type: ColumnType])[]): Promise<TableWriter> {
-    await this.run(`CREATE TABLE ${identifier(table)} (${columns.map(([name, type]) => `${identifier(name)} ${type}`).join(', ')})`);
+    await this.run(
+      `CREATE TABLE ${identifier(table)} (${columns.map(([name, type]) => `${identifier(name)} ${type}`).join(', ')})`,
+    );
     const appender = await translated(async () => this.#connection.createAppender(table));
-    return new TableWriter(appender, columns.map(([, type]) => TYPES[type]));
+    return new TableWriter(
+      appender,
+      columns.map(([, type]) => TYPES[type]),
+    );
   }
 
   /**
@@ -138,16 +154,21 @@ export class Database {
    * the code; it is their order that says which column is which.
    */
   async read<const K extends Readonly<Record<string, ColumnKind>>>(
-    sql: string, kinds: K, values: Readonly<Record<string, Cell>> = {},
+    sql: string,
+    kinds: K,
+    values: Readonly<Record<string, Cell>> = {},
   ): Promise<{ -readonly [N in keyof K]: ColumnOf[K[N]] }> {
     const result = await this.#result(sql, values);
     const names = Object.keys(kinds);
     const columns: Record<string, Int32Array | Float64Array | string[]> = {};
     for (const name of names) {
       const kind = kinds[name] as ColumnKind;
-      columns[name] = kind === 'integer' ? new Int32Array(result.rowCount)
-        : kind === 'number' ? new Float64Array(result.rowCount)
-        : Array.from<string>({ length: result.rowCount });
+      columns[name] =
+        kind === 'integer'
+          ? new Int32Array(result.rowCount)
+          : kind === 'number'
+            ? new Float64Array(result.rowCount)
+            : Array.from<string>({ length: result.rowCount });
     }
     let start = 0;
     for (let chunk = await result.fetchChunk(); chunk && chunk.rowCount > 0; chunk = await result.fetchChunk()) {

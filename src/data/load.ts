@@ -4,12 +4,29 @@
  */
 import { copyFile, link } from 'node:fs/promises';
 import { join } from 'node:path';
-import { CorruptFileError, assert, hashFile, isListOf, isOneOf, isRecordOf, isText, isWhole, messageOf, readJson, stageDirectory } from '../base/index.js';
+import {
+  CorruptFileError,
+  assert,
+  hashFile,
+  isListOf,
+  isOneOf,
+  isRecordOf,
+  isText,
+  isWhole,
+  messageOf,
+  readJson,
+  stageDirectory,
+} from '../base/index.js';
 import { DatabaseError, identifier, parquetTable, withDatabase, type ColumnKind, type Database } from './database.js';
 import { DATA_FILES, hashOfFiles } from './prepare.js';
 import {
-  DATA_FORMAT_VERSION, FIRST_INDEX, UNKNOWN,
-  type AttributeColumn, type DataManifest, type Dataset, type Vocabulary,
+  DATA_FORMAT_VERSION,
+  FIRST_INDEX,
+  UNKNOWN,
+  type AttributeColumn,
+  type DataManifest,
+  type Dataset,
+  type Vocabulary,
 } from './schema.js';
 import { normaliseQuery, vocabularyOf } from './vocabulary.js';
 
@@ -28,15 +45,18 @@ const manifestRule = isRecordOf({
 /** Reads the manifest of a data directory and checks that this program can read what it describes. */
 export async function readManifest(directory: string): Promise<DataManifest> {
   const path = join(directory, 'manifest.json');
-  const manifest = await readJson(path) as Partial<DataManifest> | null;
-  if (manifest?.format !== 'sesrec-data') throw new CorruptFileError(`${path} is not the manifest of a data directory: make one with sesrec import`);
+  const manifest = (await readJson(path)) as Partial<DataManifest> | null;
+  if (manifest?.format !== 'sesrec-data')
+    throw new CorruptFileError(`${path} is not the manifest of a data directory: make one with sesrec import`);
   if (manifest.version !== DATA_FORMAT_VERSION) {
-    throw new CorruptFileError(`${path} has format version ${String(manifest.version)}, this program reads ${DATA_FORMAT_VERSION}: import the data again`);
+    throw new CorruptFileError(
+      `${path} has format version ${String(manifest.version)}, this program reads ${DATA_FORMAT_VERSION}: import the data again`,
+    );
   }
   const { files } = manifest;
-  const complete = typeof files === 'object' && files !== null && Object.keys(files).sort().join() === DATA_FILES.join();
-  if (!complete || hashOfFiles(files) !== manifest.hash
-    || manifestRule(manifest, '') !== null) {
+  const complete =
+    typeof files === 'object' && files !== null && Object.keys(files).sort().join() === DATA_FILES.join();
+  if (!complete || hashOfFiles(files) !== manifest.hash || manifestRule(manifest, '') !== null) {
     throw new CorruptFileError(`${path} is damaged: import the data again`);
   }
   return manifest as DataManifest;
@@ -45,18 +65,25 @@ export async function readManifest(directory: string): Promise<DataManifest> {
 /** Loads a data directory after checking every file against its hash. A missing or damaged file is a `CorruptFileError`. */
 export async function loadDataset(directory: string): Promise<Dataset> {
   const manifest = await readManifest(directory);
-  await Promise.all(DATA_FILES.map(async (name) => {
-    const path = join(directory, name);
-    const hash = await hashFile(path).catch((error: unknown) => {
-      throw new CorruptFileError(`cannot read ${path}: ${messageOf(error)}: import the data again`, { cause: error });
-    });
-    if (hash !== manifest.files[name]) throw new CorruptFileError(`${path} is damaged (its SHA-256 differs from the manifest's): import the data again`);
-  }));
+  await Promise.all(
+    DATA_FILES.map(async (name) => {
+      const path = join(directory, name);
+      const hash = await hashFile(path).catch((error: unknown) => {
+        throw new CorruptFileError(`cannot read ${path}: ${messageOf(error)}: import the data again`, { cause: error });
+      });
+      if (hash !== manifest.files[name])
+        throw new CorruptFileError(
+          `${path} is damaged (its SHA-256 differs from the manifest's): import the data again`,
+        );
+    }),
+  );
   try {
     return await withDatabase(async (database) => readDataset(database, directory, manifest), LOADING_THREADS);
   } catch (error) {
     if (!(error instanceof DatabaseError)) throw error;
-    throw new CorruptFileError(`cannot read the data in ${directory}: ${error.message}: import the data again`, { cause: error });
+    throw new CorruptFileError(`cannot read the data in ${directory}: ${error.message}: import the data again`, {
+      cause: error,
+    });
   }
 }
 
@@ -73,28 +100,39 @@ export async function linkDataset(from: string, to: string, options: { overwrite
 
 async function readDataset(database: Database, directory: string, manifest: DataManifest): Promise<Dataset> {
   for (const name of DATA_FILES) {
-    await database.run(`CREATE VIEW ${name.replace('.parquet', '')} AS SELECT * FROM ${parquetTable(join(directory, name))}`);
+    await database.run(
+      `CREATE VIEW ${name.replace('.parquet', '')} AS SELECT * FROM ${parquetTable(join(directory, name))}`,
+    );
   }
   const users = await readVocabulary(database, 'users', 'user');
   const items = await readVocabulary(database, 'items', 'item');
   const queries = await readVocabulary(database, 'queries', 'query');
   const words = await readVocabulary(database, 'words', 'word');
   const sources = await readVocabulary(database, 'sources', 'source');
-  const feed = await database.read(`SELECT users."index", items."index", ordinal, time, coalesce(search, -1) FROM feed
+  const feed = await database.read(
+    `SELECT users."index", items."index", ordinal, time, coalesce(search, -1) FROM feed
     JOIN users ON users.user = feed.user JOIN items ON items.item = feed.item ORDER BY users."index", ordinal`,
-  { user: 'integer', item: 'integer', ordinal: 'number', time: 'number', search: 'number' });
+    { user: 'integer', item: 'integer', ordinal: 'number', time: 'number', search: 'number' },
+  );
   const searches = await readSearches(database, queries);
-  const clicks = await database.read(`SELECT search, items."index", click.ordinal FROM (
+  const clicks = await database.read(
+    `SELECT search, items."index", click.ordinal FROM (
       SELECT ordinal AS search, unnest(clicked) AS click FROM searches
     ) AS clicks JOIN items ON items.item = click.item ORDER BY search, click.ordinal`,
-  { search: 'number', item: 'integer', ordinal: 'number' });
+    { search: 'number', item: 'integer', ordinal: 'number' },
+  );
 
   const feedOffsets = offsetsOf(feed.user, users.ids.length);
   const positions = new Map<number, number>();
   for (const [position, ordinal] of searches.ordinal.entries()) positions.set(ordinal, position);
   return {
-    manifest, users, items, queries, words, sources,
-    ...await readQueryWords(database, queries.ids.length),
+    manifest,
+    users,
+    items,
+    queries,
+    words,
+    sources,
+    ...(await readQueryWords(database, queries.ids.length)),
     itemAttributes: await readAttributes(database, 'items', manifest.itemAttributes, items.ids.length),
     userAttributes: await readAttributes(database, 'users', manifest.userAttributes, users.ids.length),
     feedOffsets,
@@ -127,21 +165,31 @@ interface Searches {
 
 /** Reads the searches by user and ordinal. Every distinct text is normalised once. */
 async function readSearches(database: Database, queries: Vocabulary): Promise<Searches> {
-  await database.run('CREATE TABLE typed AS SELECT query, CAST(row_number() OVER () - 1 AS INTEGER) AS number FROM (SELECT DISTINCT query FROM searches)');
+  await database.run(
+    'CREATE TABLE typed AS SELECT query, CAST(row_number() OVER () - 1 AS INTEGER) AS number FROM (SELECT DISTINCT query FROM searches)',
+  );
   const { query: texts } = await database.read('SELECT query FROM typed ORDER BY number', { query: 'text' });
   const indices = Int32Array.from(texts, (text) => queries.index(normaliseQuery(text)));
-  const { text, ...columns } = await database.read(`SELECT users."index", typed.number, coalesce(sources."index", ${UNKNOWN}), ordinal, time FROM searches
+  const { text, ...columns } = await database.read(
+    `SELECT users."index", typed.number, coalesce(sources."index", ${UNKNOWN}), ordinal, time FROM searches
     JOIN users ON users.user = searches.user JOIN typed ON typed.query = searches.query
     LEFT JOIN sources ON sources.source = searches.source ORDER BY users."index", ordinal`,
-  { user: 'integer', text: 'integer', source: 'integer', ordinal: 'number', time: 'number' });
+    { user: 'integer', text: 'integer', source: 'integer', ordinal: 'number', time: 'number' },
+  );
   return { ...columns, query: text.map((number) => indices[number] as number) };
 }
 
 /** The words of every query; padding and unknown have none. */
-async function readQueryWords(database: Database, size: number): Promise<{ wordOffsets: Int32Array; queryWords: Int32Array }> {
-  const rows = await database.read(`SELECT "index", word FROM (
+async function readQueryWords(
+  database: Database,
+  size: number,
+): Promise<{ wordOffsets: Int32Array; queryWords: Int32Array }> {
+  const rows = await database.read(
+    `SELECT "index", word FROM (
       SELECT "index", unnest(words) AS word, generate_subscripts(words, 1) AS position FROM queries
-    ) ORDER BY "index", position`, { query: 'integer', word: 'integer' });
+    ) ORDER BY "index", position`,
+    { query: 'integer', word: 'integer' },
+  );
   return { wordOffsets: offsetsOf(rows.query, size), queryWords: rows.word };
 }
 
@@ -187,13 +235,19 @@ function heldOutStarts(feedOffsets: Int32Array): Int32Array {
 
 /** Reads the attributes of items or users, each as a vocabulary in order of first appearance. */
 async function readAttributes(
-  database: Database, table: 'items' | 'users', names: readonly string[], size: number,
+  database: Database,
+  table: 'items' | 'users',
+  names: readonly string[],
+  size: number,
 ): Promise<ReadonlyMap<string, AttributeColumn>> {
   const attributes = new Map<string, AttributeColumn>();
   if (names.length === 0) return attributes;
   const kinds: Record<string, ColumnKind> = {};
   for (const i of names.keys()) kinds[`attribute${i}`] = 'text';
-  const columns = await database.read(`SELECT ${names.map(identifier).join(', ')} FROM ${table} ORDER BY "index"`, kinds);
+  const columns = await database.read(
+    `SELECT ${names.map(identifier).join(', ')} FROM ${table} ORDER BY "index"`,
+    kinds,
+  );
   for (const [i, name] of names.entries()) {
     const texts = columns[`attribute${i}`] as string[];
     const values = vocabularyOf([...new Set(texts)].filter((text) => text !== ''));

@@ -19,7 +19,13 @@ import { normaliseQuery, splitWords } from './vocabulary.js';
 
 /** The Parquet files of a data directory. */
 export const DATA_FILES = [
-  'feed.parquet', 'items.parquet', 'queries.parquet', 'searches.parquet', 'sources.parquet', 'users.parquet', 'words.parquet',
+  'feed.parquet',
+  'items.parquet',
+  'queries.parquet',
+  'searches.parquet',
+  'sources.parquet',
+  'users.parquet',
+  'words.parquet',
 ] as const;
 
 /** What a source says about itself. */
@@ -43,18 +49,39 @@ export interface EventWriters {
 export async function createEventTables(database: Database): Promise<EventWriters> {
   return {
     feed: await database.create('feed', [
-      ['user', 'VARCHAR'], ['ordinal', 'BIGINT'], ['time', 'DOUBLE'], ['type', 'VARCHAR'], ['item', 'VARCHAR'], ['search', 'BIGINT'],
+      ['user', 'VARCHAR'],
+      ['ordinal', 'BIGINT'],
+      ['time', 'DOUBLE'],
+      ['type', 'VARCHAR'],
+      ['item', 'VARCHAR'],
+      ['search', 'BIGINT'],
     ]),
     searches: await database.create('searches', [
-      ['user', 'VARCHAR'], ['ordinal', 'BIGINT'], ['time', 'DOUBLE'], ['query', 'VARCHAR'], ['source', 'VARCHAR'],
+      ['user', 'VARCHAR'],
+      ['ordinal', 'BIGINT'],
+      ['time', 'DOUBLE'],
+      ['query', 'VARCHAR'],
+      ['source', 'VARCHAR'],
     ]),
-    clicks: await database.create('clicks', [['search', 'BIGINT'], ['item', 'VARCHAR'], ['ordinal', 'BIGINT']]),
+    clicks: await database.create('clicks', [
+      ['search', 'BIGINT'],
+      ['item', 'VARCHAR'],
+      ['ordinal', 'BIGINT'],
+    ]),
   };
 }
 
 /** Makes the empty table of items or users (`key`) and their attributes. */
-export async function createAttributeTable(database: Database, key: 'item' | 'user', attributes: readonly string[]): Promise<TableWriter> {
-  const columns: [string, ColumnType][] = [['index', 'BIGINT'], [key, 'VARCHAR'], ...attributes.map((name): [string, ColumnType] => [name, 'VARCHAR'])];
+export async function createAttributeTable(
+  database: Database,
+  key: 'item' | 'user',
+  attributes: readonly string[],
+): Promise<TableWriter> {
+  const columns: [string, ColumnType][] = [
+    ['index', 'BIGINT'],
+    [key, 'VARCHAR'],
+    ...attributes.map((name): [string, ColumnType] => [name, 'VARCHAR']),
+  ];
   return database.create(`${key}s`, columns);
 }
 
@@ -67,7 +94,9 @@ export function checkAttributeNames(key: 'item' | 'user', names: readonly string
   for (const name of names) {
     const folded = name.toLowerCase();
     if (seen.has(folded)) {
-      throw new UserError(`${where}: the attribute ${JSON.stringify(name)} has the name of another column (case aside, and "index" and "${key}" are ours): rename it`);
+      throw new UserError(
+        `${where}: the attribute ${JSON.stringify(name)} has the name of another column (case aside, and "index" and "${key}" are ours): rename it`,
+      );
     }
     seen.add(folded);
   }
@@ -76,7 +105,9 @@ export function checkAttributeNames(key: 'item' | 'user', names: readonly string
 async function countStep(database: Database, step: string, feed: string, searches: string): Promise<StepCounts> {
   return {
     step,
-    users: await database.number(`SELECT count(DISTINCT user) FROM (SELECT user FROM ${feed} UNION ALL SELECT user FROM ${searches})`),
+    users: await database.number(
+      `SELECT count(DISTINCT user) FROM (SELECT user FROM ${feed} UNION ALL SELECT user FROM ${searches})`,
+    ),
     items: await database.number(`SELECT count(DISTINCT item) FROM (SELECT item FROM ${feed} UNION ALL
       SELECT item FROM clicks WHERE search IN (SELECT ordinal FROM ${searches}))`),
     feed: await database.number(`SELECT count(*) FROM ${feed}`),
@@ -105,9 +136,14 @@ async function createTrainingViews(database: Database): Promise<void> {
 }
 
 /** Makes the tables of indices: `item_index`, `user_index`, `source_index`. */
-async function createIndices(database: Database, attributes: { items: readonly string[]; users: readonly string[] }): Promise<void> {
-  const selected = (names: readonly string[], table: string): string => names.map((name) => `, ${table}.${identifier(name)}`).join('');
-  const index = (order: string): string => `CAST(row_number() OVER (ORDER BY ${order}) + ${FIRST_INDEX - 1} AS INTEGER) AS "index"`;
+async function createIndices(
+  database: Database,
+  attributes: { items: readonly string[]; users: readonly string[] },
+): Promise<void> {
+  const selected = (names: readonly string[], table: string): string =>
+    names.map((name) => `, ${table}.${identifier(name)}`).join('');
+  const index = (order: string): string =>
+    `CAST(row_number() OVER (ORDER BY ${order}) + ${FIRST_INDEX - 1} AS INTEGER) AS "index"`;
   await database.run(`CREATE TABLE item_index AS
     SELECT ${index('part, place')}, entries.item${selected(attributes.items, 'items')} FROM (
       SELECT item, 0 AS part, "index" AS place FROM items
@@ -129,9 +165,19 @@ async function createQueryIndices(database: Database): Promise<{ queries: number
     'SELECT query FROM (SELECT query, min(ordinal) AS place FROM training_searches GROUP BY query) ORDER BY place',
     { query: 'text' },
   );
-  const queryWriter = await database.create('query_index', [['index', 'INTEGER'], ['query', 'VARCHAR']]);
-  const linkWriter = await database.create('query_words', [['query', 'INTEGER'], ['position', 'INTEGER'], ['word', 'INTEGER']]);
-  const wordWriter = await database.create('word_index', [['index', 'INTEGER'], ['word', 'VARCHAR']]);
+  const queryWriter = await database.create('query_index', [
+    ['index', 'INTEGER'],
+    ['query', 'VARCHAR'],
+  ]);
+  const linkWriter = await database.create('query_words', [
+    ['query', 'INTEGER'],
+    ['position', 'INTEGER'],
+    ['word', 'INTEGER'],
+  ]);
+  const wordWriter = await database.create('word_index', [
+    ['index', 'INTEGER'],
+    ['word', 'VARCHAR'],
+  ]);
   const words = new Map<string, number>();
   const queries = new Set<string>();
   for (const text of typed) {
@@ -186,24 +232,42 @@ async function writeFiles(database: Database, directory: string): Promise<Record
 
 /** The identity of a data set, from the hashes of its files. */
 export function hashOfFiles(files: Readonly<Record<string, string>>): string {
-  return hashOf(...Object.keys(files).sort().map((name) => `${name} ${files[name]}\n`));
+  return hashOf(
+    ...Object.keys(files)
+      .sort()
+      .map((name) => `${name} ${files[name]}\n`),
+  );
 }
 
 /** Makes the data directory in `directory`, which exists and is empty, from the tables in the database. */
-export async function prepareDirectory(database: Database, directory: string, described: SourceDescription): Promise<DataManifest> {
+export async function prepareDirectory(
+  database: Database,
+  directory: string,
+  described: SourceDescription,
+): Promise<DataManifest> {
   const { source, itemAttributes, userAttributes } = described;
   const counts = [await countStep(database, 'imported', 'feed', 'searches')];
   if (source.options['requireBoth'] === true) {
     await requireBothSides(database);
     counts.push(await countStep(database, 'users with both feed and searches', 'feed', 'searches'));
   }
-  if (counts.at(-1)?.users === 0) throw new UserError('nothing is left to import: no user has both searches and feed events; leave out --require-both');
+  if (counts.at(-1)?.users === 0)
+    throw new UserError(
+      'nothing is left to import: no user has both searches and feed events; leave out --require-both',
+    );
   await createTrainingViews(database);
   counts.push(await countStep(database, 'before the held-out events', 'training_feed', 'training_searches'));
   await createIndices(database, { items: itemAttributes, users: userAttributes });
   const { queries, words } = await createQueryIndices(database);
-  const size = async (table: string): Promise<number> => FIRST_INDEX + await database.number(`SELECT count(*) FROM ${table}`);
-  const sizes = { users: await size('user_index'), items: await size('item_index'), queries, words, sources: await size('source_index') };
+  const size = async (table: string): Promise<number> =>
+    FIRST_INDEX + (await database.number(`SELECT count(*) FROM ${table}`));
+  const sizes = {
+    users: await size('user_index'),
+    items: await size('item_index'),
+    queries,
+    words,
+    sources: await size('source_index'),
+  };
   const files = await writeFiles(database, directory);
   const manifest: DataManifest = {
     format: 'sesrec-data',

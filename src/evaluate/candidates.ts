@@ -51,7 +51,8 @@ export function candidatesOf(candidates: Candidates, user: number): Int32Array |
  * matter. No held-out events: no lists. Source: section 5.1 of the SESRec paper (99 items; its script is unreleased).
  */
 export function drawCandidates(dataset: Dataset, { count = 99, seed = 1 }: DrawOptions = {}): Candidates {
-  if (!Number.isInteger(count) || count < 1) throw new UserError(`cannot draw ${count} candidates: give a whole number from 1`);
+  if (!Number.isInteger(count) || count < 1)
+    throw new UserError(`cannot draw ${count} candidates: give a whole number from 1`);
   const { rowOf, users } = rowsOf(dataset);
   const items = new Int32Array(users.length * count);
   const catalogue = dataset.items.ids.length - FIRST_INDEX;
@@ -99,7 +100,11 @@ export function candidatesFileName({ count = 99, seed = 1 }: DrawOptions = {}): 
  * The lists kept in a directory, drawn and put there when they are not yet. A file that does not fit the data set (its
  * users, its items, what they interacted with) or is damaged is a `CorruptFileError`; it is not replaced in silence.
  */
-export async function loadOrDrawCandidates(directory: string, dataset: Dataset, options: DrawOptions = {}): Promise<Candidates> {
+export async function loadOrDrawCandidates(
+  directory: string,
+  dataset: Dataset,
+  options: DrawOptions = {},
+): Promise<Candidates> {
   const { count = 99, seed = 1 } = options;
   const path = join(directory, candidatesFileName(options));
   let bytes: Uint8Array;
@@ -143,7 +148,12 @@ export async function readCandidatesFile(path: string, dataset: Dataset): Promis
 }
 
 /** Parses either format. `unseenOnly`: lists may not hold items of the user's history. */
-async function parse(path: string, bytes: Uint8Array, dataset: Dataset, { unseenOnly }: { unseenOnly: boolean }): Promise<Candidates> {
+async function parse(
+  path: string,
+  bytes: Uint8Array,
+  dataset: Dataset,
+  { unseenOnly }: { unseenOnly: boolean },
+): Promise<Candidates> {
   const { rowOf, users } = rowsOf(dataset);
   const filled = new Uint8Array(users.length);
   let items = new Int32Array(0);
@@ -161,7 +171,9 @@ async function parse(path: string, bytes: Uint8Array, dataset: Dataset, { unseen
       items = new Int32Array(users.length * count);
     }
     if (itemIds.length !== count) {
-      throw new UserError(`${where}: user ${shown(userId)} has ${itemIds.length} items, those before have ${count}; make the lists equally long`);
+      throw new UserError(
+        `${where}: user ${shown(userId)} has ${itemIds.length} items, those before have ${count}; make the lists equally long`,
+      );
     }
     const user = dataset.users.index(userId);
     const row = at(rowOf, user);
@@ -174,7 +186,8 @@ async function parse(path: string, bytes: Uint8Array, dataset: Dataset, { unseen
         const why = targetsOf(dataset, user).includes(item) ? "is the user's own target" : "is in the user's own log";
         throw new UserError(`${where}: the list of user ${shown(userId)} contains item ${shown(itemId)}, which ${why}`);
       }
-      if (list.has(item)) throw new UserError(`${where}: the list of user ${shown(userId)} contains item ${shown(itemId)} twice`);
+      if (list.has(item))
+        throw new UserError(`${where}: the list of user ${shown(userId)} contains item ${shown(itemId)} twice`);
       list.add(item);
     }
     if (row < 0) continue;
@@ -185,7 +198,9 @@ async function parse(path: string, bytes: Uint8Array, dataset: Dataset, { unseen
   const missing = filled.indexOf(0);
   if (missing >= 0) {
     const left = filled.reduce((sum, value) => sum + 1 - value, 0);
-    throw new UserError(`${path}: no list for user ${shown(idOf(dataset.users, users[missing] as number))}; ${left} of ${users.length} users with held-out events have none`);
+    throw new UserError(
+      `${path}: no list for user ${shown(idOf(dataset.users, users[missing] as number))}; ${left} of ${users.length} users with held-out events have none`,
+    );
   }
   return { origin: basename(path), seed: null, count: Math.max(0, count), rowOf, items };
 }
@@ -235,7 +250,10 @@ function linesOf(candidates: Candidates, dataset: Dataset): string[] {
   const lines: string[] = [];
   for (let user = 0; user < candidates.rowOf.length; user++) {
     const list = candidatesOf(candidates, user);
-    if (list) lines.push(`${JSON.stringify([idOf(dataset.users, user), ...Array.from(list, (item) => idOf(dataset.items, item))])}\n`);
+    if (list)
+      lines.push(
+        `${JSON.stringify([idOf(dataset.users, user), ...Array.from(list, (item) => idOf(dataset.items, item))])}\n`,
+      );
   }
   return lines;
 }
@@ -253,7 +271,8 @@ function rowsOf(dataset: Dataset): { rowOf: Int32Array; users: number[] } {
 /** Every item that a user met at any time: all feed events and all clicks of searches. */
 function interactedWith(dataset: Dataset, user: number): Set<number> {
   const seen = new Set<number>();
-  for (let i = at(dataset.feedOffsets, user); i < at(dataset.feedOffsets, user + 1); i++) seen.add(at(dataset.feedItem, i));
+  for (let i = at(dataset.feedOffsets, user); i < at(dataset.feedOffsets, user + 1); i++)
+    seen.add(at(dataset.feedItem, i));
   const firstClick = at(dataset.clickOffsets, at(dataset.searchOffsets, user));
   const lastClick = at(dataset.clickOffsets, at(dataset.searchOffsets, user + 1));
   for (let i = firstClick; i < lastClick; i++) seen.add(at(dataset.clickItem, i));

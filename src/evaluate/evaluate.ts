@@ -58,7 +58,8 @@ export interface Evaluation extends Summary {
   readonly ranks: { readonly user: Int32Array; readonly better: Int32Array; readonly tied: Int32Array };
 }
 
-export const TIE_RULE = 'each metric is its mean over the ranks that the target may take among candidates of equal score';
+export const TIE_RULE =
+  'each metric is its mean over the ranks that the target may take among candidates of equal score';
 
 /**
  * Evaluates a ranker on one held-out event per user (leave-one-out): the last but one on validation, the last on test.
@@ -70,19 +71,26 @@ export const TIE_RULE = 'each metric is its mean over the ranks that the target 
  */
 export async function evaluate(ranker: Ranker, dataset: Dataset, options: EvaluateOptions): Promise<Evaluation> {
   const { on, protocol, seed = 1 } = options;
-  for (const [what, value] of [['users', options.users], ['batchSize', options.batchSize]] as const) {
-    if (value !== undefined && (!Number.isInteger(value) || value < 1)) throw new UserError(`${what} is ${value}: give a whole number from 1`);
+  for (const [what, value] of [
+    ['users', options.users],
+    ['batchSize', options.batchSize],
+  ] as const) {
+    if (value !== undefined && (!Number.isInteger(value) || value < 1))
+      throw new UserError(`${what} is ${value}: give a whole number from 1`);
   }
   const { cases, leftOut, sample } = chooseCases(dataset, on, options.users, seed);
   const lists = protocol === 'sampled' ? (options.candidates ?? drawCandidates(dataset, { seed })) : undefined;
-  const batchSize = options.batchSize ?? (lists ? 256 : Math.min(256, Math.max(1, Math.floor(2 ** 24 / dataset.items.ids.length))));
+  const batchSize =
+    options.batchSize ?? (lists ? 256 : Math.min(256, Math.max(1, Math.floor(2 ** 24 / dataset.items.ids.length))));
 
   const better = new Int32Array(cases.length);
   const tied = new Int32Array(cases.length);
   const counts = new Int32Array(cases.length);
   for (let start = 0; start < cases.length; start += batchSize) {
     const batch = cases.slice(start, start + batchSize);
-    const places = lists ? await rankAmongLists(ranker, dataset, batch, lists) : await rankAmongAll(ranker, dataset, batch);
+    const places = lists
+      ? await rankAmongLists(ranker, dataset, batch, lists)
+      : await rankAmongAll(ranker, dataset, batch);
     for (const [i, found] of places.entries()) {
       better[start + i] = found.better;
       tied[start + i] = found.tied;
@@ -118,17 +126,28 @@ interface Place {
   readonly count: number;
 }
 
-async function rankAmongLists(ranker: Ranker, dataset: Dataset, cases: readonly Case[], lists: Candidates): Promise<Place[]> {
+async function rankAmongLists(
+  ranker: Ranker,
+  dataset: Dataset,
+  cases: readonly Case[],
+  lists: Candidates,
+): Promise<Place[]> {
   const perCase = 1 + lists.count;
   const candidates = new Int32Array(cases.length * perCase);
   for (const [row, { user, feedPosition }] of cases.entries()) {
     const list = candidatesOf(lists, user);
-    if (!list) throw new UserError(`no candidates for user ${JSON.stringify(dataset.users.ids[user])}: draw them for this data set`);
+    if (!list)
+      throw new UserError(
+        `no candidates for user ${JSON.stringify(dataset.users.ids[user])}: draw them for this data set`,
+      );
     candidates[row * perCase] = targetOf(dataset, feedPosition);
     candidates.set(list, row * perCase + 1);
   }
   const scores = await ranker.score(cases, candidates, perCase);
-  assert(scores.length === candidates.length, `${ranker.name} gave ${scores.length} scores for ${candidates.length} candidates`);
+  assert(
+    scores.length === candidates.length,
+    `${ranker.name} gave ${scores.length} scores for ${candidates.length} candidates`,
+  );
   return cases.map(({ user }, row) => {
     const found = place(at(scores, row * perCase), scores.subarray(row * perCase + 1, (row + 1) * perCase));
     return { ...(found ?? failOnNaN(ranker, dataset, user)), count: lists.count };
@@ -138,7 +157,10 @@ async function rankAmongLists(ranker: Ranker, dataset: Dataset, cases: readonly 
 async function rankAmongAll(ranker: Ranker, dataset: Dataset, cases: readonly Case[]): Promise<Place[]> {
   const items = dataset.items.ids.length;
   const scores = await ranker.scoreAll(cases);
-  assert(scores.length === cases.length * items, `${ranker.name} gave ${scores.length} scores for ${cases.length} x ${items} items`);
+  assert(
+    scores.length === cases.length * items,
+    `${ranker.name} gave ${scores.length} scores for ${cases.length} x ${items} items`,
+  );
   const kept = new Float32Array(items);
   return cases.map((moment, row) => {
     const target = targetOf(dataset, moment.feedPosition);
@@ -198,7 +220,11 @@ function chooseCases(
   }
   if (wanted === undefined || wanted >= cases.length) return { cases, leftOut, sample: null };
   const order = new Random(seed, 'evaluated-users').shuffle(Int32Array.from(cases.keys())).subarray(0, wanted).sort();
-  return { cases: Array.from(order, (i) => cases[i] as Case), leftOut, sample: { users: wanted, of: cases.length, seed } };
+  return {
+    cases: Array.from(order, (i) => cases[i] as Case),
+    leftOut,
+    sample: { users: wanted, of: cases.length, seed },
+  };
 }
 
 function meanChance(counts: Int32Array): Metrics {
@@ -216,5 +242,7 @@ function describe(lists: Candidates): string {
 }
 
 function failOnNaN(ranker: Ranker, dataset: Dataset, user: number): never {
-  throw new UserError(`${ranker.name} scores items for user ${JSON.stringify(dataset.users.ids[user])} as NaN, which has no rank: the model is broken, look at its training losses`);
+  throw new UserError(
+    `${ranker.name} scores items for user ${JSON.stringify(dataset.users.ids[user])} as NaN, which has no rank: the model is broken, look at its training losses`,
+  );
 }

@@ -10,6 +10,13 @@ export {
   type Candidates,
   type DrawOptions,
 } from './candidates.js';
-export { evaluate, TIE_RULE, type EvaluateOptions, type Evaluation, type Protocol, type ProtocolName } from './evaluate.js';
+export {
+  evaluate,
+  TIE_RULE,
+  type EvaluateOptions,
+  type Evaluation,
+  type Protocol,
+  type ProtocolName,
+} from './evaluate.js';
 export { chance, hit, METRICS, metricsOf, ndcg, place, reciprocalRank, summarise } from './metrics.js';
 export type { MetricName, Metrics, Ranks, Summary } from './metrics.js';

@@ -118,7 +118,8 @@ export function summarise(ranks: Ranks): Summary {
     }
   }
   const mean = (i: number): number => (users === 0 ? Number.NaN : at(means, i));
-  const margin = (i: number): number => (users < 2 ? Number.NaN : 1.96 * Math.sqrt(at(squares, i) / (users - 1) / users));
+  const margin = (i: number): number =>
+    users < 2 ? Number.NaN : 1.96 * Math.sqrt(at(squares, i) / (users - 1) / users);
   return {
     metrics: everyMetric((_, i) => mean(i)),
     intervals: everyMetric((_, i) => [mean(i) - margin(i), mean(i) + margin(i)] as const),

@@ -73,7 +73,12 @@ export interface BatchSizes {
 export interface Batch {
   readonly sizes: BatchSizes;
   /** Embedding rows to gather: indices of the distinct items (I), queries (Q), words (V), and the users of the rows (B). */
-  readonly ids: { readonly items: Int32Array; readonly queries: Int32Array; readonly words: Int32Array; readonly users: Int32Array };
+  readonly ids: {
+    readonly items: Int32Array;
+    readonly queries: Int32Array;
+    readonly words: Int32Array;
+    readonly users: Int32Array;
+  };
   /** Graph inputs by key; see `SesrecInputs` for their shapes. */
   readonly inputs: Readonly<Record<string, Float32Array | Int32Array>>;
 }
@@ -167,7 +172,11 @@ export class BatchAssembler {
   readonly #reached: Partial<Record<keyof BatchSizes, number>>;
 
   /** @param options.exact no rounding: sizes are what the content needs. `reached`: sizes to start from, on resuming. */
-  constructor(catalogue: Catalogue, window: Window, { exact = false, reached = {} }: { exact?: boolean; reached?: Partial<Record<keyof BatchSizes, number>> } = {}) {
+  constructor(
+    catalogue: Catalogue,
+    window: Window,
+    { exact = false, reached = {} }: { exact?: boolean; reached?: Partial<Record<keyof BatchSizes, number>> } = {},
+  ) {
     this.#catalogue = catalogue;
     this.#window = window;
     this.#exact = exact;
@@ -200,7 +209,9 @@ export class BatchAssembler {
       clicks: this.#items.slots(rows.clicks),
       clickMask: maskOf(rows.clicks),
     };
-    const alignment = training ? this.#alignment(rows, training, inputs) : { pairs: 0, anchorQueries: 0, anchorItems: 0, negativeItems: 0, negativeQueries: 0 };
+    const alignment = training
+      ? this.#alignment(rows, training, inputs)
+      : { pairs: 0, anchorQueries: 0, anchorItems: 0, negativeItems: 0, negativeQueries: 0 };
     if (training) inputs['candidates'] = this.#items.slots(training.candidates);
 
     const queries = this.#capacity('queries', this.#queries.indices.length);
@@ -215,12 +226,17 @@ export class BatchAssembler {
     };
     const ids = {
       items: padded(this.#items.indices, sizes.items),
-      queries: padded(this.#queries.indices.map((query) => at(queryRow, query)), sizes.queries),
+      queries: padded(
+        this.#queries.indices.map((query) => at(queryRow, query)),
+        sizes.queries,
+      ),
       words: padded(this.#words.indices, sizes.words),
       users: rows.users,
     };
-    for (const [name, column] of Object.entries(itemAttributes)) inputs[`itemAttribute.${name}`] = ids.items.map((item) => at(column, item));
-    for (const [name, column] of Object.entries(userAttributes)) inputs[`userAttribute.${name}`] = ids.users.map((user) => at(column, user));
+    for (const [name, column] of Object.entries(itemAttributes))
+      inputs[`itemAttribute.${name}`] = ids.items.map((item) => at(column, item));
+    for (const [name, column] of Object.entries(userAttributes))
+      inputs[`userAttribute.${name}`] = ids.users.map((user) => at(column, user));
     this.#items.clear();
     this.#queries.clear();
     this.#words.clear();
@@ -246,7 +262,11 @@ export class BatchAssembler {
    * The alignment loss needs each distinct query (item) against the negatives once, however many pairs it is in, and
    * each distinct negative once, with its multiplicity.
    */
-  #alignment(rows: Rows, { negatives, pairReduction }: TrainingPart, inputs: Record<string, Float32Array | Int32Array>) {
+  #alignment(
+    rows: Rows,
+    { negatives, pairReduction }: TrainingPart,
+    inputs: Record<string, Float32Array | Int32Array>,
+  ) {
     const weights = new Map<number, number>(); // key: anchor query slot * 2^26 + anchor item slot
     const anchorQueries = new Map<number, number>();
     const anchorItems = new Map<number, number>();
@@ -288,9 +308,18 @@ export class BatchAssembler {
       return result;
     };
     Object.assign(inputs, {
-      pairQuery: padded(keys.map((key) => Math.floor(key / 2 ** 26)), sizes.pairs),
-      pairItem: padded(keys.map((key) => key % 2 ** 26), sizes.pairs),
-      pairWeight: floats([...weights.values()].map((weight) => weight * scale), sizes.pairs),
+      pairQuery: padded(
+        keys.map((key) => Math.floor(key / 2 ** 26)),
+        sizes.pairs,
+      ),
+      pairItem: padded(
+        keys.map((key) => key % 2 ** 26),
+        sizes.pairs,
+      ),
+      pairWeight: floats(
+        [...weights.values()].map((weight) => weight * scale),
+        sizes.pairs,
+      ),
       anchorQueries: padded([...anchorQueries.keys()], sizes.anchorQueries),
       anchorItems: padded([...anchorItems.keys()], sizes.anchorItems),
       negativeItems: padded(negativeItems, sizes.negativeItems),
@@ -303,7 +332,11 @@ export class BatchAssembler {
 }
 
 /** The catalogue of a data set, with the item and user attributes that a model uses. */
-export function catalogueOf(dataset: Dataset, itemAttributes: readonly string[] = [], userAttributes: readonly string[] = []): Catalogue {
+export function catalogueOf(
+  dataset: Dataset,
+  itemAttributes: readonly string[] = [],
+  userAttributes: readonly string[] = [],
+): Catalogue {
   const columns = (names: readonly string[], known: Dataset['itemAttributes']): Record<string, Int32Array> =>
     Object.fromEntries(names.map((name) => [name, (known.get(name) as { index: Int32Array }).index]));
   return {

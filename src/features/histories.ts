@@ -19,7 +19,11 @@ function targetOrdinal(dataset: Dataset, { user, feedPosition }: Case): number {
 }
 
 /** Feed positions [start, end) of the newest `limit` feed events before the target. */
-export function recentFeed(dataset: Dataset, { user, feedPosition }: Case, limit = Infinity): readonly [number, number] {
+export function recentFeed(
+  dataset: Dataset,
+  { user, feedPosition }: Case,
+  limit = Infinity,
+): readonly [number, number] {
   return [Math.max(at(dataset.feedOffsets, user), feedPosition - limit), feedPosition];
 }
 
@@ -46,7 +50,11 @@ export function recentSearches(dataset: Dataset, moment: Case, limit = Infinity)
 export function clicksBefore(dataset: Dataset, moment: Case, search: number, limit = Infinity): number[] {
   const ordinal = targetOrdinal(dataset, moment);
   const items: number[] = [];
-  for (let click = at(dataset.clickOffsets, search); click < at(dataset.clickOffsets, search + 1) && items.length < limit; click++) {
+  for (
+    let click = at(dataset.clickOffsets, search);
+    click < at(dataset.clickOffsets, search + 1) && items.length < limit;
+    click++
+  ) {
     if (at(dataset.clickOrdinal, click) < ordinal) items.push(at(dataset.clickItem, click));
   }
   return items;
@@ -64,7 +72,11 @@ export function hasHistory(dataset: Dataset, moment: Case, requireBoth: boolean)
 export function trainingCases(dataset: Dataset, requireBoth: boolean): Case[] {
   const cases: Case[] = [];
   for (let user = 0; user + 1 < dataset.feedOffsets.length; user++) {
-    for (let feedPosition = at(dataset.feedOffsets, user); feedPosition < at(dataset.heldOutStart, user); feedPosition++) {
+    for (
+      let feedPosition = at(dataset.feedOffsets, user);
+      feedPosition < at(dataset.heldOutStart, user);
+      feedPosition++
+    ) {
       const moment = { user, feedPosition };
       if (hasHistory(dataset, moment, requireBoth)) cases.push(moment);
     }

@@ -1,4 +1,20 @@
 /** The door to features: histories, negatives and batches. */
 export { type Case, clicksBefore, hasHistory, recentFeed, recentSearches, trainingCases } from './histories.js';
-export { AlignmentSampler, NegativeSampler, trainingQueries, type AlignmentNegatives, type NegativeSampling } from './negatives.js';
-export { BatchAssembler, catalogueOf, gatherRows, type Batch, type BatchSizes, type Catalogue, type Rows, type TrainingPart, type Window } from './batch.js';
+export {
+  AlignmentSampler,
+  NegativeSampler,
+  trainingQueries,
+  type AlignmentNegatives,
+  type NegativeSampling,
+} from './negatives.js';
+export {
+  BatchAssembler,
+  catalogueOf,
+  gatherRows,
+  type Batch,
+  type BatchSizes,
+  type Catalogue,
+  type Rows,
+  type TrainingPart,
+  type Window,
+} from './batch.js';

@@ -19,7 +19,11 @@ export class NegativeSampler {
   readonly #count: number;
   readonly #draw: (random: Random) => number;
 
-  constructor(dataset: Dataset, cases: readonly Case[], { count, sampling }: { count: number; sampling: NegativeSampling }) {
+  constructor(
+    dataset: Dataset,
+    cases: readonly Case[],
+    { count, sampling }: { count: number; sampling: NegativeSampling },
+  ) {
     const catalogue = dataset.items.ids.length - FIRST_INDEX;
     this.#dataset = dataset;
     this.#count = count;
@@ -35,12 +39,15 @@ export class NegativeSampler {
   draw({ user, feedPosition }: Case, random: Random): number[] {
     const { feedItem, feedOffsets, users } = this.#dataset;
     const excluded = new Set<number>();
-    for (let position = at(feedOffsets, user); position <= feedPosition; position++) excluded.add(at(feedItem, position));
+    for (let position = at(feedOffsets, user); position <= feedPosition; position++)
+      excluded.add(at(feedItem, position));
     const drawn: number[] = [];
     // An item that is hard to miss must not hang the training: after many tries the catalogue is too small, say so.
     for (let tries = 0; drawn.length < this.#count; tries++) {
       if (tries > 1000 * this.#count) {
-        throw new UserError(`cannot draw ${this.#count} negatives for user ${users.ids[user]}: almost every item is in the user's history; use fewer negatives or more items`);
+        throw new UserError(
+          `cannot draw ${this.#count} negatives for user ${users.ids[user]}: almost every item is in the user's history; use fewer negatives or more items`,
+        );
       }
       const item = this.#draw(random);
       if (excluded.has(item)) continue;
@@ -69,7 +76,8 @@ export function trainingQueries(dataset: Dataset): Int32Array {
     const limit = heldOut.length > 0 ? at(dataset.feedOrdinal, start) : Infinity;
     const leading = new Set(heldOut.map((position) => at(dataset.feedSearch, position)));
     for (let search = at(dataset.searchOffsets, user); search < at(dataset.searchOffsets, user + 1); search++) {
-      if (at(dataset.searchOrdinal, search) < limit && !leading.has(search)) queries.push(at(dataset.searchQuery, search));
+      if (at(dataset.searchOrdinal, search) < limit && !leading.has(search))
+        queries.push(at(dataset.searchQuery, search));
     }
   }
   return Int32Array.from(queries);
@@ -85,7 +93,10 @@ export class AlignmentSampler {
   readonly #count: number;
 
   constructor(dataset: Dataset, queries: Int32Array, count: number, random: Random) {
-    const catalogue = Int32Array.from({ length: dataset.items.ids.length - FIRST_INDEX }, (_, item) => FIRST_INDEX + item);
+    const catalogue = Int32Array.from(
+      { length: dataset.items.ids.length - FIRST_INDEX },
+      (_, item) => FIRST_INDEX + item,
+    );
     this.#items = random.shuffle(catalogue);
     this.#queries = random.shuffle(queries.slice());
     this.#count = count;
@@ -94,7 +105,9 @@ export class AlignmentSampler {
   /** The negatives of a step of the epoch, counted from 0. */
   block(step: number): AlignmentNegatives {
     const read = (list: Int32Array): Int32Array =>
-      Int32Array.from({ length: list.length === 0 ? 0 : this.#count }, (_, i) => at(list, (step * this.#count + i) % list.length));
+      Int32Array.from({ length: list.length === 0 ? 0 : this.#count }, (_, i) =>
+        at(list, (step * this.#count + i) % list.length),
+      );
     return { items: read(this.#items), queries: read(this.#queries) };
   }
 }

@@ -21,12 +21,20 @@ export interface Checkpoint<State> {
 }
 
 /** Writes a checkpoint. `state` must survive JSON. */
-export async function saveCheckpoint(directory: string, name: string, tensors: ReadonlyMap<string, NamedTensor>, state: unknown): Promise<string> {
+export async function saveCheckpoint(
+  directory: string,
+  name: string,
+  tensors: ReadonlyMap<string, NamedTensor>,
+  state: unknown,
+): Promise<string> {
   const bytes = encodeSafetensors(tensors);
   const sha256 = hashOf(bytes);
   const file = `${name}-${sha256.slice(0, 16)}.safetensors`;
   await writeAtomically(join(directory, file), bytes);
-  await writeAtomically(join(directory, `${name}.json`), `${JSON.stringify({ format: FORMAT, version: VERSION, file, sha256, state }, null, 2)}\n`);
+  await writeAtomically(
+    join(directory, `${name}.json`),
+    `${JSON.stringify({ format: FORMAT, version: VERSION, file, sha256, state }, null, 2)}\n`,
+  );
   for (const other of await readdir(directory)) {
     const ours = other.startsWith(`${name}-`) && other.endsWith('.safetensors');
     if ((ours && other !== file) || other.endsWith('.tmp')) await rm(join(directory, other), { force: true });
@@ -37,15 +45,34 @@ export async function saveCheckpoint(directory: string, name: string, tensors: R
 /** Reads a checkpoint; a missing, damaged or foreign one is a `CorruptFileError` that says so. */
 export async function loadCheckpoint<State>(directory: string, name: string): Promise<Checkpoint<State>> {
   const path = join(directory, `${name}.json`);
-  const manifest = (await readJson(path)) as { format?: unknown; version?: unknown; file?: unknown; sha256?: unknown; state?: unknown } | null;
-  if (manifest?.format !== FORMAT || typeof manifest.file !== 'string' || typeof manifest.sha256 !== 'string' || /[/\\]/.test(manifest.file)) {
+  const manifest = (await readJson(path)) as {
+    format?: unknown;
+    version?: unknown;
+    file?: unknown;
+    sha256?: unknown;
+    state?: unknown;
+  } | null;
+  if (
+    manifest?.format !== FORMAT ||
+    typeof manifest.file !== 'string' ||
+    typeof manifest.sha256 !== 'string' ||
+    /[/\\]/.test(manifest.file)
+  ) {
     throw new CorruptFileError(`${path} is not a checkpoint manifest of sesrec`);
   }
-  if (manifest.version !== VERSION) throw new CorruptFileError(`${path} has format version ${JSON.stringify(manifest.version)}, this program reads ${VERSION}`);
+  if (manifest.version !== VERSION)
+    throw new CorruptFileError(
+      `${path} has format version ${JSON.stringify(manifest.version)}, this program reads ${VERSION}`,
+    );
   const file = join(directory, manifest.file);
   const bytes = await readFile(file).catch((error: unknown) => {
-    throw new CorruptFileError(`the checkpoint ${path} names a file that cannot be read: ${messageOf(error)}`, { cause: error });
+    throw new CorruptFileError(`the checkpoint ${path} names a file that cannot be read: ${messageOf(error)}`, {
+      cause: error,
+    });
   });
-  if (hashOf(bytes) !== manifest.sha256) throw new CorruptFileError(`${file} is damaged: its content does not match the hash in ${path}; train again, or restore it from a copy`);
+  if (hashOf(bytes) !== manifest.sha256)
+    throw new CorruptFileError(
+      `${file} is damaged: its content does not match the hash in ${path}; train again, or restore it from a copy`,
+    );
   return { tensors: decodeSafetensors(bytes, file), state: manifest.state as State, sha256: manifest.sha256 };
 }

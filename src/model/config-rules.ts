@@ -3,7 +3,17 @@
  * from: `--set` and run.json meet the same rules. The bounds above are far beyond any use, and keep a slip of the
  * finger from asking for more memory than there is.
  */
-import { type Rule, isEither, isListOf, isNumber, isOneOf, isRecordOf, isText, isTrueOrFalse, isWhole } from '../base/index.js';
+import {
+  type Rule,
+  isEither,
+  isListOf,
+  isNumber,
+  isOneOf,
+  isRecordOf,
+  isText,
+  isTrueOrFalse,
+  isWhole,
+} from '../base/index.js';
 import type { SesrecConfig } from './sesrec-config.js';
 
 const width = isWhole(1, 4096);
@@ -12,13 +22,20 @@ const size = isWhole(2, 2 ** 31 - 1);
 const notNegative = isNumber('a number from 0', (value) => value >= 0);
 /** Attributes share their owner's prefix with its other parameters, so they cannot have the names of those. */
 const attributesBeside = (...taken: readonly string[]): Rule => {
-  const isFree: Rule = (value, name) => isText(value, name) ?? (taken.includes(value as string) ? `${name} cannot be ${JSON.stringify(value)}, the name of a parameter: rename the attribute in the log` : null);
+  const isFree: Rule = (value, name) =>
+    isText(value, name) ??
+    (taken.includes(value as string)
+      ? `${name} cannot be ${JSON.stringify(value)}, the name of a parameter: rename the attribute in the log`
+      : null);
   return isListOf(isRecordOf({ name: isFree, size, width }));
 };
 
 const rules: { readonly [Key in keyof SesrecConfig]: Rule } = {
   thresholdIncludesTies: isTrueOrFalse,
-  threshold: isEither(isOneOf('mean', 'median'), isNumber('"mean", "median" or a number from 0 to 1', (value) => value >= 0 && value <= 1)),
+  threshold: isEither(
+    isOneOf('mean', 'median'),
+    isNumber('"mean", "median" or a number from 0 to 1', (value) => value >= 0 && value <= 1),
+  ),
   maskCoAttention: isTrueOrFalse,
   meanCoAttention: isTrueOrFalse,
   projectionBias: isTrueOrFalse,

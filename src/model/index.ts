@@ -5,8 +5,36 @@ export { Parameters, sharedZeros } from './parameters.js';
 export { popularityRanker, randomRanker, type PopularityOptions } from './popularity.js';
 export { type NamedTensor, decodeSafetensors, encodeSafetensors } from './safetensors.js';
 export { type Checkpoint, loadCheckpoint, saveCheckpoint } from './checkpoint.js';
-export { candidateVectors, encodeUser, scoreCandidates, sesrecLosses, sesrecParameters, type Losses, type Scores, type UserState } from './sesrec.js';
-export { type AttributeConfig, type SesrecConfig, type SesrecPreset, type SesrecRules, type SesrecShape, type SesrecShapeName, sesrecPresets, sesrecShapes } from './sesrec-config.js';
+export {
+  candidateVectors,
+  encodeUser,
+  scoreCandidates,
+  sesrecLosses,
+  sesrecParameters,
+  type Losses,
+  type Scores,
+  type UserState,
+} from './sesrec.js';
+export {
+  type AttributeConfig,
+  type SesrecConfig,
+  type SesrecPreset,
+  type SesrecRules,
+  type SesrecShape,
+  type SesrecShapeName,
+  sesrecPresets,
+  sesrecShapes,
+} from './sesrec-config.js';
 export { sesrecConfigRule } from './config-rules.js';
 export { type Reason, SesrecRanker, type Side } from './sesrec-ranker.js';
-export { checkpointsOf, createRun, dataOf, loadRun, openRun, readRunManifest, type Run, type RunManifest, type TrainingSettings } from './run.js';
+export {
+  checkpointsOf,
+  createRun,
+  dataOf,
+  loadRun,
+  openRun,
+  readRunManifest,
+  type Run,
+  type RunManifest,
+  type TrainingSettings,
+} from './run.js';

@@ -78,7 +78,13 @@ export class Scope {
   }
 
   /** Rows of an embedding table (rows, width): the distinct ids of one kind that a batch holds. Result (count, width). */
-  rows(table: string, shape: readonly [number, number], ids: Lookup['ids'], count: number, padding: ParameterDescription['padding'] = 'none'): Tensor {
+  rows(
+    table: string,
+    shape: readonly [number, number],
+    ids: Lookup['ids'],
+    count: number,
+    padding: ParameterDescription['padding'] = 'none',
+  ): Tensor {
     this.#declare({ name: table, shape, initialiser: xavierNormal(...shape), table: true, padding });
     const key = `rows of ${table}`;
     this.lookups.set(key, { key, table, ids });
@@ -102,7 +108,13 @@ export const initialisers = {
 };
 
 /** x W^T + b. x: (…, in). Result (…, out). */
-export function linear(scope: Scope, name: string, x: Tensor, out: number, { bias = true, initialiser }: { bias?: boolean; initialiser?: Initialiser } = {}): Tensor {
+export function linear(
+  scope: Scope,
+  name: string,
+  x: Tensor,
+  out: number,
+  { bias = true, initialiser }: { bias?: boolean; initialiser?: Initialiser } = {},
+): Tensor {
   const inner = x.shape.at(-1) as number;
   const weight = scope.parameter(`${name}.weight`, [out, inner], initialiser ?? xavierNormal(inner, out));
   return nn.linear(x, weight, bias ? scope.parameter(`${name}.bias`, [out], initialisers.constant(0)) : null);
@@ -135,8 +147,15 @@ export function transformerBlock(scope: Scope, name: string, x: Tensor, mask: Te
   const epsilon = 1e-8;
   // query, key and value were one packed (3d, d) matrix in the official code: its fan-out is 3d
   const packed = { initialiser: initialisers.xavierUniform(width, 3 * width) };
-  const [query, key, value] = ['query', 'key', 'value'].map((part) => linear(scope, `${name}.attention.${part}`, x, width, packed)) as [Tensor, Tensor, Tensor];
-  const attended = linear(scope, `${name}.attention.output`, nn.multiHeadAttention(query, key, value, mask, heads), width);
+  const [query, key, value] = ['query', 'key', 'value'].map((part) =>
+    linear(scope, `${name}.attention.${part}`, x, width, packed),
+  ) as [Tensor, Tensor, Tensor];
+  const attended = linear(
+    scope,
+    `${name}.attention.output`,
+    nn.multiHeadAttention(query, key, value, mask, heads),
+    width,
+  );
   const z = layerNorm(scope, `${name}.attention.norm`, ops.add(x, scope.dropout(attended)), epsilon);
   const inner = ops.leakyRelu(linear(scope, `${name}.feedForward.inner`, z, width));
   const outer = linear(scope, `${name}.feedForward.outer`, inner, width);
@@ -146,8 +165,15 @@ export function transformerBlock(scope: Scope, name: string, x: Tensor, mask: Te
 /**
  * Several transformer blocks, one after another: `name.0`, `name.1`, …
  */
-export function transformer(scope: Scope, name: string, x: Tensor, mask: Tensor, { blocks, heads }: { blocks: number; heads: number }): Tensor {
+export function transformer(
+  scope: Scope,
+  name: string,
+  x: Tensor,
+  mask: Tensor,
+  { blocks, heads }: { blocks: number; heads: number },
+): Tensor {
   let hidden = x;
-  for (let block = 0; block < blocks; block++) hidden = transformerBlock(scope, `${name}.${block}`, hidden, mask, heads);
+  for (let block = 0; block < blocks; block++)
+    hidden = transformerBlock(scope, `${name}.${block}`, hidden, mask, heads);
   return hidden;
 }

@@ -68,8 +68,10 @@ export class Parameters {
     for (const { name, shape } of this.descriptions) {
       const found = tensors.get(name);
       if (!found) throw new CorruptFileError(`${where} has no parameter ${name}: it belongs to another model`);
-      if (found.shape.join() !== shape.join()) throw new CorruptFileError(`${where}: parameter ${name} is [${found.shape}], the model needs [${shape}]`);
-      if (!found.data.every(Number.isFinite)) throw new CorruptFileError(`${where}: parameter ${name} holds values that are not numbers`);
+      if (found.shape.join() !== shape.join())
+        throw new CorruptFileError(`${where}: parameter ${name} is [${found.shape}], the model needs [${shape}]`);
+      if (!found.data.every(Number.isFinite))
+        throw new CorruptFileError(`${where}: parameter ${name} holds values that are not numbers`);
     }
     for (const { name } of this.descriptions) this.get(name).set((tensors.get(name) as NamedTensor).data);
   }
@@ -81,7 +83,9 @@ export class Parameters {
 
   /** The values of all parameters that graphs take whole, by name. */
   dense(): Record<string, Float32Array> {
-    return Object.fromEntries(this.descriptions.filter(({ table }) => !table).map(({ name }) => [name, this.get(name)]));
+    return Object.fromEntries(
+      this.descriptions.filter(({ table }) => !table).map(({ name }) => [name, this.get(name)]),
+    );
   }
 
   /** The rows that a batch needs, by the lookup's key: fresh copies, one row after another. */

@@ -50,7 +50,9 @@ export function randomRanker(dataset: Dataset, seed: number): Ranker {
     },
     scoreAll: async (cases) => {
       const keys = cases.map(keyOf);
-      return new Float32Array(cases.length * items).map((_, i) => uniformOf(at(keys, Math.floor(i / items)), i % items));
+      return new Float32Array(cases.length * items).map((_, i) =>
+        uniformOf(at(keys, Math.floor(i / items)), i % items),
+      );
     },
   };
 }

@@ -11,13 +11,33 @@
  */
 import { mkdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { CorruptFileError, UserError, isEither, isNumber, isOneOf, isRecordOf, isText, isTrueOrFalse, isWhole, readJson, stageDirectory, writeAtomically } from '../base/index.js';
+import {
+  CorruptFileError,
+  UserError,
+  isEither,
+  isNumber,
+  isOneOf,
+  isRecordOf,
+  isText,
+  isTrueOrFalse,
+  isWhole,
+  readJson,
+  stageDirectory,
+  writeAtomically,
+} from '../base/index.js';
 import { type Dataset, linkDataset, loadDataset } from '../data/index.js';
 import { loadCheckpoint } from './checkpoint.js';
 import { sesrecConfigRule } from './config-rules.js';
 import type { Parameters } from './parameters.js';
 import { sesrecParameters } from './sesrec.js';
-import { type AttributeConfig, type SesrecConfig, type SesrecPreset, type SesrecShapeName, sesrecPresets, sesrecShapes } from './sesrec-config.js';
+import {
+  type AttributeConfig,
+  type SesrecConfig,
+  type SesrecPreset,
+  type SesrecShapeName,
+  sesrecPresets,
+  sesrecShapes,
+} from './sesrec-config.js';
 
 const FORMAT = 'sesrec-run';
 const VERSION = 1;
@@ -73,9 +93,17 @@ const manifestRule = isRecordOf({
   shape: isOneOf(...Object.keys(sesrecShapes)),
   config: sesrecConfigRule,
   training: isRecordOf({
-    seed: isWhole(0), epochs: isWhole(1), batchSize: isWhole(1), optimizer: isOneOf('adam', 'lazyAdam'),
-    learningRate: notNegative, minimumLearningRate: notNegative, learningRatePatience: isWhole(0), weightDecay: notNegative,
-    patience: isWhole(1), shuffle: isTrueOrFalse, requireBoth: isTrueOrFalse,
+    seed: isWhole(0),
+    epochs: isWhole(1),
+    batchSize: isWhole(1),
+    optimizer: isOneOf('adam', 'lazyAdam'),
+    learningRate: notNegative,
+    minimumLearningRate: notNegative,
+    learningRatePatience: isWhole(0),
+    weightDecay: notNegative,
+    patience: isWhole(1),
+    shuffle: isTrueOrFalse,
+    requireBoth: isTrueOrFalse,
     validationUsers: isEither(isOneOf(null), isWhole(1)),
   }),
   dataHash: isText,
@@ -83,18 +111,31 @@ const manifestRule = isRecordOf({
 
 /** Makes a run directory from a data directory. Refuses an existing one unless `overwrite` is set. `fill` may put more into it before it appears. */
 export async function createRun(
-  directory: string, data: string, manifest: Omit<RunManifest, 'format' | 'version'>,
+  directory: string,
+  data: string,
+  manifest: Omit<RunManifest, 'format' | 'version'>,
   { overwrite = false, fill }: { overwrite?: boolean; fill?: (staged: string) => Promise<void> } = {},
 ): Promise<void> {
-  if (await stat(directory).then(() => true, () => false)) {
-    if (!overwrite) throw new UserError(`${directory} already exists: choose another --out, pass --resume to go on with it, or --overwrite to replace it`);
+  if (
+    await stat(directory).then(
+      () => true,
+      () => false,
+    )
+  ) {
+    if (!overwrite)
+      throw new UserError(
+        `${directory} already exists: choose another --out, pass --resume to go on with it, or --overwrite to replace it`,
+      );
     await readAnyManifest(directory); // never delete a directory that is not a run
   }
   await stageDirectory(directory, { overwrite }, async (staged) => {
     await mkdir(checkpointsOf(staged));
     await linkDataset(data, dataOf(staged));
     await fill?.(staged);
-    await writeAtomically(join(staged, 'run.json'), `${JSON.stringify({ format: FORMAT, version: VERSION, ...manifest }, null, 2)}\n`);
+    await writeAtomically(
+      join(staged, 'run.json'),
+      `${JSON.stringify({ format: FORMAT, version: VERSION, ...manifest }, null, 2)}\n`,
+    );
   });
 }
 
@@ -104,7 +145,10 @@ const manifestOf = (directory: string): string => join(directory, 'run.json');
 export async function readRunManifest(directory: string): Promise<RunManifest> {
   const path = manifestOf(directory);
   const manifest = await readAnyManifest(directory);
-  if (manifest.version !== VERSION) throw new CorruptFileError(`${path} has format version ${JSON.stringify(manifest.version)}, this program reads ${VERSION}`);
+  if (manifest.version !== VERSION)
+    throw new CorruptFileError(
+      `${path} has format version ${JSON.stringify(manifest.version)}, this program reads ${VERSION}`,
+    );
   const wrong = manifestRule(manifest, '');
   if (wrong !== null) throw new CorruptFileError(`${path} is damaged: ${wrong}`);
   return manifest as RunManifest;
@@ -113,7 +157,13 @@ export async function readRunManifest(directory: string): Promise<RunManifest> {
 /** Reads what is the manifest of some run, of any version and content. */
 async function readAnyManifest(directory: string): Promise<{ readonly version?: unknown }> {
   const path = manifestOf(directory);
-  if (!(await stat(path).then(() => true, () => false))) throw new UserError(`${directory} is not a run: it has no run.json; make one with sesrec train`);
+  if (
+    !(await stat(path).then(
+      () => true,
+      () => false,
+    ))
+  )
+    throw new UserError(`${directory} is not a run: it has no run.json; make one with sesrec train`);
   const manifest = (await readJson(path)) as Partial<RunManifest> | null;
   if (manifest?.format !== FORMAT) throw new CorruptFileError(`${path} is not the manifest of a sesrec run`);
   return manifest;
@@ -123,25 +173,43 @@ async function readAnyManifest(directory: string): Promise<{ readonly version?: 
 export async function openRun(directory: string): Promise<Pick<Run, 'manifest' | 'dataset'>> {
   const manifest = await readRunManifest(directory);
   const dataset = await loadDataset(dataOf(directory));
-  if (dataset.manifest.hash !== manifest.dataHash) throw new CorruptFileError(`${dataOf(directory)} is not the data set that ${directory} was trained on`);
+  if (dataset.manifest.hash !== manifest.dataHash)
+    throw new CorruptFileError(`${dataOf(directory)} is not the data set that ${directory} was trained on`);
   const { sizes, itemAttributes, userAttributes } = manifest.config;
   const { items, users, queries, words, sources } = dataset;
-  const fits = Object.entries({ items, users, queries, words, sources }).every(([name, { ids }]) => sizes[name as keyof typeof sizes] === ids.length)
-    && attributesFit(itemAttributes, dataset.itemAttributes) && attributesFit(userAttributes, dataset.userAttributes);
-  if (!fits) throw new CorruptFileError(`${manifestOf(directory)} is damaged: its sizes or attributes are not those of ${dataOf(directory)}`);
+  const fits =
+    Object.entries({ items, users, queries, words, sources }).every(
+      ([name, { ids }]) => sizes[name as keyof typeof sizes] === ids.length,
+    ) &&
+    attributesFit(itemAttributes, dataset.itemAttributes) &&
+    attributesFit(userAttributes, dataset.userAttributes);
+  if (!fits)
+    throw new CorruptFileError(
+      `${manifestOf(directory)} is damaged: its sizes or attributes are not those of ${dataOf(directory)}`,
+    );
   return { manifest, dataset };
 }
 
 function attributesFit(configured: readonly AttributeConfig[], known: Dataset['itemAttributes']): boolean {
-  return configured.every(({ name, size }) => known.get(name)?.values.ids.length === size) && new Set(configured.map(({ name }) => name)).size === configured.length;
+  return (
+    configured.every(({ name, size }) => known.get(name)?.values.ids.length === size) &&
+    new Set(configured.map(({ name }) => name)).size === configured.length
+  );
 }
 
 /** Loads a run with its best parameters. */
 export async function loadRun(directory: string): Promise<Run> {
   const { manifest, dataset } = await openRun(directory);
   const parameters = sesrecParameters(manifest.config);
-  if (!(await stat(join(checkpointsOf(directory), 'best.json')).then(() => true, () => false))) {
-    throw new UserError(`${directory} has no trained model yet: its first epoch has not ended; go on with sesrec train --resume`);
+  if (
+    !(await stat(join(checkpointsOf(directory), 'best.json')).then(
+      () => true,
+      () => false,
+    ))
+  ) {
+    throw new UserError(
+      `${directory} has no trained model yet: its first epoch has not ended; go on with sesrec train --resume`,
+    );
   }
   const { tensors, sha256 } = await loadCheckpoint(checkpointsOf(directory), 'best');
   parameters.load(tensors, `${checkpointsOf(directory)}/best`);

@@ -13,7 +13,10 @@ export interface NamedTensor {
 const MAX_HEADER_BYTES = 100_000_000;
 
 /** Bytes of a safetensors file. Tensors are written in the order of the map, each aligned to 4 bytes. */
-export function encodeSafetensors(tensors: ReadonlyMap<string, NamedTensor>, metadata: Readonly<Record<string, string>> = {}): Uint8Array {
+export function encodeSafetensors(
+  tensors: ReadonlyMap<string, NamedTensor>,
+  metadata: Readonly<Record<string, string>> = {},
+): Uint8Array {
   const header: Record<string, unknown> = Object.create(null) as Record<string, unknown>;
   if (Object.keys(metadata).length > 0) header['__metadata__'] = metadata;
   let end = 0;
@@ -46,7 +49,8 @@ export function decodeSafetensors(file: Uint8Array, where: string): Map<string, 
   };
   if (bytes.length < 8) fail(`it has only ${bytes.length} bytes`);
   const headerLength = Number(new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0, true));
-  if (headerLength > MAX_HEADER_BYTES || 8 + headerLength > bytes.length) fail(`its header claims ${headerLength} bytes, the file has ${bytes.length}`);
+  if (headerLength > MAX_HEADER_BYTES || 8 + headerLength > bytes.length)
+    fail(`its header claims ${headerLength} bytes, the file has ${bytes.length}`);
   let header: unknown;
   try {
     header = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes.subarray(8, 8 + headerLength)));
@@ -58,13 +62,19 @@ export function decodeSafetensors(file: Uint8Array, where: string): Map<string, 
   const places: { name: string; shape: Shape; start: number; end: number }[] = [];
   for (const [name, entry] of Object.entries(header as Record<string, unknown>)) {
     if (name === '__metadata__') continue;
-    const { dtype, shape, data_offsets: offsets } = (entry ?? {}) as { dtype?: unknown; shape?: unknown; data_offsets?: unknown };
+    const {
+      dtype,
+      shape,
+      data_offsets: offsets,
+    } = (entry ?? {}) as { dtype?: unknown; shape?: unknown; data_offsets?: unknown };
     const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
     if (dtype !== 'F32') fail(`tensor ${name} has type ${JSON.stringify(dtype)}, only F32 is read`);
     if (!Array.isArray(shape) || !shape.every(isCount)) return fail(`tensor ${name} has no sound shape`);
-    if (!Array.isArray(offsets) || offsets.length !== 2 || !offsets.every(isCount)) return fail(`tensor ${name} has no sound offsets`);
+    if (!Array.isArray(offsets) || offsets.length !== 2 || !offsets.every(isCount))
+      return fail(`tensor ${name} has no sound offsets`);
     const [start, end] = offsets as [number, number];
-    if (start > end || end > data.length || end - start !== 4 * sizeOf(shape)) fail(`tensor ${name} does not fit its place`);
+    if (start > end || end > data.length || end - start !== 4 * sizeOf(shape))
+      fail(`tensor ${name} does not fit its place`);
     places.push({ name, shape, start, end });
   }
   let covered = 0;
@@ -73,5 +83,10 @@ export function decodeSafetensors(file: Uint8Array, where: string): Map<string, 
     covered = end;
   }
   if (covered !== data.length) fail(`its tensors cover ${covered} bytes of ${data.length}`);
-  return new Map(places.map(({ name, shape, start, end }) => [name, { shape, data: new Float32Array(data.slice(start, end).buffer) }]));
+  return new Map(
+    places.map(({ name, shape, start, end }) => [
+      name,
+      { shape, data: new Float32Array(data.slice(start, end).buffer) },
+    ]),
+  );
 }

@@ -81,12 +81,26 @@ export interface AttributeConfig {
 
 export interface SesrecConfig extends SesrecRules, SesrecShape {
   /** Vocabulary sizes, padding and unknown included. */
-  readonly sizes: { readonly items: number; readonly users: number; readonly queries: number; readonly words: number; readonly sources: number };
+  readonly sizes: {
+    readonly items: number;
+    readonly users: number;
+    readonly queries: number;
+    readonly words: number;
+    readonly sources: number;
+  };
   readonly itemAttributes: readonly AttributeConfig[];
   readonly userAttributes: readonly AttributeConfig[];
 }
 
-const complete = { threshold: 'mean', meanCoAttention: false, fixedNegatives: false, useAlignment: true, useContrast: true, useMultiInterest: true, useSearch: true } as const;
+const complete = {
+  threshold: 'mean',
+  meanCoAttention: false,
+  fixedNegatives: false,
+  useAlignment: true,
+  useContrast: true,
+  useMultiInterest: true,
+  useSearch: true,
+} as const;
 
 export const sesrecPresets = {
   official: {
@@ -120,17 +134,45 @@ export const sesrecPresets = {
 } as const satisfies Record<string, SesrecRules>;
 export type SesrecPreset = keyof typeof sesrecPresets;
 
-const common = { blocks: 1, hidden: [200, 80, 1], temperature: 0.1, margin: 0.1, alpha: 0.1, beta: 0.001, dropout: 0.1, negatives: 4, alignmentNegatives: 1024 } as const;
+const common = {
+  blocks: 1,
+  hidden: [200, 80, 1],
+  temperature: 0.1,
+  margin: 0.1,
+  alpha: 0.1,
+  beta: 0.001,
+  dropout: 0.1,
+  negatives: 4,
+  alignmentNegatives: 1024,
+} as const;
 
 /** The two published shapes (models.md 1.5), with the trainer settings that go with each. */
 export const sesrecShapes = {
   amazon: {
-    shape: { ...common, width: 32, itemIdWidth: 32, queryIdWidth: 16, wordWidth: 16, userIdWidth: 32, heads: 4, window: { feed: 15, search: 15, clicks: 1, words: 15 } },
+    shape: {
+      ...common,
+      width: 32,
+      itemIdWidth: 32,
+      queryIdWidth: 16,
+      wordWidth: 16,
+      userIdWidth: 32,
+      heads: 4,
+      window: { feed: 15, search: 15, clicks: 1, words: 15 },
+    },
     weightDecay: 1e-5,
     learningRatePatience: 5,
   },
   kuaishou: {
-    shape: { ...common, width: 48, itemIdWidth: 32, queryIdWidth: 32, wordWidth: 32, userIdWidth: 16, heads: 2, window: { feed: 150, search: 25, clicks: 5, words: 6 } },
+    shape: {
+      ...common,
+      width: 48,
+      itemIdWidth: 32,
+      queryIdWidth: 32,
+      wordWidth: 32,
+      userIdWidth: 16,
+      heads: 2,
+      window: { feed: 150, search: 25, clicks: 5, words: 6 },
+    },
     weightDecay: 1e-6,
     learningRatePatience: 1,
   },

@@ -4,7 +4,14 @@
  */
 import { assert, at, getOrCreate, range } from '../base/index.js';
 import { type Dataset, FIRST_INDEX } from '../data/index.js';
-import { BatchAssembler, type BatchSizes, catalogueOf, gatherRows, recentFeed, recentSearches } from '../features/index.js';
+import {
+  BatchAssembler,
+  type BatchSizes,
+  catalogueOf,
+  gatherRows,
+  recentFeed,
+  recentSearches,
+} from '../features/index.js';
 import { type NumberArray, type Program, type Runtime, type Tensor, ops } from '../tensor/index.js';
 import { Scope } from './layers.js';
 import type { Parameters } from './parameters.js';
@@ -52,7 +59,10 @@ export class SesrecRanker implements Ranker {
     this.#dataset = dataset;
     this.#runtime = runtime;
     const names = (attributes: SesrecConfig['itemAttributes']): string[] => attributes.map(({ name }) => name);
-    this.#assembler = new BatchAssembler(catalogueOf(dataset, names(config.itemAttributes), names(config.userAttributes)), config.window);
+    this.#assembler = new BatchAssembler(
+      catalogueOf(dataset, names(config.itemAttributes), names(config.userAttributes)),
+      config.window,
+    );
   }
 
   /** Must be called after the parameters have changed: item vectors are worked out anew. */
@@ -68,20 +78,28 @@ export class SesrecRanker implements Ranker {
     });
   }
 
-  async #run({ program }: Compiled, given: Readonly<Record<string, NumberArray>>): Promise<Record<string, Float32Array>> {
-    return program.run(Object.fromEntries(program.inputs.map(({ key }) => [key, given[key] ?? this.#parameters.get(key)])));
+  async #run(
+    { program }: Compiled,
+    given: Readonly<Record<string, NumberArray>>,
+  ): Promise<Record<string, Float32Array>> {
+    return program.run(
+      Object.fromEntries(program.inputs.map(({ key }) => [key, given[key] ?? this.#parameters.get(key)])),
+    );
   }
 
   /** Candidate vectors of all items, (items, d_v), worked out once. */
   async #itemVectors(): Promise<Float32Array> {
     this.#items ??= (async () => {
       const total = this.#dataset.items.ids.length;
-      const compiled = await this.#compiled('items', (scope) => ({ vectors: candidateVectors(scope, this.#config, CHUNK) }));
+      const compiled = await this.#compiled('items', (scope) => ({
+        vectors: candidateVectors(scope, this.#config, CHUNK),
+      }));
       const chunks: Float32Array[] = [];
       for (let start = 0; start < total; start += CHUNK) {
         const indices = range(CHUNK).map((offset) => Math.min(start + offset, total - 1));
         const given: Record<string, NumberArray> = {};
-        for (const { key, table } of compiled.scope.lookups.values()) given[key] = this.#parameters.rowsOf(table, indices);
+        for (const { key, table } of compiled.scope.lookups.values())
+          given[key] = this.#parameters.rowsOf(table, indices);
         for (const { name } of this.#config.itemAttributes) {
           const column = this.#dataset.itemAttributes.get(name);
           assert(column, `the data set has no item attribute ${name}`);
@@ -103,13 +121,21 @@ export class SesrecRanker implements Ranker {
       const { state } = encodeUser(scope, this.#config, batch.sizes);
       return flatten(state);
     });
-    return this.#run(compiled, { ...this.#parameters.rows(compiled.scope.lookups.values(), batch.ids), ...batch.inputs });
+    return this.#run(compiled, {
+      ...this.#parameters.rows(compiled.scope.lookups.values(), batch.ids),
+      ...batch.inputs,
+    });
   }
 
   async #scorer(rows: number, count: number, width: number): Promise<Compiled> {
     return this.#compiled(`score ${rows} ${count}`, (scope) => {
       const state = stateInputs(scope, this.#config, rows);
-      const { logits, feedAttention, searchAttention } = scoreCandidates(scope, this.#config, state, scope.input('vectors', [rows, count, width]));
+      const { logits, feedAttention, searchAttention } = scoreCandidates(
+        scope,
+        this.#config,
+        state,
+        scope.input('vectors', [rows, count, width]),
+      );
       return searchAttention ? { logits, feedAttention, searchAttention } : { logits, feedAttention };
     });
   }
@@ -118,11 +144,17 @@ export class SesrecRanker implements Ranker {
     return (await this.#scoreWithAttention(cases, candidates, perCase)).results['logits'] as Float32Array;
   }
 
-  async #scoreWithAttention(cases: readonly Case[], candidates: Int32Array, perCase: number): Promise<{ results: Record<string, Float32Array>; state: EncodedState }> {
+  async #scoreWithAttention(
+    cases: readonly Case[],
+    candidates: Int32Array,
+    perCase: number,
+  ): Promise<{ results: Record<string, Float32Array>; state: EncodedState }> {
     const [state, vectors] = await Promise.all([this.#encode(cases), this.#itemVectors()]);
     const width = vectors.length / this.#dataset.items.ids.length;
     const gathered = new Float32Array(candidates.length * width);
-    candidates.forEach((item, position) => gathered.set(vectors.subarray(item * width, (item + 1) * width), position * width));
+    candidates.forEach((item, position) =>
+      gathered.set(vectors.subarray(item * width, (item + 1) * width), position * width),
+    );
     const compiled = await this.#scorer(cases.length, perCase, width);
     return { results: await this.#run(compiled, { ...state, vectors: gathered }), state };
   }
@@ -135,13 +167,18 @@ export class SesrecRanker implements Ranker {
     const compiled = await this.#scorer(1, chunk, width);
     const scores = new Float32Array(cases.length * total);
     for (let row = 0; row < cases.length; row++) {
-      const own = Object.fromEntries(Object.entries(state).map(([key, values]) => {
-        const length = values.length / cases.length;
-        return [key, values.slice(row * length, (row + 1) * length)];
-      }));
+      const own = Object.fromEntries(
+        Object.entries(state).map(([key, values]) => {
+          const length = values.length / cases.length;
+          return [key, values.slice(row * length, (row + 1) * length)];
+        }),
+      );
       for (let next = 0; next < total; next += chunk) {
         const start = Math.min(next, total - chunk); // the last chunk reaches back: every chunk has one shape
-        const { logits } = await this.#run(compiled, { ...own, vectors: vectors.slice(start * width, (start + chunk) * width) });
+        const { logits } = await this.#run(compiled, {
+          ...own,
+          vectors: vectors.slice(start * width, (start + chunk) * width),
+        });
         scores.set(logits as Float32Array, row * total + start);
       }
     }
@@ -157,29 +194,45 @@ export class SesrecRanker implements Ranker {
     const { window } = this.#config;
     const [feedStart, feedEnd] = recentFeed(this.#dataset, moment, window.feed);
     const lanes = [
-      { lane: 'feed' as const, positions: Array.from({ length: feedEnd - feedStart }, (_, i) => feedStart + i), length: window.feed },
-      { lane: 'search' as const, positions: recentSearches(this.#dataset, moment, window.search), length: window.search },
+      {
+        lane: 'feed' as const,
+        positions: Array.from({ length: feedEnd - feedStart }, (_, i) => feedStart + i),
+        length: window.feed,
+      },
+      {
+        lane: 'search' as const,
+        positions: recentSearches(this.#dataset, moment, window.search),
+        length: window.search,
+      },
     ];
     const hasBoth = (state['hasBoth']?.[0] ?? 0) === 1;
-    return items.map((_, row) => lanes.flatMap(({ lane, positions, length }) => {
-      const attention = results[`${lane}Attention`];
-      if (!attention) return [];
-      return positions
-        .map((position, i): Reason => ({
-          lane,
-          position,
-          weight: at(attention, row * length + i),
-          side: hasBoth ? (state[`${lane}IsSimilar`]?.[i] === 1 ? 'similar' : 'dissimilar') : null,
-        }))
-        .toSorted((a, b) => b.weight - a.weight || b.position - a.position)
-        .slice(0, perLane);
-    }));
+    return items.map((_, row) =>
+      lanes.flatMap(({ lane, positions, length }) => {
+        const attention = results[`${lane}Attention`];
+        if (!attention) return [];
+        return positions
+          .map((position, i): Reason => ({
+            lane,
+            position,
+            weight: at(attention, row * length + i),
+            side: hasBoth ? (state[`${lane}IsSimilar`]?.[i] === 1 ? 'similar' : 'dissimilar') : null,
+          }))
+          .toSorted((a, b) => b.weight - a.weight || b.position - a.position)
+          .slice(0, perLane);
+      }),
+    );
   }
 
   /** The best items of the catalogue for a case, best first, without `excluded` ones. */
-  async recommend(moment: Case, count: number, excluded: ReadonlySet<number>): Promise<{ item: number; score: number }[]> {
+  async recommend(
+    moment: Case,
+    count: number,
+    excluded: ReadonlySet<number>,
+  ): Promise<{ item: number; score: number }[]> {
     const scores = await this.scoreAll([moment]);
-    const order = range(scores.length).subarray(FIRST_INDEX).filter((item) => !excluded.has(item));
+    const order = range(scores.length)
+      .subarray(FIRST_INDEX)
+      .filter((item) => !excluded.has(item));
     order.sort((a, b) => at(scores, b) - at(scores, a) || a - b);
     return Array.from(order.subarray(0, count), (item) => ({ item, score: at(scores, item) }));
   }
@@ -188,9 +241,26 @@ export class SesrecRanker implements Ranker {
 /** The state as named outputs, and (stateInputs) as the inputs of the same names. */
 function flatten({ feed, search, masks, user, split }: UserState): Record<string, Tensor> {
   return {
-    encodedFeed: feed, encodedUser: user, feedAll: masks.feed.all, feedSimilar: masks.feed.similar, feedDissimilar: masks.feed.dissimilar,
-    ...(search && masks.search ? { encodedSearch: search, searchAll: masks.search.all, searchSimilar: masks.search.similar, searchDissimilar: masks.search.dissimilar } : {}),
-    ...(split ? { hasBoth: ops.reshape(split.hasBoth, [split.hasBoth.shape[0] as number]), feedIsSimilar: split.feed.isSimilar, searchIsSimilar: split.search.isSimilar } : {}),
+    encodedFeed: feed,
+    encodedUser: user,
+    feedAll: masks.feed.all,
+    feedSimilar: masks.feed.similar,
+    feedDissimilar: masks.feed.dissimilar,
+    ...(search && masks.search
+      ? {
+          encodedSearch: search,
+          searchAll: masks.search.all,
+          searchSimilar: masks.search.similar,
+          searchDissimilar: masks.search.dissimilar,
+        }
+      : {}),
+    ...(split
+      ? {
+          hasBoth: ops.reshape(split.hasBoth, [split.hasBoth.shape[0] as number]),
+          feedIsSimilar: split.feed.isSimilar,
+          searchIsSimilar: split.search.isSimilar,
+        }
+      : {}),
   };
 }
 
@@ -205,7 +275,10 @@ function stateInputs(scope: Scope, config: SesrecConfig, rows: BatchSizes['rows'
   return {
     feed: scope.input('encodedFeed', [rows, window.feed, width]),
     search: config.useSearch ? scope.input('encodedSearch', [rows, window.search, width]) : null,
-    masks: { feed: interests('feed', window.feed), search: config.useSearch ? interests('search', window.search) : null },
+    masks: {
+      feed: interests('feed', window.feed),
+      search: config.useSearch ? interests('search', window.search) : null,
+    },
     user: scope.input('encodedUser', [rows, userWidth]),
   };
 }

@@ -80,15 +80,31 @@ const paddingRow = (config: SesrecConfig) => (config.zeroPaddingRows ? 'zero' : 
 
 /** Query ids beside the mean of their words, projected: Ê_q of Eq. 1. (Q,d). */
 function embedQueries(scope: Scope, config: SesrecConfig, sizes: BatchSizes, window: Window): Tensor {
-  const id = scope.rows('query.id', [config.sizes.queries, config.queryIdWidth], 'queries', sizes.queries, paddingRow(config));
-  const words = scope.rows('query.word', [config.sizes.words, config.wordWidth], 'words', sizes.words, paddingRow(config));
+  const id = scope.rows(
+    'query.id',
+    [config.sizes.queries, config.queryIdWidth],
+    'queries',
+    sizes.queries,
+    paddingRow(config),
+  );
+  const words = scope.rows(
+    'query.word',
+    [config.sizes.words, config.wordWidth],
+    'words',
+    sizes.words,
+    paddingRow(config),
+  );
   const slots = scope.input('queryWords', [sizes.queries, window.words], 'int32');
   const mean = nn.maskedMean(ops.gather(words, slots), scope.input('wordMask', [sizes.queries, window.words]));
   return linear(scope, 'query.projection', ops.concat([id, mean], 1), config.width, { bias: config.projectionBias });
 }
 
 /** Encodes both histories and splits them (Eq. 1 to 12). */
-export function encodeUser(scope: Scope, config: SesrecConfig, sizes: BatchSizes): { state: UserState; embedded: Embedded } {
+export function encodeUser(
+  scope: Scope,
+  config: SesrecConfig,
+  sizes: BatchSizes,
+): { state: UserState; embedded: Embedded } {
   const { window } = config;
   const rows = sizes.rows;
   const items = embedItems(scope, config, sizes.items);
@@ -101,7 +117,9 @@ export function encodeUser(scope: Scope, config: SesrecConfig, sizes: BatchSizes
 
   const userParts = [scope.rows('user.id', [config.sizes.users, config.userIdWidth], 'users', rows)];
   for (const { name, size, width } of config.userAttributes) {
-    userParts.push(embedding(scope, `user.${name}`, [size, width], scope.input(`userAttribute.${name}`, [rows], 'int32')));
+    userParts.push(
+      embedding(scope, `user.${name}`, [size, width], scope.input(`userAttribute.${name}`, [rows], 'int32')),
+    );
   }
   const user = ops.concat(userParts, 1);
   const embedded = { items, projectedItems, queries };
@@ -112,8 +130,16 @@ export function encodeUser(scope: Scope, config: SesrecConfig, sizes: BatchSizes
 
   const searchMask = scope.input('searchMask', [rows, window.search]);
   const searched = ops.gather(queries, scope.input('search', [rows, window.search], 'int32'));
-  const source = embedding(scope, 'search.source', [config.sizes.sources, config.width], scope.input('searchSource', [rows, window.search], 'int32'));
-  const withPositions = add(addPositions(scope, 'search.position', add(searched, source)), meanOfClicks(scope, config, rows, projectedItems));
+  const source = embedding(
+    scope,
+    'search.source',
+    [config.sizes.sources, config.width],
+    scope.input('searchSource', [rows, window.search], 'int32'),
+  );
+  const withPositions = add(
+    addPositions(scope, 'search.position', add(searched, source)),
+    meanOfClicks(scope, config, rows, projectedItems),
+  );
   const search = transformer(scope, 'search.encoder', withPositions, searchMask, config); // Eq. 3, 4, 5
 
   const split = coAttention(scope, config, feed, search, feedMask, searchMask);
@@ -134,7 +160,14 @@ function meanOfClicks(scope: Scope, { window, width }: SesrecConfig, rows: numbe
 }
 
 /** Eq. 9 to 12: how much each action has in common with the other history, and the split by it. */
-function coAttention(scope: Scope, config: SesrecConfig, feed: Tensor, search: Tensor, feedMask: Tensor, searchMask: Tensor): NonNullable<UserState['split']> {
+function coAttention(
+  scope: Scope,
+  config: SesrecConfig,
+  feed: Tensor,
+  search: Tensor,
+  feedMask: Tensor,
+  searchMask: Tensor,
+): NonNullable<UserState['split']> {
   const [rows, feedLength, width] = feed.shape as [number, number, number];
   const searchLength = search.shape[1] as number;
   const bilinear = scope.parameter('coAttention.bilinear', [width, width], initialisers.xavierNormal(width, width));
@@ -147,13 +180,18 @@ function coAttention(scope: Scope, config: SesrecConfig, feed: Tensor, search: T
     const masked = mul(weight, reshape(mask, weight.shape));
     return config.meanCoAttention ? div(masked, ops.maximum(reshape(sum(mask, [1]), [rows, 1, 1]), 1)) : masked;
   };
-  const searchScores = reshape(matmul(affinity, counted(feedWeight, feedMask), { transposeA: true }), [rows, searchLength]);
+  const searchScores = reshape(matmul(affinity, counted(feedWeight, feedMask), { transposeA: true }), [
+    rows,
+    searchLength,
+  ]);
   const feedScores = reshape(matmul(affinity, counted(searchWeight, searchMask)), [rows, feedLength]);
   const side = (scores: Tensor, mask: Tensor): Split => {
     const attention = nn.maskedSoftmax(scores, mask); // Eq. 10
     const threshold = splitThreshold(config, attention, mask);
     // Eq. 11, 12; `official` counts ties as similar
-    const isSimilar = config.thresholdIncludesTies ? ops.greaterOrEqual(attention, threshold) : ops.greater(attention, threshold);
+    const isSimilar = config.thresholdIncludesTies
+      ? ops.greaterOrEqual(attention, threshold)
+      : ops.greater(attention, threshold);
     return { attention, isSimilar: mul(isSimilar, mask) };
   };
   const lengths = (mask: Tensor): Tensor => sum(mask, [1]);
@@ -175,7 +213,8 @@ function splitThreshold({ threshold }: SesrecConfig, attention: Tensor, mask: Te
 function medianWithin(values: Tensor, mask: Tensor): Tensor {
   const [rows, length] = values.shape as [number, number];
   const [others, own] = [reshape(values, [rows, 1, length]), reshape(values, [rows, length, 1])];
-  const countOthers = (relation: Tensor): Tensor => reshape(sum(mul(relation, reshape(mask, [rows, 1, length])), [2]), [rows, length]);
+  const countOthers = (relation: Tensor): Tensor =>
+    reshape(sum(mul(relation, reshape(mask, [rows, 1, length])), [2]), [rows, length]);
   const smaller = countOthers(ops.greater(own, others));
   const smallerOrEqual = countOthers(ops.greaterOrEqual(own, others));
   const count = sum(mask, [1]);
@@ -210,15 +249,30 @@ export interface Scores {
 }
 
 /** Scores candidates (B,C,d_v) against encoded users (Eq. 17 to 21). */
-export function scoreCandidates(scope: Scope, config: SesrecConfig, state: Omit<UserState, 'split'>, candidates: Tensor): Scores {
+export function scoreCandidates(
+  scope: Scope,
+  config: SesrecConfig,
+  state: Omit<UserState, 'split'>,
+  candidates: Tensor,
+): Scores {
   const [rows, count, candidateWidth] = candidates.shape as [number, number, number];
-  const attend = (lane: 'feed' | 'search', history: Tensor, masks: Interests<Tensor>): { attention: Tensor; interests: Tensor[] } => {
+  const attend = (
+    lane: 'feed' | 'search',
+    history: Tensor,
+    masks: Interests<Tensor>,
+  ): { attention: Tensor; interests: Tensor[] } => {
     const length = history.shape[1] as number;
-    const query = linear(scope, `${lane}.interest`, candidates, config.width, { bias: false, initialiser: attentionInitialiser(config, candidateWidth) });
+    const query = linear(scope, `${lane}.interest`, candidates, config.width, {
+      bias: false,
+      initialiser: attentionInitialiser(config, candidateWidth),
+    });
     const scores = matmul(query, history, { transposeB: true }); // h^T W_d e_v, (B,C,T)
     const weights = (mask: Tensor): Tensor => nn.maskedSoftmax(scores, reshape(mask, [rows, 1, length]));
     const attention = weights(masks.all);
-    const used = config.useMultiInterest && config.useSearch ? [attention, weights(masks.similar), weights(masks.dissimilar)] : [attention];
+    const used =
+      config.useMultiInterest && config.useSearch
+        ? [attention, weights(masks.similar), weights(masks.dissimilar)]
+        : [attention];
     return { attention, interests: used.map((weight) => matmul(weight, history)) }; // Eq. 17, 18, 19
   };
   const feed = attend('feed', state.feed, state.masks.feed);
@@ -228,20 +282,32 @@ export function scoreCandidates(scope: Scope, config: SesrecConfig, state: Omit<
   // The first layer of the MLP acts on [interests, user, candidate] (or, in the paper, [.., candidate, user]); it is
   // applied to the three apart, so that the user's share is computed once and nothing is repeated per candidate.
   const [first, ...rest] = config.hidden as [number, ...number[]];
-  const widths = { interests: interests.shape[2] as number, user: state.user.shape[1] as number, candidate: candidateWidth };
-  const order = config.userBeforeCandidate ? (['interests', 'user', 'candidate'] as const) : (['interests', 'candidate', 'user'] as const);
+  const widths = {
+    interests: interests.shape[2] as number,
+    user: state.user.shape[1] as number,
+    candidate: candidateWidth,
+  };
+  const order = config.userBeforeCandidate
+    ? (['interests', 'user', 'candidate'] as const)
+    : (['interests', 'candidate', 'user'] as const);
   const total = widths.interests + widths.user + widths.candidate;
   const weight = scope.parameter('prediction.0.weight', [first, total], initialisers.xavierNormal(total, first));
   const bias = scope.parameter('prediction.0.bias', [first], initialisers.constant(0));
   let start = 0;
-  const share = Object.fromEntries(order.map((part) => [part, ops.slice(weight, 1, start, (start += widths[part]))])) as Record<keyof typeof widths, Tensor>;
+  const share = Object.fromEntries(
+    order.map((part) => [part, ops.slice(weight, 1, start, (start += widths[part]))]),
+  ) as Record<keyof typeof widths, Tensor>;
   const ofUser = reshape(nn.linear(state.user, share.user, bias), [rows, 1, first]);
   let hidden = add(add(nn.linear(interests, share.interests), nn.linear(candidates, share.candidate)), ofUser);
   rest.forEach((width, layer) => {
     hidden = linear(scope, `prediction.${layer + 1}`, scope.dropout(ops.relu(hidden)), width); // Eq. 21
   });
   assert(hidden.shape[2] === 1, 'the last layer of the prediction has one unit');
-  return { logits: reshape(hidden, [rows, count]), feedAttention: feed.attention, searchAttention: search?.attention ?? null };
+  return {
+    logits: reshape(hidden, [rows, count]),
+    feedAttention: feed.attention,
+    searchAttention: search?.attention ?? null,
+  };
 }
 
 /** W_d. The official code keeps it as (1,d,d), which Xavier takes for fan-in d^2 and fan-out d (models.md 1.4, row 27). */
@@ -269,11 +335,19 @@ export interface Losses {
 export function sesrecLosses(scope: Scope, config: SesrecConfig, sizes: BatchSizes): Losses {
   const { state, embedded } = encodeUser(scope, config, sizes);
   const slots = scope.input('candidates', [sizes.rows, sizes.candidates], 'int32');
-  const { logits } = scoreCandidates(scope, config, state, ops.gather(config.projectCandidate ? embedded.projectedItems : embedded.items, slots));
+  const { logits } = scoreCandidates(
+    scope,
+    config,
+    state,
+    ops.gather(config.projectCandidate ? embedded.projectedItems : embedded.items, slots),
+  );
   const labels = ops.constant([1, ...Array.from({ length: sizes.candidates - 1 }, () => 0)], [1, sizes.candidates]);
   const prediction = nn.binaryCrossEntropy(logits, labels);
   const zero = ops.constant(0);
-  const alignment = config.useAlignment && embedded.queries ? alignmentLoss(scope, config, sizes, embedded.projectedItems, embedded.queries) : zero;
+  const alignment =
+    config.useAlignment && embedded.queries
+      ? alignmentLoss(scope, config, sizes, embedded.projectedItems, embedded.queries)
+      : zero;
   const contrast = config.useContrast && state.split ? contrastLoss(config, state) : zero;
   const loss = add(prediction, add(mul(alignment, config.alpha), mul(contrast, config.beta)));
   return { loss, prediction, alignment, contrast, logits, state };
@@ -283,7 +357,18 @@ export function sesrecLosses(scope: Scope, config: SesrecConfig, sizes: BatchSiz
 export function sesrecParameters(config: SesrecConfig): Parameters {
   const scope = new Scope();
   // The smallest batch that touches everything: names and shapes of parameters do not depend on a batch.
-  sesrecLosses(scope, config, { rows: 1, candidates: 2, items: 1, queries: 1, words: 1, pairs: 1, anchorQueries: 1, anchorItems: 1, negativeItems: 1, negativeQueries: 1 });
+  sesrecLosses(scope, config, {
+    rows: 1,
+    candidates: 2,
+    items: 1,
+    queries: 1,
+    words: 1,
+    pairs: 1,
+    anchorQueries: 1,
+    anchorItems: 1,
+    negativeItems: 1,
+    negativeQueries: 1,
+  });
   return new Parameters(scope.parameters.values());
 }
 
@@ -298,15 +383,28 @@ function alignmentLoss(scope: Scope, config: SesrecConfig, sizes: BatchSizes, it
   const anchorItems = at(items, 'anchorItems', sizes.anchorItems);
   const negativeItems = at(items, 'negativeItems', sizes.negativeItems);
   const negativeQueries = at(queries, 'negativeQueries', sizes.negativeQueries);
-  const bilinear = scope.parameter('alignment.bilinear', [config.width, config.width], initialisers.xavierNormal(config.width, config.width));
-  const temperature = ops.maximum(scope.parameter('alignment.temperature', [], initialisers.constant(config.temperature)), 0.0125);
+  const bilinear = scope.parameter(
+    'alignment.bilinear',
+    [config.width, config.width],
+    initialisers.xavierNormal(config.width, config.width),
+  );
+  const temperature = ops.maximum(
+    scope.parameter('alignment.temperature', [], initialisers.constant(config.temperature)),
+    0.0125,
+  );
   const inverse = div(1, temperature);
   const pairQuery = scope.input('pairQuery', [sizes.pairs], 'int32');
   const pairItem = scope.input('pairItem', [sizes.pairs], 'int32');
   const weight = reshape(scope.input('pairWeight', [sizes.pairs]), [sizes.pairs, 1]);
 
   // -log( e^(s+/tau) / sum ) over the pairs, in one direction
-  const direction = (mapped: Tensor, negatives: Tensor, counts: Tensor, pairAnchor: Tensor, partners: Tensor): Tensor => {
+  const direction = (
+    mapped: Tensor,
+    negatives: Tensor,
+    counts: Tensor,
+    pairAnchor: Tensor,
+    partners: Tensor,
+  ): Tensor => {
     const similarity = ops.tanh(matmul(mapped, negatives, { transposeB: true })); // (anchors, negatives)
     const powers = ops.exp(mul(similarity, inverse));
     const sums = ops.gather(matmul(powers, reshape(counts, [counts.shape[0] as number, 1])), pairAnchor); // (P,1)
@@ -317,11 +415,23 @@ function alignmentLoss(scope: Scope, config: SesrecConfig, sizes: BatchSizes, it
     return nn.scalar(sum(mul(weight, sub(ops.log(denominator), scaled))));
   };
   const queryToItem = direction(
-    nn.project(anchorQueries, bilinear), negativeItems, scope.input('negativeItemCount', [sizes.negativeItems]), pairQuery, ops.gather(anchorItems, pairItem));
+    nn.project(anchorQueries, bilinear),
+    negativeItems,
+    scope.input('negativeItemCount', [sizes.negativeItems]),
+    pairQuery,
+    ops.gather(anchorItems, pairItem),
+  );
   // s(q,i) has the item on the right of W_A; the official code puts it on the left when items look for queries (row 12)
-  const mappedItems = config.transposedItemToQuery ? nn.project(anchorItems, bilinear) : nn.linear(anchorItems, bilinear);
+  const mappedItems = config.transposedItemToQuery
+    ? nn.project(anchorItems, bilinear)
+    : nn.linear(anchorItems, bilinear);
   const itemToQuery = direction(
-    mappedItems, negativeQueries, scope.input('negativeQueryCount', [sizes.negativeQueries]), pairItem, ops.gather(anchorQueries, pairQuery));
+    mappedItems,
+    negativeQueries,
+    scope.input('negativeQueryCount', [sizes.negativeQueries]),
+    pairItem,
+    ops.gather(anchorQueries, pairQuery),
+  );
   return mul(add(queryToItem, itemToQuery), 0.5);
 }
 
@@ -335,7 +445,10 @@ function contrastLoss(config: SesrecConfig, { feed, search, masks, split }: User
     const distance = (mask: Tensor): Tensor => nn.norm(add(sub(anchor, nn.maskedMean(history, mask)), 1e-6));
     return ops.relu(add(sub(distance(interests.similar), distance(interests.dissimilar)), config.margin)); // Eq. 15, (B)
   };
-  const both = add(triplet(feed, split.feed.attention, masks.feed), triplet(search, split.search.attention, masks.search)); // Eq. 16
+  const both = add(
+    triplet(feed, split.feed.attention, masks.feed),
+    triplet(search, split.search.attention, masks.search),
+  ); // Eq. 16
   const counts = reshape(split.hasBoth, [both.shape[0] as number]);
   return nn.scalar(div(sum(mul(both, counts)), ops.maximum(sum(counts), 1)));
 }

@@ -23,7 +23,9 @@ type Gradients = readonly (Tensor | null)[];
 function unbroadcast(gradient: Tensor, shape: Shape): Tensor {
   if (sameShape(gradient.shape, shape)) return gradient;
   const lead = gradient.shape.length - shape.length;
-  const axes = gradient.shape.flatMap((size, axis) => (axis < lead || (shape[axis - lead] === 1 && size !== 1) ? [axis] : []));
+  const axes = gradient.shape.flatMap((size, axis) =>
+    axis < lead || (shape[axis - lead] === 1 && size !== 1) ? [axis] : [],
+  );
   return reshape(sum(gradient, axes), shape);
 }
 
@@ -38,7 +40,9 @@ function binary(rule: (step: { a: Tensor; b: Tensor; output: Tensor; upstream: T
 
 /** A rule for one operand, elementwise. */
 function unary(rule: (step: { x: Tensor; y: Tensor; upstream: Tensor }) => Tensor) {
-  return (_: unknown, { output, inputs, upstream }: Step): Gradients => [rule({ x: inputs[0] as Tensor, y: output, upstream })];
+  return (_: unknown, { output, inputs, upstream }: Step): Gradients => [
+    rule({ x: inputs[0] as Tensor, y: output, upstream }),
+  ];
 }
 
 const none = (_: unknown, { inputs }: Step): Gradients => inputs.map(() => null);
@@ -69,10 +73,19 @@ const gradientRules: ops.RuleTable<Step, Gradients> = {
   sigmoid: unary(({ y, upstream }) => mul(upstream, mul(y, sub(1, y)))),
   relu: unary(({ x, upstream }) => mul(upstream, ops.greater(x, 0))),
   softplus: unary(({ x, upstream }) => mul(upstream, ops.sigmoid(x))),
-  leakyRelu: (op, { inputs, upstream }) => [mul(upstream, add(mul(ops.greater(first(inputs), 0), 1 - op.slope), op.slope))],
-  reshape: (_, { inputs, upstream }) => [first(inputs).dtype === 'int32' ? null : reshape(upstream, first(inputs).shape)],
+  leakyRelu: (op, { inputs, upstream }) => [
+    mul(upstream, add(mul(ops.greater(first(inputs), 0), 1 - op.slope), op.slope)),
+  ],
+  reshape: (_, { inputs, upstream }) => [
+    first(inputs).dtype === 'int32' ? null : reshape(upstream, first(inputs).shape),
+  ],
   broadcast: (_, { inputs, upstream }) => [unbroadcast(upstream, first(inputs).shape)],
-  transpose: (op, { upstream }) => [ops.transpose(upstream, op.permutation.map((__, axis) => op.permutation.indexOf(axis)))],
+  transpose: (op, { upstream }) => [
+    ops.transpose(
+      upstream,
+      op.permutation.map((__, axis) => op.permutation.indexOf(axis)),
+    ),
+  ],
   concat: (op, { inputs, upstream }) => {
     let start = 0;
     return inputs.map((part) => {
@@ -82,8 +95,12 @@ const gradientRules: ops.RuleTable<Step, Gradients> = {
       return gradient;
     });
   },
-  slice: (op, { inputs, upstream }) => [ops.pad(upstream, op.axis, op.start, (first(inputs).shape[op.axis] as number) - op.end)],
-  pad: (op, { inputs, upstream }) => [ops.slice(upstream, op.axis, op.before, op.before + (first(inputs).shape[op.axis] as number))],
+  slice: (op, { inputs, upstream }) => [
+    ops.pad(upstream, op.axis, op.start, (first(inputs).shape[op.axis] as number) - op.end),
+  ],
+  pad: (op, { inputs, upstream }) => [
+    ops.slice(upstream, op.axis, op.before, op.before + (first(inputs).shape[op.axis] as number)),
+  ],
   sum: (_, { inputs, upstream }) => [ops.broadcast(upstream, first(inputs).shape)],
   matmul: ({ transposeA, transposeB }, { inputs, upstream }) => {
     const [a, b] = inputs as [Tensor, Tensor];
@@ -105,7 +122,11 @@ const gradientRules: ops.RuleTable<Step, Gradients> = {
     const normalised = mul(sub(x, ops.layerNormMean(output)), inverse);
     const scaled = mul(upstream, scale);
     const centred = sub(sub(scaled, mean(scaled)), mul(normalised, mean(mul(scaled, normalised))));
-    return [mul(centred, inverse), unbroadcast(mul(upstream, normalised), scale.shape), unbroadcast(upstream, scale.shape)];
+    return [
+      mul(centred, inverse),
+      unbroadcast(mul(upstream, normalised), scale.shape),
+      unbroadcast(upstream, scale.shape),
+    ];
   },
   layerNormMean: none,
   layerNormInverseDeviation: none,
@@ -113,7 +134,11 @@ const gradientRules: ops.RuleTable<Step, Gradients> = {
     const [table, indices] = inputs as [Tensor, Tensor];
     const rows = table.shape[0] as number;
     const count = indices.shape.reduce((product, size) => product * size, 1);
-    const flat = ops.scatterAdd(reshape(indices, [count]), reshape(upstream, [count, upstreamWidth(table.shape)]), rows);
+    const flat = ops.scatterAdd(
+      reshape(indices, [count]),
+      reshape(upstream, [count, upstreamWidth(table.shape)]),
+      rows,
+    );
     return [reshape(flat, table.shape), null];
   },
   scatterAdd: (_, { inputs, upstream }) => [null, ops.gather(upstream, first(inputs))],
@@ -126,12 +151,16 @@ const upstreamWidth = (tableShape: Shape): number => tableShape.slice(1).reduce(
  * depend on gets zeros.
  */
 export function gradients(loss: Tensor, by: readonly Tensor[]): Tensor[] {
-  assert(loss.shape.every((size) => size === 1), `a loss is a scalar, not [${loss.shape}]`);
+  assert(
+    loss.shape.every((size) => size === 1),
+    `a loss is a scalar, not [${loss.shape}]`,
+  );
   const order = topologicalOrder([loss]);
   // Only what leads from a wanted tensor to the loss needs a gradient.
   const wanted = new Set(by);
   const leads = new Set<Tensor>();
-  for (const tensor of order) if (wanted.has(tensor) || tensor.inputs.some((source) => leads.has(source))) leads.add(tensor);
+  for (const tensor of order)
+    if (wanted.has(tensor) || tensor.inputs.some((source) => leads.has(source))) leads.add(tensor);
 
   const total = new Map<Tensor, Tensor>([[loss, ops.broadcast(ops.constant(1), loss.shape)]]);
   for (const tensor of order.toReversed()) {
@@ -141,7 +170,10 @@ export function gradients(loss: Tensor, by: readonly Tensor[]): Tensor[] {
     rules.forEach((gradient, position) => {
       const source = tensor.inputs[position] as Tensor;
       if (!gradient || !leads.has(source)) return;
-      assert(sameShape(gradient.shape, source.shape), `gradient of ${tensor.op.name} has shape [${gradient.shape}], not [${source.shape}]`);
+      assert(
+        sameShape(gradient.shape, source.shape),
+        `gradient of ${tensor.op.name} has shape [${gradient.shape}], not [${source.shape}]`,
+      );
       const sofar = total.get(source);
       total.set(source, sofar ? add(sofar, gradient) : gradient);
     });

@@ -17,7 +17,10 @@ export function mean(x: Tensor, axes: readonly number[] = x.shape.map((_, axis) 
 
 /** The sum over some axes, which are dropped. */
 export function sumOut(x: Tensor, axes: readonly number[]): Tensor {
-  return reshape(sum(x, axes), x.shape.filter((_, axis) => !axes.includes(axis)));
+  return reshape(
+    sum(x, axes),
+    x.shape.filter((_, axis) => !axes.includes(axis)),
+  );
 }
 
 /** x W^T + b over the last axis. x: (…, in); weight: (out, in), as PyTorch keeps it; bias: (out) or none. Result (…, out). */
@@ -33,7 +36,10 @@ export function linear(x: Tensor, weight: Tensor, bias: Tensor | null = null): T
 export function project(x: Tensor, matrix: Tensor): Tensor {
   const [inner, out] = matrix.shape as [number, number];
   const lead = x.shape.slice(0, -1);
-  return reshape(matmul(reshape(x, [lead.reduce((product, size) => product * size, 1), inner]), matrix), [...lead, out]);
+  return reshape(matmul(reshape(x, [lead.reduce((product, size) => product * size, 1), inner]), matrix), [
+    ...lead,
+    out,
+  ]);
 }
 
 /**

@@ -30,7 +30,12 @@ class Builder {
   readonly nodes: OnnxNode[] = [];
   readonly initialisers = new Map<string, { dtype: number; shape: Shape; bytes: Uint8Array }>();
 
-  node(type: string, inputs: readonly string[], output: string | readonly string[], attributes: OnnxNode['attributes'] = {}): void {
+  node(
+    type: string,
+    inputs: readonly string[],
+    output: string | readonly string[],
+    attributes: OnnxNode['attributes'] = {},
+  ): void {
     this.nodes.push({ type, inputs, outputs: typeof output === 'string' ? [output] : output, attributes });
   }
 
@@ -57,17 +62,28 @@ interface Lowering {
   readonly output: string;
 }
 
-const direct = (type: string) => (_: unknown, { builder, inputs, output }: Lowering): void => builder.node(type, inputs, output);
-const comparison = (type: string) => (_: unknown, { builder, inputs, output }: Lowering): void => {
-  builder.node(type, inputs, `${output}.boolean`);
-  builder.node('Cast', [`${output}.boolean`], output, { to: FLOAT });
-};
+const direct =
+  (type: string) =>
+  (_: unknown, { builder, inputs, output }: Lowering): void =>
+    builder.node(type, inputs, output);
+const comparison =
+  (type: string) =>
+  (_: unknown, { builder, inputs, output }: Lowering): void => {
+    builder.node(type, inputs, `${output}.boolean`);
+    builder.node('Cast', [`${output}.boolean`], output, { to: FLOAT });
+  };
 const nothing = (): void => {};
 /** A by-product of a layer norm is a further output of its ONNX node; only the name is passed on. */
-const layerNormOutput = (suffix: string) => (_: unknown, { builder, inputs, output }: Lowering): void =>
-  builder.node('Identity', [`${inputs[0]}${suffix}`], output);
+const layerNormOutput =
+  (suffix: string) =>
+  (_: unknown, { builder, inputs, output }: Lowering): void =>
+    builder.node('Identity', [`${inputs[0]}${suffix}`], output);
 
-const swapLastTwo = (rank: number): number[] => [...Array.from({ length: rank - 2 }, (_, axis) => axis), rank - 1, rank - 2];
+const swapLastTwo = (rank: number): number[] => [
+  ...Array.from({ length: rank - 2 }, (_, axis) => axis),
+  rank - 1,
+  rank - 2,
+];
 
 const loweringRules: RuleTable<Lowering, void> = {
   input: nothing,
@@ -88,18 +104,30 @@ const loweringRules: RuleTable<Lowering, void> = {
   relu: direct('Relu'),
   // log(1 + e^x) = max(x, 0) - log sigmoid(|x|): ONNX Runtime's Softplus does the same, without overflow
   softplus: direct('Softplus'),
-  leakyRelu: (op, { builder, inputs, output }) => builder.node('LeakyRelu', inputs, output, { alpha: { float: op.slope } }),
-  reshape: (op, { builder, inputs, output }) => builder.node('Reshape', [...inputs, builder.integers(op.shape)], output),
-  broadcast: (op, { builder, inputs, output }) => builder.node('Expand', [...inputs, builder.integers(op.shape)], output),
+  leakyRelu: (op, { builder, inputs, output }) =>
+    builder.node('LeakyRelu', inputs, output, { alpha: { float: op.slope } }),
+  reshape: (op, { builder, inputs, output }) =>
+    builder.node('Reshape', [...inputs, builder.integers(op.shape)], output),
+  broadcast: (op, { builder, inputs, output }) =>
+    builder.node('Expand', [...inputs, builder.integers(op.shape)], output),
   transpose: (op, { builder, inputs, output }) => builder.node('Transpose', inputs, output, { perm: op.permutation }),
   concat: (op, { builder, inputs, output }) => builder.node('Concat', inputs, output, { axis: op.axis }),
   slice: (op, { builder, inputs, output }) =>
-    builder.node('Slice', [...inputs, builder.integers([op.start]), builder.integers([op.end]), builder.integers([op.axis])], output),
+    builder.node(
+      'Slice',
+      [...inputs, builder.integers([op.start]), builder.integers([op.end]), builder.integers([op.axis])],
+      output,
+    ),
   pad: (op, { builder, tensor, inputs, output }) => {
     const zeros = tensor.shape.map(() => 0);
-    builder.node('Pad', [...inputs, builder.integers([...zeros.with(op.axis, op.before), ...zeros.with(op.axis, op.after)])], output);
+    builder.node(
+      'Pad',
+      [...inputs, builder.integers([...zeros.with(op.axis, op.before), ...zeros.with(op.axis, op.after)])],
+      output,
+    );
   },
-  sum: (op, { builder, inputs, output }) => builder.node('ReduceSum', [...inputs, builder.integers(op.axes)], output, { keepdims: 1 }),
+  sum: (op, { builder, inputs, output }) =>
+    builder.node('ReduceSum', [...inputs, builder.integers(op.axes)], output, { keepdims: 1 }),
   matmul: (op, { builder, tensor, inputs, output }) => {
     const rank = tensor.shape.length;
     if (rank === 2) {
@@ -117,7 +145,10 @@ const loweringRules: RuleTable<Lowering, void> = {
   },
   softmax: (_, { builder, inputs, output }) => builder.node('Softmax', inputs, output, { axis: -1 }),
   layerNorm: (op, { builder, inputs, output }) =>
-    builder.node('LayerNormalization', inputs, [output, `${output}.mean`, `${output}.inverse`], { axis: -1, epsilon: { float: op.epsilon } }),
+    builder.node('LayerNormalization', inputs, [output, `${output}.mean`, `${output}.inverse`], {
+      axis: -1,
+      epsilon: { float: op.epsilon },
+    }),
   layerNormMean: layerNormOutput('.mean'),
   layerNormInverseDeviation: layerNormOutput('.inverse'),
   gather: (_, { builder, inputs, output }) => builder.node('Gather', inputs, output, { axis: 0 }),
@@ -127,8 +158,15 @@ const loweringRules: RuleTable<Lowering, void> = {
     builder.node('Unsqueeze', [indices, builder.integers([1])], `${output}.column`);
     // The number of updates is taken from the indices themselves: Expand broadcasts (n,1) with (1,width).
     builder.node('Expand', [`${output}.column`, builder.integers([1, width])], `${output}.indices`);
-    builder.node('Expand', [builder.constant(Float32Array.of(0), []), builder.integers([op.rows, width])], `${output}.zeros`);
-    builder.node('ScatterElements', [`${output}.zeros`, `${output}.indices`, updates], output, { axis: 0, reduction: 'add' });
+    builder.node(
+      'Expand',
+      [builder.constant(Float32Array.of(0), []), builder.integers([op.rows, width])],
+      `${output}.zeros`,
+    );
+    builder.node('ScatterElements', [`${output}.zeros`, `${output}.indices`, updates], output, {
+      axis: 0,
+      reduction: 'add',
+    });
   },
 };
 
@@ -156,13 +194,19 @@ export function toOnnx(outputs: Readonly<Record<string, Tensor>>): OnnxModel {
     if (op.name === 'input') {
       name = op.key;
       const known = inputs.get(name);
-      if (known && (known.dtype !== dtype || known.shape.join() !== shape.join())) throw new Error(`internal error: input ${name} has two shapes`);
+      if (known && (known.dtype !== dtype || known.shape.join() !== shape.join()))
+        throw new Error(`internal error: input ${name} has two shapes`);
       inputs.set(name, { key: name, shape, dtype });
     } else if (op.name === 'constant') {
       name = builder.constant(Float32Array.from(op.data), shape);
     }
     names.set(tensor, name);
-    applyRule(loweringRules, op, { builder, tensor, output: name, inputs: tensor.inputs.map((source) => names.get(source) as string) });
+    applyRule(loweringRules, op, {
+      builder,
+      tensor,
+      output: name,
+      inputs: tensor.inputs.map((source) => names.get(source) as string),
+    });
   }
   const results = Object.entries(outputs).map(([key, tensor]) => {
     builder.node('Identity', [names.get(tensor) as string], key);
@@ -172,7 +216,11 @@ export function toOnnx(outputs: Readonly<Record<string, Tensor>>): OnnxModel {
 }
 
 /** Serialises to protocol buffers. The numbers are the field numbers of onnx.proto. */
-function encode(builder: Builder, inputs: readonly InputDescription[], outputs: readonly InputDescription[]): Uint8Array {
+function encode(
+  builder: Builder,
+  inputs: readonly InputDescription[],
+  outputs: readonly InputDescription[],
+): Uint8Array {
   const message = <T>(pbf: PbfWriter, field: number, value: T, write: (value: T, pbf: PbfWriter) => void): void =>
     pbf.writeMessage(field, write, value);
 
@@ -182,9 +230,11 @@ function encode(builder: Builder, inputs: readonly InputDescription[], outputs: 
       message(type, 1, value, (___, tensorType) => {
         tensorType.writeVarintField(1, dataTypeCode[value.dtype]);
         message(tensorType, 2, value, (____, shape) => {
-          for (const size of value.shape) message(shape, 1, size, (dimension, inner) => inner.writeVarintField(1, dimension));
+          for (const size of value.shape)
+            message(shape, 1, size, (dimension, inner) => inner.writeVarintField(1, dimension));
         });
-      }));
+      }),
+    );
   };
   const writeAttribute = ([name, value]: [string, Attribute], pbf: PbfWriter): void => {
     pbf.writeStringField(1, name);

@@ -36,7 +36,9 @@ export type OpName = Op['name'];
 /** The member of the union with a given name. */
 export type OpNamed<Name extends OpName> = Op & { readonly name: Name };
 /** One rule per operation: a forgotten one does not compile. */
-export type RuleTable<Argument, Result> = { readonly [Name in OpName]: (op: OpNamed<Name>, argument: Argument) => Result };
+export type RuleTable<Argument, Result> = {
+  readonly [Name in OpName]: (op: OpNamed<Name>, argument: Argument) => Result;
+};
 
 /** The shape that two shapes broadcast to. */
 export function broadcastShape(a: Shape, b: Shape): Shape {
@@ -57,7 +59,8 @@ const input = (inputs: readonly Shape[], position: number): Shape => {
 const elementwise = (_: unknown, inputs: readonly Shape[]): Shape => inputs.reduce(broadcastShape);
 const sameAsFirst = (_: unknown, inputs: readonly Shape[]): Shape => input(inputs, 0);
 const statisticsOfLastAxis = (_: unknown, inputs: readonly Shape[]): Shape => [...input(inputs, 0).slice(0, -1), 1];
-const withAxis = (shape: Shape, axis: number, size: number): Shape => shape.map((old, at) => (at === axis ? size : old));
+const withAxis = (shape: Shape, axis: number, size: number): Shape =>
+  shape.map((old, at) => (at === axis ? size : old));
 
 const shapeRules: RuleTable<readonly Shape[], Shape> = {
   input: (op) => op.shape,
@@ -84,36 +87,63 @@ const shapeRules: RuleTable<readonly Shape[], Shape> = {
     return op.shape;
   },
   broadcast: (op, inputs) => {
-    assert(sameShape(broadcastShape(input(inputs, 0), op.shape), op.shape), `cannot broadcast [${inputs[0]}] to [${op.shape}]`);
+    assert(
+      sameShape(broadcastShape(input(inputs, 0), op.shape), op.shape),
+      `cannot broadcast [${inputs[0]}] to [${op.shape}]`,
+    );
     return op.shape;
   },
   transpose: (op, inputs) => {
     const shape = input(inputs, 0);
-    assert(sameShape(op.permutation.toSorted((a, b) => a - b), shape.map((_, axis) => axis)), `[${op.permutation}] does not permute the axes of [${shape}]`);
+    assert(
+      sameShape(
+        op.permutation.toSorted((a, b) => a - b),
+        shape.map((_, axis) => axis),
+      ),
+      `[${op.permutation}] does not permute the axes of [${shape}]`,
+    );
     return op.permutation.map((axis) => shape[axis] as number);
   },
   concat: (op, inputs) => {
     const first = input(inputs, 0);
-    for (const shape of inputs) assert(sameShape(withAxis(shape, op.axis, 0), withAxis(first, op.axis, 0)), `cannot concatenate [${first}] and [${shape}] on axis ${op.axis}`);
-    return withAxis(first, op.axis, inputs.reduce((total, shape) => total + (shape[op.axis] as number), 0));
+    for (const shape of inputs)
+      assert(
+        sameShape(withAxis(shape, op.axis, 0), withAxis(first, op.axis, 0)),
+        `cannot concatenate [${first}] and [${shape}] on axis ${op.axis}`,
+      );
+    return withAxis(
+      first,
+      op.axis,
+      inputs.reduce((total, shape) => total + (shape[op.axis] as number), 0),
+    );
   },
   slice: (op, inputs) => {
     const shape = input(inputs, 0);
-    assert(op.start >= 0 && op.start < op.end && op.end <= (shape[op.axis] as number), `slice ${op.start}:${op.end} is outside axis ${op.axis} of [${shape}]`);
+    assert(
+      op.start >= 0 && op.start < op.end && op.end <= (shape[op.axis] as number),
+      `slice ${op.start}:${op.end} is outside axis ${op.axis} of [${shape}]`,
+    );
     return withAxis(shape, op.axis, op.end - op.start);
   },
-  pad: (op, inputs) => withAxis(input(inputs, 0), op.axis, op.before + (input(inputs, 0)[op.axis] as number) + op.after),
+  pad: (op, inputs) =>
+    withAxis(input(inputs, 0), op.axis, op.before + (input(inputs, 0)[op.axis] as number) + op.after),
   sum: (op, inputs) => input(inputs, 0).map((size, axis) => (op.axes.includes(axis) ? 1 : size)),
   matmul: (op, inputs) => {
     const [a, b] = [input(inputs, 0), input(inputs, 1)];
     const [rows, innerA] = op.transposeA ? [a.at(-1), a.at(-2)] : [a.at(-2), a.at(-1)];
     const [innerB, columns] = op.transposeB ? [b.at(-1), b.at(-2)] : [b.at(-2), b.at(-1)];
-    assert(a.length >= 2 && innerA === innerB && sameShape(a.slice(0, -2), b.slice(0, -2)), `cannot multiply [${a}] and [${b}] (transposed: ${op.transposeA}, ${op.transposeB})`);
+    assert(
+      a.length >= 2 && innerA === innerB && sameShape(a.slice(0, -2), b.slice(0, -2)),
+      `cannot multiply [${a}] and [${b}] (transposed: ${op.transposeA}, ${op.transposeB})`,
+    );
     return [...a.slice(0, -2), rows as number, columns as number];
   },
   layerNorm: (_, inputs) => {
     const [x, scale, shift] = [input(inputs, 0), input(inputs, 1), input(inputs, 2)];
-    assert(sameShape(scale, x.slice(-1)) && sameShape(shift, x.slice(-1)), `layer norm of [${x}] with scale [${scale}]`);
+    assert(
+      sameShape(scale, x.slice(-1)) && sameShape(shift, x.slice(-1)),
+      `layer norm of [${x}] with scale [${scale}]`,
+    );
     return x;
   },
   layerNormMean: statisticsOfLastAxis,
@@ -121,7 +151,10 @@ const shapeRules: RuleTable<readonly Shape[], Shape> = {
   gather: (_, inputs) => [...input(inputs, 1), ...input(inputs, 0).slice(1)],
   scatterAdd: (op, inputs) => {
     const [indices, updates] = [input(inputs, 0), input(inputs, 1)];
-    assert(indices.length === 1 && updates.length === 2 && indices[0] === updates[0], `scatterAdd of [${updates}] at [${indices}]`);
+    assert(
+      indices.length === 1 && updates.length === 2 && indices[0] === updates[0],
+      `scatterAdd of [${updates}] at [${indices}]`,
+    );
     return [op.rows, updates[1] as number];
   },
 };
@@ -132,11 +165,18 @@ export function applyRule<Argument, Result>(rules: RuleTable<Argument, Result>, 
 }
 
 function make(op: Op, ...inputs: readonly Tensor[]): Tensor {
-  const shape = applyRule(shapeRules, op, inputs.map((tensor) => tensor.shape));
+  const shape = applyRule(
+    shapeRules,
+    op,
+    inputs.map((tensor) => tensor.shape),
+  );
   const layoutOnly = op.name === 'reshape';
   inputs.forEach((tensor, position) => {
     const wantsIndices = (op.name === 'gather' && position === 1) || (op.name === 'scatterAdd' && position === 0);
-    assert(layoutOnly || (tensor.dtype === 'int32') === wantsIndices, `${op.name} does not take ${tensor.dtype} as input ${position}`);
+    assert(
+      layoutOnly || (tensor.dtype === 'int32') === wantsIndices,
+      `${op.name} does not take ${tensor.dtype} as input ${position}`,
+    );
   });
   const dtype = op.name === 'input' ? op.dtype : layoutOnly ? (inputs[0] as Tensor).dtype : 'float32';
   return { op, inputs, shape, dtype };
@@ -148,7 +188,10 @@ export function placeholder(key: string, shape: Shape, dtype: DataType = 'float3
 }
 
 /** A scalar, or a small tensor, that never changes. */
-export function constant(value: number | readonly number[], shape: Shape = typeof value === 'number' ? [] : [value.length]): Tensor {
+export function constant(
+  value: number | readonly number[],
+  shape: Shape = typeof value === 'number' ? [] : [value.length],
+): Tensor {
   const data = typeof value === 'number' ? [value] : value;
   assert(data.length === sizeOf(shape), `${data.length} values do not fill [${shape}]`);
   return make({ name: 'constant', data, shape });
@@ -170,7 +213,10 @@ function binary(name: 'add' | 'sub' | 'mul' | 'div' | 'maximum' | 'greater' | 'g
     return make({ name }, lean, unexpanded(right, lean));
   };
 }
-const unary = (name: 'neg' | 'exp' | 'log' | 'sqrt' | 'tanh' | 'sigmoid' | 'relu' | 'softplus') => (x: Tensor): Tensor => make({ name }, x);
+const unary =
+  (name: 'neg' | 'exp' | 'log' | 'sqrt' | 'tanh' | 'sigmoid' | 'relu' | 'softplus') =>
+  (x: Tensor): Tensor =>
+    make({ name }, x);
 
 export const add = binary('add');
 export const sub = binary('sub');

@@ -17,7 +17,8 @@ async function answer(request: Request): Promise<Pick<Answer, 'outputs'>> {
     case 'compile': {
       // asked for a provider that it was not built with, ONNX Runtime warns and quietly takes the next one
       const built = ort.listSupportedBackends().map(({ name }) => name);
-      if (request.device !== 'cpu' && !built.includes(request.device)) throw new Error(`it was built with ${built.join(', ')}`);
+      if (request.device !== 'cpu' && !built.includes(request.device))
+        throw new Error(`it was built with ${built.join(', ')}`);
       const session = await ort.InferenceSession.create(request.model, {
         executionProviders: request.device === 'cpu' ? ['cpu'] : [request.device, 'cpu'],
         intraOpNumThreads: request.threads,
@@ -36,7 +37,8 @@ async function answer(request: Request): Promise<Pick<Answer, 'outputs'>> {
       const feeds: Record<string, ort.Tensor> = {};
       for (const [key, data] of Object.entries(request.inputs)) {
         const shape = found.shapes.get(key) ?? [];
-        feeds[key] = data instanceof Int32Array ? new ort.Tensor('int32', data, shape) : new ort.Tensor('float32', data, shape);
+        feeds[key] =
+          data instanceof Int32Array ? new ort.Tensor('int32', data, shape) : new ort.Tensor('float32', data, shape);
       }
       const results = await found.session.run(feeds);
       const outputs: Record<string, NumberArray> = {};

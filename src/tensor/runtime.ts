@@ -50,7 +50,10 @@ export interface Program {
    * Runs once. Every input must be given, with as many entries as its shape has.
    * @param transfer buffers that are handed over instead of copied; they are empty afterwards
    */
-  run(inputs: Readonly<Record<string, NumberArray>>, transfer?: readonly ArrayBuffer[]): Promise<Record<string, Float32Array>>;
+  run(
+    inputs: Readonly<Record<string, NumberArray>>,
+    transfer?: readonly ArrayBuffer[],
+  ): Promise<Record<string, Float32Array>>;
   /** Frees the memory. */
   dispose(): Promise<void>;
 }
@@ -65,7 +68,8 @@ export class Runtime {
   #failure: Error | null = null;
 
   constructor({ threads = availableParallelism(), device = 'cpu', profile }: RuntimeOptions = {}) {
-    if (!Number.isInteger(threads) || threads < 1) throw new UserError(`threads must be a whole number from 1, not ${threads}`);
+    if (!Number.isInteger(threads) || threads < 1)
+      throw new UserError(`threads must be a whole number from 1, not ${threads}`);
     this.#options = { threads, device, profile: profile ?? null };
     this.#worker = new Worker(new URL('runtime-worker.js', import.meta.url), { execArgv: [] }); // options like --eval are not for it
     this.#worker.on('message', (answer: Answer) => {
@@ -101,11 +105,20 @@ export class Runtime {
   async compileModel(model: OnnxModel): Promise<Program> {
     const program = this.#nextProgram++;
     try {
-      await this.#ask({ id: this.#nextId++, program, kind: 'compile', model: model.bytes, inputs: model.inputs, ...this.#options });
+      await this.#ask({
+        id: this.#nextId++,
+        program,
+        kind: 'compile',
+        model: model.bytes,
+        inputs: model.inputs,
+        ...this.#options,
+      });
     } catch (error) {
       if (this.#options.device === 'cpu') throw error;
       const reason = error instanceof Error ? error.message : String(error);
-      throw new UserError(`ONNX Runtime cannot use --device ${this.#options.device} here: ${reason.split('\n')[0]}`, { cause: error });
+      throw new UserError(`ONNX Runtime cannot use --device ${this.#options.device} here: ${reason.split('\n')[0]}`, {
+        cause: error,
+      });
     }
     return {
       inputs: model.inputs,
@@ -113,7 +126,10 @@ export class Runtime {
         for (const { key, shape, dtype } of model.inputs) {
           const data = inputs[key];
           assert(data, `input ${key} is missing`);
-          assert(data.length === sizeOf(shape), `input ${key} has ${data.length} entries, its shape [${shape}] has ${sizeOf(shape)}`);
+          assert(
+            data.length === sizeOf(shape),
+            `input ${key} has ${data.length} entries, its shape [${shape}] has ${sizeOf(shape)}`,
+          );
           assert((dtype === 'int32') === data instanceof Int32Array, `input ${key} must be ${dtype}`);
         }
         const answer = await this.#ask({ id: this.#nextId++, program, kind: 'run', inputs }, transfer);

@@ -6,9 +6,30 @@
  * state ends with the same weights, bit for bit, as one that was not.
  */
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { InterruptedError, Random, UserError, at, isEither, isNumber, isOneOf, isRecordOf, isWhole, range } from '../base/index.js';
+import {
+  InterruptedError,
+  Random,
+  UserError,
+  at,
+  isEither,
+  isNumber,
+  isOneOf,
+  isRecordOf,
+  isWhole,
+  range,
+} from '../base/index.js';
 import type { Dataset } from '../data/index.js';
-import { AlignmentSampler, type Batch, BatchAssembler, type BatchSizes, NegativeSampler, catalogueOf, gatherRows, trainingCases, trainingQueries } from '../features/index.js';
+import {
+  AlignmentSampler,
+  type Batch,
+  BatchAssembler,
+  type BatchSizes,
+  NegativeSampler,
+  catalogueOf,
+  gatherRows,
+  trainingCases,
+  trainingQueries,
+} from '../features/index.js';
 import type { SesrecConfig } from '../model/index.js';
 import type { LossParts, Stepper } from './step.js';
 
@@ -54,9 +75,34 @@ export interface Validation {
 }
 
 export type FitEvent =
-  | { readonly kind: 'step'; readonly epoch: number; readonly step: number; readonly steps: number; readonly losses: LossParts; readonly rowsPerSecond: number; readonly stepMilliseconds: number; readonly secondsLeft: number }
-  | { readonly kind: 'epoch'; readonly epoch: number; readonly losses: LossParts; readonly validation: Validation; readonly learningRate: number; readonly improved: boolean; readonly trainingSeconds: number; readonly validationSeconds: number; readonly stepMilliseconds: number; readonly graphShare: number }
-  | { readonly kind: 'end'; readonly epochs: number; readonly best: NonNullable<FitState['best']>; readonly reason: string };
+  | {
+      readonly kind: 'step';
+      readonly epoch: number;
+      readonly step: number;
+      readonly steps: number;
+      readonly losses: LossParts;
+      readonly rowsPerSecond: number;
+      readonly stepMilliseconds: number;
+      readonly secondsLeft: number;
+    }
+  | {
+      readonly kind: 'epoch';
+      readonly epoch: number;
+      readonly losses: LossParts;
+      readonly validation: Validation;
+      readonly learningRate: number;
+      readonly improved: boolean;
+      readonly trainingSeconds: number;
+      readonly validationSeconds: number;
+      readonly stepMilliseconds: number;
+      readonly graphShare: number;
+    }
+  | {
+      readonly kind: 'end';
+      readonly epochs: number;
+      readonly best: NonNullable<FitState['best']>;
+      readonly reason: string;
+    };
 
 export interface FitHooks {
   /** Called after every epoch. */
@@ -72,14 +118,23 @@ export interface FitHooks {
 const isSize = isEither(isOneOf(undefined), isWhole(0, 2 ** 24));
 /** What a state read from a file must be; the type tells the meaning. */
 export const fitStateRule = isRecordOf({
-  epoch: isWhole(0), step: isWhole(0), optimizerSteps: isWhole(0),
+  epoch: isWhole(0),
+  step: isWhole(0),
+  optimizerSteps: isWhole(0),
   learningRate: isNumber('a number from 0', (value) => value >= 0),
   sums: isRecordOf({ loss: isNumber(), prediction: isNumber(), alignment: isNumber(), contrast: isNumber() }),
   best: isEither(isOneOf(null), isRecordOf({ epoch: isWhole(1), score: isNumber() })),
-  scheduleWaits: isWhole(0), stopWaits: isWhole(0),
+  scheduleWaits: isWhole(0),
+  stopWaits: isWhole(0),
   reached: isRecordOf({
-    items: isSize, queries: isSize, words: isSize, pairs: isSize,
-    anchorQueries: isSize, anchorItems: isSize, negativeItems: isSize, negativeQueries: isSize,
+    items: isSize,
+    queries: isSize,
+    words: isSize,
+    pairs: isSize,
+    anchorQueries: isSize,
+    anchorItems: isSize,
+    negativeItems: isSize,
+    negativeQueries: isSize,
   }),
 });
 
@@ -92,7 +147,17 @@ const mapLosses = (losses: LossParts, other: LossParts, rule: (a: number, b: num
 });
 
 export function initialState(options: FitOptions): FitState {
-  return { epoch: 0, step: 0, optimizerSteps: 0, learningRate: options.learningRate, sums: noLosses, best: null, scheduleWaits: 0, stopWaits: 0, reached: {} };
+  return {
+    epoch: 0,
+    step: 0,
+    optimizerSteps: 0,
+    learningRate: options.learningRate,
+    sums: noLosses,
+    best: null,
+    scheduleWaits: 0,
+    stopWaits: 0,
+    reached: {},
+  };
 }
 
 /** Improvement as PyTorch's ReduceLROnPlateau (mode max, relative threshold 1e-4) sees it. */
@@ -102,12 +167,23 @@ const improves = (score: number, best: FitState['best']): boolean => best === nu
  * Trains until the epochs are done or validation has stopped improving. Interrupted, it saves and throws
  * `InterruptedError`; a loss that is not a number throws a `UserError` and saves nothing, so that the last good state stays.
  */
-export async function fit(dataset: Dataset, config: SesrecConfig, stepper: Stepper, options: FitOptions, hooks: FitHooks, from: FitState = initialState(options)): Promise<FitState> {
+export async function fit(
+  dataset: Dataset,
+  config: SesrecConfig,
+  stepper: Stepper,
+  options: FitOptions,
+  hooks: FitHooks,
+  from: FitState = initialState(options),
+): Promise<FitState> {
   const cases = trainingCases(dataset, options.requireBoth);
   if (cases.length === 0) throw new UserError('there is nothing to train on: no feed event has a history before it');
   const queries = trainingQueries(dataset);
   const names = (attributes: SesrecConfig['itemAttributes']): string[] => attributes.map(({ name }) => name);
-  const assembler = new BatchAssembler(catalogueOf(dataset, names(config.itemAttributes), names(config.userAttributes)), config.window, { reached: from.reached });
+  const assembler = new BatchAssembler(
+    catalogueOf(dataset, names(config.itemAttributes), names(config.userAttributes)),
+    config.window,
+    { reached: from.reached },
+  );
   const sampler = new NegativeSampler(dataset, cases, { count: config.negatives, sampling: config.negativeSampling });
   const { seed, batchSize } = options;
   const steps = Math.ceil(cases.length / batchSize);
@@ -116,11 +192,16 @@ export async function fit(dataset: Dataset, config: SesrecConfig, stepper: Stepp
   let lastSave = Date.now();
   let lastReport = 0;
 
-  for (; state.epoch < options.epochs && state.stopWaits < options.patience; ) {
+  for (; state.epoch < options.epochs && state.stopWaits < options.patience;) {
     const { epoch } = state;
     const order = range(cases.length);
     if (options.shuffle) new Random(seed, 'order', epoch).shuffle(order);
-    const alignment = new AlignmentSampler(dataset, queries, config.alignmentNegatives, new Random(seed, 'alignment', epoch));
+    const alignment = new AlignmentSampler(
+      dataset,
+      queries,
+      config.alignmentNegatives,
+      new Random(seed, 'alignment', epoch),
+    );
     const build = (step: number): Batch => {
       const chosen = order.subarray(step * batchSize, (step + 1) * batchSize);
       const batchCases = Array.from(chosen, (row) => cases[row] as (typeof cases)[number]);
@@ -132,7 +213,11 @@ export async function fit(dataset: Dataset, config: SesrecConfig, stepper: Stepp
         candidates[row * width] = at(dataset.feedItem, moment.feedPosition);
         candidates.set(sampler.draw(moment, random), row * width + 1);
       });
-      return assembler.assemble(gatherRows(dataset, batchCases, config.window), { candidates, negatives: alignment.block(step), pairReduction: config.alignmentReduction });
+      return assembler.assemble(gatherRows(dataset, batchCases, config.window), {
+        candidates,
+        negatives: alignment.block(step),
+        pairReduction: config.alignmentReduction,
+      });
     };
 
     const epochStart = performance.now();
@@ -151,10 +236,18 @@ export async function fit(dataset: Dataset, config: SesrecConfig, stepper: Stepp
       const result = await pending;
       graphMilliseconds += performance.now() - graphStart;
       if (!Number.isFinite(result.losses.loss)) {
-        throw new UserError(`the loss became ${result.losses.loss} in epoch ${epoch + 1}, step ${step + 1}: the last saved state is intact; try a smaller --learning-rate`);
+        throw new UserError(
+          `the loss became ${result.losses.loss} in epoch ${epoch + 1}, step ${step + 1}: the last saved state is intact; try a smaller --learning-rate`,
+        );
       }
       stepper.update(result, state.learningRate);
-      state = { ...state, step: step + 1, optimizerSteps: stepper.steps, sums: mapLosses(state.sums, result.losses, (a, b) => a + b), reached };
+      state = {
+        ...state,
+        step: step + 1,
+        optimizerSteps: stepper.steps,
+        sums: mapLosses(state.sums, result.losses, (a, b) => a + b),
+        reached,
+      };
       batch = next;
       const now = Date.now();
       const done = state.step - firstStep;
@@ -162,11 +255,22 @@ export async function fit(dataset: Dataset, config: SesrecConfig, stepper: Stepp
       if (now - lastReport >= 500 || state.step === steps) {
         lastReport = now;
         const secondsLeft = ((steps - state.step + (options.epochs - epoch - 1) * steps) * stepMilliseconds) / 1000;
-        hooks.onEvent({ kind: 'step', epoch: epoch + 1, step: state.step, steps, losses: mapLosses(state.sums, noLosses, (a) => a / state.step), rowsPerSecond: (1000 * batchSize) / stepMilliseconds, stepMilliseconds, secondsLeft });
+        hooks.onEvent({
+          kind: 'step',
+          epoch: epoch + 1,
+          step: state.step,
+          steps,
+          losses: mapLosses(state.sums, noLosses, (a) => a / state.step),
+          rowsPerSecond: (1000 * batchSize) / stepMilliseconds,
+          stepMilliseconds,
+          secondsLeft,
+        });
       }
       if (hooks.signal?.aborted) {
         await hooks.save(state, false);
-        throw new InterruptedError(`stopped in epoch ${epoch + 1} after step ${state.step} of ${steps}; resume with the same command and --resume`);
+        throw new InterruptedError(
+          `stopped in epoch ${epoch + 1} after step ${state.step} of ${steps}; resume with the same command and --resume`,
+        );
       }
       if (now - lastSave >= 1000 * (hooks.saveSeconds ?? 300)) {
         await hooks.save(state, false);
@@ -187,16 +291,35 @@ export async function fit(dataset: Dataset, config: SesrecConfig, stepper: Stepp
       scheduleWaits = 0;
     }
     state = {
-      ...state, epoch: epoch + 1, step: 0, sums: noLosses, learningRate, scheduleWaits,
+      ...state,
+      epoch: epoch + 1,
+      step: 0,
+      sums: noLosses,
+      learningRate,
+      scheduleWaits,
       best: improved ? { epoch: epoch + 1, score: validation.score } : state.best,
       stopWaits: improved ? 0 : state.stopWaits + 1,
     };
-    hooks.onEvent({ kind: 'epoch', epoch: epoch + 1, losses, validation, learningRate: state.learningRate, improved, trainingSeconds, validationSeconds, stepMilliseconds: (1000 * trainingSeconds) / Math.max(1, steps - firstStep), graphShare: graphMilliseconds / (1000 * trainingSeconds) });
+    hooks.onEvent({
+      kind: 'epoch',
+      epoch: epoch + 1,
+      losses,
+      validation,
+      learningRate: state.learningRate,
+      improved,
+      trainingSeconds,
+      validationSeconds,
+      stepMilliseconds: (1000 * trainingSeconds) / Math.max(1, steps - firstStep),
+      graphShare: graphMilliseconds / (1000 * trainingSeconds),
+    });
     await hooks.save(state, improved);
     lastSave = Date.now();
   }
   const best = state.best ?? { epoch: 0, score: NaN };
-  const reason = state.stopWaits >= options.patience ? `no improvement for ${options.patience} epochs` : `all ${options.epochs} epochs done`;
+  const reason =
+    state.stopWaits >= options.patience
+      ? `no improvement for ${options.patience} epochs`
+      : `all ${options.epochs} epochs done`;
   hooks.onEvent({ kind: 'end', epochs: state.epoch, best, reason });
   return state;
 }

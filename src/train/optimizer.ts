@@ -34,8 +34,15 @@ export interface Slot {
 }
 
 /** Sums the gradients of repeated rows, in order of occurrence, and sorts rows ascending. Row 0 is dropped when it stands for padding. */
-export function sumByRow(indices: Int32Array, gradients: Float32Array, width: number, dropPadding: boolean): RowGradient {
-  const rows = Int32Array.from(new Set(indices)).sort().filter((row) => !(dropPadding && row === 0));
+export function sumByRow(
+  indices: Int32Array,
+  gradients: Float32Array,
+  width: number,
+  dropPadding: boolean,
+): RowGradient {
+  const rows = Int32Array.from(new Set(indices))
+    .sort()
+    .filter((row) => !(dropPadding && row === 0));
   const place = new Map<number, number>();
   rows.forEach((row, position) => place.set(row, position));
   const values = new Float32Array(rows.length * width);
@@ -43,7 +50,8 @@ export function sumByRow(indices: Int32Array, gradients: Float32Array, width: nu
     const position = place.get(at(indices, occurrence));
     if (position === undefined) continue;
     for (let column = 0; column < width; column++) {
-      values[position * width + column] = at(values, position * width + column) + at(gradients, occurrence * width + column);
+      values[position * width + column] =
+        at(values, position * width + column) + at(gradients, occurrence * width + column);
     }
   }
   return { rows, values };
@@ -63,7 +71,13 @@ export interface Optimizer {
   updateRows(slot: Slot, width: number, gradient: RowGradient, size: StepSize): void;
 }
 
-export function createOptimizer({ kind, weightDecay, beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8 }: OptimizerOptions): Optimizer {
+export function createOptimizer({
+  kind,
+  weightDecay,
+  beta1 = 0.9,
+  beta2 = 0.999,
+  epsilon = 1e-8,
+}: OptimizerOptions): Optimizer {
   if (!(weightDecay >= 0)) throw new UserError(`weight decay must not be negative, not ${weightDecay}`);
   const coupled = kind === 'adam';
 
@@ -71,7 +85,14 @@ export function createOptimizer({ kind, weightDecay, beta1 = 0.9, beta2 = 0.999,
    * Values start … end-1 of a slot with gradients from `offset` on; a missing gradient is zero. Loops over plain
    * numbers: this is the trainer's hot path outside the graph.
    */
-  const update = (slot: Slot, start: number, end: number, gradient: Float32Array | null, offset: number, { learningRate, step }: StepSize): void => {
+  const update = (
+    slot: Slot,
+    start: number,
+    end: number,
+    gradient: Float32Array | null,
+    offset: number,
+    { learningRate, step }: StepSize,
+  ): void => {
     const { values, first, second } = slot;
     const rate = learningRate / (1 - beta1 ** step);
     const root = 1 / Math.sqrt(1 - beta2 ** step);

@@ -7,13 +7,27 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CorruptFileError, Random, UserError, at, messageOf, readJson } from '../base/index.js';
 import { BatchAssembler, type Catalogue, type Rows, type TrainingPart } from '../features/index.js';
-import { type NamedTensor, type Parameters, type SesrecConfig, decodeSafetensors, sesrecParameters, sesrecPresets } from '../model/index.js';
+import {
+  type NamedTensor,
+  type Parameters,
+  type SesrecConfig,
+  decodeSafetensors,
+  sesrecParameters,
+  sesrecPresets,
+} from '../model/index.js';
 import type { Runtime } from '../tensor/index.js';
 import { createOptimizer } from './optimizer.js';
 import { type BatchGradients, Stepper } from './step.js';
 
 /** Tolerances that float32 allows (test/fixtures/golden/README.md). */
-export const TOLERANCES = { scores: 1e-5, losses: 1e-5, gradients: 1e-4, afterStep: 2e-5, afterFiveSteps: 1e-4, lossesOfSteps: 5e-5 } as const;
+export const TOLERANCES = {
+  scores: 1e-5,
+  losses: 1e-5,
+  gradients: 1e-4,
+  afterStep: 2e-5,
+  afterFiveSteps: 1e-4,
+  lossesOfSteps: 5e-5,
+} as const;
 /** Below this size of g = loss gradient + decay * parameter, Adam's direction is rounding noise: an entry may differ by up to the learning rate. */
 const NOISE = 1e-7;
 
@@ -82,14 +96,23 @@ function readConfig(golden: GoldenConfig | null): SesrecConfig {
     return value;
   };
   const hidden = golden['pred_hid_units'];
-  if (!Array.isArray(hidden) || !hidden.every(Number.isInteger) || hidden.at(-1) !== 1) throw new CorruptFileError('config.json has no list pred_hid_units that ends in 1');
+  if (!Array.isArray(hidden) || !hidden.every(Number.isInteger) || hidden.at(-1) !== 1)
+    throw new CorruptFileError('config.json has no list pred_hid_units that ends in 1');
   const withAttributes = golden['kind'] === 'commercial';
   const attributes = (owner: string, names: readonly string[]) =>
-    withAttributes ? names.map((name) => ({ name, size: number(`${owner}_${name}_num`), width: number(`${owner}_${name}_dim`) })) : [];
+    withAttributes
+      ? names.map((name) => ({ name, size: number(`${owner}_${name}_num`), width: number(`${owner}_${name}_dim`) }))
+      : [];
   const itemAttributes = attributes('item', ITEM_ATTRIBUTES);
   return {
     ...sesrecPresets.official,
-    sizes: { items: number('item_id_num'), users: number('user_id_num'), queries: number('query_id_num'), words: number('query_word_segs_num'), sources: number('query_search_source_num') },
+    sizes: {
+      items: number('item_id_num'),
+      users: number('user_id_num'),
+      queries: number('query_id_num'),
+      words: number('query_word_segs_num'),
+      sources: number('query_search_source_num'),
+    },
     itemAttributes,
     userAttributes: attributes('user', USER_ATTRIBUTES),
     width: number('query_search_source_dim'),
@@ -97,7 +120,12 @@ function readConfig(golden: GoldenConfig | null): SesrecConfig {
     queryIdWidth: number('query_id_dim'),
     wordWidth: number('query_word_segs_dim'),
     userIdWidth: number('user_id_dim'),
-    window: { feed: number('max_rec_his_len'), search: number('max_src_his_len'), clicks: number('max_src_click_item'), words: number('max_words_of_query') },
+    window: {
+      feed: number('max_rec_his_len'),
+      search: number('max_src_his_len'),
+      clicks: number('max_src_click_item'),
+      words: number('max_words_of_query'),
+    },
     blocks: number('num_blocks'),
     heads: number('num_heads'),
     hidden: hidden as readonly number[],
@@ -119,14 +147,28 @@ function readBatches(content: unknown, config: SesrecConfig): readonly GoldenBat
   for (const [position, batch] of (content as (Partial<GoldenBatch> | null)[]).entries()) {
     const rows = batch?.src_query?.length ?? 0;
     const sizes: Record<keyof GoldenBatch, number> = {
-      user: user * rows, rec_his: item * rows * window.feed, src_query: rows * window.search, src_source: rows * window.search,
-      src_click: item * rows * window.search * window.clicks, src_words: rows * window.search * window.words, pos: item * rows, neg: item * rows * negatives,
-      align_neg_item: item * alignmentNegatives, align_neg_query: alignmentNegatives, align_neg_words: alignmentNegatives * window.words,
+      user: user * rows,
+      rec_his: item * rows * window.feed,
+      src_query: rows * window.search,
+      src_source: rows * window.search,
+      src_click: item * rows * window.search * window.clicks,
+      src_words: rows * window.search * window.words,
+      pos: item * rows,
+      neg: item * rows * negatives,
+      align_neg_item: item * alignmentNegatives,
+      align_neg_query: alignmentNegatives,
+      align_neg_words: alignmentNegatives * window.words,
     };
     for (const [key, size] of Object.entries(sizes) as [keyof GoldenBatch, number][]) {
       const flat = [batch?.[key]].flat(Infinity) as unknown[];
-      if (size === 0 || flat.length !== size || !flat.every((value) => Number.isInteger(value) && (value as number) >= 0)) {
-        throw new CorruptFileError(`inputs.json, batch ${position + 1}: ${key} holds ${flat.length} values, not the ${size} whole numbers that config.json implies`);
+      if (
+        size === 0 ||
+        flat.length !== size ||
+        !flat.every((value) => Number.isInteger(value) && (value as number) >= 0)
+      ) {
+        throw new CorruptFileError(
+          `inputs.json, batch ${position + 1}: ${key} holds ${flat.length} values, not the ${size} whole numbers that config.json implies`,
+        );
       }
     }
   }
@@ -136,9 +178,20 @@ function readBatches(content: unknown, config: SesrecConfig): readonly GoldenBat
 /** Checks that all that is compared is there; of what shape it is, the comparison tells. */
 function readExpected(content: unknown): GoldenExpected {
   const expected = content as Partial<GoldenExpected> | null;
-  const lists = ['scores', 'coattention_rec', 'coattention_src', 'mask_rec_similar', 'mask_rec_dissimilar', 'mask_src_similar', 'mask_src_dissimilar', 'losses_of_five_steps'] as const;
-  for (const key of lists) if (!Array.isArray(expected?.[key])) throw new CorruptFileError(`expected.json has no list ${key}`);
-  for (const key of ['bce', 'align', 'contrast', 'loss'] as const) if (typeof expected?.[key] !== 'number') throw new CorruptFileError(`expected.json has no number ${key}`);
+  const lists = [
+    'scores',
+    'coattention_rec',
+    'coattention_src',
+    'mask_rec_similar',
+    'mask_rec_dissimilar',
+    'mask_src_similar',
+    'mask_src_dissimilar',
+    'losses_of_five_steps',
+  ] as const;
+  for (const key of lists)
+    if (!Array.isArray(expected?.[key])) throw new CorruptFileError(`expected.json has no list ${key}`);
+  for (const key of ['bce', 'align', 'contrast', 'loss'] as const)
+    if (typeof expected?.[key] !== 'number') throw new CorruptFileError(`expected.json has no number ${key}`);
   return expected as GoldenExpected;
 }
 
@@ -179,7 +232,13 @@ function officialPlace(name: string): { key: string; third?: number } {
     'alignment.temperature': 'feature_alignment.infoNCE_loss.temp',
   };
   const [owner, attribute] = name.split('.');
-  return { key: fixed[name] ?? (owner === 'user' ? `user_feat.user_${attribute}_emb.weight` : `query_item_feat.item_feat.item_${attribute}_emb.weight`) };
+  return {
+    key:
+      fixed[name] ??
+      (owner === 'user'
+        ? `user_feat.user_${attribute}_emb.weight`
+        : `query_item_feat.item_feat.item_${attribute}_emb.weight`),
+  };
 }
 
 /** The values that the official state holds for one of our parameters. */
@@ -194,7 +253,10 @@ function officialValues(state: ReadonlyMap<string, NamedTensor>, name: string): 
 function loadOfficial(parameters: Parameters, state: ReadonlyMap<string, NamedTensor>): void {
   for (const { name } of parameters.descriptions) {
     const values = officialValues(state, name);
-    if (values.length !== parameters.get(name).length) throw new CorruptFileError(`the fixture's ${officialPlace(name).key} has ${values.length} values, config.json implies ${parameters.get(name).length}`);
+    if (values.length !== parameters.get(name).length)
+      throw new CorruptFileError(
+        `the fixture's ${officialPlace(name).key} has ${values.length} values, config.json implies ${parameters.get(name).length}`,
+      );
     parameters.get(name).set(values);
   }
 }
@@ -221,23 +283,44 @@ class GoldenCatalogue {
 
   build(config: SesrecConfig, batches: readonly GoldenBatch[]): Catalogue {
     const column = (size: number): Int32Array => new Int32Array(size);
-    const itemAttributes = Object.fromEntries(config.itemAttributes.map(({ name }) => [name, column(config.sizes.items)]));
-    const userAttributes = Object.fromEntries(config.userAttributes.map(({ name }) => [name, column(config.sizes.users)]));
+    const itemAttributes = Object.fromEntries(
+      config.itemAttributes.map(({ name }) => [name, column(config.sizes.items)]),
+    );
+    const userAttributes = Object.fromEntries(
+      config.userAttributes.map(({ name }) => [name, column(config.sizes.users)]),
+    );
     const note = (columns: Record<string, Int32Array>, [ids, ...values]: readonly unknown[]): void => {
       const flatIds = [ids].flat(Infinity) as number[];
       Object.values(columns).forEach((target, attribute) => {
         const flat = [values[attribute]].flat(Infinity) as number[];
-        flatIds.forEach((id, position) => { target[id] = flat[position] as number; });
+        flatIds.forEach((id, position) => {
+          target[id] = flat[position] as number;
+        });
       });
     };
     for (const batch of batches) {
-      for (const items of [batch.rec_his, batch.src_click, batch.pos, batch.neg, batch.align_neg_item]) note(itemAttributes, items);
+      for (const items of [batch.rec_his, batch.src_click, batch.pos, batch.neg, batch.align_neg_item])
+        note(itemAttributes, items);
       note(userAttributes, batch.user);
     }
-    const wordOffsets = Int32Array.from([0, ...this.#words.map(((total) => (words: number[]) => (total += words.length))(0))]);
+    const wordOffsets = Int32Array.from([
+      0,
+      ...this.#words.map(
+        (
+          (total) => (words: number[]) =>
+            (total += words.length)
+        )(0),
+      ),
+    ]);
     return {
-      items: config.sizes.items, queries: this.#rows.length, words: config.sizes.words, itemAttributes, userAttributes,
-      queryRow: Int32Array.from(this.#rows), wordOffsets, queryWords: Int32Array.from(this.#words.flat()),
+      items: config.sizes.items,
+      queries: this.#rows.length,
+      words: config.sizes.words,
+      itemAttributes,
+      userAttributes,
+      queryRow: Int32Array.from(this.#rows),
+      wordOffsets,
+      queryWords: Int32Array.from(this.#words.flat()),
     };
   }
 }
@@ -251,36 +334,54 @@ function readRows(batch: GoldenBatch, catalogue: GoldenCatalogue): { rows: Rows;
       count: positives.length,
       users: flat(batch.user[0]),
       feed: flat(batch.rec_his[0]),
-      search: Int32Array.from(batch.src_query.flatMap((queries, row) => queries.map((id, position) => catalogue.query(id, batch.src_words[row]?.[position] ?? [])))),
+      search: Int32Array.from(
+        batch.src_query.flatMap((queries, row) =>
+          queries.map((id, position) => catalogue.query(id, batch.src_words[row]?.[position] ?? [])),
+        ),
+      ),
       source: flat(batch.src_source),
       clicks: flat(batch.src_click[0]),
     },
     training: {
       candidates: Int32Array.from(positives.flatMap((positive, row) => [positive, ...(negatives[row] as number[])])),
-      negatives: { items: flat(batch.align_neg_item[0]), queries: Int32Array.from(batch.align_neg_query.map((id, position) => catalogue.query(id, batch.align_neg_words[position] ?? []))) },
+      negatives: {
+        items: flat(batch.align_neg_item[0]),
+        queries: Int32Array.from(
+          batch.align_neg_query.map((id, position) => catalogue.query(id, batch.align_neg_words[position] ?? [])),
+        ),
+      },
       pairReduction: 'pairs',
     },
   };
 }
 
-function largestDifference(actual: ArrayLike<number>, expected: ArrayLike<number>, skip: (entry: number) => boolean = () => false): number {
+function largestDifference(
+  actual: ArrayLike<number>,
+  expected: ArrayLike<number>,
+  skip: (entry: number) => boolean = () => false,
+): number {
   if (actual.length !== expected.length) return Infinity;
   let error = 0;
-  for (let i = 0; i < expected.length; i++) if (!skip(i)) error = Math.max(error, Math.abs(at(actual, i) - at(expected, i)));
+  for (let i = 0; i < expected.length; i++)
+    if (!skip(i)) error = Math.max(error, Math.abs(at(actual, i) - at(expected, i)));
   return error;
 }
 
 /** The gradient of every parameter, whole: rows that the batch did not touch are zero. */
 function fullGradients(parameters: Parameters, { dense, rows }: BatchGradients): Map<string, Float32Array> {
-  return new Map(parameters.descriptions.map(({ name, shape }) => {
-    const found = dense.get(name);
-    if (found) return [name, found];
-    const whole = new Float32Array(parameters.get(name).length);
-    const width = shape[1] as number;
-    const gradient = rows.get(name);
-    gradient?.rows.forEach((row, position) => whole.set(gradient.values.subarray(position * width, (position + 1) * width), row * width));
-    return [name, whole];
-  }));
+  return new Map(
+    parameters.descriptions.map(({ name, shape }) => {
+      const found = dense.get(name);
+      if (found) return [name, found];
+      const whole = new Float32Array(parameters.get(name).length);
+      const width = shape[1] as number;
+      const gradient = rows.get(name);
+      gradient?.rows.forEach((row, position) =>
+        whole.set(gradient.values.subarray(position * width, (position + 1) * width), row * width),
+      );
+      return [name, whole];
+    }),
+  );
 }
 
 /** Runs a fixture. */
@@ -303,8 +404,11 @@ export async function parity(directory: string, runtime: Runtime): Promise<Parit
   const assembler = new BatchAssembler(queries.build(config, batches), config.window, { exact: true });
   const parameters = sesrecParameters(config);
   loadOfficial(parameters, weights);
-  const unused = [...weights.keys()].filter((key) => !parameters.descriptions.some(({ name }) => officialPlace(name).key === key));
-  if (unused.length > 0) throw new UserError(`the fixture's model has parameters that SESRec official lacks: ${unused.join(', ')}`);
+  const unused = [...weights.keys()].filter(
+    (key) => !parameters.descriptions.some(({ name }) => officialPlace(name).key === key),
+  );
+  if (unused.length > 0)
+    throw new UserError(`the fixture's model has parameters that SESRec official lacks: ${unused.join(', ')}`);
   const weightDecay = golden['weight_decay'] as number;
   const stepper = new Stepper(config, parameters, runtime, createOptimizer({ kind: 'adam', weightDecay }));
 
@@ -317,7 +421,10 @@ export async function parity(directory: string, runtime: Runtime): Promise<Parit
     for (const { name: parameter } of parameters.descriptions) {
       const marks = noise.get(parameter) as Uint8Array;
       const [actual, wanted] = [parameters.get(parameter), officialValues(state, parameter)];
-      error = Math.max(error, largestDifference(actual, wanted, (entry) => marks[entry] === 1));
+      error = Math.max(
+        error,
+        largestDifference(actual, wanted, (entry) => marks[entry] === 1),
+      );
       // Noise is excused up to the learning rate per step, not without bound.
       const bound = (golden['lr'] as number) * stepper.steps + TOLERANCES.afterFiveSteps;
       marks.forEach((mark, entry) => {
@@ -340,13 +447,20 @@ export async function parity(directory: string, runtime: Runtime): Promise<Parit
       for (const [name, gradient] of whole) {
         const wanted = officialValues(state, name);
         // relative to the whole official tensor: the gradient by the key's bias alone, a third of it, is pure rounding
-        const scale = Math.max(1e-6, (state.get(officialPlace(name).key) as NamedTensor).data.reduce((largest, value) => Math.max(largest, Math.abs(value)), 0));
+        const scale = Math.max(
+          1e-6,
+          (state.get(officialPlace(name).key) as NamedTensor).data.reduce(
+            (largest, value) => Math.max(largest, Math.abs(value)),
+            0,
+          ),
+        );
         gradientError = Math.max(gradientError, largestDifference(gradient, wanted) / scale);
       }
     }
     for (const [name, gradient] of whole) {
       const [values, marks] = [parameters.get(name), noise.get(name) as Uint8Array];
-      for (let i = 0; i < values.length; i++) if (Math.abs(at(gradient, i) + weightDecay * at(values, i)) < NOISE) marks[i] = 1;
+      for (let i = 0; i < values.length; i++)
+        if (Math.abs(at(gradient, i) + weightDecay * at(values, i)) < NOISE) marks[i] = 1;
     }
     results.push(result);
     stepper.update(result, golden['lr'] as number);
@@ -356,24 +470,44 @@ export async function parity(directory: string, runtime: Runtime): Promise<Parit
 
   const [first] = results as [BatchGradients];
   const detail = (result: BatchGradients, key: string): Float32Array => result.details[key] as Float32Array;
-  const masks = [['feed similar', expected.mask_rec_similar], ['feed dissimilar', expected.mask_rec_dissimilar], ['search similar', expected.mask_src_similar], ['search dissimilar', expected.mask_src_dissimilar]] as const;
+  const masks = [
+    ['feed similar', expected.mask_rec_similar],
+    ['feed dissimilar', expected.mask_rec_dissimilar],
+    ['search similar', expected.mask_src_similar],
+    ['search dissimilar', expected.mask_src_dissimilar],
+  ] as const;
   // The fixtures recorded the co-attention anew at every step, so that expected.json holds that of the last one.
-  const coattentionErrors = results.map((result) => Math.max(
-    largestDifference(detail(result, 'feed co-attention'), expected.coattention_rec.flat()),
-    largestDifference(detail(result, 'search co-attention'), expected.coattention_src.flat())));
+  const coattentionErrors = results.map((result) =>
+    Math.max(
+      largestDifference(detail(result, 'feed co-attention'), expected.coattention_rec.flat()),
+      largestDifference(detail(result, 'search co-attention'), expected.coattention_src.flat()),
+    ),
+  );
   const coattention = Math.min(...coattentionErrors);
   const errors = {
-    scores: largestDifference(detail(first, 'logits').map((logit) => 1 / (1 + Math.exp(-logit))), expected.scores.flat()),
+    scores: largestDifference(
+      detail(first, 'logits').map((logit) => 1 / (1 + Math.exp(-logit))),
+      expected.scores.flat(),
+    ),
     losses: largestDifference(
       [first.losses.prediction, first.losses.alignment, first.losses.contrast, first.losses.loss],
-      [expected.bce, expected.align, expected.contrast, expected.loss]),
+      [expected.bce, expected.align, expected.contrast, expected.loss],
+    ),
     gradients: gradientError,
     afterStep: afterStep.error,
     afterFiveSteps: afterFiveSteps.error,
-    lossesOfSteps: largestDifference(results.map(({ losses }) => losses.loss), expected.losses_of_five_steps),
+    lossesOfSteps: largestDifference(
+      results.map(({ losses }) => losses.loss),
+      expected.losses_of_five_steps,
+    ),
   };
-  const wrongSides = masks.reduce((total, [key, wanted]) => total + detail(first, key).filter((value, i) => value !== wanted.flat()[i]).length, 0);
-  const failures = Object.entries(errors).filter(([name, error]) => !(error <= TOLERANCES[name as keyof typeof TOLERANCES])).map(([name]) => name);
+  const wrongSides = masks.reduce(
+    (total, [key, wanted]) => total + detail(first, key).filter((value, i) => value !== wanted.flat()[i]).length,
+    0,
+  );
+  const failures = Object.entries(errors)
+    .filter(([name, error]) => !(error <= TOLERANCES[name as keyof typeof TOLERANCES]))
+    .map(([name]) => name);
   if (wrongSides > 0) failures.push('masks');
   return {
     ok: failures.length === 0,

@@ -4,7 +4,16 @@
  */
 import { type Random, assert, at, getOrCreate } from '../base/index.js';
 import type { Batch } from '../features/index.js';
-import { type DropoutMask, type NamedTensor, type ParameterDescription, type Parameters, Scope, type SesrecConfig, sesrecLosses, sharedZeros } from '../model/index.js';
+import {
+  type DropoutMask,
+  type NamedTensor,
+  type ParameterDescription,
+  type Parameters,
+  Scope,
+  type SesrecConfig,
+  sesrecLosses,
+  sharedZeros,
+} from '../model/index.js';
 import { type Program, type Runtime, type Tensor, gradients } from '../tensor/index.js';
 import { type Optimizer, type RowGradient, type Slot, sumByRow } from './optimizer.js';
 
@@ -67,18 +76,25 @@ export class Stepper {
     this.parameters = parameters;
     this.#runtime = runtime;
     this.#optimizer = optimizer;
-    this.#moments = new Map(parameters.descriptions.map(({ name }) => {
-      const { length } = parameters.get(name);
-      return [name, { first: sharedZeros(length), second: sharedZeros(length) }];
-    }));
+    this.#moments = new Map(
+      parameters.descriptions.map(({ name }) => {
+        const { length } = parameters.get(name);
+        return [name, { first: sharedZeros(length), second: sharedZeros(length) }];
+      }),
+    );
   }
 
   /** Moments as named tensors that share memory with them: part of a resumable state. */
   momentTensors(): Map<string, NamedTensor> {
-    return new Map(this.parameters.descriptions.flatMap(({ name, shape }) => {
-      const { first, second } = this.#moments.get(name) as { first: Float32Array; second: Float32Array };
-      return [[`${name} / first moment`, { shape, data: first }], [`${name} / second moment`, { shape, data: second }]] as const;
-    }));
+    return new Map(
+      this.parameters.descriptions.flatMap(({ name, shape }) => {
+        const { first, second } = this.#moments.get(name) as { first: Float32Array; second: Float32Array };
+        return [
+          [`${name} / first moment`, { shape, data: first }],
+          [`${name} / second moment`, { shape, data: second }],
+        ] as const;
+      }),
+    );
   }
 
   async #compile(batch: Batch, details: boolean): Promise<TrainingProgram> {
@@ -116,14 +132,24 @@ export class Stepper {
   /** Losses and gradients of one batch. `random` draws the dropout masks. */
   async gradients(batch: Batch, random: Random, details = false): Promise<BatchGradients> {
     const shapes = `${details} ${Object.values(batch.sizes).join(' ')}`;
-    const { program, scope, gradientKeys } = await getOrCreate(this.#programs, shapes, () => this.#compile(batch, details));
-    const fresh = { ...fillDropout(scope.dropouts, random), ...this.parameters.rows(scope.lookups.values(), batch.ids), ...batch.inputs };
+    const { program, scope, gradientKeys } = await getOrCreate(this.#programs, shapes, () =>
+      this.#compile(batch, details),
+    );
+    const fresh = {
+      ...fillDropout(scope.dropouts, random),
+      ...this.parameters.rows(scope.lookups.values(), batch.ids),
+      ...batch.inputs,
+    };
     const inputs: Record<string, Float32Array | Int32Array> = { ...this.parameters.dense(), ...fresh };
-    const results = await program.run(Object.fromEntries(program.inputs.map(({ key }) => [key, inputs[key] as Float32Array])));
+    const results = await program.run(
+      Object.fromEntries(program.inputs.map(({ key }) => [key, inputs[key] as Float32Array])),
+    );
 
     const part = (key: (typeof LOSSES)[number]): number => at(results[key] as Float32Array, 0);
     const losses = Object.fromEntries(LOSSES.map((key) => [key, part(key)])) as unknown as LossParts;
-    const dense = new Map(this.#denseNames(scope).map((name) => [name, results[gradientKeys.get(name) as string] as Float32Array]));
+    const dense = new Map(
+      this.#denseNames(scope).map((name) => [name, results[gradientKeys.get(name) as string] as Float32Array]),
+    );
     const rows = new Map<string, RowGradient>();
     for (const { key, table, ids } of scope.lookups.values()) {
       const { shape, padding } = this.#description(table);
@@ -145,7 +171,10 @@ export class Stepper {
     this.steps++;
     const size = { learningRate, step: this.steps };
     for (const { name, shape } of this.parameters.descriptions) {
-      const slot: Slot = { values: this.parameters.get(name), ...(this.#moments.get(name) as { first: Float32Array; second: Float32Array }) };
+      const slot: Slot = {
+        values: this.parameters.get(name),
+        ...(this.#moments.get(name) as { first: Float32Array; second: Float32Array }),
+      };
       const rowGradient = rows.get(name);
       const gradient = dense.get(name);
       if (rowGradient) this.#optimizer.updateRows(slot, shape[1] as number, rowGradient, size);

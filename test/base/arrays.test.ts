@@ -5,25 +5,44 @@ import { getOrCreate, range, roundUp, topIndices } from '../../src/base/index.js
 
 describe('arrays', () => {
   test('the top indices are those of a full sort: best first, ties by index, NaN never', () => {
-    const value = fc.oneof(fc.integer({ min: -3, max: 3 }), fc.double(), fc.constantFrom(Number.NaN, Infinity, -Infinity, 0, -0));
-    fc.assert(fc.property(fc.array(value, { maxLength: 40 }), fc.nat(45), (values, count) => {
-      const sorted = values.map((_, i) => i).filter((i) => !Number.isNaN(values[i])).sort((i, j) => {
-        const [a, b] = [values[i] as number, values[j] as number];
-        return a === b ? i - j : b > a ? 1 : -1;
-      });
-      assert.deepEqual(topIndices(values, count), sorted.slice(0, count));
-    }), { numRuns: 500 });
+    const value = fc.oneof(
+      fc.integer({ min: -3, max: 3 }),
+      fc.double(),
+      fc.constantFrom(Number.NaN, Infinity, -Infinity, 0, -0),
+    );
+    fc.assert(
+      fc.property(fc.array(value, { maxLength: 40 }), fc.nat(45), (values, count) => {
+        const sorted = values
+          .map((_, i) => i)
+          .filter((i) => !Number.isNaN(values[i]))
+          .sort((i, j) => {
+            const [a, b] = [values[i] as number, values[j] as number];
+            return a === b ? i - j : b > a ? 1 : -1;
+          });
+        assert.deepEqual(topIndices(values, count), sorted.slice(0, count));
+      }),
+      { numRuns: 500 },
+    );
   });
 
   test('a range counts from 0, and sizes round up to a step', () => {
     assert.deepEqual([...range(3)], [0, 1, 2]);
-    assert.deepEqual([0, 1, 16, 17, 32].map((size) => roundUp(size, 16)), [16, 16, 16, 32, 32]);
+    assert.deepEqual(
+      [0, 1, 16, 17, 32].map((size) => roundUp(size, 16)),
+      [16, 16, 16, 32, 32],
+    );
   });
 
   test('a value is made at its first use only', () => {
     const map = new Map<string, number[]>();
     const first = getOrCreate(map, 'a', () => [1]);
-    assert.equal(getOrCreate(map, 'a', () => [2]), first);
-    assert.deepEqual(getOrCreate(map, 'b', () => [2]), [2]);
+    assert.equal(
+      getOrCreate(map, 'a', () => [2]),
+      first,
+    );
+    assert.deepEqual(
+      getOrCreate(map, 'b', () => [2]),
+      [2],
+    );
   });
 });

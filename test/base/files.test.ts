@@ -2,7 +2,17 @@ import assert from 'node:assert/strict';
 import { mkdir, readFile, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
-import { CorruptFileError, InterruptedError, UsageError, UserError, hashFile, hashOf, readJson, stageDirectory, writeAtomically } from '../../src/base/index.js';
+import {
+  CorruptFileError,
+  InterruptedError,
+  UsageError,
+  UserError,
+  hashFile,
+  hashOf,
+  readJson,
+  stageDirectory,
+  writeAtomically,
+} from '../../src/base/index.js';
 import { scratchFolder } from '../data/folders.js';
 
 describe('files', () => {
@@ -25,27 +35,38 @@ describe('files', () => {
   test('of JSON that are missing or damaged are one clear error that names them', async (t) => {
     const folder = await scratchFolder(t);
     const path = join(folder, 'x.json');
-    await assert.rejects(readJson(path), (error) => error instanceof CorruptFileError && error.message.startsWith(`cannot read ${path}`));
+    await assert.rejects(
+      readJson(path),
+      (error) => error instanceof CorruptFileError && error.message.startsWith(`cannot read ${path}`),
+    );
     await writeFile(path, '{"a":');
-    await assert.rejects(readJson(path), (error) => error instanceof CorruptFileError && error.message.startsWith(`${path} is not valid JSON`));
+    await assert.rejects(
+      readJson(path),
+      (error) => error instanceof CorruptFileError && error.message.startsWith(`${path} is not valid JSON`),
+    );
     await writeFile(path, '{"a":1}');
     assert.deepEqual(await readJson(path), { a: 1 });
   });
 });
 
 describe('a staged directory', () => {
-  const fill = (content: string) => async (directory: string): Promise<string> => {
-    await writeFile(join(directory, 'x'), content);
-    return content;
-  };
+  const fill =
+    (content: string) =>
+    async (directory: string): Promise<string> => {
+      await writeFile(join(directory, 'x'), content);
+      return content;
+    };
 
   test('appears whole, or not at all when filling it fails', async (t) => {
     const folder = await scratchFolder(t);
     const out = join(folder, 'out');
-    await assert.rejects(stageDirectory(out, {}, async (directory) => {
-      await fill('half')(directory);
-      throw new Error('no more');
-    }), /no more/);
+    await assert.rejects(
+      stageDirectory(out, {}, async (directory) => {
+        await fill('half')(directory);
+        throw new Error('no more');
+      }),
+      /no more/,
+    );
     assert.deepEqual(await readdir(folder), []);
     assert.equal(await stageDirectory(`${out}/`, {}, fill('whole')), 'whole');
     assert.deepEqual([await readdir(folder), await readFile(join(out, 'x'), 'utf8')], [['out'], 'whole']);
@@ -57,9 +78,19 @@ describe('a staged directory', () => {
     await mkdir(out);
     await writeFile(join(out, 'old'), '');
     let worked = false;
-    await assert.rejects(stageDirectory(out, {}, async () => { worked = true; }), (error) => error instanceof UserError && /already exists/.test(error.message));
+    await assert.rejects(
+      stageDirectory(out, {}, async () => {
+        worked = true;
+      }),
+      (error) => error instanceof UserError && /already exists/.test(error.message),
+    );
     assert.equal(worked, false);
-    await assert.rejects(stageDirectory(out, { overwrite: true }, async () => { throw new Error('no'); }), /no/);
+    await assert.rejects(
+      stageDirectory(out, { overwrite: true }, async () => {
+        throw new Error('no');
+      }),
+      /no/,
+    );
     assert.deepEqual(await readdir(out), ['old']);
     await stageDirectory(out, { overwrite: true }, fill('new'));
     assert.deepEqual([await readdir(out), await readdir(folder)], [['x'], ['out']]);
@@ -67,6 +98,15 @@ describe('a staged directory', () => {
 });
 
 test('errors have the exit codes that the command line promises', () => {
-  assert.deepEqual([new UserError('x'), new UsageError('x'), new CorruptFileError('x'), new InterruptedError('x')].map(({ name, exitCode }) => [name, exitCode]),
-    [['UserError', 1], ['UsageError', 2], ['CorruptFileError', 1], ['InterruptedError', 130]]);
+  assert.deepEqual(
+    [new UserError('x'), new UsageError('x'), new CorruptFileError('x'), new InterruptedError('x')].map(
+      ({ name, exitCode }) => [name, exitCode],
+    ),
+    [
+      ['UserError', 1],
+      ['UsageError', 2],
+      ['CorruptFileError', 1],
+      ['InterruptedError', 130],
+    ],
+  );
 });

@@ -8,7 +8,20 @@ const take = (random: Random, count: number): number[] => Array.from({ length: c
 describe('a random stream', () => {
   test('always starts at the same place for its names, and elsewhere for any others', () => {
     assert.deepEqual(take(new Random(7, 'dropout', 2, 3), 5), take(new Random(7, 'dropout', 2, 3), 5));
-    const names: (string | number)[][] = [[7], ['7'], [7, 0], [0, 7], [77], [7, 7], ['a', 'b'], ['ab'], ['b', 'a'], ['dropout', 1, 23], ['dropout', 12, 3], []];
+    const names: (string | number)[][] = [
+      [7],
+      ['7'],
+      [7, 0],
+      [0, 7],
+      [77],
+      [7, 7],
+      ['a', 'b'],
+      ['ab'],
+      ['b', 'a'],
+      ['dropout', 1, 23],
+      ['dropout', 12, 3],
+      [],
+    ];
     const starts = names.map((name) => take(new Random(...name), 4).join());
     assert.equal(new Set(starts).size, names.length);
   });
@@ -58,9 +71,15 @@ describe('a random stream', () => {
   });
 
   test('has integers below any bound, 1 and 2^32 included', () => {
-    fc.assert(fc.property(fc.oneof(fc.constantFrom(1, 2, 2 ** 31 + 1, 2 ** 32), fc.integer({ min: 1, max: 2 ** 32 })), fc.nat(), (bound, seed) => {
-      const value = new Random(seed).integer(bound);
-      assert.ok(Number.isInteger(value) && value >= 0 && value < bound);
-    }));
+    fc.assert(
+      fc.property(
+        fc.oneof(fc.constantFrom(1, 2, 2 ** 31 + 1, 2 ** 32), fc.integer({ min: 1, max: 2 ** 32 })),
+        fc.nat(),
+        (bound, seed) => {
+          const value = new Random(seed).integer(bound);
+          assert.ok(Number.isInteger(value) && value >= 0 && value < bound);
+        },
+      ),
+    );
   });
 });

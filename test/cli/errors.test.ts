@@ -5,7 +5,16 @@ import { dirname, join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { loadDataset } from '../../src/data/index.js';
 import { drawCandidates } from '../../src/evaluate/index.js';
-import { assertRefusal, contentOf, inProcess, QUICK, sesrec, start, tinyWorld, type TinyWorld } from '../support/command-line.js';
+import {
+  assertRefusal,
+  contentOf,
+  inProcess,
+  QUICK,
+  sesrec,
+  start,
+  tinyWorld,
+  type TinyWorld,
+} from '../support/command-line.js';
 
 const USAGE = 2;
 const INPUT = 1;
@@ -52,19 +61,29 @@ async function prepare(): Promise<void> {
   await copyOf(data, 'damaged data', async (copy) => flipByte(join(copy, 'feed.parquet')));
   await copyOf(data, 'cut data', async (copy) => truncate(join(copy, 'items.parquet'), 100));
   await copyOf(data, 'data without users', async (copy) => rm(join(copy, 'users.parquet')));
-  await copyOf(data, 'data of 2030', async (copy) => editJson(join(copy, 'manifest.json'), (manifest) => (manifest['version'] = 9)));
+  await copyOf(data, 'data of 2030', async (copy) =>
+    editJson(join(copy, 'manifest.json'), (manifest) => (manifest['version'] = 9)),
+  );
   await copyOf(run, 'no model', async (copy) => rm(join(copy, 'checkpoints', 'best.json')));
   await copyOf(run, 'damaged best', async (copy) => flipByte(await tensorsOf(copy, 'best')));
   await copyOf(run, 'cut best', async (copy) => truncate(await tensorsOf(copy, 'best'), 1000));
   await copyOf(run, 'lost best', async (copy) => rm(await tensorsOf(copy, 'best')));
   await copyOf(run, 'lost last', async (copy) => rm(await tensorsOf(copy, 'last')));
   await copyOf(run, 'damaged last', async (copy) => flipByte(await tensorsOf(copy, 'last')));
-  await copyOf(run, 'run of 2030', async (copy) => editJson(join(copy, 'run.json'), (manifest) => (manifest['version'] = 9)));
-  await copyOf(run, 'best of 2030', async (copy) => editJson(join(copy, 'checkpoints', 'best.json'), (manifest) => (manifest['version'] = 9)));
+  await copyOf(run, 'run of 2030', async (copy) =>
+    editJson(join(copy, 'run.json'), (manifest) => (manifest['version'] = 9)),
+  );
+  await copyOf(run, 'best of 2030', async (copy) =>
+    editJson(join(copy, 'checkpoints', 'best.json'), (manifest) => (manifest['version'] = 9)),
+  );
   await copyOf(run, 'cut run.json', async (copy) => truncate(join(copy, 'run.json'), 100));
   await copyOf(run, 'damaged data in run', async (copy) => flipByte(join(copy, 'data', 'searches.parquet')));
-  await copyOf(run, 'other seed of data', async (copy) => editJson(join(copy, 'run.json'), (manifest) => (manifest['dataHash'] = '0'.repeat(64))));
-  await copyOf(run, 'other width', async (copy) => editJson(join(copy, 'run.json'), (manifest) => ((manifest['config'] as Record<string, unknown>)['width'] = 64)));
+  await copyOf(run, 'other seed of data', async (copy) =>
+    editJson(join(copy, 'run.json'), (manifest) => (manifest['dataHash'] = '0'.repeat(64))),
+  );
+  await copyOf(run, 'other width', async (copy) =>
+    editJson(join(copy, 'run.json'), (manifest) => ((manifest['config'] as Record<string, unknown>)['width'] = 64)),
+  );
   await writeFile(at('other.jsonl'), '{"type":"view","time":1,"user":"u","item":"a"}\n');
   await sesrec('import', 'events', at('other.jsonl'), '--out', at('other data'));
 
@@ -74,7 +93,8 @@ async function prepare(): Promise<void> {
     dataset.users.ids[lists.rowOf.indexOf(row)] as string,
     ...Array.from(lists.items.subarray(20 * row, 20 * row + 20), (item) => dataset.items.ids[item] as string),
   ]);
-  const put = async (name: string, edited: readonly (readonly string[])[]): Promise<void> => writeFile(at(name), edited.map((line) => `${JSON.stringify(line)}\n`).join(''));
+  const put = async (name: string, edited: readonly (readonly string[])[]): Promise<void> =>
+    writeFile(at(name), edited.map((line) => `${JSON.stringify(line)}\n`).join(''));
   const [first, ...others] = lines as [string[], ...string[][]];
   await put('good lists', lines);
   await put('lists of nobody', [['nobody', ...first.slice(1)], ...others]);
@@ -83,11 +103,27 @@ async function prepare(): Promise<void> {
   await put('short list', [...others, first.slice(0, 10)]);
 }
 
-const train = (...more: readonly string[]): string[] => ['train', 'data', '--out', 'new', '--epochs', '1', ...QUICK, ...more];
+const train = (...more: readonly string[]): string[] => [
+  'train',
+  'data',
+  '--out',
+  'new',
+  '--epochs',
+  '1',
+  ...QUICK,
+  ...more,
+];
 const set = (setting: string): string[] => train('--set', setting);
 const evaluate = (run: string, ...more: readonly string[]): string[] => ['evaluate', run, ...more];
 const recommend = (run: string, ...more: readonly string[]): string[] => ['recommend', run, ...more];
-const resume = (run: string, ...more: readonly string[]): string[] => ['train', 'data', '--out', run, '--resume', ...more];
+const resume = (run: string, ...more: readonly string[]): string[] => [
+  'train',
+  'data',
+  '--out',
+  run,
+  '--resume',
+  ...more,
+];
 
 const refusals: readonly (readonly [args: readonly string[], code: number, message: RegExp])[] = [
   // how a command is called
@@ -105,7 +141,11 @@ const refusals: readonly (readonly [args: readonly string[], code: number, messa
   [evaluate('run', '--threads', '1000000'), USAGE, /whole number from 1 to 1024/],
   [evaluate('run', '--protocol', 'fair'), USAGE, /Allowed choices are sampled, full/],
   [evaluate('run', '--on', 'train'), USAGE, /Allowed choices are validation, test/],
-  [evaluate('run', '--protocol', 'full', '--candidates', 'good lists'), USAGE, /--candidates belongs to --protocol sampled/],
+  [
+    evaluate('run', '--protocol', 'full', '--candidates', 'good lists'),
+    USAGE,
+    /--candidates belongs to --protocol sampled/,
+  ],
   [train('--preset', 'best'), USAGE, /Allowed choices are official, paper/],
   [train('--optimizer', 'sgd'), USAGE, /Allowed choices are adam, lazyAdam/],
   [train('--shape', 'netflix'), USAGE, /Allowed choices are amazon, kuaishou/],
@@ -164,7 +204,11 @@ const refusals: readonly (readonly [args: readonly string[], code: number, messa
   [set('negativeSampling=none'), INPUT, /negativeSampling must be "popular" or "uniform"/],
   [set('threshold=middle'), INPUT, /threshold must be "mean".* or a number/],
   [set('meanCoAttention=true'), INPUT, /meanCoAttention needs maskCoAttention/],
-  [train('--item-attributes', 'color'), INPUT, /--item-attributes color: the data set has no such attribute; it has category, title/],
+  [
+    train('--item-attributes', 'color'),
+    INPUT,
+    /--item-attributes color: the data set has no such attribute; it has category, title/,
+  ],
   [train('--user-attributes', 'age'), INPUT, /the data set has no such attribute; it has none/],
   [train('--device', 'nonsense'), INPUT, /cannot use --device nonsense/],
   [recommend('run', '--user', 'u1', '--device', 'nonsense'), INPUT, /cannot use --device nonsense/],
@@ -172,8 +216,16 @@ const refusals: readonly (readonly [args: readonly string[], code: number, messa
   // candidates
   [evaluate('run', '--candidates', 'nowhere'), INPUT, /cannot read the candidates file nowhere/],
   [evaluate('run', '--candidates', 'empty'), INPUT, /cannot read the candidates file empty/],
-  [evaluate('run', '--candidates', 'lists of nobody'), INPUT, /lists of nobody:1: user "nobody" is not in the data set/],
-  [evaluate('run', '--candidates', 'lists of nothing'), INPUT, /lists of nothing:1: item "nothing" is not in the data set/],
+  [
+    evaluate('run', '--candidates', 'lists of nobody'),
+    INPUT,
+    /lists of nobody:1: user "nobody" is not in the data set/,
+  ],
+  [
+    evaluate('run', '--candidates', 'lists of nothing'),
+    INPUT,
+    /lists of nothing:1: item "nothing" is not in the data set/,
+  ],
   [evaluate('run', '--candidates', 'too few lists'), INPUT, /no list for user "u\d+"; 1 of 24/],
   [evaluate('run', '--candidates', 'short list'), INPUT, /short list:24: .* has 9 items, those before have 20/],
   [train('--candidates', 'too few lists'), INPUT, /no list for user/],
@@ -220,15 +272,23 @@ test('a mistake costs one line that says what and where, the right exit code, an
   process.chdir(folder);
   try {
     for (const [args, code, message] of refusals) {
-      await t.test(`sesrec ${args.filter((word) => !(QUICK as readonly string[]).includes(word)).join(' ')}`, async () => assertRefusal(await inProcess(...args), code, message));
+      await t.test(
+        `sesrec ${args.filter((word) => !(QUICK as readonly string[]).includes(word)).join(' ')}`,
+        async () => assertRefusal(await inProcess(...args), code, message),
+      );
     }
   } finally {
     process.chdir(home);
   }
   const now = await contentOf(folder);
-  const changed = [...new Set([...Object.keys(content), ...Object.keys(now)])].filter((path) => content[path] !== now[path]);
+  const changed = [...new Set([...Object.keys(content), ...Object.keys(now)])].filter(
+    (path) => content[path] !== now[path],
+  );
   assert.deepEqual(changed, []);
-  assert.deepEqual((await readdir(dirname(folder))).filter((name) => name.startsWith('sesrec-errors-') && name.endsWith('.tmp')), []);
+  assert.deepEqual(
+    (await readdir(dirname(folder))).filter((name) => name.startsWith('sesrec-errors-') && name.endsWith('.tmp')),
+    [],
+  );
 });
 
 test('data that cannot be trained on leave no run behind', async () => {

@@ -13,7 +13,10 @@ async function run(t: TestContext, ...words: readonly string[]): Promise<{ out: 
   const out = t.mock.method(process.stdout, 'write', (text: string) => ((written.out += text), true));
   const err = t.mock.method(process.stderr, 'write', (text: string) => ((written.err += text), true));
   try {
-    await new Command('sesrec').exitOverride().addCommand(importCommand()).parseAsync(['import', ...words], { from: 'user' });
+    await new Command('sesrec')
+      .exitOverride()
+      .addCommand(importCommand())
+      .parseAsync(['import', ...words], { from: 'user' });
   } finally {
     out.mock.restore();
     err.mock.restore();
@@ -32,7 +35,17 @@ async function files(t: TestContext): Promise<{ folder: string; log: string; ite
 
 test('import prints a table of counts; warnings go to standard error', async (t) => {
   const { folder, log, items } = await files(t);
-  const { out, err } = await run(t, 'interactions', log, '--items', items, '--construct-searches', 'query', '--out', join(folder, 'out'));
+  const { out, err } = await run(
+    t,
+    'interactions',
+    log,
+    '--items',
+    items,
+    '--construct-searches',
+    'query',
+    '--out',
+    join(folder, 'out'),
+  );
   const lines = out.split('\n');
   assert.match(lines[0] as string, /users +items +feed +searches$/);
   assert.match(lines[1] as string, /^imported +1 +2 +2 +1$/);
@@ -44,7 +57,11 @@ test('import --json prints one document: directory, warnings, manifest', async (
   const { folder, log } = await files(t);
   const directory = join(folder, 'out');
   const { out, err } = await run(t, 'interactions', log, '--json', '--out', directory);
-  const printed = JSON.parse(out) as { out: string; warnings: string[]; manifest: { format: string; sizes: { items: number } } };
+  const printed = JSON.parse(out) as {
+    out: string;
+    warnings: string[];
+    manifest: { format: string; sizes: { items: number } };
+  };
   assert.equal(printed.out, directory);
   assert.deepEqual(printed.warnings, []);
   assert.equal(printed.manifest.format, 'sesrec-data');
@@ -58,6 +75,9 @@ test('s3rec and events are there too, and an existing directory is refused', asy
   await writeFile(sequences, 'u a b c\n');
   await writeFile(events, '{"type":"view","time":1,"user":"u","item":"a"}\n');
   assert.match((await run(t, 's3rec', sequences, '--out', directory)).out, /imported +1 +3 +3 +0/);
-  await assert.rejects(run(t, 'events', events, '--out', directory), (error) => error instanceof UserError && /--overwrite/.test(error.message));
+  await assert.rejects(
+    run(t, 'events', events, '--out', directory),
+    (error) => error instanceof UserError && /--overwrite/.test(error.message),
+  );
   assert.match((await run(t, 'events', events, events, '--out', directory, '--overwrite')).out, /imported +1 +1 +2 +0/);
 });

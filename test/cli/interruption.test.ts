@@ -16,7 +16,16 @@ let world: TinyWorld;
 /** The version that an undisturbed training ends with. */
 let undisturbed: string;
 
-const trainTo = (out: string, ...more: readonly string[]): string[] => ['train', world.data, '--out', out, '--epochs', EPOCHS, ...QUICK, ...more];
+const trainTo = (out: string, ...more: readonly string[]): string[] => [
+  'train',
+  world.data,
+  '--out',
+  out,
+  '--epochs',
+  EPOCHS,
+  ...QUICK,
+  ...more,
+];
 const versionOf = async (out: string): Promise<string> => (await loadRun(out)).version;
 
 before(async () => {
@@ -30,11 +39,19 @@ test('the same seed gives the same weights, on one thread or two; another seed g
   const two = join(folder, 'two threads');
   assert.equal((await sesrecJson<{ version: string }>(...trainTo(two, '--threads', '2'))).version, undisturbed);
   assert.equal(await versionOf(two), undisturbed);
-  assert.notEqual((await sesrecJson<{ version: string }>(...trainTo(join(folder, 'other seed'), '--seed', '2'))).version, undisturbed);
+  assert.notEqual(
+    (await sesrecJson<{ version: string }>(...trainTo(join(folder, 'other seed'), '--seed', '2'))).version,
+    undisturbed,
+  );
 });
 
 /** Ends a training by a signal, some milliseconds after a line of its standard error matches; null when it was done before. */
-async function disturb(args: readonly string[], signal: 'SIGKILL' | 'SIGINT', line: RegExp, milliseconds: number): Promise<Outcome> {
+async function disturb(
+  args: readonly string[],
+  signal: 'SIGKILL' | 'SIGINT',
+  line: RegExp,
+  milliseconds: number,
+): Promise<Outcome> {
   const { child, outcome } = start(args);
   const seen = new Promise<void>((resolve) => {
     let text = '';
@@ -63,7 +80,13 @@ test('killed again and again at random moments and resumed, a training ends with
     else assert.ok(!(run instanceof Error), String(run));
   }
   assert.ok(kills > 0, 'nothing was disturbed');
-  const { version, epochs } = await sesrecJson<{ version: string; epochs: number }>('train', world.data, '--out', out, '--resume');
+  const { version, epochs } = await sesrecJson<{ version: string; epochs: number }>(
+    'train',
+    world.data,
+    '--out',
+    out,
+    '--resume',
+  );
   assert.deepEqual([version, epochs], [undisturbed, Number(EPOCHS)]);
   assert.equal(await versionOf(out), undisturbed);
   const left = (await readdir(join(out, 'checkpoints'))).map((name) => name.replace(/-\w+\./, '.'));
@@ -76,12 +99,17 @@ test('killed before or while the run is made, the same command simply works', as
     const { child, outcome } = start(trainTo(out));
     const watch = setInterval(() => {
       // as soon as anything of that name, whole or not, is seen
-      void readdir(folder).then((names) => names.some((name) => name.startsWith('killed at birth')) && child.kill('SIGKILL'));
+      void readdir(folder).then(
+        (names) => names.some((name) => name.startsWith('killed at birth')) && child.kill('SIGKILL'),
+      );
     }, 1);
     await outcome;
     clearInterval(watch);
     if (existsSync(out)) {
-      await assert.rejects(loadRun(out), (error) => error instanceof UserError && /no trained model yet/.test(error.message));
+      await assert.rejects(
+        loadRun(out),
+        (error) => error instanceof UserError && /no trained model yet/.test(error.message),
+      );
       const again = await sesrec(...trainTo(out));
       assert.equal(again.code, 1);
       assert.match(again.err, /already exists: .*--resume.*--overwrite/);
@@ -98,7 +126,10 @@ test('Ctrl-C: exit code 130, one line that says how to go on, and going on ends 
   assert.equal(first.out, '');
   const told = first.err.split('\n').filter((line) => line.startsWith('sesrec: '));
   assert.equal(told.length, 1, first.err);
-  assert.match(told[0] as string, /^sesrec: stopped in epoch \d+ after step \d+ of \d+; resume with the same command and --resume$/);
+  assert.match(
+    told[0] as string,
+    /^sesrec: stopped in epoch \d+ after step \d+ of \d+; resume with the same command and --resume$/,
+  );
   assert.doesNotMatch(first.err, /^ {4}at /m);
   const second = await sesrec(...trainTo(out, '--resume', '--json'));
   assert.equal(second.code, 0, second.err);

@@ -3,16 +3,32 @@ import { mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { evaluate, loadDataset, loadRun, loadOrDrawCandidates, Runtime, SesrecRanker, UserError } from '../../src/index.js';
+import {
+  evaluate,
+  loadDataset,
+  loadRun,
+  loadOrDrawCandidates,
+  Runtime,
+  SesrecRanker,
+  UserError,
+} from '../../src/index.js';
 import { QUICK, type TinyWorld, inProcess, sesrec, sesrecJson, tinyWorld } from '../support/command-line.js';
 
 const METRICS = ['hit@1', 'hit@5', 'hit@10', 'ndcg@5', 'ndcg@10', 'mrr'];
 const FIXTURE = 'test/fixtures/golden/tiny-id-only';
 
-interface Metrics { readonly metrics: Readonly<Record<string, number>> }
+interface Metrics {
+  readonly metrics: Readonly<Record<string, number>>;
+}
 interface EvaluateDocument extends Metrics {
   readonly users: number;
-  readonly protocol: { readonly name: string; readonly on: string; readonly count: number; readonly hash: string | null; readonly seenItemsRemoved: boolean };
+  readonly protocol: {
+    readonly name: string;
+    readonly on: string;
+    readonly count: number;
+    readonly hash: string | null;
+    readonly seenItemsRemoved: boolean;
+  };
   readonly chance: Readonly<Record<string, number>>;
   readonly popularity: Metrics;
   readonly random: Metrics;
@@ -21,8 +37,16 @@ interface EvaluateDocument extends Metrics {
 interface RecommendDocument {
   readonly user: string;
   readonly items: readonly {
-    readonly rank: number; readonly item: string; readonly score: number;
-    readonly because?: readonly { readonly type: string; readonly query?: string; readonly items: readonly string[]; readonly weight: number; readonly side: string | null }[];
+    readonly rank: number;
+    readonly item: string;
+    readonly score: number;
+    readonly because?: readonly {
+      readonly type: string;
+      readonly query?: string;
+      readonly items: readonly string[];
+      readonly weight: number;
+      readonly side: string | null;
+    }[];
   }[];
 }
 
@@ -56,16 +80,33 @@ test('evaluate gives every metric under both protocols, beside popularity, rando
 });
 
 test('evaluate repeats itself, for a sample of users and on the validation events, too', async () => {
-  const [one, other] = [await sesrecJson<EvaluateDocument>('evaluate', world.run, '--users', '5'), await sesrecJson<EvaluateDocument>('evaluate', world.run, '--users', '5')];
+  const [one, other] = [
+    await sesrecJson<EvaluateDocument>('evaluate', world.run, '--users', '5'),
+    await sesrecJson<EvaluateDocument>('evaluate', world.run, '--users', '5'),
+  ];
   assert.equal(one.users, 5);
   assert.deepEqual(one.metrics, other.metrics);
-  assert.equal((await sesrecJson<EvaluateDocument>('evaluate', world.run, '--on', 'validation')).protocol.on, 'validation');
+  assert.equal(
+    (await sesrecJson<EvaluateDocument>('evaluate', world.run, '--on', 'validation')).protocol.on,
+    'validation',
+  );
 });
 
 test('recommend --explain names k items in order, none of them met before, and the searches and feed events behind each', async () => {
-  const { user, items } = await sesrecJson<RecommendDocument>('recommend', world.run, '--user', 'u5', '--k', '7', '--explain');
+  const { user, items } = await sesrecJson<RecommendDocument>(
+    'recommend',
+    world.run,
+    '--user',
+    'u5',
+    '--k',
+    '7',
+    '--explain',
+  );
   assert.equal(user, 'u5');
-  assert.deepEqual(items.map(({ rank }) => rank), [1, 2, 3, 4, 5, 6, 7]);
+  assert.deepEqual(
+    items.map(({ rank }) => rank),
+    [1, 2, 3, 4, 5, 6, 7],
+  );
   assert.equal(new Set(items.map(({ item }) => item)).size, 7);
   const dataset = await loadDataset(world.data);
   const index = dataset.users.index('u5');
@@ -83,7 +124,15 @@ test('recommend --explain names k items in order, none of them met before, and t
 });
 
 test('a user who never searched gets feed reasons, on no side', async () => {
-  const { items } = await sesrecJson<RecommendDocument>('recommend', world.run, '--user', 'u3', '--k', '2', '--explain');
+  const { items } = await sesrecJson<RecommendDocument>(
+    'recommend',
+    world.run,
+    '--user',
+    'u3',
+    '--k',
+    '2',
+    '--explain',
+  );
   for (const { because = [] } of items) {
     assert.ok(because.length > 0);
     for (const { type, side } of because) assert.deepEqual([type, side], ['feed', null]);
@@ -121,17 +170,64 @@ test('a run that was moved, its data gone, evaluates and recommends the same', a
 });
 
 test('interactions with constructed searches train and explain', async () => {
-  const [log, items, data, run] = ['log.csv', 'items.tsv', 'shop', 'shop run'].map((name) => join(folder, name)) as [string, string, string, string];
-  const rows = Array.from({ length: 12 }, (_, user) => Array.from({ length: 6 }, (_, step) => `u${user},i${(user * 7 + step * 5) % 130},${1000 + step}`));
+  const [log, items, data, run] = ['log.csv', 'items.tsv', 'shop', 'shop run'].map((name) => join(folder, name)) as [
+    string,
+    string,
+    string,
+    string,
+  ];
+  const rows = Array.from({ length: 12 }, (_, user) =>
+    Array.from({ length: 6 }, (_, step) => `u${user},i${(user * 7 + step * 5) % 130},${1000 + step}`),
+  );
   await writeFile(log, ['user_id,item_id,timestamp', ...rows.flat(), ''].join('\n'));
-  await writeFile(items, ['item_id\tquery\tkind', ...Array.from({ length: 130 }, (_, item) => `i${item}\tgood thing ${item % 9}\tkind${item % 4}`), ''].join('\n'));
-  const imported = await sesrecJson<{ manifest: { itemAttributes: string[] } }>('import', 'interactions', log, '--items', items, '--construct-searches', 'query', '--out', data);
+  await writeFile(
+    items,
+    [
+      'item_id\tquery\tkind',
+      ...Array.from({ length: 130 }, (_, item) => `i${item}\tgood thing ${item % 9}\tkind${item % 4}`),
+      '',
+    ].join('\n'),
+  );
+  const imported = await sesrecJson<{ manifest: { itemAttributes: string[] } }>(
+    'import',
+    'interactions',
+    log,
+    '--items',
+    items,
+    '--construct-searches',
+    'query',
+    '--out',
+    data,
+  );
   assert.deepEqual(imported.manifest.itemAttributes, ['query', 'kind']);
-  const trained = await sesrec('train', data, '--out', run, '--epochs', '1', '--item-attributes', 'kind', '--preset', 'paper', ...QUICK);
+  const trained = await sesrec(
+    'train',
+    data,
+    '--out',
+    run,
+    '--epochs',
+    '1',
+    '--item-attributes',
+    'kind',
+    '--preset',
+    'paper',
+    ...QUICK,
+  );
   assert.equal(trained.code, 0, trained.err);
-  const { items: best } = await sesrecJson<RecommendDocument>('recommend', run, '--user', 'u0', '--k', '3', '--explain');
+  const { items: best } = await sesrecJson<RecommendDocument>(
+    'recommend',
+    run,
+    '--user',
+    'u0',
+    '--k',
+    '3',
+    '--explain',
+  );
   assert.equal(best.length, 3);
-  assert.match(best[0]?.because?.find(({ type }) => type === 'search')?.query as string, /^good thing|not seen in training/);
+  assert.match(
+    best[0]?.because?.find(({ type }) => type === 'search')?.query as string,
+    /^good thing|not seen in training/,
+  );
 });
 
 test('--json prints one document and nothing else, without it there is no JSON; progress goes to standard error', async () => {
@@ -155,7 +251,18 @@ test('--json prints one document and nothing else, without it there is no JSON; 
 });
 
 test('every command has --help', async () => {
-  const commands = ['', 'import', 'import interactions', 'import s3rec', 'import events', 'train', 'evaluate', 'recommend', 'parity', 'demo'];
+  const commands = [
+    '',
+    'import',
+    'import interactions',
+    'import s3rec',
+    'import events',
+    'train',
+    'evaluate',
+    'recommend',
+    'parity',
+    'demo',
+  ];
   for (const command of commands) {
     const { code, out, err } = await inProcess(...command.split(' ').filter(Boolean), '--help');
     assert.deepEqual([code, err], [0, ''], command);
@@ -168,7 +275,14 @@ test('every command has --help', async () => {
 
 test('a failed command does not spoil the next one in the same process', async () => {
   const codes = [];
-  for (const command of [['parity', join(folder, 'nothing')], ['--version'], ['nonsense'], ['parity', FIXTURE], ['evaluate', world.run]]) codes.push((await inProcess(...command)).code);
+  for (const command of [
+    ['parity', join(folder, 'nothing')],
+    ['--version'],
+    ['nonsense'],
+    ['parity', FIXTURE],
+    ['evaluate', world.run],
+  ])
+    codes.push((await inProcess(...command)).code);
   assert.deepEqual(codes, [1, 0, 2, 0, 0]);
 });
 
@@ -183,5 +297,8 @@ test('as a library: a run is loaded, evaluated and asked without the command lin
   } finally {
     await runtime.dispose();
   }
-  await assert.rejects(loadRun(world.data), (error) => error instanceof UserError && /is not a run/.test(error.message));
+  await assert.rejects(
+    loadRun(world.data),
+    (error) => error instanceof UserError && /is not a run/.test(error.message),
+  );
 });

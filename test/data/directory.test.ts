@@ -20,7 +20,8 @@ test('the same input gives the same bytes, whatever the directories are called',
   const second = await importEvents({ files: [log], out: again });
   assert.deepEqual(first.manifest, second.manifest);
   assert.deepEqual((await readdir(once)).sort(), (await readdir(again)).sort());
-  for (const name of await readdir(once)) assert.deepEqual(await readFile(join(once, name)), await readFile(join(again, name)), name);
+  for (const name of await readdir(once))
+    assert.deepEqual(await readFile(join(once, name)), await readFile(join(again, name)), name);
   assert.deepEqual((await loadDataset(once)).feedItem, (await loadDataset(again)).feedItem);
 });
 
@@ -53,13 +54,25 @@ test('damage is found and named: any file changed, cut or gone, a manifest of an
   };
   for (const name of (await readdir(whole)).filter((file) => file.endsWith('.parquet'))) {
     const bytes = await readFile(join(whole, name));
-    await detected(name, /damaged.*import the data again/, async (path) => writeFile(path, bytes.map((byte, i) => (i === bytes.length >> 1 ? byte ^ 1 : byte))));
+    await detected(name, /damaged.*import the data again/, async (path) =>
+      writeFile(
+        path,
+        bytes.map((byte, i) => (i === bytes.length >> 1 ? byte ^ 1 : byte)),
+      ),
+    );
     await detected(name, /damaged/, async (path) => writeFile(path, bytes.subarray(0, -1)));
     await detected(name, /cannot read/, rm);
   }
   const manifest = await readFile(join(whole, 'manifest.json'), 'utf8');
-  const rewritten = (from: string | RegExp, to: string) => async (path: string): Promise<void> => writeFile(path, manifest.replace(from, to));
-  await detected('manifest.json', /format version 99, this program reads 1/, rewritten('"version": 1', '"version": 99'));
+  const rewritten =
+    (from: string | RegExp, to: string) =>
+    async (path: string): Promise<void> =>
+      writeFile(path, manifest.replace(from, to));
+  await detected(
+    'manifest.json',
+    /format version 99, this program reads 1/,
+    rewritten('"version": 1', '"version": 99'),
+  );
   await detected('manifest.json', /not the manifest of a data directory/, rewritten('sesrec-data', 'other'));
   await detected('manifest.json', /damaged/, rewritten('"feed.parquet"', '"../feed.parquet"'));
   await detected('manifest.json', /damaged/, rewritten(/"hash": "./, '"hash": "z'));
@@ -104,7 +117,9 @@ test('the planted log announces the category of every next item, for those who s
       assert.ok((data.searchOrdinal[search + event - start] as number) < (data.feedOrdinal[event] as number));
       const query = data.searchQuery[search + event - start] as number;
       named.set(query, (named.get(query) ?? new Set()).add(category?.index[data.feedItem[event] as number] as number));
-      clicks += (data.clickOffsets[search + event - start + 1] as number) - (data.clickOffsets[search + event - start] as number);
+      clicks +=
+        (data.clickOffsets[search + event - start + 1] as number) -
+        (data.clickOffsets[search + event - start] as number);
     }
   }
   assert.equal(silent, SIZE.users / 4);
@@ -119,9 +134,13 @@ test('a killed import leaves nothing, or a whole data directory', { timeout: 60_
   const log = join(folder, 'log.jsonl');
   await writePlantedLog({ ...SIZE, users: 300 }, log);
   const door = new URL('../../src/data/index.js', import.meta.url).href;
-  const script = await put(folder, 'import.mjs', `import { importEvents } from ${JSON.stringify(door)};
+  const script = await put(
+    folder,
+    'import.mjs',
+    `import { importEvents } from ${JSON.stringify(door)};
     process.stdout.write('ready');
-    await importEvents({ files: [${JSON.stringify(log)}], out: process.argv[2] });`);
+    await importEvents({ files: [${JSON.stringify(log)}], out: process.argv[2] });`,
+  );
   const random = new Random('kill');
   const outcomes = { nothing: 0, whole: 0 };
   let duration = 30_000;
@@ -136,7 +155,12 @@ test('a killed import leaves nothing, or a whole data directory', { timeout: 60_
     if (attempt === 0) duration = performance.now() - start;
     child.kill('SIGKILL');
     await ended;
-    if (await stat(out).then(() => true, () => false)) {
+    if (
+      await stat(out).then(
+        () => true,
+        () => false,
+      )
+    ) {
       assert.equal((await loadDataset(out)).feedItem.length, 300 * SIZE.eventsPerUser);
       outcomes.whole++;
     } else outcomes.nothing++;

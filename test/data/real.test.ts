@@ -13,11 +13,26 @@ test('Amazon Beauty has its published sizes, keeps its order, and loads in secon
   if (!existsSync(beauty)) return t.skip(`${beauty} is not here`);
   const out = join(await scratchFolder(t), 'beauty');
   const { manifest, warnings } = await importInteractions({
-    file: join(beauty, 'interactions.tsv.gz'), items: join(beauty, 'items.tsv.gz'), constructSearches: 'query', out,
+    file: join(beauty, 'interactions.tsv.gz'),
+    items: join(beauty, 'items.tsv.gz'),
+    constructSearches: 'query',
+    out,
   });
   assert.deepEqual(warnings, []);
-  assert.deepEqual(manifest.counts[0], { step: 'imported', users: 22_363, items: 12_101, feed: 198_502, searches: 198_502 });
-  assert.deepEqual(manifest.counts[1], { step: 'before the held-out events', users: 22_363, items: 12_068, feed: 153_776, searches: 153_776 });
+  assert.deepEqual(manifest.counts[0], {
+    step: 'imported',
+    users: 22_363,
+    items: 12_101,
+    feed: 198_502,
+    searches: 198_502,
+  });
+  assert.deepEqual(manifest.counts[1], {
+    step: 'before the held-out events',
+    users: 22_363,
+    items: 12_068,
+    feed: 153_776,
+    searches: 153_776,
+  });
   assert.deepEqual(manifest.sizes, { users: 22_365, items: 12_103, queries: 252, words: 256, sources: 3 });
   const start = performance.now();
   const data = await loadDataset(out);
@@ -37,7 +52,11 @@ test('LastFM has its published sizes', async (t) => {
   const lastfm = join(SHARED, 'lastfm');
   if (!existsSync(lastfm)) return t.skip(`${lastfm} is not here`);
   const out = join(await scratchFolder(t), 'lastfm');
-  const { manifest } = await importS3rec({ sequences: join(lastfm, 'LastFM.txt.gz'), attributes: join(lastfm, 'LastFM_item2attributes.json.gz'), out });
+  const { manifest } = await importS3rec({
+    sequences: join(lastfm, 'LastFM.txt.gz'),
+    attributes: join(lastfm, 'LastFM_item2attributes.json.gz'),
+    out,
+  });
   assert.deepEqual(manifest.counts[0], { step: 'imported', users: 1_090, items: 3_646, feed: 52_551, searches: 0 });
   assert.equal(manifest.sizes.items, 3_648);
   return undefined;

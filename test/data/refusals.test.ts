@@ -32,12 +32,20 @@ const interactionCases: readonly Case[] = [
   ['an empty file', '', /log is empty/],
   ['a file of blank lines', '\n \n', /log is empty/],
   ['only a header', HEADER, /no rows/],
-  ['a missing column', 'user_id\tthing\ttimestamp\nu\ti\t1\n', /no column "item_id": it has user_id, thing, timestamp; name the right one with --item-column/],
+  [
+    'a missing column',
+    'user_id\tthing\ttimestamp\nu\ti\t1\n',
+    /no column "item_id": it has user_id, thing, timestamp; name the right one with --item-column/,
+  ],
   ['no time column', 'user_id,item_id\nu,i\n', /no column "timestamp".*--time-column none/],
   ['a column twice', 'user_id\tuser_id\nu\ti\n', /the column "user_id" twice/],
   ['too few fields', `${HEADER}u\ti\t1\n\nu\ti\n`, /log, line 4: 2 fields where the header has 3 columns/],
   ['too many fields', `${HEADER}u\ti\t1\t1\n`, /line 2: 4 fields/],
-  ['a time that is no number', `${HEADER}u\ti\t1\nu\ti\tyesterday\n`, /line 3: the time "yesterday" is not in the unit "s"/],
+  [
+    'a time that is no number',
+    `${HEADER}u\ti\t1\nu\ti\tyesterday\n`,
+    /line 3: the time "yesterday" is not in the unit "s"/,
+  ],
   ['an endless time', `${HEADER}u\ti\t1e99\n`, /line 2: the time "1e99"/],
   ['an empty user', `${HEADER} \ti\t1\n`, /line 2: the user id is empty/],
   ['an empty item', `${HEADER}u\t\t1\n`, /line 2: the item id is empty/],
@@ -79,16 +87,32 @@ const eventCases: readonly Case[] = [
   ['no type', jsonLines([{ user: 'u' }]), /the field "type" is missing/],
   ['no user', jsonLines([{ ...VIEW, user: undefined }]), /the field "user" is missing/],
   ['no item', jsonLines([{ ...VIEW, item: null }]), /the field "item" is missing/],
-  ['a user faked by __proto__', '{"type":"view","item":"i","time":1,"__proto__":{"user":"u"}}', /the field "user" is missing/],
+  [
+    'a user faked by __proto__',
+    '{"type":"view","item":"i","time":1,"__proto__":{"user":"u"}}',
+    /the field "user" is missing/,
+  ],
   ['no time', jsonLines([{ ...VIEW, time: undefined }]), /the field "time" is missing/],
   ['a bad time', jsonLines([VIEW, { ...VIEW, time: 'noon' }]), /line 2: the time "noon"/],
   ['no query', jsonLines([{ ...SEARCH, query: undefined }]), /the field "query" is missing/],
   ['a search without id', jsonLines([{ ...SEARCH, id: undefined }]), /the field "id" is missing/],
   ['an id that is no text', jsonLines([{ ...VIEW, user: { a: 1 } }]), /the field "user" is \{"a":1\}/],
   ['half a character', '{"type":"view","item":"\\ud800","time":1,"user":"u"}', /the field "item"/],
-  ['a number too large to be exact', '{"type":"view","item":12345678901234567890,"time":1,"user":"u"}', /the field "item"/],
-  ['an unknown search', jsonLines([SEARCH, { ...VIEW, search: 'x' }]), /line 2: the event names the search "x", which no line has/],
-  ['the search of somebody else', jsonLines([SEARCH, { ...VIEW, user: 'v', search: 's' }]), /line 2: .* of the user "u"/],
+  [
+    'a number too large to be exact',
+    '{"type":"view","item":12345678901234567890,"time":1,"user":"u"}',
+    /the field "item"/,
+  ],
+  [
+    'an unknown search',
+    jsonLines([SEARCH, { ...VIEW, search: 'x' }]),
+    /line 2: the event names the search "x", which no line has/,
+  ],
+  [
+    'the search of somebody else',
+    jsonLines([SEARCH, { ...VIEW, user: 'v', search: 's' }]),
+    /line 2: .* of the user "u"/,
+  ],
   ['a click before its search', jsonLines([SEARCH, { ...VIEW, time: 1, search: 's' }]), /line 2: .* comes later/],
   ['a nested attribute', jsonLines([{ type: 'item', item: 'i', fields: { a: { b: 1 } } }]), /the attribute "a"/],
 ];
@@ -127,13 +151,25 @@ test('s3rec: attributes that are no object of lists are refused', async (t) => {
 test('a missing file, a folder and an existing --out are refused; --overwrite spares what is not ours', async (t) => {
   const folder = await scratchFolder(t);
   const file = await put(folder, 'log', `${HEADER}u\ta\t1\n`);
-  await refused(folder, async (out) => importInteractions({ file: join(folder, 'nothing'), out }), /cannot read .*nothing/);
+  await refused(
+    folder,
+    async (out) => importInteractions({ file: join(folder, 'nothing'), out }),
+    /cannot read .*nothing/,
+  );
   await refused(folder, async (out) => importInteractions({ file: folder, out }), /not a file/);
-  await refused(folder, async () => importInteractions({ file, out: join(file, 'under', 'a', 'file') }), /cannot write/);
+  await refused(
+    folder,
+    async () => importInteractions({ file, out: join(file, 'under', 'a', 'file') }),
+    /cannot write/,
+  );
   await mkdir(join(folder, 'out'));
   await put(folder, 'out/letter.txt', 'dear');
   await refused(folder, async () => importInteractions({ file, out: join(folder, 'out') }), /already exists/);
-  await refused(folder, async () => importInteractions({ file, out: join(folder, 'out'), overwrite: true }), /not a data directory/);
+  await refused(
+    folder,
+    async () => importInteractions({ file, out: join(folder, 'out'), overwrite: true }),
+    /not a data directory/,
+  );
   await refused(folder, async (out) => importInteractions({ file, constructSearches: 'query', out }), /--items/);
 });
 
@@ -147,30 +183,55 @@ test('garbage gives a data set or a UserError, never anything else', async (t) =
   const folder = await scratchFolder(t);
   const out = join(folder, 'out');
   const piece = fc.oneof(
-    fc.constantFrom('user_id', 'item_id', 'timestamp', 'query', '\t', ',', '\n', '\r\n', '"', '\u0000', '\ufeff', '1', '{"type":"view"', '"time":1', '"user":"u"', '}', '[', 'null', ' '),
+    fc.constantFrom(
+      'user_id',
+      'item_id',
+      'timestamp',
+      'query',
+      '\t',
+      ',',
+      '\n',
+      '\r\n',
+      '"',
+      '\u0000',
+      '\ufeff',
+      '1',
+      '{"type":"view"',
+      '"time":1',
+      '"user":"u"',
+      '}',
+      '[',
+      'null',
+      ' ',
+    ),
     fc.string({ maxLength: 5 }),
   );
   const content = fc.oneof(
     fc.uint8Array({ maxLength: 200 }),
     fc.array(piece, { maxLength: 40 }).map((pieces) => Buffer.from(pieces.join(''))),
-    fc.array(piece, { maxLength: 20 }).map((pieces) => Buffer.from(`user_id\titem_id\ttimestamp\nu\ti\t1\n${pieces.join('')}`)),
+    fc
+      .array(piece, { maxLength: 20 })
+      .map((pieces) => Buffer.from(`user_id\titem_id\ttimestamp\nu\ti\t1\n${pieces.join('')}`)),
     fc.array(piece, { maxLength: 20 }).map((pieces) => Buffer.from(`${JSON.stringify(VIEW)}\n${pieces.join('')}`)),
     fc.uint8Array({ maxLength: 40 }).map((bytes) => Buffer.concat([Buffer.from([0x1f, 0x8b]), bytes])),
   );
   let failures = 0;
-  await fc.assert(fc.asyncProperty(content, fc.integer({ min: 0, max: 2 }), async (bytes, importer) => {
-    const file = await put(folder, 'garbage', bytes);
-    try {
-      if (importer === 0) await importInteractions({ file, items: file, out, overwrite: true });
-      else if (importer === 1) await importEvents({ files: [file], out, overwrite: true });
-      else await importS3rec({ sequences: file, out, overwrite: true });
-    } catch (error) {
-      failures++;
-      assert.ok(error instanceof UserError, String((error as Error).stack));
-      assert.doesNotMatch(error.message, /\n/);
-      return;
-    }
-    await loadDataset(out);
-  }), { numRuns: 120 });
+  await fc.assert(
+    fc.asyncProperty(content, fc.integer({ min: 0, max: 2 }), async (bytes, importer) => {
+      const file = await put(folder, 'garbage', bytes);
+      try {
+        if (importer === 0) await importInteractions({ file, items: file, out, overwrite: true });
+        else if (importer === 1) await importEvents({ files: [file], out, overwrite: true });
+        else await importS3rec({ sequences: file, out, overwrite: true });
+      } catch (error) {
+        failures++;
+        assert.ok(error instanceof UserError, String((error as Error).stack));
+        assert.doesNotMatch(error.message, /\n/);
+        return;
+      }
+      await loadDataset(out);
+    }),
+    { numRuns: 120 },
+  );
   t.diagnostic(`${failures} of 120 refused`);
 });

@@ -21,12 +21,17 @@ test('queries are equal up to case, composition and white space', () => {
 });
 
 test('normalising twice changes nothing', () => {
-  fc.assert(fc.property(fc.string({ unit: 'grapheme' }), (text) => {
-    assert.equal(normaliseQuery(normaliseQuery(text)), normaliseQuery(text));
-  }));
-  fc.assert(fc.property(fc.string({ unit: 'binary' }), (text) => {
-    assert.equal(normaliseQuery(normaliseQuery(text)), normaliseQuery(text));
-  }), { numRuns: 1000 });
+  fc.assert(
+    fc.property(fc.string({ unit: 'grapheme' }), (text) => {
+      assert.equal(normaliseQuery(normaliseQuery(text)), normaliseQuery(text));
+    }),
+  );
+  fc.assert(
+    fc.property(fc.string({ unit: 'binary' }), (text) => {
+      assert.equal(normaliseQuery(normaliseQuery(text)), normaliseQuery(text));
+    }),
+    { numRuns: 1000 },
+  );
 });
 
 test('words are split in languages with and without spaces; punctuation and emoji are no words', () => {

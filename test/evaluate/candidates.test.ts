@@ -41,15 +41,33 @@ describe('drawn candidates', () => {
   test('are distinct, from the catalogue, and never met by the user: feed of any split, clicks of searches', () => {
     fc.assert(
       fc.property(fc.nat(), fc.integer({ min: 1, max: 8 }), (seed, count) => {
-        assert.ok(rawList(dataset, 'ann', { count, seed }).every((item) => !['i0', 'i1', 'i2', 'i3'].includes(item) && items.includes(item)));
-        assert.ok(rawList(dataset, 'bob', { count, seed }).every((item) => !['i4', 'i5', 'i6', 'i7'].includes(item) && items.includes(item)));
-        for (const user of ['ann', 'bob', 'dan']) assert.equal(new Set(rawList(dataset, user, { count, seed })).size, count);
+        assert.ok(
+          rawList(dataset, 'ann', { count, seed }).every(
+            (item) => !['i0', 'i1', 'i2', 'i3'].includes(item) && items.includes(item),
+          ),
+        );
+        assert.ok(
+          rawList(dataset, 'bob', { count, seed }).every(
+            (item) => !['i4', 'i5', 'i6', 'i7'].includes(item) && items.includes(item),
+          ),
+        );
+        for (const user of ['ann', 'bob', 'dan'])
+          assert.equal(new Set(rawList(dataset, user, { count, seed })).size, count);
       }),
     );
   });
 
   test('take every unseen item when as many are asked for', () => {
-    assert.deepEqual(rawList(dataset, 'ann', { count: 8, seed: 3 }).sort(), ['i10', 'i11', 'i4', 'i5', 'i6', 'i7', 'i8', 'i9']);
+    assert.deepEqual(rawList(dataset, 'ann', { count: 8, seed: 3 }).sort(), [
+      'i10',
+      'i11',
+      'i4',
+      'i5',
+      'i6',
+      'i7',
+      'i8',
+      'i9',
+    ]);
   });
 
   test('are uniform: every unseen item equally often', () => {
@@ -80,7 +98,10 @@ describe('drawn candidates', () => {
   });
 
   test('a catalogue that is too small is told to the user', () => {
-    assert.throws(() => drawCandidates(dataset, { count: 9 }), (error) => error instanceof UserError && /at most 8/.test(error.message));
+    assert.throws(
+      () => drawCandidates(dataset, { count: 9 }),
+      (error) => error instanceof UserError && /at most 8/.test(error.message),
+    );
     assert.throws(() => drawCandidates(dataset, { count: 0 }), UserError);
   });
 });
@@ -114,13 +135,20 @@ describe('kept candidates', () => {
       await loadOrDrawCandidates(directory, dataset, { count: 6 });
       const whole = await readFile(path);
       await writeFile(path, damage(gunzipSync(whole).toString().trim().split('\n')));
-      await assert.rejects(loadOrDrawCandidates(directory, dataset, { count: 6 }), (error) => error instanceof CorruptFileError && error.message.includes(path));
+      await assert.rejects(
+        loadOrDrawCandidates(directory, dataset, { count: 6 }),
+        (error) => error instanceof CorruptFileError && error.message.includes(path),
+      );
       await writeFile(path, whole);
     });
   }
 
   test('are refused as corrupt when the lists have another length than the name says', async () => {
-    await saveCandidates(join(directory, candidatesFileName({ count: 7 })), drawCandidates(dataset, { count: 3 }), dataset);
+    await saveCandidates(
+      join(directory, candidatesFileName({ count: 7 })),
+      drawCandidates(dataset, { count: 3 }),
+      dataset,
+    );
     await assert.rejects(loadOrDrawCandidates(directory, dataset, { count: 7 }), CorruptFileError);
   });
 
@@ -144,7 +172,10 @@ describe("a user's candidates file", () => {
   test("S3-Rec's text, plain, gzipped, with Windows line ends, tabs and blank lines", async () => {
     const plain = await read(good.join('\n'));
     assert.equal(plain.count, 2);
-    assert.deepEqual(Array.from(candidatesOf(plain, dataset.users.index('bob')) ?? []), [dataset.items.index('i0'), dataset.items.index('i1')]);
+    assert.deepEqual(Array.from(candidatesOf(plain, dataset.users.index('bob')) ?? []), [
+      dataset.items.index('i0'),
+      dataset.items.index('i1'),
+    ]);
     assert.deepEqual(await read(gzipSync(good.join('\n'))), plain);
     assert.deepEqual(await read(`\n${good.join('\r\n\r\n').replaceAll(' ', '\t')}\r\n`), plain);
   });
@@ -160,11 +191,20 @@ describe("a user's candidates file", () => {
   });
 
   const wrong: Record<string, { content: string | Uint8Array; says: RegExp }> = {
-    'an unknown user': { content: [...good, 'eve i1 i2'].join('\n'), says: /theirs\.txt:4: user "eve" is not in the data set/ },
+    'an unknown user': {
+      content: [...good, 'eve i1 i2'].join('\n'),
+      says: /theirs\.txt:4: user "eve" is not in the data set/,
+    },
     'an unknown item': { content: ['ann i4 x', ...good].join('\n'), says: /:1: item "x" is not in the data set/ },
     'a missing user': { content: good.slice(0, 2).join('\n'), says: /no list for user "dan"; 1 of 3/ },
-    'different lengths': { content: ['ann i4', ...good.slice(1)].join('\n'), says: /:2: user "bob" has 2 items, those before have 1/ },
-    "the user's validation target": { content: ['ann i4 i2', ...good.slice(1)].join('\n'), says: /:1: .*"ann" contains item "i2", which is the user's own target/ },
+    'different lengths': {
+      content: ['ann i4', ...good.slice(1)].join('\n'),
+      says: /:2: user "bob" has 2 items, those before have 1/,
+    },
+    "the user's validation target": {
+      content: ['ann i4 i2', ...good.slice(1)].join('\n'),
+      says: /:1: .*"ann" contains item "i2", which is the user's own target/,
+    },
     "the user's test target": { content: ['ann i4 i3', ...good.slice(1)].join('\n'), says: /"ann" contains item "i3"/ },
     'an item twice': { content: ['ann i4 i4', ...good.slice(1)].join('\n'), says: /"i4" twice/ },
     'a user twice': { content: [...good, 'ann i4 i5'].join('\n'), says: /:4: user "ann" has a list already/ },
@@ -174,17 +214,42 @@ describe("a user's candidates file", () => {
     'numbers as ids': { content: '["ann",4,5]\n', says: /:1: expected a JSON array of ids in quotes/ },
     'bytes that are no text': { content: Uint8Array.of(0x61, 0xff, 0xfe), says: /:1: the line is not UTF-8/ },
     'a cut gzip file': { content: gzipSync(good.join('\n')).subarray(0, 30), says: /damaged gzip/ },
-    'nothing': { content: '', says: /no list for user "ann"; 3 of 3/ },
+    nothing: { content: '', says: /no list for user "ann"; 3 of 3/ },
   };
   for (const [what, { content, says }] of Object.entries(wrong)) {
     test(`${what} is one line for the user`, () =>
-      assert.rejects(read(content), (error) => error instanceof UserError && says.test(error.message) && !error.message.includes('\n')));
+      assert.rejects(
+        read(content),
+        (error) => error instanceof UserError && says.test(error.message) && !error.message.includes('\n'),
+      ));
   }
 
-  test('a file that is absent', () => assert.rejects(readCandidatesFile(join(directory, 'absent'), dataset), UserError));
+  test('a file that is absent', () =>
+    assert.rejects(readCandidatesFile(join(directory, 'absent'), dataset), UserError));
 
   test('fuzzed files give lists or a UserError of one line, nothing else', async () => {
-    const token = fc.constantFrom('ann', 'bob', 'dan', 'cat', 'i0', 'i1', 'i4', 'i9', ' ', '\n', '\t', '"', '[', ']', ',', '\0', '\u2028', '{}', '__proto__', '');
+    const token = fc.constantFrom(
+      'ann',
+      'bob',
+      'dan',
+      'cat',
+      'i0',
+      'i1',
+      'i4',
+      'i9',
+      ' ',
+      '\n',
+      '\t',
+      '"',
+      '[',
+      ']',
+      ',',
+      '\0',
+      '\u2028',
+      '{}',
+      '__proto__',
+      '',
+    );
     const text = fc.array(token, { maxLength: 40 }).map((tokens) => tokens.join(''));
     const json = fc.array(fc.json(), { maxLength: 4 }).map((values) => values.join('\n'));
     const mutated = fc.tuple(fc.nat(40), fc.nat(255)).map(([position, byte]) => {

@@ -3,7 +3,14 @@ import { describe, test } from 'node:test';
 import * as fc from 'fast-check';
 import { UserError } from '../../src/base/index.js';
 import type { Dataset, HeldOut } from '../../src/data/index.js';
-import { chance, drawCandidates, evaluate, hashCandidates, METRICS, type Candidates } from '../../src/evaluate/index.js';
+import {
+  chance,
+  drawCandidates,
+  evaluate,
+  hashCandidates,
+  METRICS,
+  type Candidates,
+} from '../../src/evaluate/index.js';
 import type { Case, Ranker } from '../../src/model/index.js';
 import { randomRanker } from '../../src/model/popularity.js';
 import { tinyDataset, type TinyEvent } from '../support/tiny-dataset.js';
@@ -11,10 +18,15 @@ import { tinyDataset, type TinyEvent } from '../support/tiny-dataset.js';
 /** Scores every item by a function of its raw id. */
 function rankerBy(dataset: Dataset, score: (item: string, moment: Case) => number): Ranker {
   const scores = (cases: readonly Case[], items: (row: number) => Iterable<number>): Float32Array =>
-    Float32Array.from(cases.flatMap((moment, row) => Array.from(items(row), (item) => score(dataset.items.ids[item] as string, moment))));
+    Float32Array.from(
+      cases.flatMap((moment, row) =>
+        Array.from(items(row), (item) => score(dataset.items.ids[item] as string, moment)),
+      ),
+    );
   return {
     name: 'by hand',
-    score: async (cases, candidates, perCase) => scores(cases, (row) => candidates.subarray(row * perCase, (row + 1) * perCase)),
+    score: async (cases, candidates, perCase) =>
+      scores(cases, (row) => candidates.subarray(row * perCase, (row + 1) * perCase)),
     scoreAll: async (cases) => scores(cases, () => dataset.items.ids.keys()),
   };
 }
@@ -34,7 +46,10 @@ const user = (name: string): number => dataset.users.index(name);
 
 describe('the full protocol', () => {
   test('by hand on test: what was known before the target is out, the target stays', async () => {
-    const { ranks, protocol, metrics, ...rest } = await evaluate(rankerBy(dataset, byNumber), dataset, { on: 'test', protocol: 'full' });
+    const { ranks, protocol, metrics, ...rest } = await evaluate(rankerBy(dataset, byNumber), dataset, {
+      on: 'test',
+      protocol: 'full',
+    });
     // ann: i0 … i9 without i9, i8, i5 leaves i7, i6, i4 above i3. bob: i9 first; i1, i2 are out, and six stay beside it with i6.
     assert.deepEqual(Array.from(ranks.user), [user('ann'), user('bob')]);
     assert.deepEqual(Array.from(ranks.better), [3, 0]);
@@ -56,14 +71,19 @@ describe('the full protocol', () => {
 
   test('a constant scorer gets exactly chance', async () => {
     for (const on of ['validation', 'test'] as const) {
-      const result = await evaluate(rankerBy(dataset, () => 1), dataset, { on, protocol: 'full' });
+      const result = await evaluate(
+        rankerBy(dataset, () => 1),
+        dataset,
+        { on, protocol: 'full' },
+      );
       for (const name of METRICS) assert.ok(Math.abs(result.metrics[name] - result.chance[name]) < 1e-15);
       assert.equal(result.tieRate, 1);
     }
   });
 
   test('NaN scores of removed items do not matter, those of candidates are an error', async () => {
-    const nanFor = (item: string): Ranker => rankerBy(dataset, (id, { user: who }) => (id === item && who === user('ann') ? Number.NaN : 1));
+    const nanFor = (item: string): Ranker =>
+      rankerBy(dataset, (id, { user: who }) => (id === item && who === user('ann') ? Number.NaN : 1));
     await evaluate(nanFor('i8'), dataset, { on: 'test', protocol: 'full' });
     await assert.rejects(evaluate(nanFor('i0'), dataset, { on: 'test', protocol: 'full' }), /user "ann" as NaN/);
     await assert.rejects(evaluate(nanFor('i3'), dataset, { on: 'test', protocol: 'full' }), UserError);
@@ -86,7 +106,13 @@ describe('the sampled protocol', () => {
       },
     };
     for (const on of ['validation', 'test'] as HeldOut[]) {
-      await evaluate(ranker, dataset, { on, protocol: 'sampled', candidates, batchSize: 1, onProgress: (done) => progress.push(done) });
+      await evaluate(ranker, dataset, {
+        on,
+        protocol: 'sampled',
+        candidates,
+        batchSize: 1,
+        onProgress: (done) => progress.push(done),
+      });
     }
     assert.deepEqual(progress, [1, 2, 1, 2]);
     assert.deepEqual(asked, [
@@ -98,7 +124,16 @@ describe('the sampled protocol', () => {
   });
 
   test('a constant scorer gets exactly chance, with every user tied', async () => {
-    const { metrics, chance: level, tieRate, protocol } = await evaluate(rankerBy(dataset, () => 0), dataset, { on: 'test', protocol: 'sampled', candidates });
+    const {
+      metrics,
+      chance: level,
+      tieRate,
+      protocol,
+    } = await evaluate(
+      rankerBy(dataset, () => 0),
+      dataset,
+      { on: 'test', protocol: 'sampled', candidates },
+    );
     assert.deepEqual(metrics, chance(6));
     assert.deepEqual(level, chance(6));
     assert.equal(tieRate, 1);
@@ -126,13 +161,30 @@ describe('the sampled protocol', () => {
 
   test('NaN of the target or of a candidate is an error', async () => {
     const options = { on: 'test', protocol: 'sampled', candidates } as const;
-    await assert.rejects(evaluate(rankerBy(dataset, (item) => (item === 'i3' ? Number.NaN : 0)), dataset, options), UserError);
-    await assert.rejects(evaluate(rankerBy(dataset, (item) => (item === 'i3' ? 0 : Number.NaN)), dataset, options), UserError);
+    await assert.rejects(
+      evaluate(
+        rankerBy(dataset, (item) => (item === 'i3' ? Number.NaN : 0)),
+        dataset,
+        options,
+      ),
+      UserError,
+    );
+    await assert.rejects(
+      evaluate(
+        rankerBy(dataset, (item) => (item === 'i3' ? 0 : Number.NaN)),
+        dataset,
+        options,
+      ),
+      UserError,
+    );
   });
 
   test('lists of another data set are an error', async () => {
     const other: Candidates = { ...candidates, rowOf: new Int32Array(dataset.users.ids.length).fill(-1) };
-    await assert.rejects(evaluate(rankerBy(dataset, byNumber), dataset, { on: 'test', protocol: 'sampled', candidates: other }), /no candidates for user "ann"/);
+    await assert.rejects(
+      evaluate(rankerBy(dataset, byNumber), dataset, { on: 'test', protocol: 'sampled', candidates: other }),
+      /no candidates for user "ann"/,
+    );
   });
 });
 
@@ -156,30 +208,49 @@ describe('which users count', () => {
 
   test('nobody to evaluate is told to the user', async () => {
     const none = tinyDataset({ cat: ['i0', 'i1'] });
-    await assert.rejects(evaluate(rankerBy(none, byNumber), none, { on: 'test', protocol: 'full' }), /nothing to evaluate/);
+    await assert.rejects(
+      evaluate(rankerBy(none, byNumber), none, { on: 'test', protocol: 'full' }),
+      /nothing to evaluate/,
+    );
     const blind = tinyDataset({ eve: ['i1', 'i2', 'i3'] }, { importOptions: { requireBoth: true } });
-    await assert.rejects(evaluate(rankerBy(blind, byNumber), blind, { on: 'test', protocol: 'full' }), /all 1 test targets lack/);
+    await assert.rejects(
+      evaluate(rankerBy(blind, byNumber), blind, { on: 'test', protocol: 'full' }),
+      /all 1 test targets lack/,
+    );
   });
 
   test('impossible numbers of users or cases are told to the user', async () => {
     for (const wrong of [{ users: 0 }, { users: 1.5 }, { batchSize: 0 }, { batchSize: Number.NaN }]) {
-      await assert.rejects(evaluate(rankerBy(dataset, byNumber), dataset, { on: 'test', protocol: 'full', ...wrong }), UserError);
+      await assert.rejects(
+        evaluate(rankerBy(dataset, byNumber), dataset, { on: 'test', protocol: 'full', ...wrong }),
+        UserError,
+      );
     }
   });
 });
 
 describe('a random ranker on many users', () => {
   const many = tinyDataset(
-    Object.fromEntries(Array.from({ length: 3000 }, (_, i) => [`u${i}`, [0, 1, 2, 3].map((j) => `i${(i * 7 + j * 31) % 200}`)])),
+    Object.fromEntries(
+      Array.from({ length: 3000 }, (_, i) => [`u${i}`, [0, 1, 2, 3].map((j) => `i${(i * 7 + j * 31) % 200}`)]),
+    ),
   );
 
   test('is near chance under both protocols', async () => {
     for (const protocol of ['sampled', 'full'] as const) {
-      const { metrics, chance: level, intervals, tieRate } = await evaluate(randomRanker(many, 5), many, { on: 'test', protocol });
+      const {
+        metrics,
+        chance: level,
+        intervals,
+        tieRate,
+      } = await evaluate(randomRanker(many, 5), many, { on: 'test', protocol });
       for (const name of METRICS) {
         // 1.96 standard errors each side; three times that is beyond accident
         const margin = 3 * (intervals[name][1] - metrics[name]);
-        assert.ok(Math.abs(metrics[name] - level[name]) < margin, `${protocol} ${name}: ${metrics[name]}, chance ${level[name]}`);
+        assert.ok(
+          Math.abs(metrics[name] - level[name]) < margin,
+          `${protocol} ${name}: ${metrics[name]}, chance ${level[name]}`,
+        );
       }
       assert.ok(tieRate < 0.01);
     }
@@ -192,7 +263,10 @@ describe('a random ranker on many users', () => {
     assert.deepEqual(sample.protocol.sample, { users: 100, of: 3000, seed: 1 });
     assert.equal(new Set(sample.ranks.user).size, 100);
     assert.deepEqual((await evaluate(randomRanker(many, 5), many, options)).ranks, sample.ranks);
-    assert.notDeepEqual((await evaluate(randomRanker(many, 5), many, { ...options, seed: 2 })).ranks.user, sample.ranks.user);
+    assert.notDeepEqual(
+      (await evaluate(randomRanker(many, 5), many, { ...options, seed: 2 })).ranks.user,
+      sample.ranks.user,
+    );
     const whole = await evaluate(randomRanker(many, 5), many, { ...options, users: 99999 });
     assert.equal(whole.protocol.sample, null);
     for (const [i, who] of sample.ranks.user.entries()) {

@@ -12,7 +12,14 @@ describe('metrics of one target', () => {
   });
 
   test('rank 3: no hit at 1, gain 1 / log2(4) = .5, reciprocal 1/3', () => {
-    assert.deepEqual(metricsOf(2, 0), { 'hit@1': 0, 'hit@5': 1, 'hit@10': 1, 'ndcg@5': 0.5, 'ndcg@10': 0.5, mrr: 1 / 3 });
+    assert.deepEqual(metricsOf(2, 0), {
+      'hit@1': 0,
+      'hit@5': 1,
+      'hit@10': 1,
+      'ndcg@5': 0.5,
+      'ndcg@10': 0.5,
+      mrr: 1 / 3,
+    });
   });
 
   test('rank 5 counts at 5, rank 6 only at 10', () => {
@@ -105,8 +112,14 @@ describe('place', () => {
 
   test('the order of candidates does not matter', () => {
     const scores = fc.array(fc.integer({ min: 0, max: 5 }), { maxLength: 30 });
-    const pair = scores.chain((list) => fc.tuple(fc.constant(list), fc.shuffledSubarray(list, { minLength: list.length })));
-    fc.assert(fc.property(fc.nat(5), pair, (target, [list, shuffled]) => assert.deepEqual(place(target, list), place(target, shuffled))));
+    const pair = scores.chain((list) =>
+      fc.tuple(fc.constant(list), fc.shuffledSubarray(list, { minLength: list.length })),
+    );
+    fc.assert(
+      fc.property(fc.nat(5), pair, (target, [list, shuffled]) =>
+        assert.deepEqual(place(target, list), place(target, shuffled)),
+      ),
+    );
   });
 });
 
@@ -125,7 +138,10 @@ describe('summarise', () => {
 
   test('all tied: a constant scorer gets exactly chance, whatever the number of users', () => {
     const users = 1000;
-    const { metrics, intervals, tieRate } = summarise({ better: new Int32Array(users), tied: new Int32Array(users).fill(99) });
+    const { metrics, intervals, tieRate } = summarise({
+      better: new Int32Array(users),
+      tied: new Int32Array(users).fill(99),
+    });
     assert.deepEqual(metrics, chance(100));
     assert.equal(tieRate, 1);
     assert.deepEqual(intervals.mrr, [metrics.mrr, metrics.mrr]);
@@ -145,10 +161,16 @@ describe('summarise', () => {
     const rank = fc.record({ better: fc.nat(99), tied: fc.nat(20) });
     fc.assert(
       fc.property(fc.array(rank, { minLength: 1, maxLength: 60 }), (ranks) => {
-        const { metrics } = summarise({ better: ranks.map(({ better }) => better), tied: ranks.map(({ tied }) => tied) });
+        const { metrics } = summarise({
+          better: ranks.map(({ better }) => better),
+          tied: ranks.map(({ tied }) => tied),
+        });
         const [ten, five] = [metrics['hit@10'] - metrics['hit@5'], metrics['hit@5'] - metrics['hit@1']];
         const within = (gain: number, hits: number, low: number, high: number): void => {
-          assert.ok(gain >= low * hits - 1e-9 && gain <= high * hits + 1e-9, `${gain} / ${hits} is outside [${low}, ${high}]`);
+          assert.ok(
+            gain >= low * hits - 1e-9 && gain <= high * hits + 1e-9,
+            `${gain} / ${hits} is outside [${low}, ${high}]`,
+          );
         };
         within(metrics['ndcg@10'] - metrics['ndcg@5'], ten, 1 / Math.log2(11), 1 / Math.log2(7));
         within(metrics['ndcg@5'] - metrics['hit@1'], five, 1 / Math.log2(6), 1 / Math.log2(3));

@@ -2,7 +2,15 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import * as fc from 'fast-check';
 import type { Dataset } from '../../src/data/index.js';
-import { type Case, clicksBefore, gatherRows, hasHistory, recentFeed, recentSearches, trainingCases } from '../../src/features/index.js';
+import {
+  type Case,
+  clicksBefore,
+  gatherRows,
+  hasHistory,
+  recentFeed,
+  recentSearches,
+  trainingCases,
+} from '../../src/features/index.js';
 import { randomStories } from '../support/stories.js';
 import { tinyDataset } from '../support/tiny-dataset.js';
 
@@ -15,8 +23,10 @@ function caseOf(dataset: Dataset, user: string, nth: number): Case {
 }
 const queriesOf = (dataset: Dataset, searches: readonly number[]): string[] =>
   searches.map((search) => dataset.queries.ids[dataset.searchQuery[search] as number] as string);
-const itemsOf = (dataset: Dataset, items: readonly number[]): string[] => items.map((item) => dataset.items.ids[item] as string);
-const feedOf = (dataset: Dataset, [start, end]: readonly [number, number]): string[] => itemsOf(dataset, [...dataset.feedItem.subarray(start, end)]);
+const itemsOf = (dataset: Dataset, items: readonly number[]): string[] =>
+  items.map((item) => dataset.items.ids[item] as string);
+const feedOf = (dataset: Dataset, [start, end]: readonly [number, number]): string[] =>
+  itemsOf(dataset, [...dataset.feedItem.subarray(start, end)]);
 
 /** All cases of a data set, "now" included. */
 function allCases(dataset: Dataset): Case[] {
@@ -29,7 +39,16 @@ function allCases(dataset: Dataset): Case[] {
 describe('a history', () => {
   const dataset = tinyDataset({
     zoe: [{ query: 'other' }, 'x'],
-    ann: ['a', { query: 'one', clicked: ['c1'] }, 'b', { query: 'two', clicked: ['c2'] }, { led: 'c' }, { click: 'late' }, { query: 'three' }, 'd'],
+    ann: [
+      'a',
+      { query: 'one', clicked: ['c1'] },
+      'b',
+      { query: 'two', clicked: ['c2'] },
+      { led: 'c' },
+      { click: 'late' },
+      { query: 'three' },
+      'd',
+    ],
   });
 
   test('holds what has a smaller ordinal than the target, oldest first, and nothing of other users', () => {
@@ -42,7 +61,11 @@ describe('a history', () => {
 
   test('never holds the search that led to its target', () => {
     assert.deepEqual(queriesOf(dataset, recentSearches(dataset, caseOf(dataset, 'ann', 2))), ['one']);
-    assert.deepEqual(queriesOf(dataset, recentSearches(dataset, caseOf(dataset, 'ann', 2), 1)), ['one'], 'and the window is filled by the one before it');
+    assert.deepEqual(
+      queriesOf(dataset, recentSearches(dataset, caseOf(dataset, 'ann', 2), 1)),
+      ['one'],
+      'and the window is filled by the one before it',
+    );
   });
 
   test('does not know clicks that come after the target', () => {
@@ -50,7 +73,11 @@ describe('a history', () => {
     assert.deepEqual(itemsOf(dataset, clicksBefore(dataset, caseOf(dataset, 'ann', 3), two)), ['c2', 'late']);
     assert.deepEqual(itemsOf(dataset, clicksBefore(dataset, caseOf(dataset, 'ann', 2), two)), ['c2']);
     assert.deepEqual(itemsOf(dataset, clicksBefore(dataset, caseOf(dataset, 'ann', 1), two)), []);
-    assert.deepEqual(itemsOf(dataset, clicksBefore(dataset, caseOf(dataset, 'ann', 3), two, 1)), ['c2'], 'the first clicks are kept');
+    assert.deepEqual(
+      itemsOf(dataset, clicksBefore(dataset, caseOf(dataset, 'ann', 3), two, 1)),
+      ['c2'],
+      'the first clicks are kept',
+    );
   });
 
   test('is strictly earlier: even an ordinal equal to the target, which no importer writes, does not count', () => {
@@ -79,63 +106,94 @@ describe('a history', () => {
     assert.deepEqual(feedOf(led, recentFeed(led, now)), ['a', 'b']);
     assert.deepEqual(queriesOf(led, recentSearches(led, now)), ['one']);
     const [search] = recentSearches(dataset, caseOf(dataset, 'ann', 4)).slice(1);
-    assert.deepEqual(itemsOf(dataset, clicksBefore(dataset, caseOf(dataset, 'ann', 4), search as number)), ['c2', 'late']);
+    assert.deepEqual(itemsOf(dataset, clicksBefore(dataset, caseOf(dataset, 'ann', 4), search as number)), [
+      'c2',
+      'late',
+    ]);
   });
 
   test('is exactly the earlier searches but the leading one, whatever the story', () => {
-    fc.assert(fc.property(randomStories, fc.integer({ min: 1, max: 5 }), (stories, limit) => {
-      const dataset = tinyDataset(stories);
-      for (const moment of allCases(dataset)) {
-        const now = moment.feedPosition === dataset.feedOffsets[moment.user + 1];
-        const ordinal = now ? Infinity : (dataset.feedOrdinal[moment.feedPosition] as number);
-        const leading = now ? -1 : dataset.feedSearch[moment.feedPosition];
-        const mine = Array.from(dataset.searchOrdinal.keys())
-          .filter((search) => search >= (dataset.searchOffsets[moment.user] as number) && search < (dataset.searchOffsets[moment.user + 1] as number));
-        const wanted = mine.filter((search) => (dataset.searchOrdinal[search] as number) < ordinal && search !== leading);
-        assert.deepEqual(recentSearches(dataset, moment), wanted);
-        assert.deepEqual(recentSearches(dataset, moment, limit), wanted.slice(-limit));
-      }
-    }), { numRuns: 200 });
+    fc.assert(
+      fc.property(randomStories, fc.integer({ min: 1, max: 5 }), (stories, limit) => {
+        const dataset = tinyDataset(stories);
+        for (const moment of allCases(dataset)) {
+          const now = moment.feedPosition === dataset.feedOffsets[moment.user + 1];
+          const ordinal = now ? Infinity : (dataset.feedOrdinal[moment.feedPosition] as number);
+          const leading = now ? -1 : dataset.feedSearch[moment.feedPosition];
+          const mine = Array.from(dataset.searchOrdinal.keys()).filter(
+            (search) =>
+              search >= (dataset.searchOffsets[moment.user] as number) &&
+              search < (dataset.searchOffsets[moment.user + 1] as number),
+          );
+          const wanted = mine.filter(
+            (search) => (dataset.searchOrdinal[search] as number) < ordinal && search !== leading,
+          );
+          assert.deepEqual(recentSearches(dataset, moment), wanted);
+          assert.deepEqual(recentSearches(dataset, moment, limit), wanted.slice(-limit));
+        }
+      }),
+      { numRuns: 200 },
+    );
   });
 
   test('does not change when anything at or after its target changes', () => {
-    fc.assert(fc.property(randomStories, fc.nat(), fc.infiniteStream(fc.integer({ min: 0, max: 9 })), (stories, pick, noise) => {
-      const dataset = tinyDataset(stories);
-      const targets = allCases(dataset).filter(({ user, feedPosition }) => feedPosition < (dataset.feedOffsets[user + 1] as number));
-      fc.pre(targets.length > 0);
-      const moment = targets[pick % targets.length] as Case;
-      const ordinal = dataset.feedOrdinal[moment.feedPosition] as number;
-      const changed = <T extends Int32Array | Float64Array>(values: T, ordinals: Float64Array): T => {
-        const copy = values.slice() as T;
-        for (const [i, when] of ordinals.entries()) if (when >= ordinal) copy[i] = (copy[i] as number) + (noise.next().value as number);
-        return copy;
-      };
-      // What led to the target is known to whoever asks about it; everything else that is not earlier may change.
-      const feedSearch = dataset.feedSearch.map((search, i) => (i > moment.feedPosition ? -1 : search));
-      const other: Dataset = {
-        ...dataset,
-        feedSearch,
-        feedItem: changed(dataset.feedItem, dataset.feedOrdinal),
-        searchQuery: changed(dataset.searchQuery, dataset.searchOrdinal),
-        searchSource: changed(dataset.searchSource, dataset.searchOrdinal),
-        clickItem: changed(dataset.clickItem, dataset.clickOrdinal),
-        clickOrdinal: dataset.clickOrdinal.map((when) => (when >= ordinal ? when + 1000 : when)),
-      };
-      assert.deepEqual(gatherRows(other, [moment], window), gatherRows(dataset, [moment], window));
-    }), { numRuns: 300 });
+    fc.assert(
+      fc.property(
+        randomStories,
+        fc.nat(),
+        fc.infiniteStream(fc.integer({ min: 0, max: 9 })),
+        (stories, pick, noise) => {
+          const dataset = tinyDataset(stories);
+          const targets = allCases(dataset).filter(
+            ({ user, feedPosition }) => feedPosition < (dataset.feedOffsets[user + 1] as number),
+          );
+          fc.pre(targets.length > 0);
+          const moment = targets[pick % targets.length] as Case;
+          const ordinal = dataset.feedOrdinal[moment.feedPosition] as number;
+          const changed = <T extends Int32Array | Float64Array>(values: T, ordinals: Float64Array): T => {
+            const copy = values.slice() as T;
+            for (const [i, when] of ordinals.entries())
+              if (when >= ordinal) copy[i] = (copy[i] as number) + (noise.next().value as number);
+            return copy;
+          };
+          // What led to the target is known to whoever asks about it; everything else that is not earlier may change.
+          const feedSearch = dataset.feedSearch.map((search, i) => (i > moment.feedPosition ? -1 : search));
+          const other: Dataset = {
+            ...dataset,
+            feedSearch,
+            feedItem: changed(dataset.feedItem, dataset.feedOrdinal),
+            searchQuery: changed(dataset.searchQuery, dataset.searchOrdinal),
+            searchSource: changed(dataset.searchSource, dataset.searchOrdinal),
+            clickItem: changed(dataset.clickItem, dataset.clickOrdinal),
+            clickOrdinal: dataset.clickOrdinal.map((when) => (when >= ordinal ? when + 1000 : when)),
+          };
+          assert.deepEqual(gatherRows(other, [moment], window), gatherRows(dataset, [moment], window));
+        },
+      ),
+      { numRuns: 300 },
+    );
   });
 
   test('does not change when the user had stopped before the target', () => {
-    fc.assert(fc.property(randomStories, fc.nat({ max: 13 }), ({ bob }, cut) => {
-      const story = bob as NonNullable<typeof bob>;
-      const target = story.findIndex((event, i) => i >= cut && typeof event === 'string');
-      fc.pre(target > 0);
-      const vocabulary = { items: Array.from({ length: 8 }, (_, i) => `i${i}`) };
-      const words = { ann: [{ query: 'red' }, { query: 'blue hat' }, { query: 'red hat' }] }; // the same query indices in both
-      const [whole, stopped] = [tinyDataset({ ...words, bob: story }, vocabulary), tinyDataset({ ...words, bob: story.slice(0, target) }, vocabulary)];
-      const before = story.slice(0, target).filter((event) => typeof event === 'string' || 'led' in event).length;
-      assert.deepEqual(gatherRows(whole, [caseOf(whole, 'bob', before)], window), gatherRows(stopped, [caseOf(stopped, 'bob', before)], window));
-    }), { numRuns: 200 });
+    fc.assert(
+      fc.property(randomStories, fc.nat({ max: 13 }), ({ bob }, cut) => {
+        const story = bob as NonNullable<typeof bob>;
+        const target = story.findIndex((event, i) => i >= cut && typeof event === 'string');
+        fc.pre(target > 0);
+        const vocabulary = { items: Array.from({ length: 8 }, (_, i) => `i${i}`) };
+        const words = { ann: [{ query: 'red' }, { query: 'blue hat' }, { query: 'red hat' }] }; // the same query indices in both
+        const [whole, stopped] = [
+          tinyDataset({ ...words, bob: story }, vocabulary),
+          tinyDataset({ ...words, bob: story.slice(0, target) }, vocabulary),
+        ];
+        const before = story.slice(0, target).filter((event) => typeof event === 'string' || 'led' in event).length;
+        assert.deepEqual(
+          gatherRows(whole, [caseOf(whole, 'bob', before)], window),
+          gatherRows(stopped, [caseOf(stopped, 'bob', before)], window),
+        );
+      }),
+      { numRuns: 200 },
+    );
   });
 });
 
@@ -147,7 +205,11 @@ describe('training cases', () => {
     dan: [{ query: 'three' }, { led: 'a' }, 'b'], // what led to a is no history of it
     eve: [],
   });
-  const told = (cases: readonly Case[]): string[] => cases.map(({ user, feedPosition }) => `${dataset.users.ids[user]} ${dataset.items.ids[dataset.feedItem[feedPosition] as number]}`);
+  const told = (cases: readonly Case[]): string[] =>
+    cases.map(
+      ({ user, feedPosition }) =>
+        `${dataset.users.ids[user]} ${dataset.items.ids[dataset.feedItem[feedPosition] as number]}`,
+    );
 
   test('are the events with any history before them, none of them held out', () => {
     assert.deepEqual(told(trainingCases(dataset, false)), ['ann b', 'ann c', 'bob a', 'cat b', 'dan b']);
@@ -158,17 +220,24 @@ describe('training cases', () => {
   });
 
   test('never include a held-out event, and never lack a history, whatever the story', () => {
-    fc.assert(fc.property(randomStories, fc.boolean(), (stories, requireBoth) => {
-      const dataset = tinyDataset(stories);
-      const cases = trainingCases(dataset, requireBoth);
-      for (const moment of cases) {
-        assert.ok(moment.feedPosition < (dataset.heldOutStart[moment.user] as number));
-        const rows = gatherRows(dataset, [moment], window);
-        const [feed, search] = [rows.feed[0] !== 0, rows.search[0] !== 0];
-        assert.ok(requireBoth ? feed && search : feed || search);
-      }
-      const wanted = allCases(dataset).filter((moment) => moment.feedPosition < (dataset.heldOutStart[moment.user] as number) && hasHistory(dataset, moment, requireBoth));
-      assert.deepEqual(cases, wanted);
-    }), { numRuns: 200 });
+    fc.assert(
+      fc.property(randomStories, fc.boolean(), (stories, requireBoth) => {
+        const dataset = tinyDataset(stories);
+        const cases = trainingCases(dataset, requireBoth);
+        for (const moment of cases) {
+          assert.ok(moment.feedPosition < (dataset.heldOutStart[moment.user] as number));
+          const rows = gatherRows(dataset, [moment], window);
+          const [feed, search] = [rows.feed[0] !== 0, rows.search[0] !== 0];
+          assert.ok(requireBoth ? feed && search : feed || search);
+        }
+        const wanted = allCases(dataset).filter(
+          (moment) =>
+            moment.feedPosition < (dataset.heldOutStart[moment.user] as number) &&
+            hasHistory(dataset, moment, requireBoth),
+        );
+        assert.deepEqual(cases, wanted);
+      }),
+      { numRuns: 200 },
+    );
   });
 });

@@ -11,8 +11,14 @@ const catalogue = Array.from({ length: 8 }, (_, i) => `i${i}`);
 
 /** Pearson's statistic of counts against expected shares; about its degrees of freedom when the shares are right. */
 function chiSquare(counts: ReadonlyMap<string, number>, shares: Readonly<Record<string, number>>): number {
-  const [draws, total] = [[...counts.values()], Object.values(shares)].map((list) => list.reduce((a, b) => a + b, 0)) as [number, number];
-  assert.deepEqual([...counts.keys()].filter((item) => !(item in shares)), [], 'something was drawn that cannot be');
+  const [draws, total] = [[...counts.values()], Object.values(shares)].map((list) =>
+    list.reduce((a, b) => a + b, 0),
+  ) as [number, number];
+  assert.deepEqual(
+    [...counts.keys()].filter((item) => !(item in shares)),
+    [],
+    'something was drawn that cannot be',
+  );
   return Object.entries(shares).reduce((sum, [item, share]) => {
     const expected = (draws * share) / total;
     return sum + ((counts.get(item) ?? 0) - expected) ** 2 / expected;
@@ -34,7 +40,8 @@ function count(dataset: Dataset, draw: (random: Random) => readonly number[], ti
 describe('negatives of training rows', () => {
   // Targets (each user's second event): i1 once, i2 twice, i3 three times, i4 four times; i0 is only ever a first event.
   const stories: Record<string, TinyEvent[]> = { zed: ['i0', 'i1', 'i5', 'i6'] }; // i5 and i6 are held out
-  for (const [target, times] of Object.entries({ i2: 2, i3: 3, i4: 4 })) for (let i = 0; i < times; i++) stories[`${target}-${i}`] = ['i0', target];
+  for (const [target, times] of Object.entries({ i2: 2, i3: 3, i4: 4 }))
+    for (let i = 0; i < times; i++) stories[`${target}-${i}`] = ['i0', target];
   const dataset = tinyDataset(stories, { items: catalogue });
   const cases = trainingCases(dataset, false);
   const zed = cases.find(({ user }) => user === dataset.users.index('zed')) as (typeof cases)[number];
@@ -53,26 +60,37 @@ describe('negatives of training rows', () => {
   });
 
   test('are never the positive, nothing of the whole earlier feed, nothing twice', () => {
-    fc.assert(fc.property(randomStories, fc.constantFrom('popular', 'uniform'), fc.nat(), (stories, sampling, seed) => {
-      const dataset = tinyDataset({ ...stories, ...Object.fromEntries(catalogue.map((item) => [`fan of ${item}`, ['i0', item]])) }, { items: catalogue });
-      const cases = trainingCases(dataset, false);
-      const sampler = new NegativeSampler(dataset, cases, { count: 2, sampling });
-      for (const moment of cases) {
-        const known = new Set(dataset.feedItem.subarray(dataset.feedOffsets[moment.user], moment.feedPosition + 1));
-        if (known.size > catalogue.length - 2) continue;
-        const drawn = sampler.draw(moment, new Random(seed));
-        assert.equal(drawn.length, 2);
-        assert.equal(new Set(drawn).size, 2);
-        assert.ok(drawn.every((item) => item >= 2 && item < dataset.items.ids.length && !known.has(item)));
-      }
-    }), { numRuns: 100 });
+    fc.assert(
+      fc.property(randomStories, fc.constantFrom('popular', 'uniform'), fc.nat(), (stories, sampling, seed) => {
+        const dataset = tinyDataset(
+          { ...stories, ...Object.fromEntries(catalogue.map((item) => [`fan of ${item}`, ['i0', item]])) },
+          { items: catalogue },
+        );
+        const cases = trainingCases(dataset, false);
+        const sampler = new NegativeSampler(dataset, cases, { count: 2, sampling });
+        for (const moment of cases) {
+          const known = new Set(dataset.feedItem.subarray(dataset.feedOffsets[moment.user], moment.feedPosition + 1));
+          if (known.size > catalogue.length - 2) continue;
+          const drawn = sampler.draw(moment, new Random(seed));
+          assert.equal(drawn.length, 2);
+          assert.equal(new Set(drawn).size, 2);
+          assert.ok(drawn.every((item) => item >= 2 && item < dataset.items.ids.length && !known.has(item)));
+        }
+      }),
+      { numRuns: 100 },
+    );
   });
 
   test('may be what the user does later, and what the user clicked in searches', () => {
-    const dataset = tinyDataset({ ann: ['i0', { query: 'q', clicked: ['i3'] }, 'i1', 'i2', 'i4'] }, { items: catalogue.slice(0, 5) });
+    const dataset = tinyDataset(
+      { ann: ['i0', { query: 'q', clicked: ['i3'] }, 'i1', 'i2', 'i4'] },
+      { items: catalogue.slice(0, 5) },
+    );
     const [first] = trainingCases(dataset, false);
     const sampler = new NegativeSampler(dataset, [], { count: 3, sampling: 'uniform' });
-    const drawn = sampler.draw(first as NonNullable<typeof first>, new Random(1)).map((item) => dataset.items.ids[item] as string);
+    const drawn = sampler
+      .draw(first as NonNullable<typeof first>, new Random(1))
+      .map((item) => dataset.items.ids[item] as string);
     assert.deepEqual(drawn.sort(), ['i2', 'i3', 'i4']);
   });
 
@@ -81,23 +99,44 @@ describe('negatives of training rows', () => {
     const cases = trainingCases(small, false);
     for (const sampling of ['popular', 'uniform'] as const) {
       const sampler = new NegativeSampler(small, cases, { count: 2, sampling });
-      assert.throws(() => sampler.draw(cases[0] as NonNullable<(typeof cases)[0]>, new Random(1)), (error) => error instanceof UserError && /2 negatives for user ann/.test(error.message));
+      assert.throws(
+        () => sampler.draw(cases[0] as NonNullable<(typeof cases)[0]>, new Random(1)),
+        (error) => error instanceof UserError && /2 negatives for user ann/.test(error.message),
+      );
     }
   });
 });
 
 describe('negatives of the alignment', () => {
-  const dataset = tinyDataset({
-    ann: ['i0', { query: 'often' }, 'i1', { query: 'often' }, 'i2', { query: 'once' }, 'i3', { query: 'leads' }, { query: 'after' }, { led: 'i4' }],
-    bob: ['i5', { query: 'often' }],
-  }, { items: catalogue });
-  const queriesOf = (indices: Int32Array): string[] => Array.from(indices, (query) => dataset.queries.ids[query] as string);
+  const dataset = tinyDataset(
+    {
+      ann: [
+        'i0',
+        { query: 'often' },
+        'i1',
+        { query: 'often' },
+        'i2',
+        { query: 'once' },
+        'i3',
+        { query: 'leads' },
+        { query: 'after' },
+        { led: 'i4' },
+      ],
+      bob: ['i5', { query: 'often' }],
+    },
+    { items: catalogue },
+  );
+  const queriesOf = (indices: Int32Array): string[] =>
+    Array.from(indices, (query) => dataset.queries.ids[query] as string);
 
   test('visit every item once per pass', () => {
     const sampler = new AlignmentSampler(dataset, trainingQueries(dataset), 3, new Random(1));
     const visited = Array.from({ length: 8 }, (_, step) => [...sampler.block(step).items]).flat(); // 24 = three passes
     for (let pass = 0; pass < 3; pass++) {
-      assert.deepEqual(visited.slice(8 * pass, 8 * pass + 8).sort((a, b) => a - b), [2, 3, 4, 5, 6, 7, 8, 9]);
+      assert.deepEqual(
+        visited.slice(8 * pass, 8 * pass + 8).sort((a, b) => a - b),
+        [2, 3, 4, 5, 6, 7, 8, 9],
+      );
     }
     const other = new AlignmentSampler(dataset, trainingQueries(dataset), 8, new Random(2)).block(0).items;
     assert.notDeepEqual([...other], visited.slice(0, 8), 'in another order for another seed');
@@ -111,12 +150,24 @@ describe('negatives of the alignment', () => {
 
   test('leave out held-out searches and every search that led to a held-out event', () => {
     // ann's i3 (validation) and i4 (test) are held out: 'once' comes before i3
-    const held = tinyDataset({ ann: ['i0', 'i1', { query: 'early' }, { query: 'led to validation' }, { led: 'i2' }, { query: 'between' }, 'i3'] });
-    assert.deepEqual(Array.from(trainingQueries(held), (query) => held.queries.ids[query]), ['early']);
+    const held = tinyDataset({
+      ann: ['i0', 'i1', { query: 'early' }, { query: 'led to validation' }, { led: 'i2' }, { query: 'between' }, 'i3'],
+    });
+    assert.deepEqual(
+      Array.from(trainingQueries(held), (query) => held.queries.ids[query]),
+      ['early'],
+    );
     const test = tinyDataset({ ann: ['i0', 'i1', { query: 'early' }, { query: 'led to test' }, 'i2', { led: 'i3' }] });
-    assert.deepEqual(Array.from(trainingQueries(test), (query) => test.queries.ids[query]), ['early']);
+    assert.deepEqual(
+      Array.from(trainingQueries(test), (query) => test.queries.ids[query]),
+      ['early'],
+    );
     const short = tinyDataset({ ann: [{ query: 'one' }, { led: 'i0' }, { query: 'two' }] });
-    assert.deepEqual(Array.from(trainingQueries(short), (query) => short.queries.ids[query]), ['one', 'two'], 'nothing is held out of two events');
+    assert.deepEqual(
+      Array.from(trainingQueries(short), (query) => short.queries.ids[query]),
+      ['one', 'two'],
+      'nothing is held out of two events',
+    );
   });
 
   test('are empty where nobody searched', () => {

@@ -10,9 +10,17 @@ import { type NamedTensor, loadCheckpoint, saveCheckpoint } from '../../src/mode
 import { scratchFolder } from '../data/folders.js';
 
 /** Tensors that all hold one number, so that a mixture of two checkpoints would show. */
-const uniform = (value: number): Map<string, NamedTensor> => new Map(['a', 'b', 'c'].map((name) => [name, { shape: [200, 200], data: new Float32Array(40_000).fill(value) }]));
+const uniform = (value: number): Map<string, NamedTensor> =>
+  new Map(['a', 'b', 'c'].map((name) => [name, { shape: [200, 200], data: new Float32Array(40_000).fill(value) }]));
 const refuses = async (folder: string, pattern: RegExp, name = 'last'): Promise<void> =>
-  assert.rejects(loadCheckpoint(folder, name), (error) => error instanceof CorruptFileError && pattern.test(error.message) && !error.message.includes('\n') && error.message.includes(folder));
+  assert.rejects(
+    loadCheckpoint(folder, name),
+    (error) =>
+      error instanceof CorruptFileError &&
+      pattern.test(error.message) &&
+      !error.message.includes('\n') &&
+      error.message.includes(folder),
+  );
 
 /** Child process: saves checkpoint 0, 1, 2, … until it is killed. */
 const FOREVER = `
@@ -40,7 +48,10 @@ describe('a checkpoint', () => {
     await saveCheckpoint(folder, 'best', uniform(1), 'best');
     for (const value of [2, 3, 3, 4]) await saveCheckpoint(folder, 'last', uniform(value), value);
     assert.equal((await readdir(folder)).length, 4, 'two manifests, two files of tensors');
-    assert.deepEqual([(await loadCheckpoint(folder, 'best')).state, (await loadCheckpoint(folder, 'last')).state], ['best', 4]);
+    assert.deepEqual(
+      [(await loadCheckpoint(folder, 'best')).state, (await loadCheckpoint(folder, 'last')).state],
+      ['best', 4],
+    );
   });
 
   test('with any byte of its tensors flipped, cut or gone is one clear error', async (t) => {
@@ -66,12 +77,19 @@ describe('a checkpoint', () => {
     await saveCheckpoint(folder, 'last', uniform(1), {});
     const path = join(folder, 'last.json');
     const manifest = JSON.parse(await readFile(path, 'utf8')) as Record<string, unknown>;
-    const rewrite = async (change: Record<string, unknown>): Promise<void> => writeFile(path, JSON.stringify({ ...manifest, ...change }));
+    const rewrite = async (change: Record<string, unknown>): Promise<void> =>
+      writeFile(path, JSON.stringify({ ...manifest, ...change }));
     await rewrite({ version: 2 });
     await refuses(folder, /format version 2, this program reads 1/);
     await rewrite({ version: { toString: 1 } });
     await refuses(folder, /format version/);
-    for (const change of [{ format: 'sesrec-run' }, { file: 5 }, { sha256: undefined }, { file: '../outside.safetensors' }, { file: '..\\outside' }]) {
+    for (const change of [
+      { format: 'sesrec-run' },
+      { file: 5 },
+      { sha256: undefined },
+      { file: '../outside.safetensors' },
+      { file: '..\\outside' },
+    ]) {
       await rewrite(change);
       await refuses(folder, /not a checkpoint manifest/);
     }
@@ -91,7 +109,9 @@ describe('a checkpoint', () => {
     const folder = await scratchFolder(t);
     let latest = -1;
     for (let round = 0; round < 4; round++) {
-      const child = spawn(process.execPath, ['--input-type=module', '--eval', FOREVER, folder], { stdio: ['ignore', 'pipe', 'inherit'] });
+      const child = spawn(process.execPath, ['--input-type=module', '--eval', FOREVER, folder], {
+        stdio: ['ignore', 'pipe', 'inherit'],
+      });
       t.after(() => child.kill('SIGKILL'));
       await once(child.stdout, 'data');
       await sleep(5 + 17 * round);

@@ -1,16 +1,29 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { CorruptFileError } from '../../src/base/index.js';
-import { type NamedTensor, type ParameterDescription, Parameters, Scope, type SesrecConfig, sesrecParameters, sesrecPresets, sesrecShapes } from '../../src/model/index.js';
+import {
+  type NamedTensor,
+  type ParameterDescription,
+  Parameters,
+  Scope,
+  type SesrecConfig,
+  sesrecParameters,
+  sesrecPresets,
+  sesrecShapes,
+} from '../../src/model/index.js';
 import { tinyConfig } from '../support/tiny-sesrec.js';
 
 const amazon: SesrecConfig = {
-  ...sesrecPresets.official, ...sesrecShapes.amazon.shape, itemAttributes: [], userAttributes: [],
+  ...sesrecPresets.official,
+  ...sesrecShapes.amazon.shape,
+  itemAttributes: [],
+  userAttributes: [],
   sizes: { items: 900, users: 300, queries: 200, words: 400, sources: 3 },
 };
 
 /** Root of the mean square: the standard deviation of values around zero. */
-const deviation = (values: Float32Array): number => Math.sqrt(values.reduce((sum, value) => sum + value * value, 0) / values.length);
+const deviation = (values: Float32Array): number =>
+  Math.sqrt(values.reduce((sum, value) => sum + value * value, 0) / values.length);
 const initialised = (config: SesrecConfig, seed = 1): Parameters => {
   const parameters = sesrecParameters(config);
   parameters.initialise(seed);
@@ -41,11 +54,20 @@ describe('initialisation', () => {
     for (const [name, wanted] of Object.entries(expected)) {
       const values = parameters.get(name);
       const found = deviation(values);
-      assert.ok(Math.abs(found / wanted - 1) < 5 / Math.sqrt(2 * values.length) + 0.006, `${name} has deviation ${found}, not ${wanted}`);
+      assert.ok(
+        Math.abs(found / wanted - 1) < 5 / Math.sqrt(2 * values.length) + 0.006,
+        `${name} has deviation ${found}, not ${wanted}`,
+      );
     }
     const bound = Math.sqrt(6 / (4 * d));
-    assert.ok(parameters.get('feed.encoder.0.attention.key.weight').every((value) => Math.abs(value) <= bound), 'uniform has bounds');
-    assert.ok(parameters.get('prediction.0.weight').some((value) => Math.abs(value) > 3 * Math.sqrt(2 / 456)), 'normal has tails');
+    assert.ok(
+      parameters.get('feed.encoder.0.attention.key.weight').every((value) => Math.abs(value) <= bound),
+      'uniform has bounds',
+    );
+    assert.ok(
+      parameters.get('prediction.0.weight').some((value) => Math.abs(value) > 3 * Math.sqrt(2 / 456)),
+      'normal has tails',
+    );
   });
 
   test('of the paper has the target attention of an ordinary matrix', () => {
@@ -57,27 +79,47 @@ describe('initialisation', () => {
     const parameters = initialised(amazon);
     for (const { name } of parameters.descriptions) {
       const values = parameters.get(name);
-      if (name.endsWith('norm.weight')) assert.ok(values.every((value) => value === 1), name);
-      else if (name.endsWith('.bias')) assert.ok(values.every((value) => value === 0), name);
+      if (name.endsWith('norm.weight'))
+        assert.ok(
+          values.every((value) => value === 1),
+          name,
+        );
+      else if (name.endsWith('.bias'))
+        assert.ok(
+          values.every((value) => value === 0),
+          name,
+        );
       else if (name === 'alignment.temperature') assert.deepEqual(values, Float32Array.of(0.1));
-      else assert.ok(values.some((value) => value !== 0), `${name} starts at zero`);
+      else
+        assert.ok(
+          values.some((value) => value !== 0),
+          `${name} starts at zero`,
+        );
     }
   });
 
   test('keeps padding rows at zero in `paper` and leaves them random in `official`', () => {
-    const row = (preset: 'official' | 'paper', name: string): Float32Array => initialised(tinyConfig(preset)).get(name).slice(0, 2);
+    const row = (preset: 'official' | 'paper', name: string): Float32Array =>
+      initialised(tinyConfig(preset)).get(name).slice(0, 2);
     for (const name of ['item.id', 'query.id', 'query.word']) {
       assert.deepEqual([...row('paper', name)], [0, 0]);
       assert.ok(row('official', name).every((value) => value !== 0));
     }
-    assert.ok(row('paper', 'user.id').every((value) => value !== 0), 'users have no padding');
+    assert.ok(
+      row('paper', 'user.id').every((value) => value !== 0),
+      'users have no padding',
+    );
   });
 
   test('is the same, bit for bit, for the same seed, and another for another', () => {
     const [one, same, other] = [initialised(amazon, 7), initialised(amazon, 7), initialised(amazon, 8)];
     for (const { name } of one.descriptions) assert.deepEqual(one.get(name), same.get(name), name);
     assert.notDeepEqual(one.get('item.id'), other.get('item.id'));
-    assert.notDeepEqual(one.get('coAttention.bilinear'), one.get('alignment.bilinear'), 'parameters of one shape do not start alike');
+    assert.notDeepEqual(
+      one.get('coAttention.bilinear'),
+      one.get('alignment.bilinear'),
+      'parameters of one shape do not start alike',
+    );
   });
 
   test('does not depend on the order of declaration', () => {
@@ -95,8 +137,11 @@ describe('parameters', () => {
     const d = 32;
     const encoder = 4 * (d * d + d) + 2 * (d * d + d) + 4 * d;
     const tables = 900 * 32 + 300 * 32 + 200 * 16 + 400 * 16 + 3 * d + 15 * d + 15 * d;
-    const prediction = (256 * 200 + 200) + (200 * 80 + 80) + (80 + 1);
-    assert.equal(sesrecParameters(amazon).size, tables + 2 * encoder + 2 * (d * d + d) + (d * d + 2 * d) + 2 * d * d + (d * d + 1) + prediction);
+    const prediction = 256 * 200 + 200 + (200 * 80 + 80) + (80 + 1);
+    assert.equal(
+      sesrecParameters(amazon).size,
+      tables + 2 * encoder + 2 * (d * d + d) + (d * d + 2 * d) + 2 * d * d + (d * d + 1) + prediction,
+    );
   });
 
   test('copy rows out, in the order asked for, so that a batch cannot change the table', () => {
@@ -117,14 +162,27 @@ describe('parameters', () => {
       const tensors = new Map(good);
       if (tensor) tensors.set(name, tensor);
       else tensors.delete(name);
-      assert.throws(() => parameters.load(tensors, 'here'), (error) => error instanceof CorruptFileError && pattern.test(error.message) && error.message.startsWith('here'));
+      assert.throws(
+        () => parameters.load(tensors, 'here'),
+        (error) => error instanceof CorruptFileError && pattern.test(error.message) && error.message.startsWith('here'),
+      );
     };
     refuses('item.id', null, /no parameter item.id/);
-    refuses('item.projection.weight', { shape: bias.shape.toReversed(), data: bias.data }, /item.projection.weight is \[5,4\], the model needs \[4,5\]/);
-    refuses('item.projection.weight', { shape: bias.shape, data: bias.data.map((value, i) => (i === 7 ? Number.NaN : value)) }, /not numbers/);
-    for (const { name } of parameters.descriptions) assert.deepEqual(parameters.get(name), initialised(config, 2).get(name));
+    refuses(
+      'item.projection.weight',
+      { shape: bias.shape.toReversed(), data: bias.data },
+      /item.projection.weight is \[5,4\], the model needs \[4,5\]/,
+    );
+    refuses(
+      'item.projection.weight',
+      { shape: bias.shape, data: bias.data.map((value, i) => (i === 7 ? Number.NaN : value)) },
+      /not numbers/,
+    );
+    for (const { name } of parameters.descriptions)
+      assert.deepEqual(parameters.get(name), initialised(config, 2).get(name));
     parameters.load(good, 'here');
-    for (const { name } of parameters.descriptions) assert.deepEqual(parameters.get(name), initialised(config, 1).get(name));
+    for (const { name } of parameters.descriptions)
+      assert.deepEqual(parameters.get(name), initialised(config, 1).get(name));
   });
 });
 

@@ -14,7 +14,10 @@ const cases = [
 const candidates = Int32Array.of(2, 3, 4, 5, 6, 6, 5, 4, 3, 2);
 
 test('popularity counts training feed events only; users who hold nothing out count whole', async () => {
-  assert.deepEqual(Array.from(await popularityRanker(dataset).score(cases, candidates, 5)), [3, 2, 1, 0, 0, 0, 0, 1, 2, 3]);
+  assert.deepEqual(
+    Array.from(await popularityRanker(dataset).score(cases, candidates, 5)),
+    [3, 2, 1, 0, 0, 0, 0, 1, 2, 3],
+  );
 });
 
 test('popularity with held-out events counts them too, and its name says so', async () => {
@@ -28,7 +31,8 @@ test('scores of all items agree with scores of candidates', async () => {
     const some = await ranker.score(cases, candidates, 5);
     const all = await ranker.scoreAll(cases);
     assert.equal(all.length, cases.length * dataset.items.ids.length);
-    for (const [i, item] of candidates.entries()) assert.equal(some[i], all[Math.floor(i / 5) * dataset.items.ids.length + item]);
+    for (const [i, item] of candidates.entries())
+      assert.equal(some[i], all[Math.floor(i / 5) * dataset.items.ids.length + item]);
   }
 });
 

@@ -2,29 +2,68 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { Random } from '../../src/base/index.js';
 import { type Dataset, FIRST_INDEX } from '../../src/data/index.js';
-import { BatchAssembler, type Case, catalogueOf, gatherRows, recentFeed, recentSearches } from '../../src/features/index.js';
-import { type Parameters, type Reason, Scope, type SesrecConfig, type SesrecPreset, SesrecRanker, sesrecLosses } from '../../src/model/index.js';
+import {
+  BatchAssembler,
+  type Case,
+  catalogueOf,
+  gatherRows,
+  recentFeed,
+  recentSearches,
+} from '../../src/features/index.js';
+import {
+  type Parameters,
+  type Reason,
+  Scope,
+  type SesrecConfig,
+  type SesrecPreset,
+  SesrecRanker,
+  sesrecLosses,
+} from '../../src/model/index.js';
 import { Runtime } from '../../src/tensor/index.js';
 import { largestError } from '../support/gradient-check.js';
 import { type TinyEvent, tinyDataset } from '../support/tiny-dataset.js';
 import { lively, run, tinyConfig } from '../support/tiny-sesrec.js';
 
 let runtime: Runtime;
-before(() => { runtime = new Runtime({ threads: 1 }); });
+before(() => {
+  runtime = new Runtime({ threads: 1 });
+});
 after(async () => runtime.dispose());
 
 const stories: Record<string, TinyEvent[]> = {
-  ann: ['i0', { query: 'red', clicked: ['i3'] }, 'i1', { query: 'blue hat' }, 'i2', { query: 'hat', clicked: ['i4', 'i5'] }, { led: 'i4' }, 'i6', { query: 'red' }, 'i7'],
+  ann: [
+    'i0',
+    { query: 'red', clicked: ['i3'] },
+    'i1',
+    { query: 'blue hat' },
+    'i2',
+    { query: 'hat', clicked: ['i4', 'i5'] },
+    { led: 'i4' },
+    'i6',
+    { query: 'red' },
+    'i7',
+  ],
   bob: ['i5', 'i1', 'i0', 'i2'], // never searches
   cat: [{ query: 'red', clicked: ['i1'] }, { query: 'hat' }, 'i7'], // searches first
   dan: [{ query: 'blue hat' }, 'i8', { query: 'red' }, 'i9', 'i3'],
 };
 const small = tinyDataset(stories, { items: Array.from({ length: 30 }, (_, i) => `i${i}`) });
 
-function setup(preset: SesrecPreset, dataset: Dataset = small, changes: Partial<SesrecConfig> = {}): { config: SesrecConfig; parameters: Parameters; ranker: SesrecRanker } {
+function setup(
+  preset: SesrecPreset,
+  dataset: Dataset = small,
+  changes: Partial<SesrecConfig> = {},
+): { config: SesrecConfig; parameters: Parameters; ranker: SesrecRanker } {
   const config = tinyConfig(preset, {
-    itemAttributes: [], userAttributes: [],
-    sizes: { items: dataset.items.ids.length, users: dataset.users.ids.length, queries: dataset.queries.ids.length, words: dataset.words.ids.length, sources: dataset.sources.ids.length },
+    itemAttributes: [],
+    userAttributes: [],
+    sizes: {
+      items: dataset.items.ids.length,
+      users: dataset.users.ids.length,
+      queries: dataset.queries.ids.length,
+      words: dataset.words.ids.length,
+      sources: dataset.sources.ids.length,
+    },
     ...changes,
   });
   const parameters = lively(config);
@@ -32,10 +71,23 @@ function setup(preset: SesrecPreset, dataset: Dataset = small, changes: Partial<
 }
 /** Every user's "now", and some earlier moments; users with one history or none are among them. */
 function casesOf(dataset: Dataset): Case[] {
-  const at = (name: string, back: number): Case => ({ user: dataset.users.index(name), feedPosition: (dataset.feedOffsets[dataset.users.index(name) + 1] as number) - back });
-  return [at('ann', 0), at('bob', 0), at('cat', 0), at('dan', 0), at('ann', 2), at('dan', 1), at('cat', 1), at('bob', 4)];
+  const at = (name: string, back: number): Case => ({
+    user: dataset.users.index(name),
+    feedPosition: (dataset.feedOffsets[dataset.users.index(name) + 1] as number) - back,
+  });
+  return [
+    at('ann', 0),
+    at('bob', 0),
+    at('cat', 0),
+    at('dan', 0),
+    at('ann', 2),
+    at('dan', 1),
+    at('cat', 1),
+    at('bob', 4),
+  ];
 }
-const itemIndices = (dataset: Dataset): number[] => Array.from({ length: dataset.items.ids.length - FIRST_INDEX }, (_, i) => i + FIRST_INDEX);
+const itemIndices = (dataset: Dataset): number[] =>
+  Array.from({ length: dataset.items.ids.length - FIRST_INDEX }, (_, i) => i + FIRST_INDEX);
 const close = (actual: ArrayLike<number>, expected: ArrayLike<number>, tolerance = 1e-5): void => {
   const error = largestError(actual, expected);
   assert.ok(error <= tolerance, `differs by ${error}`);
@@ -49,9 +101,14 @@ for (const preset of ['official', 'paper'] as const) {
       const all = await ranker.scoreAll(cases);
       const total = small.items.ids.length;
       assert.equal(all.length, cases.length * total);
-      const candidates = Int32Array.from(cases.flatMap((_, row) => [0, 1, 2, 3, 4].map((i) => FIRST_INDEX + ((7 * row + 5 * i) % 30))));
+      const candidates = Int32Array.from(
+        cases.flatMap((_, row) => [0, 1, 2, 3, 4].map((i) => FIRST_INDEX + ((7 * row + 5 * i) % 30))),
+      );
       const some = await ranker.score(cases, candidates, 5);
-      close(some, Float32Array.from(candidates, (item, i) => all[Math.floor(i / 5) * total + item] as number));
+      close(
+        some,
+        Float32Array.from(candidates, (item, i) => all[Math.floor(i / 5) * total + item] as number),
+      );
       assert.ok(some.every(Number.isFinite));
     });
 
@@ -60,11 +117,16 @@ for (const preset of ['official', 'paper'] as const) {
       const cases = casesOf(small);
       const candidates = Int32Array.from(cases.flatMap((_, row) => [2, 5 + row, 20]));
       const none = { items: Int32Array.of(2), queries: Int32Array.of(2) };
-      const batch = new BatchAssembler(catalogueOf(small), config.window, { exact: true })
-        .assemble(gatherRows(small, cases, config.window), { candidates, negatives: none, pairReduction: config.alignmentReduction });
+      const batch = new BatchAssembler(catalogueOf(small), config.window, { exact: true }).assemble(
+        gatherRows(small, cases, config.window),
+        { candidates, negatives: none, pairReduction: config.alignmentReduction },
+      );
       const scope = new Scope();
       const { logits } = sesrecLosses(scope, config, batch.sizes);
-      const wanted = await run(runtime, { outputs: { logits }, given: { ...parameters.dense(), ...parameters.rows(scope.lookups.values(), batch.ids), ...batch.inputs } });
+      const wanted = await run(runtime, {
+        outputs: { logits },
+        given: { ...parameters.dense(), ...parameters.rows(scope.lookups.values(), batch.ids), ...batch.inputs },
+      });
       close(await ranker.score(cases, candidates, 3), wanted['logits'] as Float32Array);
     });
 
@@ -73,7 +135,8 @@ for (const preset of ['official', 'paper'] as const) {
       const cases = casesOf(small);
       const together = await ranker.scoreAll(cases);
       const total = small.items.ids.length;
-      for (const row of [0, 1, 7]) close(await ranker.scoreAll([cases[row] as Case]), together.slice(row * total, (row + 1) * total));
+      for (const row of [0, 1, 7])
+        close(await ranker.scoreAll([cases[row] as Case]), together.slice(row * total, (row + 1) * total));
     });
 
     test('recommends the best items first, without those left out, and all there are when asked for more', async () => {
@@ -82,9 +145,15 @@ for (const preset of ['official', 'paper'] as const) {
       const scores = await ranker.scoreAll([moment]);
       const best = await ranker.recommend(moment, 5, new Set());
       const order = itemIndices(small).toSorted((a, b) => (scores[b] as number) - (scores[a] as number) || a - b);
-      assert.deepEqual(best, order.slice(0, 5).map((item) => ({ item, score: scores[item] as number })));
+      assert.deepEqual(
+        best,
+        order.slice(0, 5).map((item) => ({ item, score: scores[item] as number })),
+      );
       const excluded = new Set([best[0]?.item as number, best[2]?.item as number]);
-      assert.deepEqual((await ranker.recommend(moment, 4, excluded)).map(({ item }) => item), order.filter((item) => !excluded.has(item)).slice(0, 4));
+      assert.deepEqual(
+        (await ranker.recommend(moment, 4, excluded)).map(({ item }) => item),
+        order.filter((item) => !excluded.has(item)).slice(0, 4),
+      );
       const everything = await ranker.recommend(moment, 1000, excluded);
       assert.equal(everything.length, 28, 'padding and unknown are no items');
     });
@@ -94,37 +163,71 @@ for (const preset of ['official', 'paper'] as const) {
       for (const moment of [0, 4, 5].map((i) => casesOf(small)[i] as Case)) {
         const reasons = await ranker.explain(moment, [3, 9, 12], 10);
         assert.equal(reasons.length, 3);
-        const batch = new BatchAssembler(catalogueOf(small), config.window, { exact: true })
-          .assemble(gatherRows(small, [moment], config.window), { candidates: Int32Array.of(3, 9, 12), negatives: { items: Int32Array.of(2), queries: Int32Array.of(2) }, pairReduction: 'pairs' });
+        const batch = new BatchAssembler(catalogueOf(small), config.window, { exact: true }).assemble(
+          gatherRows(small, [moment], config.window),
+          {
+            candidates: Int32Array.of(3, 9, 12),
+            negatives: { items: Int32Array.of(2), queries: Int32Array.of(2) },
+            pairReduction: 'pairs',
+          },
+        );
         const scope = new Scope();
         const { split } = sesrecLosses(scope, config, batch.sizes).state;
         const sides = await run(runtime, {
-          outputs: { 'feed side': (split as NonNullable<typeof split>).feed.isSimilar, 'search side': (split as NonNullable<typeof split>).search.isSimilar },
+          outputs: {
+            'feed side': (split as NonNullable<typeof split>).feed.isSimilar,
+            'search side': (split as NonNullable<typeof split>).search.isSimilar,
+          },
           given: { ...parameters.dense(), ...parameters.rows(scope.lookups.values(), batch.ids), ...batch.inputs },
         });
         const [start, end] = recentFeed(small, moment, config.window.feed);
-        const positions = { feed: Array.from({ length: end - start }, (_, i) => start + i), search: recentSearches(small, moment, config.window.search) };
+        const positions = {
+          feed: Array.from({ length: end - start }, (_, i) => start + i),
+          search: recentSearches(small, moment, config.window.search),
+        };
         for (const ofItem of reasons) {
           for (const lane of ['feed', 'search'] as const) {
             const own = ofItem.filter((reason) => reason.lane === lane);
-            assert.deepEqual(own.map(({ position }) => position).sort((a, b) => a - b), positions[lane], 'every action of the window, nothing else');
+            assert.deepEqual(
+              own.map(({ position }) => position).sort((a, b) => a - b),
+              positions[lane],
+              'every action of the window, nothing else',
+            );
             assert.ok(Math.abs(own.reduce((sum, { weight }) => sum + weight, 0) - 1) < 1e-5);
-            assert.deepEqual(own.map(({ weight }) => weight), own.map(({ weight }) => weight).sort((a, b) => b - a));
-            for (const { position, side } of own) assert.equal(side, sides[`${lane} side`]?.[positions[lane].indexOf(position)] === 1 ? 'similar' : 'dissimilar');
+            assert.deepEqual(
+              own.map(({ weight }) => weight),
+              own.map(({ weight }) => weight).sort((a, b) => b - a),
+            );
+            for (const { position, side } of own)
+              assert.equal(
+                side,
+                sides[`${lane} side`]?.[positions[lane].indexOf(position)] === 1 ? 'similar' : 'dissimilar',
+              );
           }
         }
-        assert.notDeepEqual(reasons[0]?.map(({ weight }) => weight), reasons[1]?.map(({ weight }) => weight), 'items have reasons of their own');
+        assert.notDeepEqual(
+          reasons[0]?.map(({ weight }) => weight),
+          reasons[1]?.map(({ weight }) => weight),
+          'items have reasons of their own',
+        );
         const short = (await ranker.explain(moment, [9], 1))[0] as Reason[];
-        assert.deepEqual(short.map(({ lane }) => lane), ['feed', 'search']);
-        for (const reason of short) assert.ok(reasons[1]?.every(({ lane, weight }) => lane !== reason.lane || weight <= reason.weight + 1e-6));
+        assert.deepEqual(
+          short.map(({ lane }) => lane),
+          ['feed', 'search'],
+        );
+        for (const reason of short)
+          assert.ok(reasons[1]?.every(({ lane, weight }) => lane !== reason.lane || weight <= reason.weight + 1e-6));
       }
     });
 
     test('gives no side to users who have one history, and no reason to those who have none', async () => {
       const { ranker } = setup(preset);
       const [bob, cat, nobody] = [1, 6, 7].map((i) => casesOf(small)[i] as Case) as [Case, Case, Case];
-      for (const [moment, lane] of [[bob, 'feed'], [cat, 'search']] as const) {
-        const [reasons] = await ranker.explain(moment, [4], 10) as [Reason[]];
+      for (const [moment, lane] of [
+        [bob, 'feed'],
+        [cat, 'search'],
+      ] as const) {
+        const [reasons] = (await ranker.explain(moment, [4], 10)) as [Reason[]];
         assert.ok(reasons.length > 0);
         assert.ok(reasons.every((reason) => reason.lane === lane && reason.side === null));
         assert.ok(Math.abs(reasons.reduce((sum, { weight }) => sum + weight, 0) - 1) < 1e-5);
@@ -134,7 +237,7 @@ for (const preset of ['official', 'paper'] as const) {
 
     test('without search explains by the feed alone', async () => {
       const { ranker } = setup(preset, small, { useSearch: false });
-      const [reasons] = await ranker.explain(casesOf(small)[0] as Case, [4], 10) as [Reason[]];
+      const [reasons] = (await ranker.explain(casesOf(small)[0] as Case, [4], 10)) as [Reason[]];
       assert.ok(reasons.length > 0 && reasons.every(({ lane, side }) => lane === 'feed' && side === null));
     });
 
@@ -143,7 +246,11 @@ for (const preset of ['official', 'paper'] as const) {
       const [moment] = casesOf(small) as [Case];
       const before = await ranker.scoreAll([moment]);
       const random = new Random('other parameters');
-      for (const { name } of parameters.descriptions) if (name !== 'alignment.temperature') parameters.get(name).forEach((value, i, values) => { values[i] = value + 0.3 * random.normal(); });
+      for (const { name } of parameters.descriptions)
+        if (name !== 'alignment.temperature')
+          parameters.get(name).forEach((value, i, values) => {
+            values[i] = value + 0.3 * random.normal();
+          });
       ranker.refresh();
       const refreshed = await ranker.scoreAll([moment]);
       assert.ok(largestError(refreshed, before) > 1e-2);

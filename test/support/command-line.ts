@@ -18,14 +18,19 @@ export interface Outcome {
 }
 
 /** Starts `node bin/sesrec.js …`. */
-export function start(args: readonly string[], cwd = process.cwd()): { child: ChildProcess; outcome: Promise<Outcome> } {
+export function start(
+  args: readonly string[],
+  cwd = process.cwd(),
+): { child: ChildProcess; outcome: Promise<Outcome> } {
   const child = spawn(process.execPath, [BIN, ...args], { cwd, stdio: ['ignore', 'pipe', 'pipe'] });
   let [out, err] = ['', ''];
   child.stdout.setEncoding('utf8').on('data', (text: string) => (out += text));
   child.stderr.setEncoding('utf8').on('data', (text: string) => (err += text));
   return {
     child,
-    outcome: new Promise((resolve, reject) => child.on('error', reject).on('close', (code) => resolve({ code, out, err }))),
+    outcome: new Promise((resolve, reject) =>
+      child.on('error', reject).on('close', (code) => resolve({ code, out, err })),
+    ),
   };
 }
 
@@ -50,11 +55,11 @@ export async function inProcess(...args: readonly string[]): Promise<Outcome> {
   const { stdout, stderr } = process;
   const catching = (stream: NodeJS.WriteStream, lane: 'out' | 'err'): (() => void) => {
     const write = stream.write.bind(stream);
-    stream.write = ((chunk: string | Uint8Array, ...more: []) => {
+    stream.write = (chunk: string | Uint8Array, ...more: []) => {
       if (typeof chunk !== 'string') return write(chunk, ...more);
       written[lane] += chunk;
       return true;
-    });
+    };
     return () => {
       stream.write = write;
     };
@@ -69,7 +74,18 @@ export async function inProcess(...args: readonly string[]): Promise<Outcome> {
 }
 
 /** Settings that train in about a second. */
-export const QUICK = ['--batch-size', '64', '--threads', '1', '--set', 'alignmentNegatives=32', '--set', 'window={"feed":5,"search":5}', '--set', 'hidden=[16,1]'] as const;
+export const QUICK = [
+  '--batch-size',
+  '64',
+  '--threads',
+  '1',
+  '--set',
+  'alignmentNegatives=32',
+  '--set',
+  'window={"feed":5,"search":5}',
+  '--set',
+  'hidden=[16,1]',
+] as const;
 
 export interface TinyWorld {
   readonly log: string;
@@ -82,7 +98,8 @@ export async function tinyWorld(folder: string, epochs: number): Promise<TinyWor
   const world = { log: join(folder, 'log.jsonl'), data: join(folder, 'data'), run: join(folder, 'run') };
   await writePlantedLog({ users: 24, items: 120, categories: 6, eventsPerUser: 8, seed: 3 }, world.log);
   const results = [await sesrec('import', 'events', world.log, '--out', world.data)];
-  if (epochs > 0) results.push(await sesrec('train', world.data, '--out', world.run, '--epochs', String(epochs), ...QUICK));
+  if (epochs > 0)
+    results.push(await sesrec('train', world.data, '--out', world.run, '--epochs', String(epochs), ...QUICK));
   for (const { code, err } of results) assert.equal(code, 0, err);
   return world;
 }
@@ -90,8 +107,14 @@ export async function tinyWorld(folder: string, epochs: number): Promise<TinyWor
 /** Every file below a folder and the hash of its content. */
 export async function contentOf(folder: string): Promise<Record<string, string>> {
   const entries = await readdir(folder, { recursive: true, withFileTypes: true });
-  const paths = entries.map((entry) => ({ path: join(entry.parentPath, entry.name), isFile: entry.isFile() })).sort((a, b) => (a.path < b.path ? -1 : 1));
-  return Object.fromEntries(await Promise.all(paths.map(async ({ path, isFile }) => [path, isFile ? hashOf(await readFile(path)) : 'a directory'] as const)));
+  const paths = entries
+    .map((entry) => ({ path: join(entry.parentPath, entry.name), isFile: entry.isFile() }))
+    .sort((a, b) => (a.path < b.path ? -1 : 1));
+  return Object.fromEntries(
+    await Promise.all(
+      paths.map(async ({ path, isFile }) => [path, isFile ? hashOf(await readFile(path)) : 'a directory'] as const),
+    ),
+  );
 }
 
 /** What every refusal looks like: one line that begins with `sesrec: `, hints in parentheses, and no stack trace. */

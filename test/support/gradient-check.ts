@@ -22,7 +22,12 @@ export function largestError(actual: ArrayLike<number>, expected: ArrayLike<numb
  * Checks a scalar loss: each gradient by each differentiable input against (loss(x + h) - loss(x - h)) / 2h in
  * float64, and loss and gradients on ONNX Runtime against the float64 values.
  */
-export async function checkGradients(runtime: Runtime, loss: Tensor, inputs: readonly Tensor[], given: Given): Promise<void> {
+export async function checkGradients(
+  runtime: Runtime,
+  loss: Tensor,
+  inputs: readonly Tensor[],
+  given: Given,
+): Promise<void> {
   const gradient = gradients(loss, inputs);
   const [value, ...exact] = evaluate([loss, ...gradient], given);
   inputs.forEach((input, position) => {
@@ -43,15 +48,22 @@ export async function checkGradients(runtime: Runtime, loss: Tensor, inputs: rea
   });
 
   const named: Record<string, Tensor> = { loss };
-  gradient.forEach((tensor, position) => { named[`gradient${position}`] = tensor; });
+  gradient.forEach((tensor, position) => {
+    named[`gradient${position}`] = tensor;
+  });
   const program = await runtime.compile(named);
-  const feeds = Object.fromEntries(program.inputs.map(({ key, dtype }) => {
-    const data = given[key] as number[];
-    return [key, dtype === 'int32' ? Int32Array.from(data) : Float32Array.from(data)];
-  }));
+  const feeds = Object.fromEntries(
+    program.inputs.map(({ key, dtype }) => {
+      const data = given[key] as number[];
+      return [key, dtype === 'int32' ? Int32Array.from(data) : Float32Array.from(data)];
+    }),
+  );
   const results = await program.run(feeds);
   await program.dispose();
-  assert(largestError(results['loss'] as Float32Array, value as Float64Array) < 1e-5, 'the loss on ONNX Runtime differs');
+  assert(
+    largestError(results['loss'] as Float32Array, value as Float64Array) < 1e-5,
+    'the loss on ONNX Runtime differs',
+  );
   exact.forEach((expected, position) => {
     const error = largestError(results[`gradient${position}`] as Float32Array, expected);
     assert(error < 2e-5, `gradient ${position} on ONNX Runtime differs by ${error}`);

@@ -21,7 +21,10 @@ function strides(shape: Shape): number[] {
 function forEachIndex(shape: Shape, visit: (index: readonly number[], position: number) => void): void {
   const step = strides(shape);
   for (let position = 0; position < sizeOf(shape); position++) {
-    visit(shape.map((size, axis) => Math.floor(position / (step[axis] as number)) % size), position);
+    visit(
+      shape.map((size, axis) => Math.floor(position / (step[axis] as number)) % size),
+      position,
+    );
   }
 }
 
@@ -29,26 +32,45 @@ function forEachIndex(shape: Shape, visit: (index: readonly number[], position: 
 function pick(values: Values, shape: Shape, index: readonly number[]): number {
   const step = strides(shape);
   const lead = index.length - shape.length;
-  return values[shape.reduce((position, size, axis) => position + (size === 1 ? 0 : (index[axis + lead] as number) * (step[axis] as number)), 0)] as number;
+  return values[
+    shape.reduce(
+      (position, size, axis) => position + (size === 1 ? 0 : (index[axis + lead] as number) * (step[axis] as number)),
+      0,
+    )
+  ] as number;
 }
 
 function generate(shape: Shape, entry: (index: readonly number[], position: number) => number): Values {
   const values = new Float64Array(sizeOf(shape));
-  forEachIndex(shape, (index, position) => { values[position] = entry(index, position); });
+  forEachIndex(shape, (index, position) => {
+    values[position] = entry(index, position);
+  });
   return values;
 }
 
-const binary = (rule: (a: number, b: number) => number) => (_: unknown, { inputs, shapes, shape }: Evaluation): Values =>
-  generate(shape, (index) => rule(pick(inputs[0] as Values, shapes[0] as Shape, index), pick(inputs[1] as Values, shapes[1] as Shape, index)));
-const unary = (rule: (x: number) => number) => (_: unknown, { inputs }: Evaluation): Values => (inputs[0] as Values).map(rule);
-const moved = (source: (index: readonly number[]) => readonly number[]) => ({ inputs, shapes, shape }: Evaluation): Values =>
-  generate(shape, (index) => {
-    const from = source(index);
-    const inside = from.every((at, axis) => at >= 0 && at < ((shapes[0] as Shape)[axis] as number));
-    return inside ? pick(inputs[0] as Values, shapes[0] as Shape, from) : 0;
-  });
+const binary =
+  (rule: (a: number, b: number) => number) =>
+  (_: unknown, { inputs, shapes, shape }: Evaluation): Values =>
+    generate(shape, (index) =>
+      rule(pick(inputs[0] as Values, shapes[0] as Shape, index), pick(inputs[1] as Values, shapes[1] as Shape, index)),
+    );
+const unary =
+  (rule: (x: number) => number) =>
+  (_: unknown, { inputs }: Evaluation): Values =>
+    (inputs[0] as Values).map(rule);
+const moved =
+  (source: (index: readonly number[]) => readonly number[]) =>
+  ({ inputs, shapes, shape }: Evaluation): Values =>
+    generate(shape, (index) => {
+      const from = source(index);
+      const inside = from.every((at, axis) => at >= 0 && at < ((shapes[0] as Shape)[axis] as number));
+      return inside ? pick(inputs[0] as Values, shapes[0] as Shape, from) : 0;
+    });
 /** Statistics of each last-axis row of the first input. */
-function rows({ inputs, shapes }: Evaluation): { values: Values; mean: number; deviation: (epsilon: number) => number }[] {
+function rows({
+  inputs,
+  shapes,
+}: Evaluation): { values: Values; mean: number; deviation: (epsilon: number) => number }[] {
   const width = (shapes[0] as Shape).at(-1) as number;
   const x = inputs[0] as Values;
   return Array.from({ length: x.length / width }, (_, row) => {
@@ -81,8 +103,10 @@ const rules: RuleTable<Evaluation, Values> = {
   softplus: unary((x) => Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x)))),
   leakyRelu: (op, { inputs }) => (inputs[0] as Values).map((x) => (x > 0 ? x : op.slope * x)),
   reshape: (_, { inputs }) => inputs[0] as Values,
-  broadcast: (_, { inputs, shapes, shape }) => generate(shape, (index) => pick(inputs[0] as Values, shapes[0] as Shape, index)),
-  transpose: (op, evaluation) => moved((index) => index.map((__, axis) => index[op.permutation.indexOf(axis)] as number))(evaluation),
+  broadcast: (_, { inputs, shapes, shape }) =>
+    generate(shape, (index) => pick(inputs[0] as Values, shapes[0] as Shape, index)),
+  transpose: (op, evaluation) =>
+    moved((index) => index.map((__, axis) => index[op.permutation.indexOf(axis)] as number))(evaluation),
   concat: (op, { inputs, shapes, shape }) =>
     generate(shape, (index) => {
       let at = index[op.axis] as number;
@@ -96,7 +120,10 @@ const rules: RuleTable<Evaluation, Values> = {
     const totals = new Float64Array(sizeOf(shape));
     const step = strides(shape);
     forEachIndex(shapes[0] as Shape, (index, position) => {
-      const target = shape.reduce((at, size, axis) => at + (size === 1 ? 0 : (index[axis] as number) * (step[axis] as number)), 0);
+      const target = shape.reduce(
+        (at, size, axis) => at + (size === 1 ? 0 : (index[axis] as number) * (step[axis] as number)),
+        0,
+      );
       totals[target] = (totals[target] as number) + ((inputs[0] as Values)[position] as number);
     });
     return totals;
@@ -116,16 +143,24 @@ const rules: RuleTable<Evaluation, Values> = {
     });
   },
   softmax: (_, evaluation) =>
-    Float64Array.from(rows(evaluation).flatMap(({ values }) => {
-      const largest = Math.max(...values);
-      const powers = Array.from(values, (x) => Math.exp(x - largest));
-      const total = powers.reduce((a, b) => a + b, 0);
-      return powers.map((power) => power / total);
-    })),
+    Float64Array.from(
+      rows(evaluation).flatMap(({ values }) => {
+        const largest = Math.max(...values);
+        const powers = Array.from(values, (x) => Math.exp(x - largest));
+        const total = powers.reduce((a, b) => a + b, 0);
+        return powers.map((power) => power / total);
+      }),
+    ),
   layerNorm: (op, evaluation) => {
     const [scale, shift] = evaluation.inputs.slice(1) as [Values, Values];
-    const result = Float64Array.from(rows(evaluation).flatMap(({ values, mean, deviation }) =>
-      Array.from(values, (x, at) => ((x - mean) / deviation(op.epsilon)) * (scale[at] as number) + (shift[at] as number))));
+    const result = Float64Array.from(
+      rows(evaluation).flatMap(({ values, mean, deviation }) =>
+        Array.from(
+          values,
+          (x, at) => ((x - mean) / deviation(op.epsilon)) * (scale[at] as number) + (shift[at] as number),
+        ),
+      ),
+    );
     layerNormSource.set(result, { ...evaluation, epsilon: op.epsilon });
     return result;
   },
@@ -140,7 +175,9 @@ const rules: RuleTable<Evaluation, Values> = {
   gather: (_, { inputs, shapes }) => {
     const width = sizeOf((shapes[0] as Shape).slice(1));
     const table = inputs[0] as Values;
-    return Float64Array.from(Array.from(inputs[1] as Values).flatMap((row) => Array.from(table.slice(row * width, (row + 1) * width))));
+    return Float64Array.from(
+      Array.from(inputs[1] as Values).flatMap((row) => Array.from(table.slice(row * width, (row + 1) * width))),
+    );
   },
   scatterAdd: (_, { inputs, shapes, shape }) => {
     const totals = new Float64Array(sizeOf(shape));
@@ -154,12 +191,23 @@ const rules: RuleTable<Evaluation, Values> = {
 };
 
 /** Values of some tensors in float64, for given inputs by key. */
-export function evaluate(outputs: readonly Tensor[], given: Readonly<Record<string, ArrayLike<number>>>): Float64Array[] {
+export function evaluate(
+  outputs: readonly Tensor[],
+  given: Readonly<Record<string, ArrayLike<number>>>,
+): Float64Array[] {
   layerNormSource = new WeakMap();
   const values = new Map<Tensor, Values>();
   for (const tensor of topologicalOrder(outputs)) {
     const inputs = tensor.inputs.map((source) => values.get(source) as Values);
-    values.set(tensor, applyRule(rules, tensor.op, { inputs, shapes: tensor.inputs.map((source) => source.shape), shape: tensor.shape, given }));
+    values.set(
+      tensor,
+      applyRule(rules, tensor.op, {
+        inputs,
+        shapes: tensor.inputs.map((source) => source.shape),
+        shape: tensor.shape,
+        given,
+      }),
+    );
   }
   return outputs.map((tensor) => values.get(tensor) as Values);
 }

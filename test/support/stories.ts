@@ -6,7 +6,13 @@ const item = fc.integer({ min: 0, max: 7 }).map((number) => `i${number}`);
 const event: fc.Arbitrary<TinyEvent> = fc.oneof(
   { weight: 3, arbitrary: item },
   { weight: 2, arbitrary: item.map((led) => ({ led })) },
-  { weight: 2, arbitrary: fc.record({ query: fc.constantFrom('red', 'blue hat', 'red hat'), clicked: fc.array(item, { maxLength: 2 }) }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      query: fc.constantFrom('red', 'blue hat', 'red hat'),
+      clicked: fc.array(item, { maxLength: 2 }),
+    }),
+  },
   { weight: 2, arbitrary: item.map((click) => ({ click })) },
 );
 /** What is led to, or clicked, needs a search of the same user before it. */

@@ -5,7 +5,11 @@ import { FIRST_INDEX, UNKNOWN, type Dataset, type Vocabulary } from '../../src/d
  * One event, in order: an item id is a feed event; `led` is a feed event that the latest search led to; `query` is a
  * search with clicks right after it; `click` is a click on a result of the latest search, at its own later moment.
  */
-export type TinyEvent = string | { readonly led: string } | { readonly query: string; readonly clicked?: readonly string[] } | { readonly click: string };
+export type TinyEvent =
+  | string
+  | { readonly led: string }
+  | { readonly query: string; readonly clicked?: readonly string[] }
+  | { readonly click: string };
 
 export interface TinyOptions {
   /** Items of the catalogue, in order; those that occur in events come after them. */
@@ -22,13 +26,20 @@ export function tinyVocabulary(ids: Iterable<string>): Vocabulary {
 }
 
 /** The data set in which each user lives through their events, in order; ordinals run on over users. */
-export function tinyDataset(stories: Readonly<Record<string, readonly TinyEvent[]>>, options: TinyOptions = {}): Dataset {
+export function tinyDataset(
+  stories: Readonly<Record<string, readonly TinyEvent[]>>,
+  options: TinyOptions = {},
+): Dataset {
   const users = tinyVocabulary(Object.keys(stories));
   const events = Object.values(stories).flat();
   const items = tinyVocabulary([...(options.items ?? []), ...events.flatMap(itemsOf)]);
-  const queries = tinyVocabulary(events.flatMap((event) => (typeof event === 'object' && 'query' in event ? [event.query] : [])));
+  const queries = tinyVocabulary(
+    events.flatMap((event) => (typeof event === 'object' && 'query' in event ? [event.query] : [])),
+  );
   const words = tinyVocabulary(queries.ids.slice(FIRST_INDEX).flatMap((query) => query.split(' ')));
-  const queryWords = queries.ids.map((query) => (query === '' ? [] : query.split(' ').map((word) => words.index(word))));
+  const queryWords = queries.ids.map((query) =>
+    query === '' ? [] : query.split(' ').map((word) => words.index(word)),
+  );
 
   const feed: { item: number; ordinal: number; search: number }[] = [];
   const searches: { query: number; ordinal: number; clicks: { item: number; ordinal: number }[] }[] = [];
@@ -38,10 +49,12 @@ export function tinyDataset(stories: Readonly<Record<string, readonly TinyEvent[
   for (const story of Object.values(stories)) {
     for (const event of story) {
       if (typeof event === 'string') feed.push({ item: items.index(event), ordinal: ordinal++, search: -1 });
-      else if ('led' in event) feed.push({ item: items.index(event.led), ordinal: ordinal++, search: searches.length - 1 });
+      else if ('led' in event)
+        feed.push({ item: items.index(event.led), ordinal: ordinal++, search: searches.length - 1 });
       else if ('query' in event) {
         searches.push({ query: queries.index(event.query), ordinal: ordinal++, clicks: [] });
-        for (const item of event.clicked ?? []) searches.at(-1)?.clicks.push({ item: items.index(item), ordinal: ordinal++ });
+        for (const item of event.clicked ?? [])
+          searches.at(-1)?.clicks.push({ item: items.index(item), ordinal: ordinal++ });
       } else searches.at(-1)?.clicks.push({ item: items.index(event.click), ordinal: ordinal++ });
     }
     feedOffsets.push(feed.length);
@@ -59,7 +72,13 @@ export function tinyDataset(stories: Readonly<Record<string, readonly TinyEvent[
       source: { importer: 'tiny', files: [], options: options.importOptions ?? {} },
       counts: [],
       split: { strategy: 'leave-one-out' },
-      sizes: { users: users.ids.length, items: items.ids.length, queries: queries.ids.length, words: words.ids.length, sources: 3 },
+      sizes: {
+        users: users.ids.length,
+        items: items.ids.length,
+        queries: queries.ids.length,
+        words: words.ids.length,
+        sources: 3,
+      },
       itemAttributes: [],
       userAttributes: [],
       files: {},

@@ -24,18 +24,44 @@ const examples: Readonly<Record<OpName, readonly Example[]>> = {
   input: [{ shapes: [[2, 3]], build: (x) => x }],
   constant: [{ shapes: [[2]], build: (x) => ops.mul(x, ops.constant([2, 3])) }],
   add: [
-    { shapes: [[2, 3], [2, 3]], build: (a, b) => ops.add(a, b) },
+    {
+      shapes: [
+        [2, 3],
+        [2, 3],
+      ],
+      build: (a, b) => ops.add(a, b),
+    },
     { shapes: [[2, 3], [3]], build: (a, b) => ops.add(a, b) },
-    { shapes: [[2, 1, 3], [4, 1]], build: (a, b) => ops.add(a, b) },
+    {
+      shapes: [
+        [2, 1, 3],
+        [4, 1],
+      ],
+      build: (a, b) => ops.add(a, b),
+    },
   ],
   sub: [{ shapes: [[3], [2, 3]], build: (a, b) => ops.sub(a, b) }],
   mul: [
-    { shapes: [[2, 3], [2, 1]], build: (a, b) => ops.mul(a, b) },
+    {
+      shapes: [
+        [2, 3],
+        [2, 1],
+      ],
+      build: (a, b) => ops.mul(a, b),
+    },
     { shapes: [[2, 3], []], build: (a, b) => ops.mul(a, b) },
     { shapes: [[4]], build: (a) => ops.mul(a, a) },
   ],
   div: [{ shapes: [[2, 3], [3]], low: 0.5, high: 2, build: (a, b) => ops.div(a, b) }],
-  maximum: [{ shapes: [[2, 3], [2, 3]], build: (a, b) => ops.maximum(a, b) }],
+  maximum: [
+    {
+      shapes: [
+        [2, 3],
+        [2, 3],
+      ],
+      build: (a, b) => ops.maximum(a, b),
+    },
+  ],
   greater: [{ shapes: [[6], [6]], build: (a, b) => ops.mul(a, ops.greater(a, b)) }],
   greaterOrEqual: [{ shapes: [[6], [6]], build: (a, b) => ops.mul(a, ops.greaterOrEqual(a, b)) }],
   neg: [{ shapes: [[3]], build: (x) => ops.neg(x) }],
@@ -50,10 +76,24 @@ const examples: Readonly<Record<OpName, readonly Example[]>> = {
   reshape: [{ shapes: [[2, 6]], build: (x) => ops.reshape(x, [3, 4]) }],
   broadcast: [
     { shapes: [[1, 3]], build: (x) => ops.broadcast(x, [4, 2, 3]) },
-    { shapes: [[2, 1], [2, 3]], build: (x, y) => ops.mul(ops.broadcast(x, [2, 3]), y) },
+    {
+      shapes: [
+        [2, 1],
+        [2, 3],
+      ],
+      build: (x, y) => ops.mul(ops.broadcast(x, [2, 3]), y),
+    },
   ],
   transpose: [{ shapes: [[2, 3, 4]], build: (x) => ops.transpose(x, [2, 0, 1]) }],
-  concat: [{ shapes: [[2, 1, 2], [2, 3, 2]], build: (a, b) => ops.concat([a, b], 1) }],
+  concat: [
+    {
+      shapes: [
+        [2, 1, 2],
+        [2, 3, 2],
+      ],
+      build: (a, b) => ops.concat([a, b], 1),
+    },
+  ],
   slice: [{ shapes: [[3, 5]], build: (x) => ops.slice(x, 1, 1, 4) }],
   pad: [{ shapes: [[2, 3]], build: (x) => ops.pad(x, 0, 1, 2) }],
   sum: [
@@ -61,41 +101,81 @@ const examples: Readonly<Record<OpName, readonly Example[]>> = {
     { shapes: [[2, 3]], build: (x) => ops.sum(x) },
   ],
   matmul: [false, true].flatMap((transposeA) =>
-      [false, true].flatMap((transposeB): Example[] => [
-        { shapes: [transposeA ? [3, 2] : [2, 3], transposeB ? [4, 3] : [3, 4]], build: (a, b) => ops.matmul(a, b, { transposeA, transposeB }) },
-        { shapes: [transposeA ? [2, 2, 3, 2] : [2, 2, 2, 3], transposeB ? [2, 2, 4, 3] : [2, 2, 3, 4]], build: (a, b) => ops.matmul(a, b, { transposeA, transposeB }) },
-      ])),
+    [false, true].flatMap((transposeB): Example[] => [
+      {
+        shapes: [transposeA ? [3, 2] : [2, 3], transposeB ? [4, 3] : [3, 4]],
+        build: (a, b) => ops.matmul(a, b, { transposeA, transposeB }),
+      },
+      {
+        shapes: [transposeA ? [2, 2, 3, 2] : [2, 2, 2, 3], transposeB ? [2, 2, 4, 3] : [2, 2, 3, 4]],
+        build: (a, b) => ops.matmul(a, b, { transposeA, transposeB }),
+      },
+    ]),
+  ),
   softmax: [{ shapes: [[2, 3, 4]], build: (x) => ops.softmax(x) }],
   layerNorm: [{ shapes: [[2, 3, 5], [5], [5]], build: (x, scale, shift) => ops.layerNorm(x, scale, shift, 1e-8) }],
   // by-products without a gradient: their values are checked through the layer norm's own gradient, and here
   layerNormMean: [],
   layerNormInverseDeviation: [],
   gather: [
-    { shapes: [[4, 3]], indices: { rows: [3, 0, 3, 3, 1, 0] }, build: (table) => ops.gather(table, indices('rows', [2, 3])) },
+    {
+      shapes: [[4, 3]],
+      indices: { rows: [3, 0, 3, 3, 1, 0] },
+      build: (table) => ops.gather(table, indices('rows', [2, 3])),
+    },
     { shapes: [[4, 3]], indices: { rows: [2] }, build: (table) => ops.gather(table, indices('rows', [1])) },
   ],
-  scatterAdd: [{ shapes: [[5, 2]], indices: { rows: [1, 0, 1, 3, 1] }, build: (updates) => ops.scatterAdd(indices('rows', [5]), updates, 4) }],
+  scatterAdd: [
+    {
+      shapes: [[5, 2]],
+      indices: { rows: [1, 0, 1, 3, 1] },
+      build: (updates) => ops.scatterAdd(indices('rows', [5]), updates, 4),
+    },
+  ],
 };
 
 const composed: Readonly<Record<string, Example>> = {
   'linear with bias': { shapes: [[2, 3, 4], [5, 4], [5]], build: (x, w, b) => nn.linear(x, w, b) },
-  'project': { shapes: [[2, 3, 4], [4, 5]], build: (x, w) => nn.project(x, w) },
-  'masked softmax': { shapes: [[2, 4]], build: (x) => nn.maskedSoftmax(x, ops.constant([1, 1, 0, 1, 0, 0, 0, 0], [2, 4])) },
+  project: {
+    shapes: [
+      [2, 3, 4],
+      [4, 5],
+    ],
+    build: (x, w) => nn.project(x, w),
+  },
+  'masked softmax': {
+    shapes: [[2, 4]],
+    build: (x) => nn.maskedSoftmax(x, ops.constant([1, 1, 0, 1, 0, 0, 0, 0], [2, 4])),
+  },
   'masked mean': { shapes: [[2, 3, 2]], build: (x) => nn.maskedMean(x, ops.constant([1, 0, 1, 0, 0, 0], [2, 3])) },
   'multi-head attention': {
-    shapes: [[2, 3, 4], [2, 3, 4], [2, 3, 4]],
+    shapes: [
+      [2, 3, 4],
+      [2, 3, 4],
+      [2, 3, 4],
+    ],
     build: (q, k, v) => nn.multiHeadAttention(q, k, v, ops.constant([1, 1, 0, 0, 0, 0], [2, 3]), 2),
   },
-  'binary cross-entropy': { shapes: [[3, 2]], low: -3, high: 3, build: (z) => nn.binaryCrossEntropy(z, ops.constant([1, 0, 1, 0, 0, 1], [3, 2])) },
-  'norm': { shapes: [[3, 4]], build: (x) => nn.norm(x) },
+  'binary cross-entropy': {
+    shapes: [[3, 2]],
+    low: -3,
+    high: 3,
+    build: (z) => nn.binaryCrossEntropy(z, ops.constant([1, 0, 1, 0, 0, 1], [3, 2])),
+  },
+  norm: { shapes: [[3, 4]], build: (x) => nn.norm(x) },
 };
 
 describe('gradients', () => {
   let runtime: Runtime;
-  before(() => { runtime = new Runtime({ threads: 2 }); });
+  before(() => {
+    runtime = new Runtime({ threads: 2 });
+  });
   after(async () => runtime.dispose());
 
-  const check = async (name: string, { shapes, low = -1, high = 1, build, indices: given = {} }: Example): Promise<void> => {
+  const check = async (
+    name: string,
+    { shapes, low = -1, high = 1, build, indices: given = {} }: Example,
+  ): Promise<void> => {
     const random = new Random('gradients', name);
     const inputs = shapes.map((shape, position) => ops.placeholder(`x${position}`, shape));
     const values: Given = { ...given };
@@ -110,7 +190,8 @@ describe('gradients', () => {
       it(`of ${name} equal finite differences in float64 (example ${position + 1})`, () => check(name, example));
     });
   }
-  for (const [name, example] of Object.entries(composed)) it(`of ${name} equal finite differences in float64`, () => check(name, example));
+  for (const [name, example] of Object.entries(composed))
+    it(`of ${name} equal finite differences in float64`, () => check(name, example));
 
   it('of a tensor used twice add up', () => {
     const x = ops.placeholder('x', [2]);
@@ -128,7 +209,10 @@ describe('gradients', () => {
   it('of a masked softmax are finite where nothing is inside the mask', async () => {
     const x = ops.placeholder('x', [1, 3]);
     const program = await runtime.compile({ y: nn.maskedSoftmax(x, ops.constant([0, 0, 0], [1, 3])) });
-    assert.deepEqual(Array.from((await program.run({ x: Float32Array.of(5, -3, 1) }))['y'] as Float32Array).map(Math.abs), [0, 0, 0]);
+    assert.deepEqual(
+      Array.from((await program.run({ x: Float32Array.of(5, -3, 1) }))['y'] as Float32Array).map(Math.abs),
+      [0, 0, 0],
+    );
   });
 
   it('a layer norm hands out its mean and inverse deviation', async () => {
@@ -147,6 +231,9 @@ describe('gradients', () => {
     const [x, y] = [ops.placeholder('x', [2]), ops.placeholder('y', [2])];
     // greater() claims to have no gradient; its product with itself shifted is flat, but the loss below is not
     const loss = nn.scalar(ops.sum(ops.mul(ops.greater(x, y), 1)));
-    await assert.rejects(checkGradients(runtime, nn.scalar(ops.add(loss, ops.sum(x))), [y], { x: [0, 1], y: [0, 5] }), /finite differences/);
+    await assert.rejects(
+      checkGradients(runtime, nn.scalar(ops.add(loss, ops.sum(x))), [y], { x: [0, 1], y: [0, 5] }),
+      /finite differences/,
+    );
   });
 });

@@ -19,18 +19,44 @@ function runtimeOf(t: TestContext, options: RuntimeOptions): Runtime {
 
 /** The training graph with all its gradients and dropout, wide enough for two threads to share its work, and its inputs. */
 function trainingGraph(preset: 'official' | 'paper', width: number, count: number) {
-  const config = tinyConfig(preset, { width, heads: 2, itemIdWidth: width, hidden: [2 * width, 1], window: { feed: 8, search: 6, clicks: 2, words: 2 }, alignmentNegatives: 200, dropout: 0.2 });
+  const config = tinyConfig(preset, {
+    width,
+    heads: 2,
+    itemIdWidth: width,
+    hidden: [2 * width, 1],
+    window: { feed: 8, search: 6, clicks: 2, words: 2 },
+    alignmentNegatives: 200,
+    dropout: 0.2,
+  });
   const random = new Random('runtime test');
   const lengths: Lengths[] = Array.from({ length: count }, (_, row) => [1 + (row % 8), row % 7]);
-  const batch = new BatchAssembler(tinyCatalogue(config), config.window).assemble(randomRows(config, lengths, random), randomTraining(config, count, random));
+  const batch = new BatchAssembler(tinyCatalogue(config), config.window).assemble(
+    randomRows(config, lengths, random),
+    randomTraining(config, count, random),
+  );
   const scope = new Scope(config.dropout);
   const { loss, logits } = sesrecLosses(scope, config, batch.sizes);
-  const keys = [...[...scope.parameters.values()].filter(({ table }) => !table).map(({ name }) => name), ...scope.lookups.keys()];
+  const keys = [
+    ...[...scope.parameters.values()].filter(({ table }) => !table).map(({ name }) => name),
+    ...scope.lookups.keys(),
+  ];
   const outputs: Record<string, Tensor> = { loss, logits };
-  gradients(loss, keys.map((key) => scope.known(key))).forEach((gradient, i) => { outputs[`gradient of ${keys[i]}`] = gradient; });
+  gradients(
+    loss,
+    keys.map((key) => scope.known(key)),
+  ).forEach((gradient, i) => {
+    outputs[`gradient of ${keys[i]}`] = gradient;
+  });
   const parameters = lively(config);
-  const given: Record<string, Float32Array | Int32Array> = { ...parameters.dense(), ...parameters.rows(scope.lookups.values(), batch.ids), ...batch.inputs };
-  for (const { key, shape } of scope.dropouts) given[key] = Float32Array.from({ length: shape.reduce((a, b) => a * b, 1) }, () => (random.float() < 0.2 ? 0 : 1.25));
+  const given: Record<string, Float32Array | Int32Array> = {
+    ...parameters.dense(),
+    ...parameters.rows(scope.lookups.values(), batch.ids),
+    ...batch.inputs,
+  };
+  for (const { key, shape } of scope.dropouts)
+    given[key] = Float32Array.from({ length: shape.reduce((a, b) => a * b, 1) }, () =>
+      random.float() < 0.2 ? 0 : 1.25,
+    );
   return { config, batch, outputs, given };
 }
 
@@ -62,7 +88,9 @@ function operatorsOf(model: Uint8Array): Set<string> {
     if (field !== 7) return;
     fields(graph, (inGraph, node) => {
       if (inGraph !== 1) return;
-      fields(node, (inNode, text) => { if (inNode === 4) types.add(new TextDecoder().decode(text)); });
+      fields(node, (inNode, text) => {
+        if (inNode === 4) types.add(new TextDecoder().decode(text));
+      });
     });
   });
   return types;
@@ -73,13 +101,21 @@ describe('the graphs of SESRec', () => {
     for (const preset of ['official', 'paper'] as const) {
       const { config, batch, outputs } = trainingGraph(preset, 8, 3);
       const { state } = encodeUser(new Scope(), config, batch.sizes);
-      for (const graph of [outputs, { feed_state: state.feed }, { vectors: candidateVectors(new Scope(), config, 4) }]) {
+      for (const graph of [
+        outputs,
+        { feed_state: state.feed },
+        { vectors: candidateVectors(new Scope(), config, 4) },
+      ]) {
         const types = operatorsOf(toOnnx(graph).bytes);
         assert.ok(types.has('Gemm') || types.has('Concat'), 'the model was read');
-        assert.deepEqual([...types].filter((type) => /ScatterND|Random|Bernoulli|Multinomial|Dropout/.test(type)), []);
+        assert.deepEqual(
+          [...types].filter((type) => /ScatterND|Random|Bernoulli|Multinomial|Dropout/.test(type)),
+          [],
+        );
       }
       const types = operatorsOf(toOnnx(outputs).bytes);
-      for (const type of ['ScatterElements', 'LayerNormalization', 'Softmax', 'MatMul']) assert.ok(types.has(type), `${type} is missing: the graph is not the whole one`);
+      for (const type of ['ScatterElements', 'LayerNormalization', 'Softmax', 'MatMul'])
+        assert.ok(types.has(type), `${type} is missing: the graph is not the whole one`);
     }
   });
 
@@ -94,7 +130,16 @@ describe('the graphs of SESRec', () => {
     const [first, ...others] = results as [Record<string, Float32Array>];
     assert.ok(first['loss']?.every(Number.isFinite));
     for (const other of others) {
-      for (const [key, values] of Object.entries(first)) assert.deepEqual(new Uint8Array((other[key] as Float32Array).buffer, (other[key] as Float32Array).byteOffset, values.byteLength), new Uint8Array(values.buffer, values.byteOffset, values.byteLength), key);
+      for (const [key, values] of Object.entries(first))
+        assert.deepEqual(
+          new Uint8Array(
+            (other[key] as Float32Array).buffer,
+            (other[key] as Float32Array).byteOffset,
+            values.byteLength,
+          ),
+          new Uint8Array(values.buffer, values.byteOffset, values.byteLength),
+          key,
+        );
     }
   });
 });
@@ -104,18 +149,37 @@ describe('the runtime', () => {
 
   test('runs programs asked for at once, each with its own inputs', async (t) => {
     const runtime = runtimeOf(t, { threads: 1 });
-    const [two, three] = await Promise.all([runtime.compile(double), runtime.compile({ y: ops.mul(ops.placeholder('x', [2]), 3) })]);
-    const results = await Promise.all([two, three, two].map(async (program, i) => program.run({ x: Float32Array.of(i, 10) })));
-    assert.deepEqual(results.map(({ y }) => [...(y as Float32Array)]), [[0, 20], [3, 30], [4, 20]]);
+    const [two, three] = await Promise.all([
+      runtime.compile(double),
+      runtime.compile({ y: ops.mul(ops.placeholder('x', [2]), 3) }),
+    ]);
+    const results = await Promise.all(
+      [two, three, two].map(async (program, i) => program.run({ x: Float32Array.of(i, 10) })),
+    );
+    assert.deepEqual(
+      results.map(({ y }) => [...(y as Float32Array)]),
+      [
+        [0, 20],
+        [3, 30],
+        [4, 20],
+      ],
+    );
   });
 
   test('refuses an unknown device in one line that names it', async (t) => {
     const runtime = runtimeOf(t, { device: 'abacus' });
-    await assert.rejects(runtime.compile(double), (error) => error instanceof UserError && /--device abacus/.test(error.message) && !error.message.includes('\n'));
+    await assert.rejects(
+      runtime.compile(double),
+      (error) => error instanceof UserError && /--device abacus/.test(error.message) && !error.message.includes('\n'),
+    );
   });
 
   test('refuses a number of threads that is none', () => {
-    for (const threads of [0, -1, 1.5, Number.NaN]) assert.throws(() => new Runtime({ threads }), (error) => error instanceof UserError && /threads/.test(error.message));
+    for (const threads of [0, -1, 1.5, Number.NaN])
+      assert.throws(
+        () => new Runtime({ threads }),
+        (error) => error instanceof UserError && /threads/.test(error.message),
+      );
   });
 
   test('refuses inputs that are missing, of the wrong length or of the wrong type, and goes on', async (t) => {
@@ -157,10 +221,16 @@ describe('the runtime', () => {
     `;
     const file = join(await scratchFolder(t), 'script.mjs'); // a file: options of --eval would be the worker's too
     await writeFile(file, script);
-    const child = spawn(process.execPath, [file], { stdio: ['ignore', 'pipe', 'inherit'], timeout: 60_000, killSignal: 'SIGKILL' });
+    const child = spawn(process.execPath, [file], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+      timeout: 60_000,
+      killSignal: 'SIGKILL',
+    });
     let said = '';
-    child.stdout.on('data', (chunk: Buffer) => { said += String(chunk); });
-    const [code, signal] = await once(child, 'exit') as [number | null, string | null];
+    child.stdout.on('data', (chunk: Buffer) => {
+      said += String(chunk);
+    });
+    const [code, signal] = (await once(child, 'exit')) as [number | null, string | null];
     assert.deepEqual([code, signal, said], [0, null, '2,4']);
   });
 });

@@ -7,9 +7,27 @@ import { InterruptedError, Random, UserError } from '../../src/base/index.js';
 import { type Dataset, type PlantedOptions, importEvents, loadDataset, writePlantedLog } from '../../src/data/index.js';
 import { evaluate } from '../../src/evaluate/index.js';
 import { type Batch, trainingCases } from '../../src/features/index.js';
-import { type NamedTensor, type Parameters, type SesrecConfig, SesrecRanker, loadCheckpoint, saveCheckpoint, sesrecParameters } from '../../src/model/index.js';
+import {
+  type NamedTensor,
+  type Parameters,
+  type SesrecConfig,
+  SesrecRanker,
+  loadCheckpoint,
+  saveCheckpoint,
+  sesrecParameters,
+} from '../../src/model/index.js';
 import { Runtime } from '../../src/tensor/index.js';
-import { type BatchGradients, type FitEvent, type FitOptions, type FitState, type LossParts, Stepper, createOptimizer, fit, initialState } from '../../src/train/index.js';
+import {
+  type BatchGradients,
+  type FitEvent,
+  type FitOptions,
+  type FitState,
+  type LossParts,
+  Stepper,
+  createOptimizer,
+  fit,
+  initialState,
+} from '../../src/train/index.js';
 import { tinyDataset } from '../support/tiny-dataset.js';
 import { tinyConfig } from '../support/tiny-sesrec.js';
 
@@ -37,15 +55,40 @@ async function planted(options: PlantedOptions): Promise<Dataset> {
 function configFor(dataset: Dataset, changes: Partial<SesrecConfig> = {}): SesrecConfig {
   const { items, users, queries, words, sources } = dataset;
   return tinyConfig('official', {
-    itemAttributes: [], userAttributes: [],
-    sizes: { items: items.ids.length, users: users.ids.length, queries: queries.ids.length, words: words.ids.length, sources: sources.ids.length },
-    width: 8, itemIdWidth: 8, queryIdWidth: 6, wordWidth: 6, userIdWidth: 6, hidden: [16, 8, 1], window: { feed: 4, search: 4, clicks: 1, words: 4 },
-    alignmentNegatives: 12, beta: 0.001, dropout: 0.1, temperature: 0.1, ...changes,
+    itemAttributes: [],
+    userAttributes: [],
+    sizes: {
+      items: items.ids.length,
+      users: users.ids.length,
+      queries: queries.ids.length,
+      words: words.ids.length,
+      sources: sources.ids.length,
+    },
+    width: 8,
+    itemIdWidth: 8,
+    queryIdWidth: 6,
+    wordWidth: 6,
+    userIdWidth: 6,
+    hidden: [16, 8, 1],
+    window: { feed: 4, search: 4, clicks: 1, words: 4 },
+    alignmentNegatives: 12,
+    beta: 0.001,
+    dropout: 0.1,
+    temperature: 0.1,
+    ...changes,
   });
 }
 
 const usual: FitOptions = {
-  seed: 5, epochs: 3, batchSize: 9, learningRate: 0.003, learningRatePatience: 50, minimumLearningRate: 1e-5, patience: 100, shuffle: true, requireBoth: false,
+  seed: 5,
+  epochs: 3,
+  batchSize: 9,
+  learningRate: 0.003,
+  learningRatePatience: 50,
+  minimumLearningRate: 1e-5,
+  patience: 100,
+  shuffle: true,
+  requireBoth: false,
 };
 
 /** Tells what it is given and when, and is otherwise the real one. */
@@ -79,14 +122,26 @@ interface TrainingOf {
 }
 
 /** Trains, and keeps everything that can be seen from outside. Saves go to `checkpoint` as the command line's do. */
-async function training({ dataset = small, config = configFor(dataset), options = {}, on = runtime, start, scores, abortAfter, weightDecay = 1e-5, toDisk = true }: TrainingOf) {
+async function training({
+  dataset = small,
+  config = configFor(dataset),
+  options = {},
+  on = runtime,
+  start,
+  scores,
+  abortAfter,
+  weightDecay = 1e-5,
+  toDisk = true,
+}: TrainingOf) {
   const parameters = sesrecParameters(config);
   parameters.initialise(1);
   const stepper = new WatchedStepper(config, parameters, on, createOptimizer({ kind: 'adam', weightDecay }));
   const events: FitEvent[] = [];
   const saves: { state: FitState; isBest: boolean }[] = [];
   const controller = new AbortController();
-  stepper.onUpdate = (steps) => { if (steps === abortAfter) controller.abort(); };
+  stepper.onUpdate = (steps) => {
+    if (steps === abortAfter) controller.abort();
+  };
   const checkpoint = await mkdtemp(join(folder, 'checkpoint-'));
   const everything = (): Map<string, NamedTensor> => new Map([...parameters.tensors(), ...stepper.momentTensors()]);
   const all = { ...usual, ...options };
@@ -94,32 +149,65 @@ async function training({ dataset = small, config = configFor(dataset), options 
   let epoch = from.epoch;
   // Validation that depends on the weights alone, as a real one does.
   const size = (): number => parameters.get('item.id').reduce((sum, value) => sum + Math.abs(value), 0);
-  const run = fit(dataset, config, stepper, all, {
-    validate: async () => ({ score: scores ? scores(++epoch) : size(), metrics: {} }),
-    save: async (state, isBest) => {
-      saves.push({ state, isBest });
-      if (toDisk) await saveCheckpoint(checkpoint, 'last', everything(), state);
+  const run = fit(
+    dataset,
+    config,
+    stepper,
+    all,
+    {
+      validate: async () => ({ score: scores ? scores(++epoch) : size(), metrics: {} }),
+      save: async (state, isBest) => {
+        saves.push({ state, isBest });
+        if (toDisk) await saveCheckpoint(checkpoint, 'last', everything(), state);
+      },
+      onEvent: (event) => events.push(event),
+      signal: controller.signal,
     },
-    onEvent: (event) => events.push(event),
-    signal: controller.signal,
-  }, from);
-  return { config, parameters, stepper, events, saves, checkpoint, everything, outcome: await run.catch((error: unknown) => error) };
+    from,
+  );
+  return {
+    config,
+    parameters,
+    stepper,
+    events,
+    saves,
+    checkpoint,
+    everything,
+    outcome: await run.catch((error: unknown) => error),
+  };
 }
 const endOf = ({ outcome }: { outcome: unknown }): FitState => {
   if (outcome instanceof Error) throw outcome;
   return outcome as FitState;
 };
 const sameTensors = (one: ReadonlyMap<string, NamedTensor>, other: ReadonlyMap<string, NamedTensor>): void => {
-  for (const [name, { data }] of one) assert.deepEqual(new Uint8Array(data.buffer), new Uint8Array((other.get(name) as NamedTensor).data.buffer), name);
+  for (const [name, { data }] of one)
+    assert.deepEqual(new Uint8Array(data.buffer), new Uint8Array((other.get(name) as NamedTensor).data.buffer), name);
 };
-const epochs = (events: readonly FitEvent[]): (FitEvent & { kind: 'epoch' })[] => events.filter((event) => event.kind === 'epoch');
+const epochs = (events: readonly FitEvent[]): (FitEvent & { kind: 'epoch' })[] =>
+  events.filter((event) => event.kind === 'epoch');
 
 describe('training', () => {
   test('learns 32 rows by heart', async () => {
     const cases = trainingCases(small, false);
     assert.equal(cases.length, 32);
-    const config = configFor(small, { dropout: 0, width: 16, itemIdWidth: 16, userIdWidth: 16, hidden: [32, 16, 1], alignmentNegatives: 4, negatives: 8, negativeSampling: 'uniform' });
-    const result = await training({ config, options: { epochs: 200, batchSize: 32, learningRate: 0.005 }, weightDecay: 0, scores: (epoch) => epoch, toDisk: false });
+    const config = configFor(small, {
+      dropout: 0,
+      width: 16,
+      itemIdWidth: 16,
+      userIdWidth: 16,
+      hidden: [32, 16, 1],
+      alignmentNegatives: 4,
+      negatives: 8,
+      negativeSampling: 'uniform',
+    });
+    const result = await training({
+      config,
+      options: { epochs: 200, batchSize: 32, learningRate: 0.005 },
+      weightDecay: 0,
+      scores: (epoch) => epoch,
+      toDisk: false,
+    });
     endOf(result);
     const scores = await new SesrecRanker(config, result.parameters, small, runtime).scoreAll(cases);
     const total = small.items.ids.length;
@@ -127,7 +215,9 @@ describe('training', () => {
       const known = new Set(small.feedItem.subarray(small.feedOffsets[user], feedPosition));
       const target = small.feedItem[feedPosition] as number;
       const own = scores.subarray(row * total, (row + 1) * total);
-      return own.every((score, item) => item < 2 || item === target || known.has(item) || score < (own[target] as number));
+      return own.every(
+        (score, item) => item < 2 || item === target || known.has(item) || score < (own[target] as number),
+      );
     });
     assert.ok(hits.length / cases.length > 0.95, `HIT@1 is ${hits.length / cases.length}`);
   });
@@ -135,7 +225,12 @@ describe('training', () => {
   test('gives the same bits for the same seed, with one thread or two, and others for another seed', async () => {
     const two = new Runtime({ threads: 2 });
     try {
-      const [first, again, threaded, other] = [await training({}), await training({}), await training({ on: two }), await training({ options: { seed: 6 } })];
+      const [first, again, threaded, other] = [
+        await training({}),
+        await training({}),
+        await training({ on: two }),
+        await training({ options: { seed: 6 } }),
+      ];
       sameTensors(again.everything(), first.everything());
       sameTensors(threaded.everything(), first.everything());
       assert.deepEqual(endOf(threaded), endOf(first));
@@ -153,7 +248,10 @@ describe('training', () => {
     for (const abortAfter of [1, 4, 7, 11]) {
       const stopped = await training({ config, abortAfter });
       assert.ok(stopped.outcome instanceof InterruptedError);
-      assert.match(stopped.outcome.message, new RegExp(`epoch ${Math.ceil(abortAfter / 4)} after step ${((abortAfter - 1) % 4) + 1} of 4`));
+      assert.match(
+        stopped.outcome.message,
+        new RegExp(`epoch ${Math.ceil(abortAfter / 4)} after step ${((abortAfter - 1) % 4) + 1} of 4`),
+      );
       const last = stopped.saves.at(-1) as (typeof stopped.saves)[0];
       assert.deepEqual([last.state.optimizerSteps, last.isBest], [abortAfter, false]);
       const resumed = await training({
@@ -167,9 +265,15 @@ describe('training', () => {
       });
       sameTensors(resumed.everything(), whole.everything());
       assert.deepEqual(endOf(resumed), endOf(whole));
-      assert.deepEqual(resumed.stepper.batches.map(({ sizes }) => sizes), whole.stepper.batches.slice(abortAfter).map(({ sizes }) => sizes));
+      assert.deepEqual(
+        resumed.stepper.batches.map(({ sizes }) => sizes),
+        whole.stepper.batches.slice(abortAfter).map(({ sizes }) => sizes),
+      );
       const told = epochs(whole.events).slice(-epochs(resumed.events).length);
-      assert.deepEqual(epochs(resumed.events).map(({ losses, validation }) => ({ losses, validation })), told.map(({ losses, validation }) => ({ losses, validation })));
+      assert.deepEqual(
+        epochs(resumed.events).map(({ losses, validation }) => ({ losses, validation })),
+        told.map(({ losses, validation }) => ({ losses, validation })),
+      );
     }
   });
 
@@ -178,11 +282,17 @@ describe('training', () => {
       const { stepper } = await training({ config: configFor(small, { fixedNegatives }), options: { epochs: 2 } });
       // a row is known by its user, history and positive
       const rows = stepper.batches.map(({ sizes, ids, inputs }) => {
-        const back = (key: string): number[] => Array.from(inputs[key] as Int32Array, (slot) => ids.items[slot] as number);
+        const back = (key: string): number[] =>
+          Array.from(inputs[key] as Int32Array, (slot) => ids.items[slot] as number);
         const [candidates, feed] = [back('candidates'), back('feed')];
-        return Array.from({ length: sizes.rows }, (_, row) => [
-          `${ids.users[row]} ${feed.slice(4 * row, 4 * row + 4)} ${candidates[3 * row]}`, candidates.slice(3 * row + 1, 3 * row + 3).join(),
-        ] as const);
+        return Array.from(
+          { length: sizes.rows },
+          (_, row) =>
+            [
+              `${ids.users[row]} ${feed.slice(4 * row, 4 * row + 4)} ${candidates[3 * row]}`,
+              candidates.slice(3 * row + 1, 3 * row + 3).join(),
+            ] as const,
+        );
       });
       const [first, second] = [new Map(rows.slice(0, 4).flat()), new Map(rows.slice(4).flat())];
       assert.equal(first.size, 32);
@@ -195,14 +305,24 @@ describe('training', () => {
 
   test('tells the mean losses of each epoch', async () => {
     const { stepper, events } = await training({ options: { epochs: 2 }, toDisk: false });
-    const means = [0, 4].map((first) => (['loss', 'prediction', 'alignment', 'contrast'] as const).map((part) => stepper.losses.slice(first, first + 4).reduce((sum, losses) => sum + losses[part], 0) / 4));
-    assert.deepEqual(epochs(events).map(({ losses }) => [losses.loss, losses.prediction, losses.alignment, losses.contrast]), means);
+    const means = [0, 4].map((first) =>
+      (['loss', 'prediction', 'alignment', 'contrast'] as const).map(
+        (part) => stepper.losses.slice(first, first + 4).reduce((sum, losses) => sum + losses[part], 0) / 4,
+      ),
+    );
+    assert.deepEqual(
+      epochs(events).map(({ losses }) => [losses.loss, losses.prediction, losses.alignment, losses.contrast]),
+      means,
+    );
   });
 
   test('without shuffling keeps the order of the rows', async () => {
     const { stepper } = await training({ options: { epochs: 2, shuffle: false } });
     const users = stepper.batches.map(({ ids }) => [...ids.users]);
-    assert.deepEqual(users.slice(0, 4).flat(), trainingCases(small, false).map(({ user }) => user));
+    assert.deepEqual(
+      users.slice(0, 4).flat(),
+      trainingCases(small, false).map(({ user }) => user),
+    );
     assert.deepEqual(users.slice(4), users.slice(0, 4));
   });
 
@@ -251,7 +371,13 @@ class ReduceLrOnPlateau {
 }
 
 describe('the schedule', () => {
-  const one: Partial<FitOptions> = { batchSize: 32, epochs: 10, learningRate: 1e-3, learningRatePatience: 1, minimumLearningRate: 1e-5 };
+  const one: Partial<FitOptions> = {
+    batchSize: 32,
+    epochs: 10,
+    learningRate: 1e-3,
+    learningRatePatience: 1,
+    minimumLearningRate: 1e-5,
+  };
   const rates = (events: readonly FitEvent[]): number[] => epochs(events).map(({ learningRate }) => learningRate);
 
   test('is that of ReduceLROnPlateau, whatever the scores', async () => {
@@ -263,7 +389,11 @@ describe('the schedule', () => {
     ];
     for (const scores of lists) {
       for (const learningRatePatience of [0, 2]) {
-        const { events } = await training({ options: { ...one, learningRatePatience }, scores: (epoch) => scores[epoch - 1] as number, toDisk: false });
+        const { events } = await training({
+          options: { ...one, learningRatePatience },
+          scores: (epoch) => scores[epoch - 1] as number,
+          toDisk: false,
+        });
         const reference = new ReduceLrOnPlateau(1e-3, learningRatePatience, 1e-5);
         rates(events).forEach((rate, i) => {
           reference.step(scores[i] as number);
@@ -275,7 +405,11 @@ describe('the schedule', () => {
   });
 
   test('never raises a learning rate that starts below its floor', async () => {
-    const { events } = await training({ options: { ...one, epochs: 4, learningRate: 1e-6, learningRatePatience: 0 }, scores: () => 0, toDisk: false });
+    const { events } = await training({
+      options: { ...one, epochs: 4, learningRate: 1e-6, learningRatePatience: 0 },
+      scores: () => 0,
+      toDisk: false,
+    });
     assert.deepEqual(rates(events), [1e-6, 1e-6, 1e-6, 1e-6]);
   });
 
@@ -291,27 +425,69 @@ describe('the schedule', () => {
     const parameters = sesrecParameters(config);
     parameters.initialise(1);
     const stepper = new Noting(config, parameters, runtime, createOptimizer({ kind: 'adam', weightDecay: 0 }));
-    await fit(small, config, stepper, { ...usual, ...one, epochs: 4, learningRatePatience: 0 }, { validate: async () => ({ score: 1, metrics: {} }), save: async () => {}, onEvent: () => {} });
-    assert.deepEqual(used.map((rate) => rate.toPrecision(6)), [1e-3, 1e-3, 1e-4, 1e-5].map((rate) => rate.toPrecision(6)));
+    await fit(
+      small,
+      config,
+      stepper,
+      { ...usual, ...one, epochs: 4, learningRatePatience: 0 },
+      { validate: async () => ({ score: 1, metrics: {} }), save: async () => {}, onEvent: () => {} },
+    );
+    assert.deepEqual(
+      used.map((rate) => rate.toPrecision(6)),
+      [1e-3, 1e-3, 1e-4, 1e-5].map((rate) => rate.toPrecision(6)),
+    );
   });
 
   test('ends the training after `patience` epochs without a better score, keeps the best, and tells which it was', async () => {
     const scores = [0.1, 0.3, 0.2, 0.3, 0.29, 0.9, 0.9];
-    const { events, saves, ...rest } = await training({ options: { ...one, patience: 3 }, scores: (epoch) => scores[epoch - 1] as number, toDisk: false });
-    assert.deepEqual(epochs(events).map(({ improved }) => improved), [true, true, false, false, false]);
-    assert.deepEqual(saves.map(({ isBest }) => isBest), [true, true, false, false, false]);
+    const { events, saves, ...rest } = await training({
+      options: { ...one, patience: 3 },
+      scores: (epoch) => scores[epoch - 1] as number,
+      toDisk: false,
+    });
+    assert.deepEqual(
+      epochs(events).map(({ improved }) => improved),
+      [true, true, false, false, false],
+    );
+    assert.deepEqual(
+      saves.map(({ isBest }) => isBest),
+      [true, true, false, false, false],
+    );
     assert.deepEqual(endOf(rest).best, { epoch: 2, score: 0.3 });
-    assert.deepEqual(events.at(-1), { kind: 'end', epochs: 5, best: { epoch: 2, score: 0.3 }, reason: 'no improvement for 3 epochs' });
+    assert.deepEqual(events.at(-1), {
+      kind: 'end',
+      epochs: 5,
+      best: { epoch: 2, score: 0.3 },
+      reason: 'no improvement for 3 epochs',
+    });
   });
 });
 
 test('SESRec finds the planted signal in the searches; without search it cannot', async () => {
   const log = await planted({ users: 120, items: 60, categories: 6, eventsPerUser: 9, seed: 4 });
   const ndcg = async (useSearch: boolean): Promise<number> => {
-    const config = configFor(log, { useSearch, width: 16, heads: 4, itemIdWidth: 16, queryIdWidth: 8, wordWidth: 8, hidden: [32, 16, 1], negatives: 4, alignmentNegatives: 60 });
-    const result = await training({ dataset: log, config, options: { epochs: 8, batchSize: 64, learningRate: 0.005 }, scores: (epoch) => epoch, toDisk: false });
+    const config = configFor(log, {
+      useSearch,
+      width: 16,
+      heads: 4,
+      itemIdWidth: 16,
+      queryIdWidth: 8,
+      wordWidth: 8,
+      hidden: [32, 16, 1],
+      negatives: 4,
+      alignmentNegatives: 60,
+    });
+    const result = await training({
+      dataset: log,
+      config,
+      options: { epochs: 8, batchSize: 64, learningRate: 0.005 },
+      scores: (epoch) => epoch,
+      toDisk: false,
+    });
     endOf(result);
-    return (await evaluate(new SesrecRanker(config, result.parameters, log, runtime), log, { on: 'test', protocol: 'full' })).metrics['ndcg@10'];
+    return (
+      await evaluate(new SesrecRanker(config, result.parameters, log, runtime), log, { on: 'test', protocol: 'full' })
+    ).metrics['ndcg@10'];
   };
   const [withSearch, without] = [await ndcg(true), await ndcg(false)];
   assert.ok(withSearch > 2 * without && withSearch > 0.2, `NDCG@10 ${withSearch} with search, ${without} without`);

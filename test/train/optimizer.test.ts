@@ -11,7 +11,11 @@ const random = (name: string, size: number, scale = 1): Float32Array => {
   const stream = new Random('optimizer test', name);
   return Float32Array.from({ length: size }, () => scale * stream.normal());
 };
-const freshSlot = (): Slot => ({ values: random('values', ROWS * WIDTH), first: new Float32Array(ROWS * WIDTH), second: new Float32Array(ROWS * WIDTH) });
+const freshSlot = (): Slot => ({
+  values: random('values', ROWS * WIDTH),
+  first: new Float32Array(ROWS * WIDTH),
+  second: new Float32Array(ROWS * WIDTH),
+});
 /** The gradient of some rows at a step. */
 const rowsAt = (step: number): RowGradient => {
   const rows = Int32Array.from([[1, 4], [0, 1, 5], [], [4], [0, 1, 2, 3, 4, 5]][step % 5] as number[]);
@@ -22,10 +26,16 @@ const expanded = ({ rows, values }: RowGradient): Float32Array => {
   rows.forEach((row, position) => whole.set(values.subarray(position * WIDTH, (position + 1) * WIDTH), row * WIDTH));
   return whole;
 };
-const farthest = (a: ArrayLike<number>, b: ArrayLike<number>): number => Array.from(a).reduce((worst, value, i) => Math.max(worst, Math.abs(value - (b[i] as number))), 0);
+const farthest = (a: ArrayLike<number>, b: ArrayLike<number>): number =>
+  Array.from(a).reduce((worst, value, i) => Math.max(worst, Math.abs(value - (b[i] as number))), 0);
 
 /** One value's life in float64, as the papers write it. */
-function reference(kind: 'adam' | 'lazyAdam', start: number, gradients: readonly (number | null)[], weightDecay: number): number {
+function reference(
+  kind: 'adam' | 'lazyAdam',
+  start: number,
+  gradients: readonly (number | null)[],
+  weightDecay: number,
+): number {
   let [value, m, v] = [start, 0, 0];
   gradients.forEach((given, i) => {
     const t = i + 1;
@@ -52,13 +62,21 @@ describe('optimisers', () => {
           optimizer.updateRows(table, WIDTH, rowsAt(step), { learningRate: RATE, step: step + 1 });
           optimizer.updateDense(dense, expanded(rowsAt(step)), { learningRate: RATE, step: step + 1 });
         }
-        const gradientsOf = (i: number, ofRows: boolean): (number | null)[] => Array.from({ length: steps }, (_, step) => {
-          const touched = rowsAt(step).rows.includes(Math.floor(i / WIDTH));
-          return touched || !ofRows ? (expanded(rowsAt(step))[i] as number) : null;
-        });
-        const wanted = (ofRows: boolean): number[] => Array.from(start, (value, i) => reference(kind, value, gradientsOf(i, ofRows), weightDecay));
-        assert.ok(farthest(table.values, wanted(true)) < 3e-6, `rows differ by ${farthest(table.values, wanted(true))}`);
-        assert.ok(farthest(dense.values, wanted(false)) < 3e-6, `dense differs by ${farthest(dense.values, wanted(false))}`);
+        const gradientsOf = (i: number, ofRows: boolean): (number | null)[] =>
+          Array.from({ length: steps }, (_, step) => {
+            const touched = rowsAt(step).rows.includes(Math.floor(i / WIDTH));
+            return touched || !ofRows ? (expanded(rowsAt(step))[i] as number) : null;
+          });
+        const wanted = (ofRows: boolean): number[] =>
+          Array.from(start, (value, i) => reference(kind, value, gradientsOf(i, ofRows), weightDecay));
+        assert.ok(
+          farthest(table.values, wanted(true)) < 3e-6,
+          `rows differ by ${farthest(table.values, wanted(true))}`,
+        );
+        assert.ok(
+          farthest(dense.values, wanted(false)) < 3e-6,
+          `dense differs by ${farthest(dense.values, wanted(false))}`,
+        );
         assert.ok(farthest(table.values, start) > 0.05, 'something moved');
       });
     }
@@ -80,9 +98,15 @@ describe('optimisers', () => {
       const slot = freshSlot();
       optimizer.updateRows(slot, WIDTH, rowsAt(0), { learningRate: RATE, step: 1 });
       const before = structuredClone(slot);
-      optimizer.updateRows(slot, WIDTH, { rows: Int32Array.of(4), values: random('once', WIDTH) }, { learningRate: RATE, step: 2 });
+      optimizer.updateRows(
+        slot,
+        WIDTH,
+        { rows: Int32Array.of(4), values: random('once', WIDTH) },
+        { learningRate: RATE, step: 2 },
+      );
       for (const row of [0, 1, 2, 3, 5]) {
-        const part = ({ values, first, second }: Slot): Float32Array[] => [values, first, second].map((list) => list.slice(row * WIDTH, (row + 1) * WIDTH));
+        const part = ({ values, first, second }: Slot): Float32Array[] =>
+          [values, first, second].map((list) => list.slice(row * WIDTH, (row + 1) * WIDTH));
         if (kind === 'lazyAdam') assert.deepEqual(part(slot), part(before));
         else assert.notDeepEqual(part(slot), part(before));
       }
@@ -91,14 +115,20 @@ describe('optimisers', () => {
   });
 
   test('refuse a weight decay that is negative or no number', () => {
-    for (const weightDecay of [-1, Number.NaN]) assert.throws(() => createOptimizer({ kind: 'adam', weightDecay }), UserError);
+    for (const weightDecay of [-1, Number.NaN])
+      assert.throws(() => createOptimizer({ kind: 'adam', weightDecay }), UserError);
   });
 });
 
 describe('gradients by row', () => {
   test('add up repeats in order of occurrence, rows ascending', () => {
     const big = Float32Array.of(1e8, 1, -1e8); // (1e8 + 1) - 1e8 is 0 in float32; another order would give 1
-    const { rows, values } = sumByRow(Int32Array.of(7, 2, 7, 10, 7), Float32Array.of(big[0] as number, 5, big[1] as number, 3, big[2] as number), 1, false);
+    const { rows, values } = sumByRow(
+      Int32Array.of(7, 2, 7, 10, 7),
+      Float32Array.of(big[0] as number, 5, big[1] as number, 3, big[2] as number),
+      1,
+      false,
+    );
     assert.deepEqual(rows, Int32Array.of(2, 7, 10));
     assert.deepEqual(values, Float32Array.of(5, 0, 3));
   });
@@ -110,12 +140,19 @@ describe('gradients by row', () => {
   });
 
   test('equal sums written out, whatever the rows', () => {
-    fc.assert(fc.property(fc.array(fc.nat(12), { maxLength: 20 }), fc.boolean(), (list, drop) => {
-      const gradients = Float32Array.from({ length: 2 * list.length }, (_, i) => i + 1);
-      const { rows, values } = sumByRow(Int32Array.from(list), gradients, 2, drop);
-      const wanted = [...new Set(list)].filter((row) => row !== 0 || !drop).sort((a, b) => a - b);
-      assert.deepEqual([...rows], wanted);
-      assert.deepEqual([...values], wanted.flatMap((row) => [0, 1].map((column) => list.reduce((sum, other, i) => sum + (other === row ? 2 * i + column + 1 : 0), 0))));
-    }));
+    fc.assert(
+      fc.property(fc.array(fc.nat(12), { maxLength: 20 }), fc.boolean(), (list, drop) => {
+        const gradients = Float32Array.from({ length: 2 * list.length }, (_, i) => i + 1);
+        const { rows, values } = sumByRow(Int32Array.from(list), gradients, 2, drop);
+        const wanted = [...new Set(list)].filter((row) => row !== 0 || !drop).sort((a, b) => a - b);
+        assert.deepEqual([...rows], wanted);
+        assert.deepEqual(
+          [...values],
+          wanted.flatMap((row) =>
+            [0, 1].map((column) => list.reduce((sum, other, i) => sum + (other === row ? 2 * i + column + 1 : 0), 0)),
+          ),
+        );
+      }),
+    );
   });
 });

@@ -33,8 +33,14 @@ interface DemoFlags extends ComputeFlags {
 
 export function demoCommand(): Command {
   return new Command('demo')
-    .description('make a small log, train SESRec with and without its searches, evaluate, recommend with reasons (about a minute, offline)')
-    .option('--out <directory>', 'where the log, data and runs are put; replaced if it was made by the demo before', 'runs/demo')
+    .description(
+      'make a small log, train SESRec with and without its searches, evaluate, recommend with reasons (about a minute, offline)',
+    )
+    .option(
+      '--out <directory>',
+      'where the log, data and runs are put; replaced if it was made by the demo before',
+      'runs/demo',
+    )
     .addOption(threadsOption())
     .addOption(deviceOption())
     .addOption(jsonOption())
@@ -43,19 +49,39 @@ export function demoCommand(): Command {
       const at = (name: string): string => join(flags.out, name);
       await mkdir(flags.out, { recursive: true });
       const found = await readdir(flags.out);
-      if (found.length > 0 && !found.includes(MARK)) throw new UserError(`${flags.out} is not empty and was not made by the demo: choose another --out`);
+      if (found.length > 0 && !found.includes(MARK))
+        throw new UserError(`${flags.out} is not empty and was not made by the demo: choose another --out`);
       await writeFile(at(MARK), 'Made by sesrec demo, which replaces what it made here before.\n');
-      for (const made of ['events.jsonl', 'data', 'sesrec', 'sesrec-without-search']) await rm(at(made), { recursive: true, force: true });
+      for (const made of ['events.jsonl', 'data', 'sesrec', 'sesrec-without-search'])
+        await rm(at(made), { recursive: true, force: true });
 
-      say(`1. A log of ${LOG.users} users and ${LOG.items} items: what a person searches for announces the category of the next item.`);
+      say(
+        `1. A log of ${LOG.users} users and ${LOG.items} items: what a person searches for announces the category of the next item.`,
+      );
       await writePlantedLog(LOG, at('events.jsonl'));
       const { manifest } = await importEvents({ files: [at('events.jsonl')], out: at('data') });
       const imported = manifest.counts[0];
-      say(`   ${imported?.feed} feed events, ${imported?.searches} searches; the last item of every user is kept for the test.\n`);
+      say(
+        `   ${imported?.feed} feed events, ${imported?.searches} searches; the last item of every user is kept for the test.\n`,
+      );
 
       say('2. Train SESRec, and its twin that cannot see searches.');
-      const base = trainFlags([at('data'), '--epochs', '10', '--batch-size', '64', '--patience', '3', '--set', 'alignmentNegatives=128', '--set', WINDOW,
-        ...(flags.threads === undefined ? [] : ['--threads', String(flags.threads)]), '--device', flags.device]);
+      const base = trainFlags([
+        at('data'),
+        '--epochs',
+        '10',
+        '--batch-size',
+        '64',
+        '--patience',
+        '3',
+        '--set',
+        'alignmentNegatives=128',
+        '--set',
+        WINDOW,
+        ...(flags.threads === undefined ? [] : ['--threads', String(flags.threads)]),
+        '--device',
+        flags.device,
+      ]);
       await train(at('data'), { ...base, out: at('sesrec') });
       await train(at('data'), { ...base, out: at('sesrec-without-search'), set: [...base.set, 'useSearch=false'] });
 
@@ -64,11 +90,15 @@ export function demoCommand(): Command {
         const [run, twin] = [await loadRun(at('sesrec')), await loadRun(at('sesrec-without-search'))];
         const candidates = await loadOrDrawCandidates(dataOf(run.directory), run.dataset, { seed: 1 });
         const rankers = [
-          ...[run, twin].map(({ manifest: { config }, parameters, dataset }) => new SesrecRanker(config, parameters, dataset, runtime)),
-          popularityRanker(run.dataset), randomRanker(run.dataset, 1),
+          ...[run, twin].map(
+            ({ manifest: { config }, parameters, dataset }) => new SesrecRanker(config, parameters, dataset, runtime),
+          ),
+          popularityRanker(run.dataset),
+          randomRanker(run.dataset, 1),
         ];
         const evaluations = [];
-        for (const ranker of rankers) evaluations.push(await evaluate(ranker, run.dataset, { on: 'test', protocol: 'sampled', candidates }));
+        for (const ranker of rankers)
+          evaluations.push(await evaluate(ranker, run.dataset, { on: 'test', protocol: 'sampled', candidates }));
         const names = ['sesrec', 'sesrec without search', 'popularity', 'random'];
         return evaluations.map((evaluation, position) => ({ ...evaluation, ranker: names[position] as string }));
       });
@@ -76,7 +106,9 @@ export function demoCommand(): Command {
 
       say(`\n4. What comes next for user ${USER}, and why?`);
       const run = await loadRun(at('sesrec'));
-      const items = await withRuntime(flags, (runtime) => recommendFor(run, runtime, { user: USER, k: 5, explain: true, reasons: 1 }));
+      const items = await withRuntime(flags, (runtime) =>
+        recommendFor(run, runtime, { user: USER, k: 5, explain: true, reasons: 1 }),
+      );
       say(recommendationText(items));
 
       say(`\nGo on with
@@ -87,7 +119,10 @@ export function demoCommand(): Command {
         printJson({
           data: manifest.hash,
           results: results.map(({ ranker, metrics, users }) => ({ ranker, metrics, users })),
-          chance: results[0]?.chance, protocol: results[0]?.protocol, user: USER, items,
+          chance: results[0]?.chance,
+          protocol: results[0]?.protocol,
+          user: USER,
+          items,
         });
       }
     });

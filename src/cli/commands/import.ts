@@ -1,8 +1,12 @@
 /** `sesrec import`: makes a data directory from a log. Knows options and how counts are shown; the data wing does the work. */
 import { Command, Option } from 'commander';
 import {
-  TIME_UNITS, importEvents, importInteractions, importS3rec,
-  type ImportResult, type TimeUnit,
+  TIME_UNITS,
+  importEvents,
+  importInteractions,
+  importS3rec,
+  type ImportResult,
+  type TimeUnit,
 } from '../../data/index.js';
 import { note, printJson, printText } from '../output.js';
 
@@ -39,13 +43,17 @@ export function importCommand(): Command {
     .addOption(new Option('--time-unit <unit>', 'how times are written').choices(TIME_UNITS).default('s'))
     .option('--type-column <name>', 'the column of the kind of event (default: all are alike)')
     .option('--construct-searches <column>', 'precede every event by a search for this column of the item table')
-    .action(async (file: string, flags: InteractionsFlags) => report(await importInteractions({ ...flags, file }), flags));
+    .action(async (file: string, flags: InteractionsFlags) =>
+      report(await importInteractions({ ...flags, file }), flags),
+    );
 
   withCommonOptions(command.command('s3rec'))
     .description('the text format of S3-Rec: a line "user item item …" per user, plain or gzip')
     .argument('<sequences>', 'the file of sequences')
     .option('--attributes <json>', 'a JSON file {"item": [attribute, …]}')
-    .action(async (sequences: string, flags: CommonFlags & { attributes?: string }) => report(await importS3rec({ ...flags, sequences }), flags));
+    .action(async (sequences: string, flags: CommonFlags & { attributes?: string }) =>
+      report(await importS3rec({ ...flags, sequences }), flags),
+    );
 
   withCommonOptions(command.command('events'))
     .description('JSON lines of searches, clicks, actions, items and users (see docs/events.md), plain or gzip')
@@ -70,11 +78,19 @@ function report({ manifest, warnings }: ImportResult, { out, json }: CommonFlags
     return;
   }
   const titles = ['users', 'items', 'feed', 'searches'] as const;
-  const rows = [['', ...titles], ...manifest.counts.map((step) => [step.step, ...titles.map((title) => step[title].toLocaleString('en-US'))])];
+  const rows = [
+    ['', ...titles],
+    ...manifest.counts.map((step) => [step.step, ...titles.map((title) => step[title].toLocaleString('en-US'))]),
+  ];
   const widths = titles.map((_, i) => Math.max(...rows.map((row) => (row[i + 1] as string).length)));
   const first = Math.max(...rows.map(([step]) => (step as string).length));
-  for (const [step, ...cells] of rows) printText([(step as string).padEnd(first), ...cells.map((cell, i) => cell.padStart(widths[i] as number))].join('  '));
+  for (const [step, ...cells] of rows)
+    printText(
+      [(step as string).padEnd(first), ...cells.map((cell, i) => cell.padStart(widths[i] as number))].join('  '),
+    );
   const { queries, words, sources } = manifest.sizes;
-  printText(`vocabulary of the searches before the held-out events: ${queries - 2} queries, ${words - 2} words, ${sources - 2} sources`);
+  printText(
+    `vocabulary of the searches before the held-out events: ${queries - 2} queries, ${words - 2} words, ${sources - 2} sources`,
+  );
   printText(`${out}  ${manifest.hash}`);
 }

@@ -23,7 +23,14 @@ export function parityCommand(): Command {
 
 function printReport(report: ParityReport): void {
   const kinds = Object.keys(report.tolerances) as (keyof ParityReport['tolerances'])[];
-  printText(textTable([['largest error of', 'found', 'allowed'], ...kinds.map((kind) => [kind, report[kind].toExponential(1), report.tolerances[kind].toExponential(0)])]));
-  printText(`sides that differ: ${report.masks}; co-attention (step ${report.coattentionStep}): ${report.coattention.toExponential(1)}`);
+  printText(
+    textTable([
+      ['largest error of', 'found', 'allowed'],
+      ...kinds.map((kind) => [kind, report[kind].toExponential(1), report.tolerances[kind].toExponential(0)]),
+    ]),
+  );
+  printText(
+    `sides that differ: ${report.masks}; co-attention (step ${report.coattentionStep}): ${report.coattention.toExponential(1)}`,
+  );
   if (report.ok) printText('parity holds');
 }

@@ -45,7 +45,12 @@ export function recommendCommand(): Command {
     .requiredOption('--user <id>', 'the user, by the id of the log')
     .option('--k <number>', 'how many items', wholeNumber(1), 10)
     .option('--explain', 'name the searches and feed events behind each item, and the side each lies on')
-    .option('--reasons <number>', 'with --explain: how many searches and how many feed events per item', wholeNumber(1), 2)
+    .option(
+      '--reasons <number>',
+      'with --explain: how many searches and how many feed events per item',
+      wholeNumber(1),
+      2,
+    )
     .option('--include-seen', 'recommend items the user has already met, too')
     .addOption(threadsOption())
     .addOption(deviceOption())
@@ -54,21 +59,44 @@ export function recommendCommand(): Command {
       const run = await loadRun(directory);
       const items = await withRuntime(flags, (runtime) => recommendFor(run, runtime, flags));
       const { model, preset } = run.manifest;
-      if (items.length < flags.k) note(flags.includeSeen ? `the catalogue has only ${items.length} items` : `only ${items.length} items are left that the user has not met; --include-seen lifts that`);
+      if (items.length < flags.k)
+        note(
+          flags.includeSeen
+            ? `the catalogue has only ${items.length} items`
+            : `only ${items.length} items are left that the user has not met; --include-seen lifts that`,
+        );
       if (flags.json) printJson({ user: flags.user, model: { name: model, preset, version: run.version }, items });
       else printText(recommendationText(items));
     });
 }
 
 /** Recommends and tells why. An unknown user is a `UserError`. */
-export async function recommendFor(run: Run, runtime: Runtime, { user, k, explain = false, reasons, includeSeen = false }: Pick<RecommendFlags, 'user' | 'k' | 'explain' | 'reasons' | 'includeSeen'>): Promise<ToldRecommendation[]> {
+export async function recommendFor(
+  run: Run,
+  runtime: Runtime,
+  {
+    user,
+    k,
+    explain = false,
+    reasons,
+    includeSeen = false,
+  }: Pick<RecommendFlags, 'user' | 'k' | 'explain' | 'reasons' | 'includeSeen'>,
+): Promise<ToldRecommendation[]> {
   const { dataset, manifest, parameters } = run;
-  if (!dataset.users.has(user)) throw new UserError(`user ${JSON.stringify(user)} is not in the log that ${run.directory} was trained on`);
+  if (!dataset.users.has(user))
+    throw new UserError(`user ${JSON.stringify(user)} is not in the log that ${run.directory} was trained on`);
   const index = dataset.users.index(user);
   const moment = { user: index, feedPosition: at(dataset.feedOffsets, index + 1) };
   const ranker = new SesrecRanker(manifest.config, parameters, dataset, runtime);
   const best = await ranker.recommend(moment, k, includeSeen ? new Set() : metBefore(dataset, moment));
-  const why = explain && best.length > 0 ? await ranker.explain(moment, best.map(({ item }) => item), reasons) : null;
+  const why =
+    explain && best.length > 0
+      ? await ranker.explain(
+          moment,
+          best.map(({ item }) => item),
+          reasons,
+        )
+      : null;
   return best.map(({ item, score }, position) => ({
     rank: position + 1,
     item: dataset.items.ids[item] as string,
@@ -81,15 +109,18 @@ export async function recommendFor(run: Run, runtime: Runtime, { user, k, explai
 /** Items of the user's feed, and those clicked in searches. */
 function metBefore(dataset: Dataset, moment: Case): Set<number> {
   const met = new Set<number>(dataset.feedItem.subarray(...recentFeed(dataset, moment)));
-  for (const search of recentSearches(dataset, moment)) for (const item of clicksBefore(dataset, moment, search)) met.add(item);
+  for (const search of recentSearches(dataset, moment))
+    for (const item of clicksBefore(dataset, moment, search)) met.add(item);
   return met;
 }
 
 function attributesOf(dataset: Dataset, item: number): Record<string, string> {
-  return Object.fromEntries([...dataset.itemAttributes].flatMap(([name, { values, index }]) => {
-    const value = values.ids[at(index, item)];
-    return value ? [[name, value]] : [];
-  }));
+  return Object.fromEntries(
+    [...dataset.itemAttributes].flatMap(([name, { values, index }]) => {
+      const value = values.ids[at(index, item)];
+      return value ? [[name, value]] : [];
+    }),
+  );
 }
 
 function tell(dataset: Dataset, moment: Case, { lane, position, weight, side }: Reason): ToldReason {
@@ -102,20 +133,27 @@ function tell(dataset: Dataset, moment: Case, { lane, position, weight, side }: 
     type: 'search',
     query: query === UNKNOWN ? '(a query that was not seen in training)' : (dataset.queries.ids[query] as string),
     items: clicksBefore(dataset, moment, position).map(name),
-    time, weight, side,
+    time,
+    weight,
+    side,
   };
 }
 
 /** Recommendations as lines of text. */
 export function recommendationText(items: readonly ToldRecommendation[]): string {
-  return items.flatMap(({ rank, item, score, attributes, because = [] }) => {
-    const detail = Object.values(attributes)[0];
-    return [
-      `${String(rank).padStart(2)}. ${item}  ${score.toFixed(3)}${detail ? `  ${detail}` : ''}`,
-      ...because.map((reason) => {
-        const what = reason.type === 'search' ? `searched "${reason.query}"${reason.items.length > 0 ? ` and clicked ${reason.items.join(', ')}` : ''}` : `met ${reason.items.join(', ')} in the feed`;
-        return `      because you ${what}  (weight ${reason.weight.toFixed(2)}${reason.side ? `, ${reason.side}` : ''})`;
-      }),
-    ];
-  }).join('\n');
+  return items
+    .flatMap(({ rank, item, score, attributes, because = [] }) => {
+      const detail = Object.values(attributes)[0];
+      return [
+        `${String(rank).padStart(2)}. ${item}  ${score.toFixed(3)}${detail ? `  ${detail}` : ''}`,
+        ...because.map((reason) => {
+          const what =
+            reason.type === 'search'
+              ? `searched "${reason.query}"${reason.items.length > 0 ? ` and clicked ${reason.items.join(', ')}` : ''}`
+              : `met ${reason.items.join(', ')} in the feed`;
+          return `      because you ${what}  (weight ${reason.weight.toFixed(2)}${reason.side ? `, ${reason.side}` : ''})`;
+        }),
+      ];
+    })
+    .join('\n');
 }

@@ -80,11 +80,19 @@ async function* readRows(path: string): AsyncGenerator<Row[]> {
 }
 
 /** Checks that every row has a field for every column. */
-async function* checked(path: string, columns: readonly string[], first: readonly Row[], rest: AsyncGenerator<Row[]>): AsyncGenerator<Row[]> {
-  const check = (rows: readonly Row[]): Row[] => rows.map((row) => {
-    if (row.fields.length === columns.length) return row;
-    throw new UserError(`${path}, line ${row.line}: ${row.fields.length} fields where the header has ${columns.length} columns`);
-  });
+async function* checked(
+  path: string,
+  columns: readonly string[],
+  first: readonly Row[],
+  rest: AsyncGenerator<Row[]>,
+): AsyncGenerator<Row[]> {
+  const check = (rows: readonly Row[]): Row[] =>
+    rows.map((row) => {
+      if (row.fields.length === columns.length) return row;
+      throw new UserError(
+        `${path}, line ${row.line}: ${row.fields.length} fields where the header has ${columns.length} columns`,
+      );
+    });
   yield check(first);
   for await (const rows of rest) yield check(rows);
 }
@@ -99,7 +107,8 @@ export async function openTable(path: string): Promise<DelimitedTable> {
     if (!header) continue;
     const columns = header.fields.map((name) => name.trim());
     const repeated = columns.find((name, i) => name !== '' && columns.indexOf(name) !== i);
-    if (repeated !== undefined) throw new UserError(`${path}: the header names the column ${JSON.stringify(repeated)} twice`);
+    if (repeated !== undefined)
+      throw new UserError(`${path}: the header names the column ${JSON.stringify(repeated)} twice`);
     return { path, columns, rows: checked(path, columns, rows, batches) };
   }
 }
@@ -108,6 +117,12 @@ export async function openTable(path: string): Promise<DelimitedTable> {
 export function columnOf(table: DelimitedTable, name: string, option: string): number {
   const position = table.columns.indexOf(name);
   if (position >= 0 && name !== '') return position;
-  const present = table.columns.slice(0, 30).map((column) => column.slice(0, 80)).join(', ').replaceAll(/\p{Cc}/gu, '?');
-  throw new UserError(`${table.path} has no column ${JSON.stringify(name)}: it has ${present}; name the right one with ${option}`);
+  const present = table.columns
+    .slice(0, 30)
+    .map((column) => column.slice(0, 80))
+    .join(', ')
+    .replaceAll(/\p{Cc}/gu, '?');
+  throw new UserError(
+    `${table.path} has no column ${JSON.stringify(name)}: it has ${present}; name the right one with ${option}`,
+  );
 }

@@ -6,7 +6,20 @@ import { parseTime } from './times.js';
 
 /** Actions on an item that show interest: events of the feed (a `click` that names a search is not). */
 export const ACTION_TYPES: readonly string[] = [
-  'interaction', 'view', 'click', 'cart', 'purchase', 'like', 'play', 'rate', 'favorite', 'save', 'share', 'follow', 'comment', 'download',
+  'interaction',
+  'view',
+  'click',
+  'cart',
+  'purchase',
+  'like',
+  'play',
+  'rate',
+  'favorite',
+  'save',
+  'share',
+  'follow',
+  'comment',
+  'download',
 ];
 
 /** Events that are accepted and left out of the data, since they show no interest. */
@@ -59,10 +72,12 @@ export function parseEvent(text: string, where: string): LogEvent | AttributeEve
   } catch (error) {
     throw new UserError(`${where}: not valid JSON`, { cause: error });
   }
-  if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed)) throw new UserError(`${where}: an event is a JSON object`);
+  if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed))
+    throw new UserError(`${where}: an event is a JSON object`);
   const fields = parsed as Fields;
   const type = requiredId(fields, 'type', where);
-  if (type === 'item' || type === 'user') return { kind: type, key: requiredId(fields, type, where), fields: attributesOf(fields['fields'], where) };
+  if (type === 'item' || type === 'user')
+    return { kind: type, key: requiredId(fields, type, where), fields: attributesOf(fields['fields'], where) };
   const id = optionalId(fields, 'id', where);
   if (IGNORED_TYPES.includes(type)) return { kind: 'ignored', id };
   if (type === 'search') {
@@ -76,7 +91,9 @@ export function parseEvent(text: string, where: string): LogEvent | AttributeEve
     };
   }
   if (!ACTION_TYPES.includes(type)) {
-    throw new UserError(`${where}: unknown type ${shown(type)}: use search, item, user, ${[...ACTION_TYPES, ...IGNORED_TYPES].join(', ')}`);
+    throw new UserError(
+      `${where}: unknown type ${shown(type)}: use search, item, user, ${[...ACTION_TYPES, ...IGNORED_TYPES].join(', ')}`,
+    );
   }
   return {
     kind: 'action',
@@ -95,7 +112,7 @@ function shown(value: unknown): string {
 
 /** A field that JSON's `__proto__` and inherited names cannot fake. */
 function own(fields: Fields, name: string): unknown {
-  return Object.hasOwn(fields, name) ? fields[name] ?? undefined : undefined;
+  return Object.hasOwn(fields, name) ? (fields[name] ?? undefined) : undefined;
 }
 
 /** An id: text, or an integer that JSON keeps exactly. Half a surrogate pair could not be stored. */
@@ -104,7 +121,9 @@ function optionalId(fields: Fields, name: string, where: string): string | null 
   if (value === undefined) return null;
   if (typeof value === 'number' && Number.isSafeInteger(value)) return String(value);
   if (typeof value === 'string' && value.trim() !== '' && !/\p{Surrogate}/u.test(value)) return value;
-  throw new UserError(`${where}: the field "${name}" is ${shown(value)}: it must be a text that is not empty, or an integer below 2^53`);
+  throw new UserError(
+    `${where}: the field "${name}" is ${shown(value)}: it must be a text that is not empty, or an integer below 2^53`,
+  );
 }
 
 function requiredId(fields: Fields, name: string, where: string): string {
@@ -116,15 +135,24 @@ function requiredId(fields: Fields, name: string, where: string): string {
 function textOf(fields: Fields, name: string, where: string): string {
   const value = own(fields, name);
   if (value === undefined) throw new UserError(`${where}: the field "${name}" is missing`);
-  if (typeof value !== 'string' || /\p{Surrogate}/u.test(value)) throw new UserError(`${where}: the field "${name}" is ${shown(value)}: it must be a text`);
+  if (typeof value !== 'string' || /\p{Surrogate}/u.test(value))
+    throw new UserError(`${where}: the field "${name}" is ${shown(value)}: it must be a text`);
   return value;
 }
 
 function timeOf(fields: Fields, where: string): number {
   const value = own(fields, 'time');
   if (value === undefined) throw new UserError(`${where}: the field "time" is missing`);
-  const time = typeof value === 'number' ? parseTime(String(value), 'ms') : typeof value === 'string' ? parseTime(value, 'iso') : null;
-  if (time === null) throw new UserError(`${where}: the time ${shown(value)} is neither ISO 8601 text nor a number of milliseconds since 1970`);
+  const time =
+    typeof value === 'number'
+      ? parseTime(String(value), 'ms')
+      : typeof value === 'string'
+        ? parseTime(value, 'iso')
+        : null;
+  if (time === null)
+    throw new UserError(
+      `${where}: the time ${shown(value)} is neither ISO 8601 text nor a number of milliseconds since 1970`,
+    );
   return time;
 }
 
@@ -132,13 +160,20 @@ function timeOf(fields: Fields, where: string): number {
 function attributesOf(value: unknown, where: string): Map<string, string> {
   const attributes = new Map<string, string>();
   if (value === undefined || value === null) return attributes;
-  if (typeof value !== 'object' || Array.isArray(value)) throw new UserError(`${where}: "fields" is a JSON object of attributes`);
+  if (typeof value !== 'object' || Array.isArray(value))
+    throw new UserError(`${where}: "fields" is a JSON object of attributes`);
   for (const [name, entry] of Object.entries(value)) {
     if (entry === null) continue;
     const parts = (Array.isArray(entry) ? entry : [entry]) as unknown[];
     const text = parts.map(String).join(' ');
-    if (name.trim() === '' || /\p{Surrogate}/u.test(name + text) || parts.some((part) => !['string', 'number', 'boolean'].includes(typeof part))) {
-      throw new UserError(`${where}: the attribute ${shown(name)} must be a text, a number, true or false, or a list of these`);
+    if (
+      name.trim() === '' ||
+      /\p{Surrogate}/u.test(name + text) ||
+      parts.some((part) => !['string', 'number', 'boolean'].includes(typeof part))
+    ) {
+      throw new UserError(
+        `${where}: the attribute ${shown(name)} must be a text, a number, true or false, or a list of these`,
+      );
     }
     attributes.set(name, text);
   }

@@ -46,7 +46,8 @@ async function fill(database: Database, files: readonly string[]): Promise<Fille
   for (const writer of Object.values(writers) as EventWriters[keyof EventWriters][]) writer.finish();
   const warnings: string[] = [];
   if (log.repeated > 0) warnings.push(`${countOf(log.repeated, 'event')} left out: the id of an earlier line`);
-  if (log.negative > 0) warnings.push(`${countOf(log.negative, 'event')} left out: impressions and dislikes are no interest shown`);
+  if (log.negative > 0)
+    warnings.push(`${countOf(log.negative, 'event')} left out: impressions and dislikes are no interest shown`);
   return {
     itemAttributes: await writeAttributes(database, 'item', log.items),
     userAttributes: await writeAttributes(database, 'user', log.users),
@@ -76,7 +77,8 @@ async function readLog(files: readonly string[]): Promise<Log> {
       }
     }
   }
-  if (log.events.length === 0) throw new UserError(`${files.join(', ')}: there are no searches, clicks or other actions to import`);
+  if (log.events.length === 0)
+    throw new UserError(`${files.join(', ')}: there are no searches, clicks or other actions to import`);
   return log;
 }
 
@@ -94,20 +96,29 @@ function writeEvents(events: readonly Placed[], { feed, searches, clicks }: Even
     if (event.search !== null) {
       const found = started.get(event.search);
       if (found?.user !== event.user) {
-        const trouble = !known.has(event.search) ? 'which no line has as a search'
-          : found ? `which is a search of the user ${JSON.stringify(found.user)}`
-          : 'which comes later: correct the times';
-        throw new UserError(`${event.path}, line ${event.line}: the event names the search ${JSON.stringify(event.search)}, ${trouble}`);
+        const trouble = !known.has(event.search)
+          ? 'which no line has as a search'
+          : found
+            ? `which is a search of the user ${JSON.stringify(found.user)}`
+            : 'which comes later: correct the times';
+        throw new UserError(
+          `${event.path}, line ${event.line}: the event names the search ${JSON.stringify(event.search)}, ${trouble}`,
+        );
       }
       search = found.ordinal;
       clicks.row(search, event.item, ordinal);
     }
-    if (event.type !== 'click' || search === null) feed.row(event.user, ordinal, event.time, event.type, event.item, search);
+    if (event.type !== 'click' || search === null)
+      feed.row(event.user, ordinal, event.time, event.type, event.item, search);
   }
 }
 
 /** Writes the table of items or users, in order of first appearance; a later line about the same one replaces the earlier. */
-async function writeAttributes(database: Database, key: 'item' | 'user', entries: ReadonlyMap<string, AttributeEvent['fields']>): Promise<string[]> {
+async function writeAttributes(
+  database: Database,
+  key: 'item' | 'user',
+  entries: ReadonlyMap<string, AttributeEvent['fields']>,
+): Promise<string[]> {
   const names = [...new Set([...entries.values()].flatMap((fields) => [...fields.keys()]))];
   checkAttributeNames(key, names, `the fields of "${key}" events`);
   const writer = await createAttributeTable(database, key, names);

@@ -41,14 +41,21 @@ export async function runImport(
   fill: (database: Database) => Promise<FilledTables>,
 ): Promise<ImportResult> {
   await checkOut(options);
-  return keepingParents(options.out, async () => stageDirectory(options.out, { overwrite: options.overwrite ?? false },
-    async (directory) => withDatabase(async (database) => {
-      const { itemAttributes, userAttributes, warnings } = await fill(database);
-      const files = [];
-      for (const path of paths) files.push({ name: basename(path), sha256: await hashFile(path), bytes: (await stat(path)).size });
-      const source = { importer, files, options: { ...settings, requireBoth: options.requireBoth ?? false } };
-      return { manifest: await prepareDirectory(database, directory, { source, itemAttributes, userAttributes }), warnings };
-    })));
+  return keepingParents(options.out, async () =>
+    stageDirectory(options.out, { overwrite: options.overwrite ?? false }, async (directory) =>
+      withDatabase(async (database) => {
+        const { itemAttributes, userAttributes, warnings } = await fill(database);
+        const files = [];
+        for (const path of paths)
+          files.push({ name: basename(path), sha256: await hashFile(path), bytes: (await stat(path)).size });
+        const source = { importer, files, options: { ...settings, requireBoth: options.requireBoth ?? false } };
+        return {
+          manifest: await prepareDirectory(database, directory, { source, itemAttributes, userAttributes }),
+          warnings,
+        };
+      }),
+    ),
+  );
 }
 
 /** Refuses an `out` that is unusable, and one that would overwrite anything but a data directory. */
@@ -59,10 +66,10 @@ async function checkOut({ out, overwrite }: ImportOptions): Promise<void> {
     throw new UserError(`cannot write to ${out}: ${error.message}`, { cause: error });
   });
   const isOurs = async (): Promise<boolean> => {
-    const manifest = await readJson(join(out, 'manifest.json')).catch(() => null) as Partial<DataManifest> | null;
+    const manifest = (await readJson(join(out, 'manifest.json')).catch(() => null)) as Partial<DataManifest> | null;
     return manifest?.format === 'sesrec-data';
   };
-  if (overwrite && entries.length > 0 && !await isOurs()) {
+  if (overwrite && entries.length > 0 && !(await isOurs())) {
     throw new UserError(`${out} is not a data directory, so --overwrite does not delete it: choose another --out`);
   }
 }
@@ -70,7 +77,8 @@ async function checkOut({ out, overwrite }: ImportOptions): Promise<void> {
 /** Makes the folders above `out`, and removes those again when `work` fails. */
 async function keepingParents<T>(out: string, work: () => Promise<T>): Promise<T> {
   const parent = dirname(resolve(out));
-  const first = await mkdir(parent, { recursive: true }).catch((error: unknown) => { // the first one that did not exist
+  const first = await mkdir(parent, { recursive: true }).catch((error: unknown) => {
+    // the first one that did not exist
     throw new UserError(`cannot make ${parent}: ${messageOf(error)}`, { cause: error });
   });
   try {

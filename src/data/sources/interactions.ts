@@ -55,12 +55,20 @@ async function fill(
   options: InteractionsOptions,
   settings: { userColumn: string; itemColumn: string; timeColumn: string; timeUnit: TimeUnit },
 ): Promise<FilledTables> {
-  const items = await readAttributes(database, 'item', options.items, settings.itemColumn, '--item-column', options.constructSearches);
+  const items = await readAttributes(
+    database,
+    'item',
+    options.items,
+    settings.itemColumn,
+    '--item-column',
+    options.constructSearches,
+  );
   const users = await readAttributes(database, 'user', options.users, settings.userColumn, '--user-column');
   const table = await openTable(options.file);
   const userColumn = columnOf(table, settings.userColumn, '--user-column');
   const itemColumn = columnOf(table, settings.itemColumn, '--item-column');
-  const timeColumn = settings.timeColumn === 'none' ? -1 : columnOf(table, settings.timeColumn, '--time-column (or --time-column none)');
+  const timeColumn =
+    settings.timeColumn === 'none' ? -1 : columnOf(table, settings.timeColumn, '--time-column (or --time-column none)');
   const typeColumn = options.typeColumn === undefined ? -1 : columnOf(table, options.typeColumn, '--type-column');
 
   const { feed, searches, clicks } = await createEventTables(database);
@@ -72,7 +80,7 @@ async function fill(
       const user = idOf(fields[userColumn] as string, 'user', table, line);
       const item = idOf(fields[itemColumn] as string, 'item', table, line);
       const time = timeColumn < 0 ? null : timeOf(fields[timeColumn] as string, settings.timeUnit, table, line);
-      const type = typeColumn < 0 ? 'interaction' : fields[typeColumn] as string;
+      const type = typeColumn < 0 ? 'interaction' : (fields[typeColumn] as string);
       if (time !== null) latest = Math.max(latest, time);
       const ordinal = 2 * row + 1; // the constructed search stands before it, at 2 * row
       const query = items.queries.get(item) ?? '';
@@ -93,9 +101,12 @@ async function fill(
 
   const warnings: string[] = [];
   if (lacking.events > 0) {
-    warnings.push(`${countOf(lacking.items.size, 'item')} of ${countOf(lacking.events, 'interaction')} ${lacking.items.size === 1 ? 'is' : 'are'} not in ${options.items}: no attributes${options.constructSearches === undefined ? '' : ' and no searches'} for them`);
+    warnings.push(
+      `${countOf(lacking.items.size, 'item')} of ${countOf(lacking.events, 'interaction')} ${lacking.items.size === 1 ? 'is' : 'are'} not in ${options.items}: no attributes${options.constructSearches === undefined ? '' : ' and no searches'} for them`,
+    );
   }
-  if (latest > FAR_FUTURE) warnings.push(`the latest time is ${new Date(latest).toISOString()}: is --time-unit ${settings.timeUnit} right?`);
+  if (latest > FAR_FUTURE)
+    warnings.push(`the latest time is ${new Date(latest).toISOString()}: is --time-unit ${settings.timeUnit} right?`);
   return { itemAttributes: items.attributes, userAttributes: users.attributes, warnings };
 }
 
@@ -108,7 +119,12 @@ interface Attributes {
 
 /** Reads an item or user table into the database; without a file the table is empty. */
 async function readAttributes(
-  database: Database, key: 'item' | 'user', path: string | undefined, idName: string, idOption: string, queryName?: string,
+  database: Database,
+  key: 'item' | 'user',
+  path: string | undefined,
+  idName: string,
+  idOption: string,
+  queryName?: string,
 ): Promise<Attributes> {
   const queries = new Map<string, string>();
   if (path === undefined) {
@@ -118,7 +134,9 @@ async function readAttributes(
   const table = await openTable(path);
   const idColumn = columnOf(table, idName, idOption);
   const queryColumn = queryName === undefined ? -1 : columnOf(table, queryName, '--construct-searches');
-  const columns = table.columns.map((name, position) => ({ name, position })).filter(({ name, position }) => position !== idColumn && name !== '');
+  const columns = table.columns
+    .map((name, position) => ({ name, position }))
+    .filter(({ name, position }) => position !== idColumn && name !== '');
   const attributes = columns.map(({ name }) => name);
   checkAttributeNames(key, attributes, path);
   const writer = await createAttributeTable(database, key, attributes);
@@ -127,7 +145,10 @@ async function readAttributes(
     for (const { fields, line } of rows) {
       const id = idOf(fields[idColumn] as string, key, table, line);
       const earlier = lines.get(id);
-      if (earlier !== undefined) throw new UserError(`${path}, line ${line}: the ${key} ${JSON.stringify(id)} is already on line ${earlier}: keep one of them`);
+      if (earlier !== undefined)
+        throw new UserError(
+          `${path}, line ${line}: the ${key} ${JSON.stringify(id)} is already on line ${earlier}: keep one of them`,
+        );
       writer.row(lines.size, id, ...columns.map(({ position }) => fields[position] as string));
       lines.set(id, line);
       if (queryColumn >= 0) queries.set(id, fields[queryColumn] as string);
@@ -145,5 +166,7 @@ function idOf(text: string, key: 'item' | 'user', table: DelimitedTable, line: n
 function timeOf(text: string, unit: TimeUnit, table: DelimitedTable, line: number): number {
   const time = parseTime(text, unit);
   if (time !== null) return time;
-  throw new UserError(`${table.path}, line ${line}: the time ${JSON.stringify(text.slice(0, 80))} is not in the unit "${unit}": choose another --time-unit or --time-column`);
+  throw new UserError(
+    `${table.path}, line ${line}: the time ${JSON.stringify(text.slice(0, 80))} is not in the unit "${unit}": choose another --time-unit or --time-column`,
+  );
 }

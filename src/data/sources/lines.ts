@@ -42,7 +42,8 @@ export async function* readText(path: string): AsyncGenerator<string> {
     for await (const chunk of stream) yield decoder.decode(chunk as Buffer, { stream: true });
     yield decoder.decode();
   } catch (error) {
-    if (error instanceof TypeError) throw new UserError(`${path} is not UTF-8 text: convert it to UTF-8`, { cause: error });
+    if (error instanceof TypeError)
+      throw new UserError(`${path} is not UTF-8 text: convert it to UTF-8`, { cause: error });
     throw new UserError(
       `cannot read ${path}: ${compressed ? 'the gzip data is damaged, fetch the file again' : messageOf(error)}`,
       { cause: error },
@@ -60,7 +61,8 @@ export async function* readLines(path: string): AsyncGenerator<Line[]> {
   for await (const text of readText(path)) {
     const parts = (rest + text).split('\n');
     rest = parts.pop() as string;
-    if (rest.length > LONGEST_LINE) throw new UserError(`${path}, line ${number + parts.length + 1}: the line is longer than 16 million characters`);
+    if (rest.length > LONGEST_LINE)
+      throw new UserError(`${path}, line ${number + parts.length + 1}: the line is longer than 16 million characters`);
     yield parts.map(lineOf).filter((line) => line.text.trim() !== '');
   }
   if (rest.trim() !== '') yield [lineOf(rest)];

@@ -22,7 +22,9 @@ const MINUTE = 60_000;
 
 /** The query that asks for a category, such as `category seven shoes`: digit by digit, so that no two are alike. */
 export function plantedQuery(category: number): string {
-  const digits = String(category).split('').map((digit) => NUMBERS[Number(digit)]);
+  const digits = String(category)
+    .split('')
+    .map((digit) => NUMBERS[Number(digit)]);
   return `category ${digits.join(' ')} ${THINGS[category % THINGS.length]}`;
 }
 
@@ -37,19 +39,33 @@ export async function writePlantedLog(options: PlantedOptions, path: string): Pr
   const lines: string[] = [];
   const write = (event: Readonly<Record<string, unknown>>): void => void lines.push(JSON.stringify(event));
   for (let item = 0; item < items; item++) {
-    write({ type: 'item', item: `i${item}`, fields: { category: `c${item % categories}`, title: `${plantedQuery(item % categories)} number ${item}` } });
+    write({
+      type: 'item',
+      item: `i${item}`,
+      fields: { category: `c${item % categories}`, title: `${plantedQuery(item % categories)} number ${item}` },
+    });
   }
   for (let user = 0; user < users; user++) {
     const random = new Random(seed, 'planted', user);
-    const ofCategory = (category: number): string => `i${category + categories * random.integer(Math.ceil((items - category) / categories))}`;
-    const time = (step: number, part: number): string => new Date(START + (step * users + user) * 10 * MINUTE + part * MINUTE).toISOString();
+    const ofCategory = (category: number): string =>
+      `i${category + categories * random.integer(Math.ceil((items - category) / categories))}`;
+    const time = (step: number, part: number): string =>
+      new Date(START + (step * users + user) * 10 * MINUTE + part * MINUTE).toISOString();
     let category = random.integer(categories);
     for (let step = 0; step < eventsPerUser; step++) {
       category = categories === 1 ? 0 : (category + 1 + random.integer(categories - 1)) % categories;
       if (user % 4 !== 3) {
         const search = `s${user}-${step}`;
-        write({ type: 'search', id: search, time: time(step, 0), user: `u${user}`, query: plantedQuery(category), source: SOURCES[random.integer(SOURCES.length)] });
-        if (random.float() < 0.6) write({ type: 'click', time: time(step, 1), user: `u${user}`, item: ofCategory(category), search });
+        write({
+          type: 'search',
+          id: search,
+          time: time(step, 0),
+          user: `u${user}`,
+          query: plantedQuery(category),
+          source: SOURCES[random.integer(SOURCES.length)],
+        });
+        if (random.float() < 0.6)
+          write({ type: 'click', time: time(step, 1), user: `u${user}`, item: ofCategory(category), search });
       }
       write({ type: 'view', time: time(step, 2), user: `u${user}`, item: ofCategory(category) });
     }

@@ -43,9 +43,15 @@ async function fillSequences(database: Database, path: string): Promise<void> {
   for await (const batch of readLines(path)) {
     for (const { text, number } of batch) {
       const [user = '', ...items] = text.trim().split(/\s+/u);
-      if (items.length === 0) throw new UserError(`${path}, line ${number}: the user ${JSON.stringify(user.slice(0, 80))} has no items: a line is "user item item …"`);
+      if (items.length === 0)
+        throw new UserError(
+          `${path}, line ${number}: the user ${JSON.stringify(user.slice(0, 80))} has no items: a line is "user item item …"`,
+        );
       const earlier = lines.get(user);
-      if (earlier !== undefined) throw new UserError(`${path}, line ${number}: the user ${JSON.stringify(user)} is already on line ${earlier}: keep one line a user`);
+      if (earlier !== undefined)
+        throw new UserError(
+          `${path}, line ${number}: the user ${JSON.stringify(user)} is already on line ${earlier}: keep one line a user`,
+        );
       lines.set(user, number);
       for (const item of items) feed.row(user, ordinal++, null, 'interaction', item, null);
     }
@@ -61,11 +67,23 @@ async function readAttributes(path: string): Promise<Record<string, (string | nu
   try {
     parsed = JSON.parse(text);
   } catch (error) {
-    throw new UserError(`${path} is not valid JSON: ${messageOf(error).slice(0, 200).replaceAll(/\s+/gu, ' ')}`, { cause: error });
+    throw new UserError(`${path} is not valid JSON: ${messageOf(error).slice(0, 200).replaceAll(/\s+/gu, ' ')}`, {
+      cause: error,
+    });
   }
-  const isList = (value: unknown): boolean => Array.isArray(value) && value.every((entry) => typeof entry === 'string' || typeof entry === 'number');
-  if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed) || !Object.entries(parsed).every(([item, value]) => item.trim() !== '' && !/\p{Surrogate}/u.test(item) && isList(value))) {
-    throw new UserError(`${basename(path)} must hold one JSON object {"item": [attribute, …], …} of items and their lists of texts or numbers`);
+  const isList = (value: unknown): boolean =>
+    Array.isArray(value) && value.every((entry) => typeof entry === 'string' || typeof entry === 'number');
+  if (
+    typeof parsed !== 'object' ||
+    parsed === null ||
+    Array.isArray(parsed) ||
+    !Object.entries(parsed).every(
+      ([item, value]) => item.trim() !== '' && !/\p{Surrogate}/u.test(item) && isList(value),
+    )
+  ) {
+    throw new UserError(
+      `${basename(path)} must hold one JSON object {"item": [attribute, …], …} of items and their lists of texts or numbers`,
+    );
   }
   return parsed as Record<string, (string | number)[]>;
 }
