@@ -5,16 +5,8 @@ export { Parameters, sharedZeros } from './parameters.js';
 export { popularityRanker, randomRanker, type PopularityOptions } from './popularity.js';
 export { type NamedTensor, decodeSafetensors, encodeSafetensors } from './safetensors.js';
 export { type Checkpoint, loadCheckpoint, saveCheckpoint } from './checkpoint.js';
-export {
-  candidateVectors,
-  encodeUser,
-  scoreCandidates,
-  sesrecLosses,
-  sesrecParameters,
-  type Losses,
-  type Scores,
-  type UserState,
-} from './sesrec.js';
+export { candidateVectors, encodeUser, scoreCandidates, type Scores, type UserState } from './sesrec.js';
+export { sesrecLosses, sesrecParameters, type Losses } from './sesrec-losses.js';
 export {
   type AttributeConfig,
   type SesrecConfig,

@@ -29,7 +29,7 @@ import { type Dataset, linkDataset, loadDataset } from '../data/index.js';
 import { loadCheckpoint } from './checkpoint.js';
 import { sesrecConfigRule } from './config-rules.js';
 import type { Parameters } from './parameters.js';
-import { sesrecParameters } from './sesrec.js';
+import { sesrecParameters } from './sesrec-losses.js';
 import {
   type AttributeConfig,
   type SesrecConfig,

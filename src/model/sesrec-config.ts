@@ -146,7 +146,7 @@ const common = {
   alignmentNegatives: 1024,
 } as const;
 
-/** The two published shapes (models.md 1.5), with the trainer settings that go with each. */
+/** The two published shapes, with the trainer settings that go with each. */
 export const sesrecShapes = {
   amazon: {
     shape: {

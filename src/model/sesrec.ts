@@ -1,7 +1,7 @@
 /**
  * SESRec: Si et al., "When Search Meets Recommendation: Learning Disentangled Search Representation for
- * Recommendation", SIGIR 2023. Equation numbers are the paper's. Knows the model's graph and its rules (presets);
- * does not know how it is trained or served.
+ * Recommendation", SIGIR 2023. Equation numbers are the paper's. Knows the model's graph from histories to
+ * scores (Eq. 1 to 5, 9 to 12, 17 to 21); does not know its losses (sesrec-losses.ts), or how it is trained or served.
  *
  * Shapes: B rows, C candidates, T_r feed window, T_s search window, K clicks per query, W words per query, d model
  * width, d_v candidate width (d when candidates are projected, else d_i); I, Q, V distinct items, queries, words of a
@@ -10,8 +10,7 @@
 import { assert } from '../base/index.js';
 import type { BatchSizes, Window } from '../features/index.js';
 import { type Tensor, nn, ops } from '../tensor/index.js';
-import { type Initialiser, Scope, addPositions, embedding, initialisers, linear, transformer } from './layers.js';
-import { Parameters } from './parameters.js';
+import { type Initialiser, type Scope, addPositions, embedding, initialisers, linear, transformer } from './layers.js';
 import type { SesrecConfig } from './sesrec-config.js';
 
 const { add, div, matmul, mul, reshape, sub, sum } = ops;
@@ -33,7 +32,7 @@ export interface UserState {
   readonly split: { readonly feed: Split; readonly search: Split; readonly hasBoth: Tensor } | null;
 }
 
-interface Interests<Value> {
+export interface Interests<Value> {
   readonly all: Value;
   readonly similar: Value;
   readonly dissimilar: Value;
@@ -48,7 +47,7 @@ interface Split {
 }
 
 /** What a batch's distinct things are embedded to. */
-interface Embedded {
+export interface Embedded {
   /** (I,d_i): E_i, and (I,d): Ê_i of Eq. 1. */
   readonly items: Tensor;
   readonly projectedItems: Tensor;
@@ -174,7 +173,7 @@ function coAttention(
   const affinity = ops.tanh(matmul(nn.project(feed, bilinear), search, { transposeB: true })); // Eq. 9, (B,T_r,T_s)
   const feedWeight = linear(scope, 'coAttention.feed', feed, 1, { bias: false }); // W_r h, (B,T_r,1)
   const searchWeight = linear(scope, 'coAttention.search', search, 1, { bias: false }); // W_s h, (B,T_s,1)
-  // The official code lets padded positions of the other history into these sums (models.md 1.4, row 31).
+  // The official code lets padded positions of the other history into these sums; see docs/sesrec.md.
   const counted = (weight: Tensor, mask: Tensor): Tensor => {
     if (!config.maskCoAttention) return weight;
     const masked = mul(weight, reshape(mask, weight.shape));
@@ -310,145 +309,9 @@ export function scoreCandidates(
   };
 }
 
-/** W_d. The official code keeps it as (1,d,d), which Xavier takes for fan-in d^2 and fan-out d (models.md 1.4, row 27). */
+/** W_d. The official code keeps it as (1,d,d), which Xavier takes for fan-in d^2 and fan-out d; see docs/sesrec.md. */
 function attentionInitialiser(config: SesrecConfig, candidateWidth: number): Initialiser {
   return config.flatAttentionInitialisation
     ? initialisers.xavierNormal(config.width * candidateWidth, config.width)
     : initialisers.xavierNormal(candidateWidth, config.width);
-}
-
-export interface Losses {
-  /** Eq. 23: prediction + alpha * alignment + beta * contrast. All are scalars. */
-  readonly loss: Tensor;
-  /** Eq. 22, mean over all candidates. */
-  readonly prediction: Tensor;
-  /** Eq. 8. */
-  readonly alignment: Tensor;
-  /** Eq. 16, mean over the rows that have both histories. */
-  readonly contrast: Tensor;
-  /** (B,C). */
-  readonly logits: Tensor;
-  readonly state: UserState;
-}
-
-/** The training graph: candidates hold the positive in column 0, then the negatives. */
-export function sesrecLosses(scope: Scope, config: SesrecConfig, sizes: BatchSizes): Losses {
-  const { state, embedded } = encodeUser(scope, config, sizes);
-  const slots = scope.input('candidates', [sizes.rows, sizes.candidates], 'int32');
-  const { logits } = scoreCandidates(
-    scope,
-    config,
-    state,
-    ops.gather(config.projectCandidate ? embedded.projectedItems : embedded.items, slots),
-  );
-  const labels = ops.constant([1, ...Array.from({ length: sizes.candidates - 1 }, () => 0)], [1, sizes.candidates]);
-  const prediction = nn.binaryCrossEntropy(logits, labels);
-  const zero = ops.constant(0);
-  const alignment =
-    config.useAlignment && embedded.queries
-      ? alignmentLoss(scope, config, sizes, embedded.projectedItems, embedded.queries)
-      : zero;
-  const contrast = config.useContrast && state.split ? contrastLoss(config, state) : zero;
-  const loss = add(prediction, add(mul(alignment, config.alpha), mul(contrast, config.beta)));
-  return { loss, prediction, alignment, contrast, logits, state };
-}
-
-/** Parameters of a SESRec with the given configuration, all zero. */
-export function sesrecParameters(config: SesrecConfig): Parameters {
-  const scope = new Scope();
-  // The smallest batch that touches everything: names and shapes of parameters do not depend on a batch.
-  sesrecLosses(scope, config, {
-    rows: 1,
-    candidates: 2,
-    items: 1,
-    queries: 1,
-    words: 1,
-    pairs: 1,
-    anchorQueries: 1,
-    anchorItems: 1,
-    negativeItems: 1,
-    negativeQueries: 1,
-  });
-  return new Parameters(scope.parameters.values());
-}
-
-/**
- * Query-item alignment (Eq. 6, 7, 8) with s(q,i) = tanh(q^T W_A i). Since tanh bounds the logits by 1/tau, exp needs no
- * running maximum; the floor of tau keeps 1025 e^(1/tau) inside float32. The sum over negatives is made once per
- * distinct query (item), with multiplicities, and shared by all pairs it is in.
- */
-function alignmentLoss(scope: Scope, config: SesrecConfig, sizes: BatchSizes, items: Tensor, queries: Tensor): Tensor {
-  const at = (table: Tensor, key: string, size: number): Tensor => ops.gather(table, scope.input(key, [size], 'int32'));
-  const anchorQueries = at(queries, 'anchorQueries', sizes.anchorQueries);
-  const anchorItems = at(items, 'anchorItems', sizes.anchorItems);
-  const negativeItems = at(items, 'negativeItems', sizes.negativeItems);
-  const negativeQueries = at(queries, 'negativeQueries', sizes.negativeQueries);
-  const bilinear = scope.parameter(
-    'alignment.bilinear',
-    [config.width, config.width],
-    initialisers.xavierNormal(config.width, config.width),
-  );
-  const temperature = ops.maximum(
-    scope.parameter('alignment.temperature', [], initialisers.constant(config.temperature)),
-    0.0125,
-  );
-  const inverse = div(1, temperature);
-  const pairQuery = scope.input('pairQuery', [sizes.pairs], 'int32');
-  const pairItem = scope.input('pairItem', [sizes.pairs], 'int32');
-  const weight = reshape(scope.input('pairWeight', [sizes.pairs]), [sizes.pairs, 1]);
-
-  // -log( e^(s+/tau) / sum ) over the pairs, in one direction
-  const direction = (
-    mapped: Tensor,
-    negatives: Tensor,
-    counts: Tensor,
-    pairAnchor: Tensor,
-    partners: Tensor,
-  ): Tensor => {
-    const similarity = ops.tanh(matmul(mapped, negatives, { transposeB: true })); // (anchors, negatives)
-    const powers = ops.exp(mul(similarity, inverse));
-    const sums = ops.gather(matmul(powers, reshape(counts, [counts.shape[0] as number, 1])), pairAnchor); // (P,1)
-    const positive = ops.tanh(sum(mul(ops.gather(mapped, pairAnchor), partners), [1])); // (P,1)
-    const scaled = mul(positive, inverse);
-    // the floor lies below any sum: where there is nothing to compare with, a pair of weight 0 must not say 0 * log 0
-    const denominator = config.alignmentIncludesPositive ? add(sums, ops.exp(scaled)) : ops.maximum(sums, 1e-37);
-    return nn.scalar(sum(mul(weight, sub(ops.log(denominator), scaled))));
-  };
-  const queryToItem = direction(
-    nn.project(anchorQueries, bilinear),
-    negativeItems,
-    scope.input('negativeItemCount', [sizes.negativeItems]),
-    pairQuery,
-    ops.gather(anchorItems, pairItem),
-  );
-  // s(q,i) has the item on the right of W_A; the official code puts it on the left when items look for queries (row 12)
-  const mappedItems = config.transposedItemToQuery
-    ? nn.project(anchorItems, bilinear)
-    : nn.linear(anchorItems, bilinear);
-  const itemToQuery = direction(
-    mappedItems,
-    negativeQueries,
-    scope.input('negativeQueryCount', [sizes.negativeQueries]),
-    pairItem,
-    ops.gather(anchorQueries, pairQuery),
-  );
-  return mul(add(queryToItem, itemToQuery), 0.5);
-}
-
-/** Interest contrast (Eq. 13 to 16): the triplet losses of both histories. */
-function contrastLoss(config: SesrecConfig, { feed, search, masks, split }: UserState): Tensor {
-  assert(split && search && masks.search, 'the contrast needs both histories');
-  const triplet = (history: Tensor, attention: Tensor, interests: Interests<Tensor>): Tensor => {
-    const [rows, length, width] = history.shape as [number, number, number];
-    const anchor = reshape(matmul(reshape(attention, [rows, 1, length]), history), [rows, width]); // Eq. 13, 14
-    // PyTorch's pairwise distance adds 1e-6 to each difference
-    const distance = (mask: Tensor): Tensor => nn.norm(add(sub(anchor, nn.maskedMean(history, mask)), 1e-6));
-    return ops.relu(add(sub(distance(interests.similar), distance(interests.dissimilar)), config.margin)); // Eq. 15, (B)
-  };
-  const both = add(
-    triplet(feed, split.feed.attention, masks.feed),
-    triplet(search, split.search.attention, masks.search),
-  ); // Eq. 16
-  const counts = reshape(split.hasBoth, [both.shape[0] as number]);
-  return nn.scalar(div(sum(mul(both, counts)), ops.maximum(sum(counts), 1)));
 }

@@ -2,7 +2,7 @@
  * Update rules. Knows values, gradients and moments; does not know graphs, models or data.
  *
  * `adam`      Kingma and Ba (2015), dense, with weight decay added to the gradient (coupled L2): what PyTorch's Adam does,
- *             and the reference. A row that a batch does not touch still moves, by decay and momentum (models.md 1.4).
+ *             and the reference. A row that a batch does not touch still moves, by decay and momentum (docs/sesrec.md).
  * `lazyAdam`  only the rows a batch touches move, and weight decay is decoupled (Loshchilov and Hutter, 2019): cheaper on
  *             large tables, and another training: rare rows keep their start instead of fading.
  */

@@ -46,9 +46,9 @@ describe('initialisation', () => {
       'feed.encoder.0.attention.output.weight': Math.sqrt(2 / (d + d)),
       'feed.encoder.0.attention.query.weight': Math.sqrt(6 / (d + 3 * d)) / Math.sqrt(3), // of U(±a): a / sqrt(3)
       'search.encoder.0.attention.value.weight': Math.sqrt(6 / (d + 3 * d)) / Math.sqrt(3),
-      'prediction.0.weight': Math.sqrt(2 / (256 + 200)), // models.md 1.3: 7 d + d_u = 256
+      'prediction.0.weight': Math.sqrt(2 / (256 + 200)), // 7 d + d_u = 256
       'prediction.1.weight': Math.sqrt(2 / (200 + 80)),
-      'feed.interest.weight': 0.044, // models.md 1.4, row 27
+      'feed.interest.weight': 0.044, // docs/sesrec.md: an accident of the official code
       'search.interest.weight': 0.044,
     };
     for (const [name, wanted] of Object.entries(expected)) {

@@ -106,7 +106,7 @@ describe('padding', () => {
     for (const key of ['logits', 'prediction', 'alignment', 'contrast']) close(get(long, key), get(short, key));
   });
 
-  test('matters to `official`, whose co-attention sums over it (models.md 1.4, row 31), and not once it is masked', async () => {
+  test('matters to `official`, whose co-attention sums over it (docs/sesrec.md), and not once it is masked', async () => {
     const { config, rows, training, parameters } = setup('official', ALL);
     const differs = async (changes: Partial<SesrecConfig>): Promise<number> => {
       const changed = { ...config, ...changes };
@@ -567,7 +567,7 @@ describe('losses', () => {
   }
 });
 
-/** Eq. 6 to 8 with the rules of models.md 1.4, rows 10 to 13, one pair after another, from the tables up. */
+/** Eq. 6 to 8 with the rules of docs/sesrec.md, one pair after another, from the tables up. */
 function alignmentPairByPair(
   config: SesrecConfig,
   parameters: Parameters,

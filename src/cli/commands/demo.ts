@@ -13,7 +13,8 @@ import { type ComputeFlags, deviceOption, jsonOption, threadsOption, withRuntime
 import { note, printJson, printText } from '../output.js';
 import { evaluationTable } from './evaluate.js';
 import { recommendFor, recommendationText } from './recommend.js';
-import { train, trainFlags } from './train.js';
+import { train } from '../training.js';
+import { trainFlags } from './train.js';
 
 /** Small enough for a minute on two cores, large enough for chance to be far away. */
 const LOG = { users: 400, items: 200, categories: 10, eventsPerUser: 12, seed: 7 } as const;

@@ -1,0 +1,212 @@
+/**
+ * What a training works with: the run directory, made from flags and data or opened again. Knows what is refused before
+ * anything is written, and what a resumed run must agree with; does not know how a run is trained.
+ */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { UserError } from '../base/index.js';
+import { type Dataset, loadDataset, readManifest } from '../data/index.js';
+import {
+  type Candidates,
+  candidatesFileName,
+  drawCandidates,
+  hashCandidates,
+  loadOrDrawCandidates,
+  readCandidatesFile,
+  saveCandidates,
+} from '../evaluate/index.js';
+import {
+  type RunManifest,
+  type SesrecConfig,
+  type SesrecPreset,
+  type SesrecShapeName,
+  createRun,
+  dataOf,
+  openRun,
+  sesrecConfigRule,
+  sesrecPresets,
+  sesrecShapes,
+} from '../model/index.js';
+import { type ComputeFlags, applySettings, checkDevice } from './options.js';
+import { note } from './output.js';
+import { programVersion } from './version.js';
+
+/** The options of `sesrec train`. */
+export interface TrainFlags extends ComputeFlags {
+  readonly model: 'sesrec';
+  readonly preset: SesrecPreset;
+  readonly shape: SesrecShapeName;
+  readonly out: string;
+  readonly seed: number;
+  readonly epochs: number;
+  readonly batchSize: number;
+  readonly optimizer: 'adam' | 'lazyAdam';
+  readonly learningRate: number;
+  readonly weightDecay?: number;
+  readonly patience: number;
+  readonly shuffle: boolean;
+  readonly candidates?: string;
+  readonly validationUsers?: number;
+  readonly itemAttributes?: string;
+  readonly userAttributes?: string;
+  readonly set: readonly string[];
+  readonly resume?: boolean;
+  readonly overwrite?: boolean;
+  readonly json?: boolean;
+}
+
+/** Width of an attribute's embedding; the authors use 8 for items and 4 for users. */
+const ATTRIBUTE_WIDTH = { item: 8, user: 4 } as const;
+
+/** What a training works with. */
+export interface Beginning {
+  readonly manifest: Omit<RunManifest, 'format' | 'version'>;
+  readonly dataset: Dataset;
+  readonly candidates: Candidates;
+}
+
+/** Lists that somebody gave for validation are kept with the run, so that it can be resumed without them. */
+const givenCandidatesOf = (directory: string): string => join(directory, 'validation-candidates.jsonl.gz');
+
+/** Everything that can be refused is refused before the run directory is made, or an existing one replaced. */
+export async function begin(data: string, flags: TrainFlags): Promise<Beginning> {
+  const dataset = await loadDataset(data);
+  const manifest = planRun(dataset, flags);
+  await checkDevice(flags);
+  const candidates =
+    flags.candidates === undefined ? drawCandidates(dataset) : await readCandidatesFile(flags.candidates, dataset);
+  await createRun(flags.out, data, manifest, {
+    overwrite: flags.overwrite === true,
+    fill: async (staged) =>
+      saveCandidates(
+        flags.candidates === undefined ? join(dataOf(staged), candidatesFileName()) : givenCandidatesOf(staged),
+        candidates,
+        dataset,
+      ),
+  });
+  return { manifest, dataset, candidates };
+}
+
+/** Opens a run to go on with it. `said`: the flags that were given, not left to their defaults. */
+export async function reopen(data: string, flags: TrainFlags, said: readonly string[]): Promise<Beginning> {
+  const { manifest, dataset } = await openRun(flags.out);
+  checkSame(manifest, flags, said);
+  const named = await readManifest(data).catch(() => null); // it may be gone: the run has its own copy
+  if (named && named.hash !== manifest.dataHash)
+    throw new UserError(
+      `${flags.out} was trained on other data than ${data}: resume it with the data it was begun with`,
+    );
+  const given = givenCandidatesOf(flags.out);
+  const candidates = existsSync(given)
+    ? await readCandidatesFile(given, dataset)
+    : await loadOrDrawCandidates(dataOf(flags.out), dataset);
+  if (
+    flags.candidates !== undefined &&
+    hashCandidates(await readCandidatesFile(flags.candidates, dataset), dataset) !== hashCandidates(candidates, dataset)
+  ) {
+    throw new UserError(
+      `${flags.out} was begun with other candidates than ${flags.candidates}: leave --candidates out to go on with its own`,
+    );
+  }
+  return { manifest, dataset, candidates };
+}
+
+/** What a run will be, from the flags and the data. */
+function planRun(dataset: Dataset, flags: TrainFlags): Omit<RunManifest, 'format' | 'version'> {
+  const { shape, weightDecay, learningRatePatience } = sesrecShapes[flags.shape];
+  const attributes = (owner: 'item' | 'user', list: string | undefined, known: Dataset['itemAttributes']) =>
+    namesIn(list).map((name) => {
+      const column = known.get(name);
+      if (!column)
+        throw new UserError(
+          `--${owner}-attributes ${name}: the data set has no such attribute; it has ${[...known.keys()].join(', ') || 'none'}`,
+        );
+      return { name, size: column.values.ids.length, width: ATTRIBUTE_WIDTH[owner] };
+    });
+  const hasSearches = dataset.searchQuery.length > 0;
+  if (!hasSearches) note('the log has no searches: search is off, SESRec works on the feed alone');
+  const settings: Omit<SesrecConfig, 'sizes' | 'itemAttributes' | 'userAttributes'> = {
+    ...sesrecPresets[flags.preset],
+    ...shape,
+    useSearch: hasSearches,
+  };
+  const config: SesrecConfig = {
+    ...applySettings(settings, flags.set),
+    sizes: {
+      items: dataset.items.ids.length,
+      users: dataset.users.ids.length,
+      queries: dataset.queries.ids.length,
+      words: dataset.words.ids.length,
+      sources: dataset.sources.ids.length,
+    },
+    itemAttributes: attributes('item', flags.itemAttributes, dataset.itemAttributes),
+    userAttributes: attributes('user', flags.userAttributes, dataset.userAttributes),
+  };
+  const wrong = sesrecConfigRule(config, '');
+  if (wrong !== null) throw new UserError(`the settings make no model: ${wrong}`);
+  if (config.useSearch && !hasSearches)
+    throw new UserError('the settings make no model: useSearch is true, and the log has no searches');
+  return {
+    model: flags.model,
+    preset: flags.preset,
+    shape: flags.shape,
+    config,
+    training: {
+      seed: flags.seed,
+      epochs: flags.epochs,
+      batchSize: flags.batchSize,
+      optimizer: flags.optimizer,
+      learningRate: flags.learningRate,
+      minimumLearningRate: Math.min(1e-5, flags.learningRate),
+      learningRatePatience,
+      weightDecay: flags.weightDecay ?? weightDecay,
+      patience: flags.patience,
+      shuffle: flags.shuffle,
+      requireBoth: dataset.manifest.source.options['requireBoth'] === true,
+      validationUsers: flags.validationUsers ?? null,
+    },
+    dataHash: dataset.manifest.hash,
+    madeWith: { sesrec: programVersion(), node: process.version },
+  };
+}
+
+const namesIn = (list: string | undefined): string[] => [
+  ...new Set(
+    (list ?? '')
+      .split(',')
+      .map((name) => name.trim())
+      .filter(Boolean),
+  ),
+];
+
+/** A run is resumed as it was begun: what shapes it is in its manifest; what is said again must be the same. */
+function checkSame(manifest: RunManifest, flags: TrainFlags, said: readonly string[]): void {
+  const { model, preset, shape, config, training } = manifest;
+  const listed = (attributes: SesrecConfig['itemAttributes']): string => attributes.map(({ name }) => name).join();
+  const was: Record<string, unknown> = {
+    model,
+    preset,
+    shape,
+    ...training,
+    itemAttributes: listed(config.itemAttributes),
+    userAttributes: listed(config.userAttributes),
+  };
+  const now: Record<string, unknown> = {
+    ...flags,
+    itemAttributes: namesIn(flags.itemAttributes).join(),
+    userAttributes: namesIn(flags.userAttributes).join(),
+  };
+  for (const name of said) {
+    if (Object.hasOwn(was, name) && now[name] !== was[name]) {
+      const option = `--${name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+      throw new UserError(
+        `${flags.out} was begun with ${option} ${String(was[name])}, not ${String(now[name])}: resume it as it was begun`,
+      );
+    }
+  }
+  if (JSON.stringify(applySettings(config, flags.set)) !== JSON.stringify(config)) {
+    throw new UserError(
+      `${flags.out} was begun with other settings than --set ${flags.set.join(' --set ')}: resume it as it was begun`,
+    );
+  }
+}

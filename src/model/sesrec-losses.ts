@@ -1,0 +1,150 @@
+/**
+ * What SESRec is trained with: the prediction, the alignment of queries and items, the contrast of interests (Eq. 6 to 8,
+ * 13 to 16, 22, 23). Knows the training graph; does not know gradients or updates. Shapes as in sesrec.ts; P query-click
+ * pairs.
+ */
+import { assert } from '../base/index.js';
+import type { BatchSizes } from '../features/index.js';
+import { type Tensor, nn, ops } from '../tensor/index.js';
+import { Scope, initialisers } from './layers.js';
+import { Parameters } from './parameters.js';
+import { type Interests, type UserState, encodeUser, scoreCandidates } from './sesrec.js';
+import type { SesrecConfig } from './sesrec-config.js';
+
+const { add, div, matmul, mul, reshape, sub, sum } = ops;
+
+export interface Losses {
+  /** Eq. 23: prediction + alpha * alignment + beta * contrast. All are scalars. */
+  readonly loss: Tensor;
+  /** Eq. 22, mean over all candidates. */
+  readonly prediction: Tensor;
+  /** Eq. 8. */
+  readonly alignment: Tensor;
+  /** Eq. 16, mean over the rows that have both histories. */
+  readonly contrast: Tensor;
+  /** (B,C). */
+  readonly logits: Tensor;
+  readonly state: UserState;
+}
+
+/** The training graph: candidates hold the positive in column 0, then the negatives. */
+export function sesrecLosses(scope: Scope, config: SesrecConfig, sizes: BatchSizes): Losses {
+  const { state, embedded } = encodeUser(scope, config, sizes);
+  const slots = scope.input('candidates', [sizes.rows, sizes.candidates], 'int32');
+  const { logits } = scoreCandidates(
+    scope,
+    config,
+    state,
+    ops.gather(config.projectCandidate ? embedded.projectedItems : embedded.items, slots),
+  );
+  const labels = ops.constant([1, ...Array.from({ length: sizes.candidates - 1 }, () => 0)], [1, sizes.candidates]);
+  const prediction = nn.binaryCrossEntropy(logits, labels);
+  const zero = ops.constant(0);
+  const alignment =
+    config.useAlignment && embedded.queries
+      ? alignmentLoss(scope, config, sizes, embedded.projectedItems, embedded.queries)
+      : zero;
+  const contrast = config.useContrast && state.split ? contrastLoss(config, state) : zero;
+  const loss = add(prediction, add(mul(alignment, config.alpha), mul(contrast, config.beta)));
+  return { loss, prediction, alignment, contrast, logits, state };
+}
+
+/** Parameters of a SESRec with the given configuration, all zero. */
+export function sesrecParameters(config: SesrecConfig): Parameters {
+  const scope = new Scope();
+  // The smallest batch that touches everything: names and shapes of parameters do not depend on a batch.
+  sesrecLosses(scope, config, {
+    rows: 1,
+    candidates: 2,
+    items: 1,
+    queries: 1,
+    words: 1,
+    pairs: 1,
+    anchorQueries: 1,
+    anchorItems: 1,
+    negativeItems: 1,
+    negativeQueries: 1,
+  });
+  return new Parameters(scope.parameters.values());
+}
+
+/**
+ * Query-item alignment (Eq. 6, 7, 8) with s(q,i) = tanh(q^T W_A i). Since tanh bounds the logits by 1/tau, exp needs no
+ * running maximum; the floor of tau keeps 1025 e^(1/tau) inside float32. The sum over negatives is made once per
+ * distinct query (item), with multiplicities, and shared by all pairs it is in.
+ */
+function alignmentLoss(scope: Scope, config: SesrecConfig, sizes: BatchSizes, items: Tensor, queries: Tensor): Tensor {
+  const at = (table: Tensor, key: string, size: number): Tensor => ops.gather(table, scope.input(key, [size], 'int32'));
+  const anchorQueries = at(queries, 'anchorQueries', sizes.anchorQueries);
+  const anchorItems = at(items, 'anchorItems', sizes.anchorItems);
+  const negativeItems = at(items, 'negativeItems', sizes.negativeItems);
+  const negativeQueries = at(queries, 'negativeQueries', sizes.negativeQueries);
+  const bilinear = scope.parameter(
+    'alignment.bilinear',
+    [config.width, config.width],
+    initialisers.xavierNormal(config.width, config.width),
+  );
+  const temperature = ops.maximum(
+    scope.parameter('alignment.temperature', [], initialisers.constant(config.temperature)),
+    0.0125,
+  );
+  const inverse = div(1, temperature);
+  const pairQuery = scope.input('pairQuery', [sizes.pairs], 'int32');
+  const pairItem = scope.input('pairItem', [sizes.pairs], 'int32');
+  const weight = reshape(scope.input('pairWeight', [sizes.pairs]), [sizes.pairs, 1]);
+
+  // -log( e^(s+/tau) / sum ) over the pairs, in one direction
+  const direction = (
+    mapped: Tensor,
+    negatives: Tensor,
+    counts: Tensor,
+    pairAnchor: Tensor,
+    partners: Tensor,
+  ): Tensor => {
+    const similarity = ops.tanh(matmul(mapped, negatives, { transposeB: true })); // (anchors, negatives)
+    const powers = ops.exp(mul(similarity, inverse));
+    const sums = ops.gather(matmul(powers, reshape(counts, [counts.shape[0] as number, 1])), pairAnchor); // (P,1)
+    const positive = ops.tanh(sum(mul(ops.gather(mapped, pairAnchor), partners), [1])); // (P,1)
+    const scaled = mul(positive, inverse);
+    // the floor lies below any sum: where there is nothing to compare with, a pair of weight 0 must not say 0 * log 0
+    const denominator = config.alignmentIncludesPositive ? add(sums, ops.exp(scaled)) : ops.maximum(sums, 1e-37);
+    return nn.scalar(sum(mul(weight, sub(ops.log(denominator), scaled))));
+  };
+  const queryToItem = direction(
+    nn.project(anchorQueries, bilinear),
+    negativeItems,
+    scope.input('negativeItemCount', [sizes.negativeItems]),
+    pairQuery,
+    ops.gather(anchorItems, pairItem),
+  );
+  // s(q,i) has the item on the right of W_A; the official code puts it on the left when items look for queries (row 12)
+  const mappedItems = config.transposedItemToQuery
+    ? nn.project(anchorItems, bilinear)
+    : nn.linear(anchorItems, bilinear);
+  const itemToQuery = direction(
+    mappedItems,
+    negativeQueries,
+    scope.input('negativeQueryCount', [sizes.negativeQueries]),
+    pairItem,
+    ops.gather(anchorQueries, pairQuery),
+  );
+  return mul(add(queryToItem, itemToQuery), 0.5);
+}
+
+/** Interest contrast (Eq. 13 to 16): the triplet losses of both histories. */
+function contrastLoss(config: SesrecConfig, { feed, search, masks, split }: UserState): Tensor {
+  assert(split && search && masks.search, 'the contrast needs both histories');
+  const triplet = (history: Tensor, attention: Tensor, interests: Interests<Tensor>): Tensor => {
+    const [rows, length, width] = history.shape as [number, number, number];
+    const anchor = reshape(matmul(reshape(attention, [rows, 1, length]), history), [rows, width]); // Eq. 13, 14
+    // PyTorch's pairwise distance adds 1e-6 to each difference
+    const distance = (mask: Tensor): Tensor => nn.norm(add(sub(anchor, nn.maskedMean(history, mask)), 1e-6));
+    return ops.relu(add(sub(distance(interests.similar), distance(interests.dissimilar)), config.margin)); // Eq. 15, (B)
+  };
+  const both = add(
+    triplet(feed, split.feed.attention, masks.feed),
+    triplet(search, split.search.attention, masks.search),
+  ); // Eq. 16
+  const counts = reshape(split.hasBoth, [both.shape[0] as number]);
+  return nn.scalar(div(sum(mul(both, counts)), ops.maximum(sum(counts), 1)));
+}
