@@ -139,11 +139,17 @@ function tell(dataset: Dataset, moment: Case, { lane, position, weight, side }: 
   };
 }
 
+/** The attribute that tells a person most about an item, if it has one. */
+function describing(attributes: Readonly<Record<string, string>>): string | undefined {
+  const known = ['title', 'name', 'category', 'categories'].find((name) => attributes[name]);
+  return known ? attributes[known] : Object.values(attributes)[0];
+}
+
 /** Recommendations as lines of text. */
 export function recommendationText(items: readonly ToldRecommendation[]): string {
   return items
     .flatMap(({ rank, item, score, attributes, because = [] }) => {
-      const detail = Object.values(attributes)[0];
+      const detail = describing(attributes);
       return [
         `${String(rank).padStart(2)}. ${item}  ${score.toFixed(3)}${detail ? `  ${detail}` : ''}`,
         ...because.map((reason) => {
