@@ -148,13 +148,14 @@ const composed: Readonly<Record<string, Example>> = {
     build: (x) => nn.maskedSoftmax(x, ops.constant([1, 1, 0, 1, 0, 0, 0, 0], [2, 4])),
   },
   'masked mean': { shapes: [[2, 3, 2]], build: (x) => nn.maskedMean(x, ops.constant([1, 0, 1, 0, 0, 0], [2, 3])) },
+  // every row attends to something: what a row without keys gives means nothing, see nn.ts
   'multi-head attention': {
     shapes: [
       [2, 3, 4],
       [2, 3, 4],
       [2, 3, 4],
     ],
-    build: (q, k, v) => nn.multiHeadAttention(q, k, v, ops.constant([1, 1, 0, 0, 0, 0], [2, 3]), 2),
+    build: (q, k, v) => nn.multiHeadAttention(q, k, v, ops.constant([1, 1, 0, 1, 0, 0], [2, 3]), 2),
   },
   'binary cross-entropy': {
     shapes: [[3, 2]],
