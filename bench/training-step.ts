@@ -19,7 +19,13 @@ import {
   trainingCases,
   trainingQueries,
 } from '../src/features/index.js';
-import { type SesrecConfig, sesrecParameters, sesrecPresets, sesrecShapes } from '../src/model/index.js';
+import {
+  type SesrecConfig,
+  sesrecParameters,
+  sesrecPresets,
+  sesrecShapes,
+  vocabularySizes,
+} from '../src/model/index.js';
 import { Runtime } from '../src/tensor/index.js';
 import { Stepper, createOptimizer } from '../src/train/index.js';
 
@@ -41,13 +47,7 @@ const config: SesrecConfig = {
   ...shape,
   itemAttributes: [],
   userAttributes: [],
-  sizes: {
-    items: dataset.items.ids.length,
-    users: dataset.users.ids.length,
-    queries: dataset.queries.ids.length,
-    words: dataset.words.ids.length,
-    sources: dataset.sources.ids.length,
-  },
+  sizes: vocabularySizes(dataset),
 };
 const cases = trainingCases(dataset, false);
 const median = (times: number[]): number => times.toSorted((a, b) => a - b)[times.length >> 1] ?? NaN;

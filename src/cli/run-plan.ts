@@ -26,6 +26,7 @@ import {
   sesrecConfigRule,
   sesrecPresets,
   sesrecShapes,
+  vocabularySizes,
 } from '../model/index.js';
 import { type ComputeFlags, applySettings, checkDevice } from './options.js';
 import { note } from './output.js';
@@ -132,13 +133,7 @@ function planRun(dataset: Dataset, flags: TrainFlags): Omit<RunManifest, 'format
   };
   const config: SesrecConfig = {
     ...applySettings(settings, flags.set),
-    sizes: {
-      items: dataset.items.ids.length,
-      users: dataset.users.ids.length,
-      queries: dataset.queries.ids.length,
-      words: dataset.words.ids.length,
-      sources: dataset.sources.ids.length,
-    },
+    sizes: vocabularySizes(dataset),
     itemAttributes: attributes('item', flags.itemAttributes, dataset.itemAttributes),
     userAttributes: attributes('user', flags.userAttributes, dataset.userAttributes),
   };

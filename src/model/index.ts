@@ -16,6 +16,7 @@ export {
   type SesrecShapeName,
   sesrecPresets,
   sesrecShapes,
+  vocabularySizes,
 } from './sesrec-config.js';
 export { sesrecConfigRule } from './config-rules.js';
 export { type Reason, SesrecRanker, type Side } from './sesrec-ranker.js';

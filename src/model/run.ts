@@ -37,6 +37,7 @@ import {
   type SesrecShapeName,
   sesrecPresets,
   sesrecShapes,
+  vocabularySizes,
 } from './sesrec-config.js';
 
 const FORMAT = 'sesrec-run';
@@ -176,11 +177,9 @@ export async function openRun(directory: string): Promise<Pick<Run, 'manifest' |
   if (dataset.manifest.hash !== manifest.dataHash)
     throw new CorruptFileError(`${dataOf(directory)} is not the data set that ${directory} was trained on`);
   const { sizes, itemAttributes, userAttributes } = manifest.config;
-  const { items, users, queries, words, sources } = dataset;
+  const actual = vocabularySizes(dataset);
   const fits =
-    Object.entries({ items, users, queries, words, sources }).every(
-      ([name, { ids }]) => sizes[name as keyof typeof sizes] === ids.length,
-    ) &&
+    Object.entries(actual).every(([name, size]) => sizes[name as keyof typeof sizes] === size) &&
     attributesFit(itemAttributes, dataset.itemAttributes) &&
     attributesFit(userAttributes, dataset.userAttributes);
   if (!fits)

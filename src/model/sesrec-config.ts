@@ -2,6 +2,7 @@
  * The sizes and switches of SESRec. Knows the presets `official` (what the authors' code does) and `paper` (what the
  * text says), and the two published shapes; does not know the graph.
  */
+import type { Dataset } from '../data/index.js';
 import type { NegativeSampling, Window } from '../features/index.js';
 
 /** Rules that the paper and the authors' code disagree on, or that an ablation turns off. */
@@ -178,3 +179,14 @@ export const sesrecShapes = {
   },
 } as const satisfies Record<string, { shape: SesrecShape; weightDecay: number; learningRatePatience: number }>;
 export type SesrecShapeName = keyof typeof sesrecShapes;
+
+/** The vocabulary sizes of a data set, padding and unknown included. */
+export function vocabularySizes({ items, users, queries, words, sources }: Dataset): SesrecConfig['sizes'] {
+  return {
+    items: items.ids.length,
+    users: users.ids.length,
+    queries: queries.ids.length,
+    words: words.ids.length,
+    sources: sources.ids.length,
+  };
+}

@@ -18,6 +18,7 @@ import {
   type SesrecPreset,
   SesrecRanker,
   sesrecLosses,
+  vocabularySizes,
 } from '../../src/model/index.js';
 import { Runtime } from '../../src/tensor/index.js';
 import { largestError } from '../support/gradient-check.js';
@@ -57,13 +58,7 @@ function setup(
   const config = tinyConfig(preset, {
     itemAttributes: [],
     userAttributes: [],
-    sizes: {
-      items: dataset.items.ids.length,
-      users: dataset.users.ids.length,
-      queries: dataset.queries.ids.length,
-      words: dataset.words.ids.length,
-      sources: dataset.sources.ids.length,
-    },
+    sizes: vocabularySizes(dataset),
     ...changes,
   });
   const parameters = lively(config);
