@@ -35,6 +35,11 @@ export const deviceOption = (): Option =>
     '--device <name>',
     'ONNX Runtime execution provider; cpu is tested, others (cuda, webgpu, coreml, dml, …) are passed through',
   ).default('cpu');
+/** Small catalogues have no 99 items that a user never met. */
+export const candidateCountOption = (): Option =>
+  new Option('--candidate-count <number>', 'how many candidates are drawn beside the target')
+    .argParser(wholeNumber(1))
+    .default(99);
 export const jsonOption = (): Option => new Option('--json', 'print one JSON document on standard output');
 
 export interface ComputeFlags {

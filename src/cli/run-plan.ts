@@ -47,6 +47,7 @@ export interface TrainFlags extends ComputeFlags {
   readonly patience: number;
   readonly shuffle: boolean;
   readonly candidates?: string;
+  readonly candidateCount: number;
   readonly validationUsers?: number;
   readonly itemAttributes?: string;
   readonly userAttributes?: string;
@@ -75,12 +76,17 @@ export async function begin(data: string, flags: TrainFlags): Promise<Beginning>
   const manifest = planRun(dataset, flags);
   await checkDevice(flags);
   const candidates =
-    flags.candidates === undefined ? drawCandidates(dataset) : await readCandidatesFile(flags.candidates, dataset);
+    flags.candidates === undefined
+      ? drawCandidates(dataset, { count: flags.candidateCount })
+      : await readCandidatesFile(flags.candidates, dataset);
+  // the usual lists lie where `evaluate` looks for them too
+  const usual =
+    flags.candidates === undefined && candidatesFileName({ count: candidates.count }) === candidatesFileName();
   await createRun(flags.out, data, manifest, {
     overwrite: flags.overwrite === true,
     fill: async (staged) =>
       saveCandidates(
-        flags.candidates === undefined ? join(dataOf(staged), candidatesFileName()) : givenCandidatesOf(staged),
+        usual ? join(dataOf(staged), candidatesFileName()) : givenCandidatesOf(staged),
         candidates,
         dataset,
       ),
@@ -101,6 +107,11 @@ export async function reopen(data: string, flags: TrainFlags, said: readonly str
   const candidates = existsSync(given)
     ? await readCandidatesFile(given, dataset)
     : await loadOrDrawCandidates(dataOf(flags.out), dataset);
+  if (said.includes('candidateCount') && flags.candidateCount !== candidates.count) {
+    throw new UserError(
+      `${flags.out} was begun with ${candidates.count} candidates, not ${flags.candidateCount}: resume it as it was begun`,
+    );
+  }
   if (
     flags.candidates !== undefined &&
     hashCandidates(await readCandidatesFile(flags.candidates, dataset), dataset) !== hashCandidates(candidates, dataset)

@@ -61,7 +61,7 @@ export function drawCandidates(dataset: Dataset, { count = 99, seed = 1 }: DrawO
     const unseen = catalogue - seen.length;
     if (unseen < count) {
       throw new UserError(
-        `cannot draw ${count} candidates for user ${shown(idOf(dataset.users, user))}: of ${catalogue} items, ${seen.length} are already known to them; ask for at most ${unseen}`,
+        `cannot draw ${count} candidates for user ${shown(idOf(dataset.users, user))}: of ${catalogue} items, ${seen.length} are already known to them; ask for at most ${unseen} (--candidate-count)`,
       );
     }
     const random = new Random(seed, 'candidates', idOf(dataset.users, user));

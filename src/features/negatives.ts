@@ -46,7 +46,7 @@ export class NegativeSampler {
     for (let tries = 0; drawn.length < this.#count; tries++) {
       if (tries > 1000 * this.#count) {
         throw new UserError(
-          `cannot draw ${this.#count} negatives for user ${users.ids[user]}: almost every item is in the user's history; use fewer negatives or more items`,
+          `cannot draw ${this.#count} negatives for user ${users.ids[user]}: almost every item to draw from is in the user's history; draw from the whole catalogue (--set negativeSampling=uniform) or fewer (--set negatives=1)`,
         );
       }
       const item = this.#draw(random);

@@ -79,6 +79,19 @@ test('evaluate gives every metric under both protocols, beside popularity, rando
   assert.equal(documents.full.run.version, documents.sampled.run.version);
 });
 
+test('a small catalogue is trained and evaluated with fewer candidates', async () => {
+  const run = join(folder, 'few-candidates');
+  const flags = ['--epochs', '1', '--candidate-count', '7', ...QUICK];
+  const { code, err } = await sesrec('train', world.data, '--out', run, ...flags);
+  assert.equal(code, 0, err);
+  const { protocol, chance } = await sesrecJson<EvaluateDocument>('evaluate', run, '--candidate-count', '7');
+  assert.equal(protocol.count, 7);
+  assert.ok(Math.abs((chance['hit@1'] as number) - 1 / 8) < 1e-12);
+  const resumed = await sesrec('train', world.data, '--out', run, '--resume', '--candidate-count', '8');
+  assert.equal(resumed.code, 1);
+  assert.match(resumed.err, /was begun with 7 candidates, not 8/);
+});
+
 test('evaluate repeats itself, for a sample of users and on the validation events, too', async () => {
   const [one, other] = [
     await sesrecJson<EvaluateDocument>('evaluate', world.run, '--users', '5'),

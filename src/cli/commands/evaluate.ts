@@ -12,7 +12,15 @@ import {
   readCandidatesFile,
 } from '../../evaluate/index.js';
 import { type Ranker, SesrecRanker, dataOf, loadRun, popularityRanker, randomRanker } from '../../model/index.js';
-import { type ComputeFlags, deviceOption, jsonOption, threadsOption, wholeNumber, withRuntime } from '../options.js';
+import {
+  type ComputeFlags,
+  candidateCountOption,
+  deviceOption,
+  jsonOption,
+  threadsOption,
+  wholeNumber,
+  withRuntime,
+} from '../options.js';
 import { note, printJson, printText } from '../output.js';
 import { progressLine } from '../progress.js';
 import { textTable } from '../table.js';
@@ -21,6 +29,7 @@ interface EvaluateFlags extends ComputeFlags {
   readonly on: HeldOut;
   readonly protocol: ProtocolName;
   readonly candidates?: string;
+  readonly candidateCount: number;
   readonly seed: number;
   readonly users?: number;
   readonly json?: boolean;
@@ -47,6 +56,7 @@ export function evaluateCommand(): Command {
       '--candidates <file>',
       'candidate lists to use instead (JSON lines, or S3-Rec text), for --protocol sampled',
     )
+    .addOption(candidateCountOption())
     .option('--seed <number>', 'seed of the candidates, and of the users with --users', wholeNumber(0), 1)
     .option('--users <number>', 'evaluate a seeded sample of this many users only', wholeNumber(1))
     .addOption(threadsOption())
@@ -105,7 +115,12 @@ export function evaluateCommand(): Command {
 export async function chooseCandidates(
   directory: string,
   dataset: Dataset,
-  { protocol, candidates, seed }: { protocol: ProtocolName; candidates?: string; seed: number },
+  {
+    protocol,
+    candidates,
+    candidateCount,
+    seed,
+  }: Pick<EvaluateFlags, 'protocol' | 'candidates' | 'candidateCount' | 'seed'>,
 ): Promise<Candidates | null> {
   if (protocol === 'full') {
     if (candidates !== undefined)
@@ -113,7 +128,7 @@ export async function chooseCandidates(
     return null;
   }
   return candidates === undefined
-    ? loadOrDrawCandidates(directory, dataset, { seed })
+    ? loadOrDrawCandidates(directory, dataset, { count: candidateCount, seed })
     : readCandidatesFile(candidates, dataset);
 }
 
@@ -122,7 +137,8 @@ export function evaluationTable(results: readonly Evaluation[]): string {
   const [first] = results as [Evaluation];
   const figures = (label: string, values: Readonly<Record<string, number>>, prefix = ''): string[] => [
     label,
-    ...METRICS.map((metric) => prefix + (values[metric] as number).toFixed(4)),
+    // one user has no interval
+    ...METRICS.map((metric) => (Number.isNaN(values[metric]) ? '–' : prefix + (values[metric] as number).toFixed(4))),
   ];
   const halfWidths = Object.fromEntries(
     METRICS.map((metric) => [metric, (first.intervals[metric][1] - first.intervals[metric][0]) / 2]),

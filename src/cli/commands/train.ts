@@ -1,7 +1,7 @@
 /** `sesrec train`: a run from a data directory. Knows options and how the result is told; cli/training.ts does the work. */
 import { Command, Option } from 'commander';
 import { sesrecPresets, sesrecShapes } from '../../model/index.js';
-import { deviceOption, jsonOption, numberFrom, threadsOption, wholeNumber } from '../options.js';
+import { candidateCountOption, deviceOption, jsonOption, numberFrom, threadsOption, wholeNumber } from '../options.js';
 import { printJson, printText } from '../output.js';
 import type { TrainFlags } from '../run-plan.js';
 import { train } from '../training.js';
@@ -61,8 +61,9 @@ function describeTrain(): Command {
     .option('--no-shuffle', 'keep the rows in file order, as the official loader does')
     .option(
       '--candidates <file>',
-      'candidate lists for validation (default: 99 uniform unseen items, drawn once per data set)',
+      'candidate lists for validation (default: uniform unseen items, drawn once per data set)',
     )
+    .addOption(candidateCountOption())
     .option(
       '--validation-users <number>',
       'validate on a seeded sample of this many users (default: all)',
