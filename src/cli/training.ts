@@ -54,7 +54,7 @@ export async function train(data: string, flags: TrainFlags, said: readonly stri
       !flags.resume &&
       error instanceof UserError &&
       !(error instanceof InterruptedError) &&
-      !existsSync(join(checkpointsOf(flags.out), 'best.json'));
+      ['best.json', 'last.json'].every((name) => !existsSync(join(checkpointsOf(flags.out), name)));
     if (isEmpty) await rm(flags.out, { recursive: true });
     throw error;
   }

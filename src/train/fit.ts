@@ -237,7 +237,7 @@ export async function fit(
       graphMilliseconds += performance.now() - graphStart;
       if (!Number.isFinite(result.losses.loss)) {
         throw new UserError(
-          `the loss became ${result.losses.loss} in epoch ${epoch + 1}, step ${step + 1}: the last saved state is intact; try a smaller --learning-rate`,
+          `the loss became ${result.losses.loss} in epoch ${epoch + 1}, step ${step + 1}: what was saved before is intact; train again with a smaller --learning-rate`,
         );
       }
       stepper.update(result, state.learningRate);

@@ -47,7 +47,7 @@ export interface ParityReport {
   readonly masks: number;
   /** Co-attention of the batch that the fixture recorded it for (see `coattentionStep`). */
   readonly coattention: number;
-  /** The step whose co-attention expected.json holds, by the lengths of its rows: 1 is the first batch. */
+  /** The step whose co-attention is nearest to that in expected.json (the fixtures hold that of the last). Reported, not judged. */
   readonly coattentionStep: number;
   /** Entries of parameters left out because their gradient is noise, after one and after five steps. */
   readonly noiseEntries: readonly [number, number];
