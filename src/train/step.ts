@@ -2,7 +2,7 @@
  * One training step: run the graph, sum gradients per row, update. Knows the training graph of a model; does not know
  * epochs, data or files.
  */
-import { type Random, assert, at, getOrCreate } from '../base/index.js';
+import { type Random, assert, at } from '../base/index.js';
 import type { Batch } from '../features/index.js';
 import {
   type DropoutMask,
@@ -67,7 +67,8 @@ export class Stepper {
   readonly #runtime: Runtime;
   readonly #optimizer: Optimizer;
   readonly #moments: ReadonlyMap<string, { first: Float32Array; second: Float32Array }>;
-  readonly #programs = new Map<string, Promise<TrainingProgram>>();
+  /** One program per kind of batch (whole, or the last of an epoch): sizes never shrink, so an outgrown one is not met again. */
+  readonly #programs = new Map<string, { readonly shapes: string; readonly compiled: Promise<TrainingProgram> }>();
   /** Optimiser steps taken. */
   steps = 0;
 
@@ -129,12 +130,20 @@ export class Stepper {
     return [...scope.parameters.values()].filter(({ table }) => !table).map(({ name }) => name);
   }
 
-  /** Losses and gradients of one batch. `random` draws the dropout masks. */
+  async #programFor(batch: Batch, details: boolean): Promise<TrainingProgram> {
+    const kind = `${details} ${batch.sizes.rows} ${batch.sizes.candidates}`;
+    const shapes = Object.values(batch.sizes).join(' ');
+    const known = this.#programs.get(kind);
+    if (known?.shapes === shapes) return known.compiled;
+    await (await known?.compiled)?.program.dispose();
+    const compiled = this.#compile(batch, details);
+    this.#programs.set(kind, { shapes, compiled });
+    return compiled;
+  }
+
+  /** Losses and gradients of one batch; one call at a time. `random` draws the dropout masks. */
   async gradients(batch: Batch, random: Random, details = false): Promise<BatchGradients> {
-    const shapes = `${details} ${Object.values(batch.sizes).join(' ')}`;
-    const { program, scope, gradientKeys } = await getOrCreate(this.#programs, shapes, () =>
-      this.#compile(batch, details),
-    );
+    const { program, scope, gradientKeys } = await this.#programFor(batch, details);
     const fresh = {
       ...fillDropout(scope.dropouts, random),
       ...this.parameters.rows(scope.lookups.values(), batch.ids),
