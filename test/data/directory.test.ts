@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
 import { CorruptFileError, Random } from '../../src/base/index.js';
-import { importEvents, linkDataset, loadDataset, writePlantedLog } from '../../src/data/index.js';
+import { importEvents, linkDataset, loadDataset } from '../../src/data/index.js';
+import { writePlantedLog } from '../support/planted.js';
 import { put, scratchFolder } from './folders.js';
 
 const SIZE = { users: 40, items: 30, categories: 5, eventsPerUser: 6, seed: 7 };

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { hashOf } from '../../src/base/index.js';
 import { main } from '../../src/cli/main.js';
-import { writePlantedLog } from '../../src/data/index.js';
+import { writePlantedLog } from './planted.js';
 
 const BIN = fileURLToPath(new URL('../../../bin/sesrec.js', import.meta.url));
 

@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { InterruptedError, Random, UserError } from '../../src/base/index.js';
-import { type Dataset, type PlantedOptions, importEvents, loadDataset, writePlantedLog } from '../../src/data/index.js';
+import { type Dataset, importEvents, loadDataset } from '../../src/data/index.js';
+import { type PlantedOptions, writePlantedLog } from '../support/planted.js';
 import { evaluate } from '../../src/evaluate/index.js';
 import { type Batch, trainingCases } from '../../src/features/index.js';
 import {
