@@ -15,7 +15,7 @@ export const FEED = {
   /** The first session of a user lies in the first so many days. */
   start: Date.UTC(2026, 0, 1),
   arrivalDays: 60,
-  /** Feed events of a user: log-normal, at most `most`, and at most a third of the catalogue. */
+  /** Feed events of a user: log-normal, at most `most`, and at most a fifth of the catalogue. */
   events: { median: 18, deviation: 0.9, most: 400 },
   /** Events of a session after its first one (mean), days between sessions (log-normal), minutes between events (1 to 1 + minutes). */
   session: { more: 3, days: { median: 1, deviation: 0.8 }, minutes: 8 },
@@ -74,7 +74,7 @@ export function simulateFeed(catalogue: ShopCatalogue, ...names: readonly (strin
   const { median, deviation, most } = FEED.events;
   const wanted = Math.max(
     1,
-    Math.min(most, Math.floor(catalogue.items.length / 3), Math.round(logNormal(random, median, deviation))),
+    Math.min(most, Math.floor(catalogue.items.length / 5), Math.round(logNormal(random, median, deviation))),
   );
   const home = catalogue.drawCategory(random);
   const newInterest = (): Interest => {

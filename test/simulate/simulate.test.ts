@@ -146,7 +146,7 @@ test('the tails: popular items, long histories, many clicks; and people who neve
   const topTenth = perItem.slice(0, 50).reduce((sum, count) => sum + count, 0);
   assert.ok(share(topTenth, feed.length) > 0.25, `the top tenth of items has ${share(topTenth, feed.length)}`);
   const perUser = counted(feed.map(({ user }) => user));
-  assert.ok((perUser[0] as number) > 100 && (perUser.at(-1) as number) <= 2);
+  assert.ok((perUser[0] as number) >= 80 && (perUser.at(-1) as number) <= 2);
   near(perUser[perUser.length >> 1] as number, 18, 3, 'median events');
   const searches = lines.filter(({ type }) => type === 'search');
   near(share(new Set(searches.map(({ user }) => user)).size, 1000), 0.7, 0.05, 'people who search');
