@@ -28,7 +28,7 @@ export function signalFigure(
   const dots = rows.flatMap(({ gains, signal, protocol }) => gains.map((gain) => ({ gain, signal, protocol })));
   const { document } = parseHTML('<html><body></body></html>');
   const figure = Plot.plot({
-    document: document as unknown as NonNullable<Plot.PlotOptions['document']>,
+    document,
     width: 760,
     height: 320,
     marginLeft: 60,

@@ -29,6 +29,7 @@ const { values: flags } = parseArgs({
     out: { type: 'string', default: 'runs/search-signal' },
   },
 });
+const print = (text: string): void => void process.stdout.write(`${text}\n`);
 const numbers = (list: string): number[] => list.split(',').map(Number);
 const PROTOCOLS: readonly ProtocolName[] = ['sampled', 'full'];
 const TRAINING = [
@@ -162,15 +163,15 @@ for (const signal of numbers(flags.signals)) {
 }
 
 for (const protocol of PROTOCOLS) {
-  console.log(
+  print(
     `\nNDCG@10 on test, ${protocol}; mean over seeds ${flags.seeds}; gain with 95 % intervals over seeds and over users`,
   );
   for (const { signal, aware, blind, gain, gains, overSeeds, overUsers } of points[protocol]) {
     const each = gains.map((value) => value.toFixed(4)).join(' ');
-    console.log(
+    print(
       `signal ${signal}  sesrec ${aware.toFixed(4)}  blind twin ${blind.toFixed(4)}  gain ${gain.toFixed(4)} ±${overSeeds.toFixed(4)} (seeds) ±${overUsers.toFixed(4)} (users)  [${each}]`,
     );
   }
 }
 await writeFile(join(flags.out, 'search-signal.svg'), signalFigure(points, numbers(flags.seeds).length));
-console.log(JSON.stringify({ bench: 'search-signal', flags, training: TRAINING, points }));
+print(JSON.stringify({ bench: 'search-signal', flags, training: TRAINING, points }));

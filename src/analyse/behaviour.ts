@@ -75,7 +75,9 @@ export function behaviour(dataset: Dataset, options: BehaviourOptions = {}): Beh
   if (dataset.searchQuery.length === 0) throw new UserError('the log has no searches to look at');
   if (dataset.searchTime.some(Number.isNaN) || dataset.feedTime.some(Number.isNaN))
     throw new UserError('some events have no time, so what is recent cannot be told: import the log with its times');
-  const isPassive = new Set(passiveSources.filter((source) => dataset.sources.has(source)).map(dataset.sources.index));
+  const isPassive = new Set(
+    passiveSources.filter((source) => dataset.sources.has(source)).map((source) => dataset.sources.index(source)),
+  );
   const all: Counts[] = [];
   const later: Counts[] = [];
   const clicked: [number, number][] = [];

@@ -83,9 +83,9 @@ export function makeCatalogue(count: number, ...names: readonly (string | number
     drawSibling: (source, category) =>
       oneOf(source, siblings.get((categories[category] as Category).department) as number[]),
     drawItem: (source, category, brand) => {
+      const fits = (item: number): boolean => brand === null || items[item]?.brand === brand;
       let item = drawAny(source, category);
-      for (let tries = 0; brand !== null && items[item]?.brand !== brand && tries < BRAND_TRIES; tries++)
-        item = drawAny(source, category);
+      for (let tries = 0; !fits(item) && tries < BRAND_TRIES; tries++) item = drawAny(source, category);
       return item;
     },
   };

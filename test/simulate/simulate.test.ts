@@ -35,7 +35,7 @@ test('the feed is the same whatever the search signal; the searches are not', ()
   const feeds = [0, 0.5, 1].map((searchSignal) =>
     happened(simulate({ ...SITE, searchSignal }))
       .filter(isFeed)
-      .map(({ search: _, ...line }) => line),
+      .map((line) => ({ ...line, search: null })),
   );
   assert.deepEqual(feeds[0], feeds[1]);
   assert.deepEqual(feeds[0], feeds[2]);
@@ -154,7 +154,7 @@ test('the tails: popular items, long histories, many clicks; and people who neve
   near(share(clicks.length, searches.length), 0.6, 0.03, 'searches with a click');
   assert.ok((clicks[0] as number) >= 10 && clicks.filter((count) => count === 1).length > clicks.length / 2);
   const sources = new Set(searches.map(({ source }) => source));
-  assert.deepEqual([...sources].sort(), ['history', 'related', 'suggested', 'typed']);
+  assert.deepEqual(sources, new Set(['history', 'related', 'suggested', 'typed']));
   const repeats = searches.length - new Set(searches.map(({ user, query }) => `${String(user)} ${String(query)}`)).size;
   assert.ok(share(repeats, searches.length) > 0.3, 'people type the same again');
 });
