@@ -1,6 +1,7 @@
 /**
  * The front door of sesrec: import logs, train SESRec, evaluate it, recommend with reasons. Each floor also has a door
- * of its own (`sesrec/tensor`, `sesrec/data`, `sesrec/features`, `sesrec/model`, `sesrec/train`, `sesrec/evaluate`).
+ * of its own (`sesrec/tensor`, `sesrec/data`, `sesrec/features`, `sesrec/model`, `sesrec/train`, `sesrec/evaluate`,
+ * `sesrec/analyse`).
  */
 export { CorruptFileError, InterruptedError, Random, UsageError, UserError } from './base/index.js';
 export {
@@ -10,6 +11,7 @@ export {
   loadDataset,
   type Dataset,
   type DataManifest,
+  type SplitRequest,
 } from './data/index.js';
 export { Runtime, type RuntimeOptions } from './tensor/index.js';
 export { type Case, recentFeed, recentSearches, trainingCases } from './features/index.js';
@@ -34,3 +36,4 @@ export {
   readCandidatesFile,
   type Evaluation,
 } from './evaluate/index.js';
+export { audit, type AuditReport } from './analyse/index.js';

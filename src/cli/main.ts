@@ -4,6 +4,7 @@
  */
 import { Command, CommanderError } from 'commander';
 import { UserError } from '../base/index.js';
+import { auditCommand } from './commands/audit.js';
 import { demoCommand } from './commands/demo.js';
 import { evaluateCommand } from './commands/evaluate.js';
 import { importCommand } from './commands/import.js';
@@ -24,6 +25,7 @@ export async function main(args: readonly string[]): Promise<number> {
     .showHelpAfterError('(--help lists what there is)');
   const commands = [
     importCommand(),
+    auditCommand(),
     trainCommand(),
     evaluateCommand(),
     recommendCommand(),

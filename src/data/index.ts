@@ -2,9 +2,10 @@
 export * from './schema.js';
 export { normaliseQuery, splitWords, vocabularyOf } from './vocabulary.js';
 export { linkDataset, loadDataset, readManifest } from './load.js';
+export { partition, type SplitRequest } from './split.js';
 export { importInteractions, type InteractionsOptions } from './sources/interactions.js';
 export { type ImportOptions, type ImportResult } from './sources/import.js';
-export { TIME_UNITS, type TimeUnit } from './sources/times.js';
+export { TIME_UNITS, parseInstant, type TimeUnit } from './sources/times.js';
 export { importEvents, type EventsOptions } from './sources/events.js';
 export { importS3rec, type S3recOptions } from './sources/s3rec.js';
 export { plantedQuery, writePlantedLog, type PlantedOptions } from './sources/planted.js';

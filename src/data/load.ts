@@ -8,7 +8,9 @@ import {
   CorruptFileError,
   assert,
   hashFile,
+  isEither,
   isListOf,
+  isNumber,
   isOneOf,
   isRecordOf,
   isText,
@@ -18,9 +20,8 @@ import {
   stageDirectory,
 } from '../base/index.js';
 import { DatabaseError, identifier, parquetTable, withDatabase, type ColumnKind, type Database } from './database.js';
-import { DATA_FILES, hashOfFiles } from './prepare.js';
+import { DATA_FILES, identityOf } from './prepare.js';
 import {
-  DATA_FORMAT_VERSION,
   FIRST_INDEX,
   UNKNOWN,
   type AttributeColumn,
@@ -28,35 +29,51 @@ import {
   type Dataset,
   type Vocabulary,
 } from './schema.js';
+import { partition } from './split.js';
 import { normaliseQuery, vocabularyOf } from './vocabulary.js';
 
 const LOADING_THREADS = 2;
 
 const isCount = isWhole(0);
 const manifestRule = isRecordOf({
-  source: isRecordOf({ importer: isText, options: isRecordOf({}) }),
+  source: isRecordOf({
+    importer: isText,
+    options: isRecordOf({}),
+    generator: isEither(isOneOf(null), isRecordOf({ name: isText, version: isText, options: isRecordOf({}) })),
+  }),
   counts: isListOf(isRecordOf({ step: isText, users: isCount, items: isCount, feed: isCount, searches: isCount })),
-  split: isRecordOf({ strategy: isOneOf('leave-one-out') }),
+  split: isEither(
+    isRecordOf({ strategy: isOneOf('leave-one-out') }),
+    isRecordOf({ strategy: isOneOf('global-time'), validationFrom: isNumber(), testFrom: isNumber() }),
+  ),
   sizes: isRecordOf({ users: isCount, items: isCount, queries: isCount, words: isCount, sources: isCount }),
   itemAttributes: isListOf(isText),
   userAttributes: isListOf(isText),
 });
 
+/** What a manifest of each version that can be read means today. Its version stays: it says what the files hold. */
+const migrations: ReadonlyMap<unknown, (written: Partial<DataManifest>) => Partial<DataManifest>> = new Map([
+  [1, (written) => ({ ...written, source: { ...(written.source as DataManifest['source']), generator: null } })],
+  [2, (written) => written],
+]);
+
 /** Reads the manifest of a data directory and checks that this program can read what it describes. */
 export async function readManifest(directory: string): Promise<DataManifest> {
   const path = join(directory, 'manifest.json');
-  const manifest = (await readJson(path)) as Partial<DataManifest> | null;
-  if (manifest?.format !== 'sesrec-data')
+  const written = (await readJson(path)) as Partial<DataManifest> | null;
+  if (written?.format !== 'sesrec-data')
     throw new CorruptFileError(`${path} is not the manifest of a data directory: make one with sesrec import`);
-  if (manifest.version !== DATA_FORMAT_VERSION) {
+  const migrate = migrations.get(written.version);
+  if (!migrate) {
     throw new CorruptFileError(
-      `${path} has format version ${String(manifest.version)}, this program reads ${DATA_FORMAT_VERSION}: import the data again`,
+      `${path} has format version ${JSON.stringify(written.version)}, this program reads ${[...migrations.keys()].join(' and ')}: import the data again`,
     );
   }
+  const manifest = migrate(written);
   const { files } = manifest;
   const complete =
     typeof files === 'object' && files !== null && Object.keys(files).sort().join() === DATA_FILES.join();
-  if (!complete || hashOfFiles(files) !== manifest.hash || manifestRule(manifest, '') !== null) {
+  if (!complete || manifestRule(manifest, '') !== null || identityOf(manifest as DataManifest) !== manifest.hash) {
     throw new CorruptFileError(`${path} is damaged: import the data again`);
   }
   return manifest as DataManifest;
@@ -110,31 +127,22 @@ async function readDataset(database: Database, directory: string, manifest: Data
   const words = await readVocabulary(database, 'words', 'word');
   const sources = await readVocabulary(database, 'sources', 'source');
   const feed = await database.read(
-    `SELECT users."index", items."index", ordinal, time, coalesce(search, -1) FROM feed
-    JOIN users ON users.user = feed.user JOIN items ON items.item = feed.item ORDER BY users."index", ordinal`,
+    `SELECT users."index", coalesce(items."index", ${UNKNOWN}), ordinal, time, coalesce(search, -1) FROM feed
+    JOIN users ON users.user = feed.user LEFT JOIN items ON items.item = feed.item ORDER BY users."index", ordinal`,
     { user: 'integer', item: 'integer', ordinal: 'number', time: 'number', search: 'number' },
   );
   const searches = await readSearches(database, queries);
   const clicks = await database.read(
-    `SELECT search, items."index", click.ordinal FROM (
+    `SELECT search, coalesce(items."index", ${UNKNOWN}), click.ordinal, ${manifest.version === 1 ? 'NULL' : 'click.time'} FROM (
       SELECT ordinal AS search, unnest(clicked) AS click FROM searches
-    ) AS clicks JOIN items ON items.item = click.item ORDER BY search, click.ordinal`,
-    { search: 'number', item: 'integer', ordinal: 'number' },
+    ) AS clicks LEFT JOIN items ON items.item = click.item ORDER BY search, click.ordinal`,
+    { search: 'number', item: 'integer', ordinal: 'number', time: 'number' },
   );
 
   const feedOffsets = offsetsOf(feed.user, users.ids.length);
   const positions = new Map<number, number>();
   for (const [position, ordinal] of searches.ordinal.entries()) positions.set(ordinal, position);
-  return {
-    manifest,
-    users,
-    items,
-    queries,
-    words,
-    sources,
-    ...(await readQueryWords(database, queries.ids.length)),
-    itemAttributes: await readAttributes(database, 'items', manifest.itemAttributes, items.ids.length),
-    userAttributes: await readAttributes(database, 'users', manifest.userAttributes, users.ids.length),
+  const events = {
     feedOffsets,
     feedItem: feed.item,
     feedOrdinal: feed.ordinal,
@@ -145,10 +153,42 @@ async function readDataset(database: Database, directory: string, manifest: Data
     searchSource: searches.source,
     searchOrdinal: searches.ordinal,
     searchTime: searches.time,
+  };
+  const parts = partition(manifest.split, events);
+  const sizes = { users: parts.trainedUsers, ...sizesOf({ items, queries, words, sources }) };
+  for (const [name, size] of Object.entries(sizes)) {
+    if (manifest.sizes[name as keyof typeof sizes] !== size)
+      throw new CorruptFileError(
+        `${join(directory, 'manifest.json')} is damaged: its number of ${name} is not that of the files: import the data again`,
+      );
+  }
+  return {
+    manifest,
+    users,
+    items,
+    queries,
+    words,
+    sources,
+    ...(await readQueryWords(database, queries.ids.length)),
+    itemAttributes: await readAttributes(database, 'items', manifest.itemAttributes, items.ids.length),
+    userAttributes: await readAttributes(
+      database,
+      'users',
+      manifest.userAttributes,
+      users.ids.length,
+      parts.trainedUsers,
+    ),
+    ...events,
     ...groupClicks(clicks, positions, searches.ordinal.length),
-    heldOutStart: heldOutStarts(feedOffsets),
+    ...parts,
   };
 }
+
+const sizesOf = <Name extends string>(vocabularies: Readonly<Record<Name, Vocabulary>>): Record<Name, number> =>
+  Object.fromEntries(Object.entries<Vocabulary>(vocabularies).map(([name, { ids }]) => [name, ids.length])) as Record<
+    Name,
+    number
+  >;
 
 async function readVocabulary(database: Database, table: string, column: string): Promise<Vocabulary> {
   const { id } = await database.read(`SELECT ${identifier(column)} FROM ${table} ORDER BY "index"`, { id: 'text' });
@@ -203,10 +243,10 @@ function offsetsOf(groups: Int32Array, size: number): Int32Array {
 
 /** Puts clicks, which come by ordinal of their search, in the order of the searches' positions. */
 function groupClicks(
-  clicks: { search: Float64Array; item: Int32Array; ordinal: Float64Array },
+  clicks: { search: Float64Array; item: Int32Array; ordinal: Float64Array; time: Float64Array },
   positions: ReadonlyMap<number, number>,
   size: number,
-): { clickOffsets: Int32Array; clickItem: Int32Array; clickOrdinal: Float64Array } {
+): Pick<Dataset, 'clickOffsets' | 'clickItem' | 'clickOrdinal' | 'clickTime'> {
   const position = Int32Array.from(clicks.search, (ordinal) => {
     const found = positions.get(ordinal);
     assert(found !== undefined, 'a click belongs to a search');
@@ -216,29 +256,27 @@ function groupClicks(
   const next = clickOffsets.slice();
   const clickItem = new Int32Array(position.length);
   const clickOrdinal = new Float64Array(position.length);
+  const clickTime = new Float64Array(position.length);
   for (const [row, search] of position.entries()) {
     const target = next[search] as number;
     next[search] = target + 1;
     clickItem[target] = clicks.item[row] as number;
     clickOrdinal[target] = clicks.ordinal[row] as number;
+    clickTime[target] = clicks.time[row] as number;
   }
-  return { clickOffsets, clickItem, clickOrdinal };
+  return { clickOffsets, clickItem, clickOrdinal, clickTime };
 }
 
-/** The position of each user's validation event; the end of the user's events where nothing is held out. */
-function heldOutStarts(feedOffsets: Int32Array): Int32Array {
-  return Int32Array.from({ length: feedOffsets.length - 1 }, (_, user) => {
-    const [start, end] = [feedOffsets[user] as number, feedOffsets[user + 1] as number];
-    return end - start < 3 ? end : end - 2;
-  });
-}
-
-/** Reads the attributes of items or users, each as a vocabulary in order of first appearance. */
+/**
+ * Reads the attributes of items or users, each as a vocabulary in order of first appearance. Only indices below `known`
+ * are looked at for it: what the others alone have is unknown.
+ */
 async function readAttributes(
   database: Database,
   table: 'items' | 'users',
   names: readonly string[],
   size: number,
+  known = size,
 ): Promise<ReadonlyMap<string, AttributeColumn>> {
   const attributes = new Map<string, AttributeColumn>();
   if (names.length === 0) return attributes;
@@ -250,7 +288,7 @@ async function readAttributes(
   );
   for (const [i, name] of names.entries()) {
     const texts = columns[`attribute${i}`] as string[];
-    const values = vocabularyOf([...new Set(texts)].filter((text) => text !== ''));
+    const values = vocabularyOf([...new Set(texts.slice(0, known - FIRST_INDEX))].filter((text) => text !== ''));
     const index = new Int32Array(size);
     for (const [row, text] of texts.entries()) if (text !== '') index[FIRST_INDEX + row] = values.index(text);
     attributes.set(name, { values, index });

@@ -1,12 +1,13 @@
 /**
  * Turns the tables of a source into a data directory: filter, vocabularies, counts, Parquet files, manifest. Knows the
- * canonical tables, the hold-out and what a vocabulary may see; does not know where the tables came from.
+ * canonical tables and the order of vocabularies; does not know where the tables came from, nor who is held out
+ * (`split.ts`).
  *
  * A source leaves these tables in the database (see `schema.ts` for their meaning):
  *
  *   feed      user, ordinal, time, type, item, search
  *   searches  user, ordinal, time, query, source
- *   clicks    search, item, ordinal         (folded into searches.clicked here; the first click of an item counts)
+ *   clicks    search, item, ordinal, time   (folded into searches.clicked here; the first click of an item counts)
  *   items     index, item, and its attributes          index: the order of rows
  *   users     index, user, and its attributes
  */
@@ -15,6 +16,7 @@ import { join } from 'node:path';
 import { UserError, hashFile, hashOf, writeAtomically } from '../base/index.js';
 import { copyToParquet, identifier, type ColumnType, type Database, type TableWriter } from './database.js';
 import { DATA_FORMAT_VERSION, FIRST_INDEX, type DataManifest, type StepCounts } from './schema.js';
+import { createSplitViews, resolveSplit, type SplitRequest } from './split.js';
 import { normaliseQuery, splitWords } from './vocabulary.js';
 
 /** The Parquet files of a data directory. */
@@ -31,6 +33,7 @@ export const DATA_FILES = [
 /** What a source says about itself. */
 export interface SourceDescription {
   readonly source: DataManifest['source'];
+  readonly split: SplitRequest;
   readonly itemAttributes: readonly string[];
   readonly userAttributes: readonly string[];
 }
@@ -41,7 +44,7 @@ export interface EventWriters {
   readonly feed: TableWriter;
   /** user, ordinal, time, query, source */
   readonly searches: TableWriter;
-  /** search (its ordinal), item, ordinal */
+  /** search (its ordinal), item, ordinal, time */
   readonly clicks: TableWriter;
 }
 
@@ -67,6 +70,7 @@ export async function createEventTables(database: Database): Promise<EventWriter
       ['search', 'BIGINT'],
       ['item', 'VARCHAR'],
       ['ordinal', 'BIGINT'],
+      ['time', 'DOUBLE'],
     ]),
   };
 }
@@ -102,14 +106,17 @@ export function checkAttributeNames(key: 'item' | 'user', names: readonly string
   }
 }
 
-async function countStep(database: Database, step: string, feed: string, searches: string): Promise<StepCounts> {
+/** Counts the tables feed, searches and clicks, or the views of a part of them: `training` for training_feed, …. */
+async function countStep(database: Database, step: string, part?: string): Promise<StepCounts> {
+  const [feed, searches, clicks] = ['feed', 'searches', 'clicks'].map((table) => (part ? `${part}_${table}` : table));
   return {
     step,
     users: await database.number(
       `SELECT count(DISTINCT user) FROM (SELECT user FROM ${feed} UNION ALL SELECT user FROM ${searches})`,
     ),
-    items: await database.number(`SELECT count(DISTINCT item) FROM (SELECT item FROM ${feed} UNION ALL
-      SELECT item FROM clicks WHERE search IN (SELECT ordinal FROM ${searches}))`),
+    items: await database.number(
+      `SELECT count(DISTINCT item) FROM (SELECT item FROM ${feed} UNION ALL SELECT item FROM ${clicks})`,
+    ),
     feed: await database.number(`SELECT count(*) FROM ${feed}`),
     searches: await database.number(`SELECT count(*) FROM ${searches}`),
   };
@@ -120,19 +127,6 @@ async function requireBothSides(database: Database): Promise<void> {
   await database.run('DELETE FROM feed WHERE user NOT IN (SELECT user FROM searches)');
   await database.run('DELETE FROM searches WHERE user NOT IN (SELECT user FROM feed)');
   await database.run('DELETE FROM clicks WHERE search NOT IN (SELECT ordinal FROM searches)');
-}
-
-/** Makes the views of what a vocabulary of queries may see: everything before a user's first held-out event. */
-async function createTrainingViews(database: Database): Promise<void> {
-  // From the end: 1 is the test event, 2 the validation event; users with fewer than three hold nothing out.
-  await database.run(`CREATE TABLE ranked AS SELECT *, row_number() OVER (PARTITION BY user ORDER BY ordinal DESC) AS from_end,
-    count(*) OVER (PARTITION BY user) AS events FROM feed`);
-  await database.run('CREATE VIEW held_out AS SELECT * FROM ranked WHERE events >= 3 AND from_end <= 2');
-  await database.run('CREATE VIEW training_feed AS SELECT * FROM ranked WHERE events < 3 OR from_end > 2');
-  await database.run(`CREATE VIEW training_searches AS SELECT searches.* FROM searches
-    LEFT JOIN (SELECT user, min(ordinal) AS start FROM held_out GROUP BY user) AS held ON held.user = searches.user
-    WHERE (start IS NULL OR ordinal < start)
-      AND ordinal NOT IN (SELECT search FROM held_out WHERE search IS NOT NULL)`);
 }
 
 /** Makes the tables of indices: `item_index`, `user_index`, `source_index`. */
@@ -146,14 +140,16 @@ async function createIndices(
     `CAST(row_number() OVER (ORDER BY ${order}) + ${FIRST_INDEX - 1} AS INTEGER) AS "index"`;
   await database.run(`CREATE TABLE item_index AS
     SELECT ${index('part, place')}, entries.item${selected(attributes.items, 'items')} FROM (
-      SELECT item, 0 AS part, "index" AS place FROM items
+      SELECT item, 0 AS part, "index" AS place FROM items WHERE item IN (SELECT item FROM known_items)
       UNION ALL
-      SELECT item, 1, min(ordinal) FROM (SELECT item, ordinal FROM feed UNION ALL SELECT item, ordinal FROM clicks)
-      WHERE item NOT IN (SELECT item FROM items) GROUP BY item
+      SELECT item, 1, place FROM known_items WHERE item NOT IN (SELECT item FROM items)
     ) AS entries LEFT JOIN items ON items.item = entries.item`);
   await database.run(`CREATE TABLE user_index AS
-    SELECT ${index('place')}, entries.user${selected(attributes.users, 'users')} FROM (
-      SELECT user, min(ordinal) AS place FROM (SELECT user, ordinal FROM feed UNION ALL SELECT user, ordinal FROM searches) GROUP BY user
+    SELECT ${index('part, place')}, entries.user${selected(attributes.users, 'users')} FROM (
+      SELECT user, 0 AS part, place FROM known_users
+      UNION ALL
+      SELECT user, 1, min(ordinal) FROM (SELECT user, ordinal FROM feed UNION ALL SELECT user, ordinal FROM searches)
+      WHERE user NOT IN (SELECT user FROM known_users) GROUP BY user
     ) AS entries LEFT JOIN users ON users.user = entries.user`);
   await database.run(`CREATE TABLE source_index AS
     SELECT ${index('place')}, source FROM (SELECT source, min(ordinal) AS place FROM training_searches GROUP BY source)`);
@@ -209,10 +205,11 @@ async function writeFiles(database: Database, directory: string): Promise<Record
       coalesce(list(word ORDER BY position) FILTER (word IS NOT NULL), CAST([] AS INTEGER[])) AS words
       FROM query_index LEFT JOIN query_words ON query_words.query = "index" GROUP BY ALL ORDER BY "index"`,
     'searches.parquet': `SELECT user, searches.ordinal, time, query, source,
-      coalesce(clicked, CAST([] AS STRUCT(item VARCHAR, ordinal BIGINT)[])) AS clicked
+      coalesce(clicked, CAST([] AS STRUCT(item VARCHAR, ordinal BIGINT, time DOUBLE)[])) AS clicked
       FROM searches LEFT JOIN (
-        SELECT search, list({'item': item, 'ordinal': ordinal} ORDER BY ordinal) AS clicked
-        FROM (SELECT search, item, min(ordinal) AS ordinal FROM clicks GROUP BY search, item) GROUP BY search
+        SELECT search, list({'item': item, 'ordinal': ordinal, 'time': time} ORDER BY ordinal) AS clicked
+        FROM (SELECT search, item, min(ordinal) AS ordinal, first(time ORDER BY ordinal) AS time
+          FROM clicks GROUP BY search, item) GROUP BY search
       ) AS folded ON folded.search = searches.ordinal ORDER BY searches.ordinal`,
     'sources.parquet': 'SELECT * FROM source_index ORDER BY "index"',
     'users.parquet': 'SELECT * FROM user_index ORDER BY "index"',
@@ -230,13 +227,19 @@ async function writeFiles(database: Database, directory: string): Promise<Record
   return hashes;
 }
 
-/** The identity of a data set, from the hashes of its files. */
-export function hashOfFiles(files: Readonly<Record<string, string>>): string {
-  return hashOf(
-    ...Object.keys(files)
-      .sort()
-      .map((name) => `${name} ${files[name]}\n`),
-  );
+/** The identity of a data set, by the formula of its format version: 1 had only the hashes of the files. */
+export function identityOf({
+  version,
+  files,
+  split,
+  source: { generator },
+}: Pick<DataManifest, 'version' | 'files' | 'split' | 'source'>): string {
+  const lines = Object.keys(files)
+    .sort()
+    .map((name) => `${name} ${files[name]}\n`);
+  if (version === 1) return hashOf(...lines);
+  const cuts = split.strategy === 'global-time' ? [split.validationFrom, split.testFrom] : [];
+  return hashOf(...lines, `split ${[split.strategy, ...cuts].join(' ')}\n`, `generator ${JSON.stringify(generator)}\n`);
 }
 
 /** Makes the data directory in `directory`, which exists and is empty, from the tables in the database. */
@@ -246,40 +249,46 @@ export async function prepareDirectory(
   described: SourceDescription,
 ): Promise<DataManifest> {
   const { source, itemAttributes, userAttributes } = described;
-  const counts = [await countStep(database, 'imported', 'feed', 'searches')];
+  const counts = [await countStep(database, 'imported')];
   if (source.options['requireBoth'] === true) {
     await requireBothSides(database);
-    counts.push(await countStep(database, 'users with both feed and searches', 'feed', 'searches'));
+    counts.push(await countStep(database, 'users with both feed and searches'));
   }
   if (counts.at(-1)?.users === 0)
     throw new UserError(
       'nothing is left to import: no user has both searches and feed events; leave out --require-both',
     );
-  await createTrainingViews(database);
-  counts.push(await countStep(database, 'before the held-out events', 'training_feed', 'training_searches'));
+  const split = await resolveSplit(database, described.split);
+  await createSplitViews(database, split);
+  if (split.strategy === 'leave-one-out')
+    counts.push(await countStep(database, 'before the held-out events', 'training'));
+  else {
+    for (const part of ['training', 'validation', 'test']) counts.push(await countStep(database, part, part));
+  }
   await createIndices(database, { items: itemAttributes, users: userAttributes });
   const { queries, words } = await createQueryIndices(database);
   const size = async (table: string): Promise<number> =>
     FIRST_INDEX + (await database.number(`SELECT count(*) FROM ${table}`));
   const sizes = {
-    users: await size('user_index'),
+    users: await size('known_users'),
     items: await size('item_index'),
     queries,
     words,
     sources: await size('source_index'),
   };
   const files = await writeFiles(database, directory);
+  const identity = { version: DATA_FORMAT_VERSION, files, split, source };
   const manifest: DataManifest = {
     format: 'sesrec-data',
     version: DATA_FORMAT_VERSION,
     source,
     counts,
-    split: { strategy: 'leave-one-out' },
+    split,
     sizes,
     itemAttributes,
     userAttributes,
     files,
-    hash: hashOfFiles(files),
+    hash: identityOf(identity),
   };
   await writeAtomically(join(directory, 'manifest.json'), `${JSON.stringify(manifest, null, 2)}\n`);
   return manifest;

@@ -24,8 +24,11 @@ export const UNKNOWN = 1;
 /** The first index of a vocabulary that stands for a real thing. */
 export const FIRST_INDEX = 2;
 
-/** The format version that this program reads and writes. */
-export const DATA_FORMAT_VERSION = 1;
+/**
+ * The format version that this program writes. It reads version 1 too, which knows leave-one-out only, and no times of
+ * clicks.
+ */
+export const DATA_FORMAT_VERSION = 2;
 
 /** One row of feed.parquet: somebody acted on an item in the feed (or bought it). */
 export interface FeedEvent {
@@ -49,8 +52,26 @@ export interface SearchEvent {
   readonly query: string;
   /** How the search was started: typed, suggested, history, …; `unknown` where the source does not say. */
   readonly source: string;
-  /** Items clicked in its results, each with its own ordinal, so that a later click is not known too early. */
-  readonly clicked: readonly { readonly item: string; readonly ordinal: bigint }[];
+  /** Items clicked in its results, each with its own ordinal and time, so that a later click is not known too early. */
+  readonly clicked: readonly { readonly item: string; readonly ordinal: bigint; readonly time: number | null }[];
+}
+
+/** Which events are training and which are held out; `split.ts` says who that is. */
+export type Split =
+  | { readonly strategy: 'leave-one-out' }
+  | {
+      readonly strategy: 'global-time';
+      /** Training is before it. Milliseconds since 1970. */
+      readonly validationFrom: number;
+      /** Validation is before it, the test from it on. */
+      readonly testFrom: number;
+    };
+
+/** What made a simulated log. */
+export interface Generator {
+  readonly name: string;
+  readonly version: string;
+  readonly options: Readonly<Record<string, unknown>>;
 }
 
 /** How many rows were left after a step of the preparation. */
@@ -70,10 +91,12 @@ export interface DataManifest {
     readonly importer: string;
     readonly files: readonly { readonly name: string; readonly sha256: string; readonly bytes: number }[];
     readonly options: Readonly<Record<string, unknown>>;
+    /** Null for logs of real people. */
+    readonly generator: Generator | null;
   };
   readonly counts: readonly StepCounts[];
-  readonly split: { readonly strategy: 'leave-one-out' };
-  /** Sizes including padding and unknown. */
+  readonly split: Split;
+  /** Sizes including padding and unknown; of users, those with a training event under global time. */
   readonly sizes: {
     readonly users: number;
     readonly items: number;
@@ -85,7 +108,7 @@ export interface DataManifest {
   readonly userAttributes: readonly string[];
   /** SHA-256 of every Parquet file. */
   readonly files: Readonly<Record<string, string>>;
-  /** SHA-256 over `files`, in order of name: the identity of the data set. */
+  /** The identity of the data set: SHA-256 over `files` in order of name, the split and the generator. */
   readonly hash: string;
 }
 
@@ -113,10 +136,12 @@ export type HeldOut = 'validation' | 'test';
  * A data directory in memory: columns, grouped by user, in order of ordinals.
  *
  * User `u` has feed events `feedOffsets[u]` … `feedOffsets[u + 1] - 1`, searches likewise; search `s` has clicks
- * `clickOffsets[s]` … `clickOffsets[s + 1] - 1`. Indices of items, queries, sources are vocabulary indices.
+ * `clickOffsets[s]` … `clickOffsets[s + 1] - 1`. Indices of items, queries, sources are vocabulary indices; `UNKNOWN` for
+ * what training never saw.
  */
 export interface Dataset {
   readonly manifest: DataManifest;
+  /** Every user of the log; those that a model may learn come first, see `trainedUsers`. */
   readonly users: Vocabulary;
   readonly items: Vocabulary;
   readonly queries: Vocabulary;
@@ -145,11 +170,23 @@ export interface Dataset {
   readonly clickOffsets: Int32Array;
   readonly clickItem: Int32Array;
   readonly clickOrdinal: Float64Array;
+  readonly clickTime: Float64Array;
 
   /**
-   * Leave-one-out: the feed position (an index into the feed columns) of each user's first held-out event. It is the
-   * validation target, the one after it the test target. Users with fewer than three feed events hold nothing out:
-   * for them it equals `feedOffsets[u + 1]`.
+   * The feed position (an index into the feed columns) of each user's first event that is not training; for users who
+   * hold nothing out it equals `feedOffsets[u + 1]`.
    */
   readonly heldOutStart: Int32Array;
+  /**
+   * The feed position of each user's target, -1 where there is none. Its item may be `UNKNOWN` under global time: such a
+   * target cannot be predicted.
+   */
+  readonly targets: Readonly<Record<HeldOut, Int32Array>>;
+  /** 1 for training searches, 0 for the others. Under leave-one-out they are no prefix of a user's searches. */
+  readonly searchIsTraining: Uint8Array;
+  /**
+   * User indices below it have training events (under leave-one-out: all users). The others have a row of their own to
+   * group their history by, and are `UNKNOWN` to a model.
+   */
+  readonly trainedUsers: number;
 }

@@ -9,9 +9,9 @@ import { basename, join } from 'node:path';
 import { promisify } from 'node:util';
 import { gunzip, gzipSync } from 'node:zlib';
 import { at, CorruptFileError, hashOf, messageOf, Random, UserError, writeAtomically } from '../base/index.js';
-import { FIRST_INDEX, type Dataset } from '../data/index.js';
+import { FIRST_INDEX, UNKNOWN, type Dataset } from '../data/index.js';
 
-/** One list of item indices per user with held-out events; the targets are not in it. */
+/** One list of item indices per user with a target; the targets are not in it. */
 export interface Candidates {
   /** How the lists came about: `uniform` for drawn ones, else the name of the file they were read from. */
   readonly origin: string;
@@ -32,11 +32,6 @@ export interface DrawOptions {
   readonly seed?: number;
 }
 
-/** Whether a user has a validation and a test target. */
-export function holdsOut(dataset: Dataset, user: number): boolean {
-  return at(dataset.heldOutStart, user) < at(dataset.feedOffsets, user + 1);
-}
-
 /** The list of a user, undefined when there is none. */
 export function candidatesOf(candidates: Candidates, user: number): Int32Array | undefined {
   const row = candidates.rowOf[user] ?? -1;
@@ -44,11 +39,12 @@ export function candidatesOf(candidates: Candidates, user: number): Int32Array |
 }
 
 /**
- * Draws `count` items for every user with held-out events: uniformly, without replacement, from the catalogue items
- * that the user never interacted with at any time, in the feed (all splits) or by a click on a search result.
+ * Draws `count` items for every user with a target: uniformly, without replacement, from the catalogue items that the
+ * user never interacted with at any time, in the feed (all splits) or by a click on a search result. Under global time
+ * the catalogue is what training knows, so that no candidate is from the future.
  *
  * Every user has a random stream of their own, named by the seed and their raw id, so the order of users does not
- * matter. No held-out events: no lists. Source: section 5.1 of the SESRec paper (99 items; its script is unreleased).
+ * matter. No targets: no lists. Source: section 5.1 of the SESRec paper (99 items; its script is unreleased).
  */
 export function drawCandidates(dataset: Dataset, { count = 99, seed = 1 }: DrawOptions = {}): Candidates {
   if (!Number.isInteger(count) || count < 1)
@@ -134,7 +130,7 @@ export async function loadOrDrawCandidates(
 /**
  * Reads lists from somebody's file, plain or gzipped: either JSON lines as `saveCandidates` writes them, or S3-Rec's
  * text, `user item item …` separated by blanks. The first line that is not empty decides which. The file must have one
- * list, all of the same length, for every user with held-out events; lists of other users are checked and not kept. A
+ * list, all of the same length, for every user with a target; lists of other users are checked and not kept. A
  * list may hold items of the user's history, but not the user's targets and no item twice.
  */
 export async function readCandidatesFile(path: string, dataset: Dataset): Promise<Candidates> {
@@ -199,7 +195,7 @@ async function parse(
   if (missing >= 0) {
     const left = filled.reduce((sum, value) => sum + 1 - value, 0);
     throw new UserError(
-      `${path}: no list for user ${shown(idOf(dataset.users, users[missing] as number))}; ${left} of ${users.length} users with held-out events have none`,
+      `${path}: no list for user ${shown(idOf(dataset.users, users[missing] as number))}; ${left} of ${users.length} users with a target have none`,
     );
   }
   return { origin: basename(path), seed: null, count: Math.max(0, count), rowOf, items };
@@ -258,12 +254,12 @@ function linesOf(candidates: Candidates, dataset: Dataset): string[] {
   return lines;
 }
 
-/** The users with held-out events, in order of index, and the inverse. */
+/** The users with a target, in order of index, and the inverse. */
 function rowsOf(dataset: Dataset): { rowOf: Int32Array; users: number[] } {
   const rowOf = new Int32Array(dataset.users.ids.length).fill(-1);
   const users: number[] = [];
   for (let user = FIRST_INDEX; user < rowOf.length; user++) {
-    if (holdsOut(dataset, user)) rowOf[user] = users.push(user) - 1;
+    if (targetsOf(dataset, user).length > 0) rowOf[user] = users.push(user) - 1;
   }
   return { rowOf, users };
 }
@@ -280,8 +276,12 @@ function interactedWith(dataset: Dataset, user: number): Set<number> {
   return seen;
 }
 
-function targetsOf(dataset: Dataset, user: number): number[] {
-  return Array.from(dataset.feedItem.subarray(at(dataset.heldOutStart, user), at(dataset.feedOffsets, user + 1)));
+/** The items of a user's targets, those that can be predicted. */
+function targetsOf({ targets, feedItem }: Dataset, user: number): number[] {
+  return [targets.validation, targets.test]
+    .map((positions) => at(positions, user))
+    .filter((position) => position >= 0 && at(feedItem, position) !== UNKNOWN)
+    .map((position) => at(feedItem, position));
 }
 
 /** `count` distinct uniform integers in [0, bound), in random order: the head of a shuffle of which only the moved cells are kept. */

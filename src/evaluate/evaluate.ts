@@ -3,10 +3,10 @@
  * ranker scores, nor how results are printed.
  */
 import { assert, at, Random, UserError } from '../base/index.js';
-import { FIRST_INDEX, type Dataset, type HeldOut } from '../data/index.js';
+import { FIRST_INDEX, UNKNOWN, type Dataset, type HeldOut } from '../data/index.js';
 import { clicksBefore, hasHistory, recentFeed, recentSearches } from '../features/index.js';
 import type { Case, Ranker } from '../model/index.js';
-import { candidatesOf, drawCandidates, hashCandidates, holdsOut, type Candidates } from './candidates.js';
+import { candidatesOf, drawCandidates, hashCandidates, type Candidates } from './candidates.js';
 import { chance, everyMetric, place, summarise, type Metrics, type Summary } from './metrics.js';
 
 /** `sampled`: the target among a short list per user. `full`: the target among all items but the seen ones. */
@@ -45,8 +45,13 @@ export interface Protocol {
   readonly tieRule: string;
   /** Set when only a sample of the users was evaluated. */
   readonly sample: { readonly users: number; readonly of: number; readonly seed: number } | null;
-  /** Targets left out because their history lacks feed events or searches (data sets with `requireBoth`). */
+  /**
+   * Targets left out because nothing came before them (new users, under global time), or because their history lacks
+   * feed events or searches (data sets with `requireBoth`).
+   */
   readonly leftOut: number;
+  /** Targets left out because training does not know their item (global time). */
+  readonly unknownTargets: number;
 }
 
 export interface Evaluation extends Summary {
@@ -62,7 +67,7 @@ export const TIE_RULE =
   'each metric is its mean over the ranks that the target may take among candidates of equal score';
 
 /**
- * Evaluates a ranker on one held-out event per user (leave-one-out): the last but one on validation, the last on test.
+ * Evaluates a ranker on the target of every user that has one; which event that is, the split of the data says.
  *
  * sampled: the target among the user's candidates. full: the target among all items, without those in the history
  * before the target (feed events, so for test also the validation item; items clicked in searches of the history);
@@ -78,7 +83,7 @@ export async function evaluate(ranker: Ranker, dataset: Dataset, options: Evalua
     if (value !== undefined && (!Number.isInteger(value) || value < 1))
       throw new UserError(`${what} is ${value}: give a whole number from 1`);
   }
-  const { cases, leftOut, sample } = chooseCases(dataset, on, options.users, seed);
+  const { cases, leftOut, unknownTargets, sample } = chooseCases(dataset, on, options.users, seed);
   const lists = protocol === 'sampled' ? (options.candidates ?? drawCandidates(dataset, { seed })) : undefined;
   const batchSize =
     options.batchSize ?? (lists ? 256 : Math.min(256, Math.max(1, Math.floor(2 ** 24 / dataset.items.ids.length))));
@@ -114,6 +119,7 @@ export async function evaluate(ranker: Ranker, dataset: Dataset, options: Evalua
       tieRule: TIE_RULE,
       sample,
       leftOut,
+      unknownTargets,
     },
     ranks: { user: Int32Array.from(cases, ({ user }) => user), better, tied },
   };
@@ -201,28 +207,33 @@ function chooseCases(
   on: HeldOut,
   wanted: number | undefined,
   seed: number,
-): { cases: Case[]; leftOut: number; sample: Protocol['sample'] } {
+): { cases: Case[]; sample: Protocol['sample'] } & Pick<Protocol, 'leftOut' | 'unknownTargets'> {
   const requireBoth = dataset.manifest.source.options['requireBoth'] === true;
   const cases: Case[] = [];
   let leftOut = 0;
+  let unknownTargets = 0;
   for (let user = FIRST_INDEX; user < dataset.users.ids.length; user++) {
-    if (!holdsOut(dataset, user)) continue;
-    const moment = { user, feedPosition: at(dataset.heldOutStart, user) + (on === 'test' ? 1 : 0) };
-    if (hasHistory(dataset, moment, requireBoth)) cases.push(moment);
+    const moment = { user, feedPosition: at(dataset.targets[on], user) };
+    if (moment.feedPosition < 0) continue;
+    if (at(dataset.feedItem, moment.feedPosition) === UNKNOWN) unknownTargets++;
+    else if (hasHistory(dataset, moment, requireBoth)) cases.push(moment);
     else leftOut++;
   }
   if (cases.length === 0) {
     throw new UserError(
-      leftOut > 0
-        ? `nothing to evaluate: all ${leftOut} ${on} targets lack feed events or searches before them`
-        : 'nothing to evaluate: no user has the three feed events that leave-one-out needs',
+      leftOut + unknownTargets > 0
+        ? `nothing to evaluate: all ${leftOut + unknownTargets} ${on} targets lack feed events or searches before them, or are items that training does not know`
+        : dataset.manifest.split.strategy === 'leave-one-out'
+          ? 'nothing to evaluate: no user has the three feed events that leave-one-out needs'
+          : `nothing to evaluate: no user has a feed event in the ${on} window`,
     );
   }
-  if (wanted === undefined || wanted >= cases.length) return { cases, leftOut, sample: null };
+  const left = { leftOut, unknownTargets };
+  if (wanted === undefined || wanted >= cases.length) return { cases, ...left, sample: null };
   const order = new Random(seed, 'evaluated-users').shuffle(Int32Array.from(cases.keys())).subarray(0, wanted).sort();
   return {
     cases: Array.from(order, (i) => cases[i] as Case),
-    leftOut,
+    ...left,
     sample: { users: wanted, of: cases.length, seed },
   };
 }

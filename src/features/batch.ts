@@ -9,7 +9,7 @@
  * per query; I, Q, V slots of distinct items, queries, words; P query-click pairs.
  */
 import { at } from '../base/index.js';
-import type { Dataset } from '../data/index.js';
+import { type Dataset, UNKNOWN } from '../data/index.js';
 import { type Case, clicksBefore, recentFeed, recentSearches } from './histories.js';
 import type { AlignmentNegatives } from './negatives.js';
 
@@ -48,6 +48,8 @@ export interface Catalogue {
   /** Attribute value per item index. */
   readonly itemAttributes: Readonly<Record<string, Int32Array>>;
   readonly userAttributes: Readonly<Record<string, Int32Array>>;
+  /** The embedding row of each user index: the index itself, and unknown for users without training events. */
+  readonly userRow: Int32Array;
   /** The embedding row of each query index; usually the index itself. */
   readonly queryRow: Int32Array;
   /** Words of query q: `queryWords[wordOffsets[q]]` … */
@@ -199,7 +201,7 @@ export class BatchAssembler {
   }
 
   assemble(rows: Rows, training?: TrainingPart): Batch {
-    const { itemAttributes, userAttributes, queryRow } = this.#catalogue;
+    const { itemAttributes, userAttributes, userRow, queryRow } = this.#catalogue;
     const inputs: Record<string, Float32Array | Int32Array> = {
       feed: this.#items.slots(rows.feed),
       feedMask: maskOf(rows.feed),
@@ -231,12 +233,12 @@ export class BatchAssembler {
         sizes.queries,
       ),
       words: padded(this.#words.indices, sizes.words),
-      users: rows.users,
+      users: rows.users.map((user) => at(userRow, user)),
     };
     for (const [name, column] of Object.entries(itemAttributes))
       inputs[`itemAttribute.${name}`] = ids.items.map((item) => at(column, item));
     for (const [name, column] of Object.entries(userAttributes))
-      inputs[`userAttribute.${name}`] = ids.users.map((user) => at(column, user));
+      inputs[`userAttribute.${name}`] = rows.users.map((user) => at(column, user));
     this.#items.clear();
     this.#queries.clear();
     this.#words.clear();
@@ -345,6 +347,7 @@ export function catalogueOf(
     words: dataset.words.ids.length,
     itemAttributes: columns(itemAttributes, dataset.itemAttributes),
     userAttributes: columns(userAttributes, dataset.userAttributes),
+    userRow: Int32Array.from(dataset.users.ids, (_, user) => (user < dataset.trainedUsers ? user : UNKNOWN)),
     queryRow: Int32Array.from({ length: dataset.queries.ids.length }, (_, query) => query),
     wordOffsets: dataset.wordOffsets,
     queryWords: dataset.queryWords,

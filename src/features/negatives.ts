@@ -2,7 +2,7 @@
  * Draws what did not happen: negative candidates for training rows, negative items and queries for the alignment.
  * Knows how often and where things occurred in training; does not know models. Held-out events are never counted.
  */
-import { type Random, UserError, at, range } from '../base/index.js';
+import { type Random, UserError, at } from '../base/index.js';
 import { type Dataset, FIRST_INDEX } from '../data/index.js';
 import type { Case } from './histories.js';
 
@@ -64,23 +64,9 @@ export interface AlignmentNegatives {
   readonly queries: Int32Array;
 }
 
-/**
- * The queries of all training searches, one entry per search (so that drawing from it follows their frequency): those
- * before the user's first held-out event, without any that led to a held-out one.
- */
+/** The queries of all training searches, one entry per search (so that drawing from it follows their frequency). */
 export function trainingQueries(dataset: Dataset): Int32Array {
-  const queries: number[] = [];
-  for (let user = 0; user + 1 < dataset.searchOffsets.length; user++) {
-    const start = at(dataset.heldOutStart, user);
-    const heldOut = range(at(dataset.feedOffsets, user + 1) - start).map((position) => start + position);
-    const limit = heldOut.length > 0 ? at(dataset.feedOrdinal, start) : Infinity;
-    const leading = new Set(heldOut.map((position) => at(dataset.feedSearch, position)));
-    for (let search = at(dataset.searchOffsets, user); search < at(dataset.searchOffsets, user + 1); search++) {
-      if (at(dataset.searchOrdinal, search) < limit && !leading.has(search))
-        queries.push(at(dataset.searchQuery, search));
-    }
-  }
-  return Int32Array.from(queries);
+  return dataset.searchQuery.filter((_, search) => dataset.searchIsTraining[search] === 1);
 }
 
 /**

@@ -15,8 +15,8 @@ export interface PopularityOptions {
 }
 
 /**
- * Scores an item by its number of feed events in training, that is, before each user's held-out events; the same for
- * every case. Ties are left as ties. An item without events scores 0.
+ * Scores an item by its number of feed events in training, that is, before each user's held-out events or before the
+ * cut; the same for every case. Ties are left as ties. An item without events scores 0.
  */
 export function popularityRanker(dataset: Dataset, { countHeldOut = false }: PopularityOptions = {}): Ranker {
   const counts = new Float32Array(dataset.items.ids.length);

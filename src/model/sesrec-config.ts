@@ -180,11 +180,11 @@ export const sesrecShapes = {
 } as const satisfies Record<string, { shape: SesrecShape; weightDecay: number; learningRatePatience: number }>;
 export type SesrecShapeName = keyof typeof sesrecShapes;
 
-/** The vocabulary sizes of a data set, padding and unknown included. */
-export function vocabularySizes({ items, users, queries, words, sources }: Dataset): SesrecConfig['sizes'] {
+/** The vocabulary sizes of a data set, padding and unknown included. Of users it counts those that training knows. */
+export function vocabularySizes({ items, trainedUsers, queries, words, sources }: Dataset): SesrecConfig['sizes'] {
   return {
     items: items.ids.length,
-    users: users.ids.length,
+    users: trainedUsers,
     queries: queries.ids.length,
     words: words.ids.length,
     sources: sources.ids.length,

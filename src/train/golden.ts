@@ -2,7 +2,7 @@
  * Golden vectors as files: what the authors' PyTorch code was given and computed (test/fixtures/golden/README.md).
  * Knows their layout and the official names of parameters; assumes no size, and does not know what is compared.
  */
-import { CorruptFileError } from '../base/index.js';
+import { CorruptFileError, range } from '../base/index.js';
 import type { Catalogue, Rows, TrainingPart } from '../features/index.js';
 import { type NamedTensor, type Parameters, type SesrecConfig, sesrecPresets } from '../model/index.js';
 
@@ -271,6 +271,7 @@ export class GoldenCatalogue {
       words: config.sizes.words,
       itemAttributes,
       userAttributes,
+      userRow: range(config.sizes.users),
       queryRow: Int32Array.from(this.#rows),
       wordOffsets,
       queryWords: Int32Array.from(this.#words.flat()),

@@ -270,6 +270,7 @@ test('every command has --help', async () => {
     'import interactions',
     'import s3rec',
     'import events',
+    'audit',
     'train',
     'evaluate',
     'recommend',

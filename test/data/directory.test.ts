@@ -71,12 +71,23 @@ test('damage is found and named: any file changed, cut or gone, a manifest of an
       writeFile(path, manifest.replace(from, to));
   await detected(
     'manifest.json',
-    /format version 99, this program reads 1/,
-    rewritten('"version": 1', '"version": 99'),
+    /format version 99, this program reads 1 and 2/,
+    rewritten('"version": 2', '"version": 99'),
   );
   await detected('manifest.json', /not the manifest of a data directory/, rewritten('sesrec-data', 'other'));
   await detected('manifest.json', /damaged/, rewritten('"feed.parquet"', '"../feed.parquet"'));
   await detected('manifest.json', /damaged/, rewritten(/"hash": "./, '"hash": "z'));
+  await detected('manifest.json', /damaged/, rewritten('"generator": null', '"generator": {"name": "a"}'));
+  await detected(
+    'manifest.json',
+    /damaged.* number of users/,
+    rewritten(/"users": \d+,(?=\s+"items": \d+,\s+"queries")/, '"users": 41,'),
+  );
+  await detected(
+    'manifest.json',
+    /damaged/,
+    rewritten('"strategy": "leave-one-out"', '"strategy": "global-time", "validationFrom": 1, "testFrom": 2'),
+  );
   await detected('manifest.json', /not valid JSON/, async (path) => writeFile(path, manifest.slice(0, -9)));
   await detected('manifest.json', /not the manifest/, async (path) => writeFile(path, 'null'));
   await detected('manifest.json', /cannot read/, rm);

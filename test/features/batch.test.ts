@@ -24,6 +24,7 @@ const catalogue: Catalogue = {
   words: WORDS,
   itemAttributes: { kind: Int32Array.from({ length: ITEMS }, (_, item) => (7 * item) % 5) },
   userAttributes: { group: Int32Array.from({ length: USERS }, (_, user) => (3 * user) % 4) },
+  userRow: Int32Array.from({ length: USERS }, (_, user) => (user < 4 ? user : 1)), // users 4 and 5 are not trained
   queryRow: Int32Array.from({ length: QUERIES }, (_, query) => (2 * query) % QUERIES), // not the identity: 0 -> 0
   wordOffsets: Int32Array.from([
     0,
@@ -93,7 +94,10 @@ function check(batch: Batch, rows: Rows, training: TrainingPart): void {
     [floats(batch, 'feedMask'), floats(batch, 'searchMask'), floats(batch, 'clickMask')],
     [rows.feed, rows.search, rows.clicks].map(mask),
   );
-  assert.deepEqual([...users], [...rows.users]);
+  assert.deepEqual(
+    [...users],
+    Array.from(rows.users, (user) => catalogue.userRow[user] as number),
+  );
   const [wordSlots, wordMask] = [ints(batch, 'queryWords'), floats(batch, 'wordMask')];
   ints(batch, 'search').forEach((slot, position) => {
     const wanted = (wordsOf[rows.search[position] as number] as number[]).slice(0, window.words);
@@ -112,7 +116,7 @@ function check(batch: Batch, rows: Rows, training: TrainingPart): void {
   );
   assert.deepEqual(
     [...ints(batch, 'userAttribute.group')],
-    Array.from(users, (user) => catalogue.userAttributes['group']?.[user]),
+    Array.from(rows.users, (user) => catalogue.userAttributes['group']?.[user]),
   );
 
   // Negatives: each distinct one once, counted.

@@ -56,6 +56,7 @@ export function tinyCatalogue({ sizes }: SesrecConfig): Catalogue {
     words: sizes.words,
     itemAttributes: { kind: Int32Array.from({ length: sizes.items }, (_, item) => kindOf(item)) },
     userAttributes: { group: Int32Array.from({ length: sizes.users }, (_, user) => groupOf(user)) },
+    userRow: Int32Array.from({ length: sizes.users }, (_, user) => user),
     queryRow: Int32Array.from({ length: sizes.queries }, (_, query) => query),
     wordOffsets: Int32Array.from([
       0,

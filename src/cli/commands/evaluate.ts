@@ -132,6 +132,15 @@ export async function chooseCandidates(
     : readCandidatesFile(candidates, dataset);
 }
 
+/** What was not evaluated, and why; nothing when that is nothing. */
+function leftOutText({ on, leftOut, unknownTargets }: Evaluation['protocol']): string {
+  const targets = (count: number): string => `${count} more ${on} ${count === 1 ? 'target is' : 'targets are'}`;
+  const lines = [];
+  if (unknownTargets > 0) lines.push(`left out: ${targets(unknownTargets)} an item that training does not know`);
+  if (leftOut > 0) lines.push(`left out: ${targets(leftOut)} without the history that is needed`);
+  return lines.map((line) => `\n${line}`).join('');
+}
+
 /** Figures of several rankers under one protocol, the half width of the first one's 95 % interval, chance, and the protocol in words. */
 export function evaluationTable(results: readonly Evaluation[]): string {
   const [first] = results as [Evaluation];
@@ -157,5 +166,5 @@ export function evaluationTable(results: readonly Evaluation[]): string {
     : `${first.users} users`;
   return `${textTable(rows)}
 ${protocol.on}, ${protocol.split}, ${counted}; candidates: ${protocol.candidates}${protocol.seenItemsRemoved ? ', seen ones removed' : ''}${protocol.hash ? ` (${protocol.hash.slice(0, 12)})` : ''}
-ties: ${protocol.tieRule}`;
+ties: ${protocol.tieRule}${leftOutText(protocol)}`;
 }

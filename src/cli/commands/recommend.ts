@@ -124,7 +124,8 @@ function attributesOf(dataset: Dataset, item: number): Record<string, string> {
 }
 
 function tell(dataset: Dataset, moment: Case, { lane, position, weight, side }: Reason): ToldReason {
-  const name = (item: number): string => dataset.items.ids[item] as string;
+  const name = (item: number): string =>
+    item === UNKNOWN ? '(an item that was not seen in training)' : (dataset.items.ids[item] as string);
   const milliseconds = at(lane === 'feed' ? dataset.feedTime : dataset.searchTime, position);
   const time = Number.isNaN(milliseconds) ? null : new Date(milliseconds).toISOString();
   if (lane === 'feed') return { type: 'feed', items: [name(at(dataset.feedItem, position))], time, weight, side };

@@ -106,7 +106,7 @@ function writeEvents(events: readonly Placed[], { feed, searches, clicks }: Even
         );
       }
       search = found.ordinal;
-      clicks.row(search, event.item, ordinal);
+      clicks.row(search, event.item, ordinal, event.time);
     }
     if (event.type !== 'click' || search === null)
       feed.row(event.user, ordinal, event.time, event.type, event.item, search);

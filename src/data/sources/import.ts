@@ -7,7 +7,8 @@ import { basename, dirname, join, resolve } from 'node:path';
 import { UsageError, UserError, hashFile, messageOf, readJson, stageDirectory } from '../../base/index.js';
 import { withDatabase, type Database } from '../database.js';
 import { prepareDirectory } from '../prepare.js';
-import type { DataManifest } from '../schema.js';
+import type { DataManifest, Generator } from '../schema.js';
+import type { SplitRequest } from '../split.js';
 
 /** Options of every importer. */
 export interface ImportOptions {
@@ -17,6 +18,8 @@ export interface ImportOptions {
   readonly overwrite?: boolean;
   /** The filter of the paper: only users who searched and acted in the feed. Default: everybody stays. */
   readonly requireBoth?: boolean;
+  /** Who is held out. Default: leave-one-out. */
+  readonly split?: SplitRequest;
 }
 
 /** What an import made, and what its maker should know about the input. */
@@ -30,27 +33,40 @@ export interface FilledTables {
   readonly itemAttributes: readonly string[];
   readonly userAttributes: readonly string[];
   readonly warnings: readonly string[];
+  /** Files that `fill` put into the directory and read from there; they stay in it, and are described like the others. */
+  readonly files?: readonly string[];
 }
 
-/** Runs an import: `fill` puts the tables of a source (see `prepare.ts`) into the database, the rest is the same for all. */
+/**
+ * Runs an import: `fill` puts the tables of a source (see `prepare.ts`) into the database, the rest is the same for all.
+ * It is given the directory that will become the data directory, should it want to keep its log there. `generator`: what
+ * made the log, when it is simulated.
+ */
 export async function runImport(
   importer: string,
   paths: readonly string[],
   options: ImportOptions,
   settings: Readonly<Record<string, unknown>>,
-  fill: (database: Database) => Promise<FilledTables>,
+  fill: (database: Database, directory: string) => Promise<FilledTables>,
+  generator: Generator | null = null,
 ): Promise<ImportResult> {
   await checkOut(options);
   return keepingParents(options.out, async () =>
     stageDirectory(options.out, { overwrite: options.overwrite ?? false }, async (directory) =>
       withDatabase(async (database) => {
-        const { itemAttributes, userAttributes, warnings } = await fill(database);
+        const { itemAttributes, userAttributes, warnings, files: kept = [] } = await fill(database, directory);
         const files = [];
-        for (const path of paths)
+        for (const path of [...paths, ...kept])
           files.push({ name: basename(path), sha256: await hashFile(path), bytes: (await stat(path)).size });
-        const source = { importer, files, options: { ...settings, requireBoth: options.requireBoth ?? false } };
+        const source = {
+          importer,
+          files,
+          options: { ...settings, requireBoth: options.requireBoth ?? false },
+          generator,
+        };
+        const { split = { strategy: 'leave-one-out' } } = options;
         return {
-          manifest: await prepareDirectory(database, directory, { source, itemAttributes, userAttributes }),
+          manifest: await prepareDirectory(database, directory, { source, split, itemAttributes, userAttributes }),
           warnings,
         };
       }),

@@ -86,7 +86,7 @@ async function fill(
       const query = items.queries.get(item) ?? '';
       if (query.trim() !== '') {
         searches.row(user, ordinal - 1, time, query, 'constructed');
-        clicks.row(ordinal - 1, item, ordinal);
+        clicks.row(ordinal - 1, item, ordinal, time);
         feed.row(user, ordinal, time, type, item, ordinal - 1);
       } else feed.row(user, ordinal, time, type, item, null);
       if (items.ids && !items.ids.has(item)) {

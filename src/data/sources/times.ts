@@ -11,6 +11,11 @@ const ISO = /^(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d(?::\d\d(?:\.\d+)?)?)(Z|[+-]\d\d
 const LATEST = 8.64e15; // the limit of JavaScript dates
 const MILLISECONDS: Readonly<Record<Exclude<TimeUnit, 'iso'>, number>> = { s: 1000, ms: 1, us: 0.001 };
 
+/** A time as people write it: ISO 8601 text, or milliseconds since 1970; null when it is neither. */
+export function parseInstant(text: string): number | null {
+  return parseTime(text, 'iso') ?? parseTime(text, 'ms');
+}
+
 /** A time in milliseconds since 1970, null when the text is no such time. ISO text without a zone is UTC. */
 export function parseTime(text: string, unit: TimeUnit): number | null {
   let time: number;

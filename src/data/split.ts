@@ -1,0 +1,200 @@
+/**
+ * Who is held out: the one place that says which events are training, which are targets, and what a vocabulary may
+ * hold. Says it twice, as SQL views for the preparation and over columns for a loaded data set. Knows the two
+ * strategies; does not know files or models.
+ *
+ * Leave-one-out (the paper's): a user's last feed event is the test target, the one before it the validation target;
+ * users with fewer than three hold nothing out. A search is training when it comes before the first of the two and led
+ * to neither. Ids of items and users come from the whole log.
+ *
+ * Global time (for real logs): training is what happened before `validationFrom`, whoever did it. A user's first feed
+ * event from then on and before `testFrom` is the validation target, the first from `testFrom` on the test target. All
+ * ids come from training.
+ */
+import { UserError, at } from '../base/index.js';
+import type { Database } from './database.js';
+import { FIRST_INDEX, type Dataset, type Split } from './schema.js';
+
+/** The split that an import is asked for. Without times, the cuts lie where 80 % and 90 % of the feed events have passed. */
+export type SplitRequest =
+  | { readonly strategy: 'leave-one-out' }
+  | { readonly strategy: 'global-time'; readonly validationFrom?: number; readonly testFrom?: number };
+
+const INSTEAD = 'or import with --split leave-one-out';
+const iso = (time: number): string => new Date(time).toISOString();
+
+/** Decides on the cuts, and refuses what global time cannot divide. The tables of a source are in the database. */
+export async function resolveSplit(database: Database, request: SplitRequest): Promise<Split> {
+  if (request.strategy === 'leave-one-out') return { strategy: 'leave-one-out' };
+  await database.run(`CREATE VIEW timeline AS SELECT user, ordinal, time FROM feed
+    UNION ALL SELECT user, ordinal, time FROM searches
+    UNION ALL SELECT user, clicks.ordinal, clicks.time FROM clicks JOIN searches ON searches.ordinal = clicks.search`);
+  await refuseBadTimes(database);
+  const feed = await database.number('SELECT count(*) FROM feed');
+  if (feed === 0)
+    throw new UserError(`--split global-time: the log has no feed events to predict; add some, ${INSTEAD}`);
+  const passed = async (share: number): Promise<number> =>
+    database.number(`SELECT time FROM feed ORDER BY time LIMIT 1 OFFSET ${Math.floor(share * feed)}`);
+  const validationFrom = request.validationFrom ?? (await passed(0.8));
+  const testFrom = request.testFrom ?? (await passed(0.9));
+  for (const time of [validationFrom, testFrom])
+    if (Number.isNaN(new Date(time).getTime())) throw new UserError(`--split global-time: ${time} is no time`);
+  if (validationFrom >= testFrom) {
+    throw new UserError(
+      `--split global-time: validation from ${iso(validationFrom)} does not begin before the test from ${iso(testFrom)}: give --validation-from and --test-from`,
+    );
+  }
+  return { strategy: 'global-time', validationFrom, testFrom };
+}
+
+/** Every event needs a time, and a user's times must not go back: else what is earlier by ordinal may be later by the clock. */
+async function refuseBadTimes(database: Database): Promise<void> {
+  const missing = await database.number('SELECT count(*) FROM timeline WHERE time IS NULL');
+  if (missing > 0) {
+    throw new UserError(
+      `--split global-time needs the time of every event, and ${missing.toLocaleString('en-US')} have none: import a log with times, ${INSTEAD}`,
+    );
+  }
+  const { user, time, before } = await database.read(
+    `SELECT user, time, before FROM (
+      SELECT user, ordinal, time, lag(time) OVER (PARTITION BY user ORDER BY ordinal, time) AS before FROM timeline
+    ) WHERE time < before ORDER BY ordinal LIMIT 1`,
+    { user: 'text', time: 'number', before: 'number' },
+  );
+  if (user.length > 0) {
+    throw new UserError(
+      `--split global-time needs the events of every user in order of their times: user ${JSON.stringify(user[0])} has ${iso(time[0] as number)} after ${iso(before[0] as number)}; sort the log, ${INSTEAD}`,
+    );
+  }
+}
+
+/**
+ * Makes the views of the split:
+ *
+ *   training_feed, training_searches, training_clicks   rows of the tables of the source
+ *   known_items      item, place      what the vocabulary of items may hold beside, or of, the item table
+ *   known_users      user, place
+ *
+ * Under global time also validation_feed, test_feed, … of the same kinds, for counting.
+ */
+export async function createSplitViews(database: Database, split: Split): Promise<void> {
+  if (split.strategy === 'leave-one-out') await createLeaveOneOutViews(database);
+  else await createGlobalTimeViews(database, split);
+}
+
+async function createLeaveOneOutViews(database: Database): Promise<void> {
+  // From the end: 1 is the test event, 2 the validation event.
+  await database.run(`CREATE TABLE ranked AS SELECT *, row_number() OVER (PARTITION BY user ORDER BY ordinal DESC) AS from_end,
+    count(*) OVER (PARTITION BY user) AS events FROM feed`);
+  await database.run('CREATE VIEW held_out AS SELECT * FROM ranked WHERE events >= 3 AND from_end <= 2');
+  await database.run('CREATE VIEW training_feed AS SELECT * FROM ranked WHERE events < 3 OR from_end > 2');
+  await database.run(`CREATE VIEW training_searches AS SELECT searches.* FROM searches
+    LEFT JOIN (SELECT user, min(ordinal) AS start FROM held_out GROUP BY user) AS held ON held.user = searches.user
+    WHERE (start IS NULL OR ordinal < start)
+      AND ordinal NOT IN (SELECT search FROM held_out WHERE search IS NOT NULL)`);
+  await database.run(
+    'CREATE VIEW training_clicks AS SELECT * FROM clicks WHERE search IN (SELECT ordinal FROM training_searches)',
+  );
+  await database.run(`CREATE VIEW known_items AS SELECT item, min(ordinal) AS place FROM (
+    SELECT item, ordinal FROM feed UNION ALL SELECT item, ordinal FROM clicks UNION ALL SELECT item, NULL FROM items
+  ) GROUP BY item`);
+  await database.run(`CREATE VIEW known_users AS SELECT user, min(ordinal) AS place FROM (
+    SELECT user, ordinal FROM feed UNION ALL SELECT user, ordinal FROM searches) GROUP BY user`);
+}
+
+async function createGlobalTimeViews(
+  database: Database,
+  { validationFrom, testFrom }: Extract<Split, { strategy: 'global-time' }>,
+): Promise<void> {
+  const windows = {
+    training: `time < ${validationFrom}`,
+    validation: `time >= ${validationFrom} AND time < ${testFrom}`,
+    test: `time >= ${testFrom}`,
+  };
+  for (const [name, condition] of Object.entries(windows))
+    for (const table of ['feed', 'searches', 'clicks'])
+      await database.run(`CREATE VIEW ${name}_${table} AS SELECT * FROM ${table} WHERE ${condition}`);
+  await database.run(`CREATE VIEW known_items AS SELECT item, min(ordinal) AS place FROM (
+    SELECT item, ordinal FROM training_feed UNION ALL SELECT item, ordinal FROM training_clicks) GROUP BY item`);
+  await database.run(`CREATE VIEW known_users AS SELECT user, min(ordinal) AS place FROM (
+    SELECT user, ordinal FROM training_feed UNION ALL SELECT user, ordinal FROM training_searches) GROUP BY user`);
+  await refuseEmptyWindows(database, validationFrom, testFrom);
+}
+
+/** A model needs something to learn from, something to choose by and something to be tested on. */
+async function refuseEmptyWindows(database: Database, validationFrom: number, testFrom: number): Promise<void> {
+  const refuse = (what: string): never => {
+    throw new UserError(`--split global-time: ${what}: move --validation-from and --test-from, ${INSTEAD}`);
+  };
+  if ((await database.number('SELECT count(*) FROM training_feed')) === 0)
+    refuse(`no feed event is before ${iso(validationFrom)}, so nothing is left to train on`);
+  for (const [name, where] of [
+    ['validation', `from ${iso(validationFrom)} on and before ${iso(testFrom)}`],
+    ['test', `from ${iso(testFrom)} on`],
+  ] as const) {
+    const targets = await database.number(`SELECT count(*) FROM (
+      SELECT arg_min(item, ordinal) AS item FROM ${name}_feed GROUP BY user) WHERE item IN (SELECT item FROM known_items)`);
+    if (targets === 0)
+      refuse(`no user has a ${name} target, a first feed event ${where} on an item that training knows`);
+  }
+}
+
+type Columns = Pick<
+  Dataset,
+  'feedOffsets' | 'feedOrdinal' | 'feedTime' | 'feedSearch' | 'searchOffsets' | 'searchOrdinal' | 'searchTime'
+>;
+
+/** The same, over the columns of a data set. */
+export function partition(
+  split: Split,
+  columns: Columns,
+): Pick<Dataset, 'heldOutStart' | 'targets' | 'searchIsTraining' | 'trainedUsers'> {
+  return split.strategy === 'leave-one-out' ? leaveOneOut(columns) : globalTime(columns, split);
+}
+
+function leaveOneOut({ feedOffsets, feedOrdinal, feedSearch, searchOffsets, searchOrdinal }: Columns) {
+  const users = feedOffsets.length - 1;
+  const heldOutStart = new Int32Array(users);
+  const targets = { validation: new Int32Array(users).fill(-1), test: new Int32Array(users).fill(-1) };
+  const searchIsTraining = new Uint8Array(searchOrdinal.length).fill(1);
+  for (let user = 0; user < users; user++) {
+    const end = at(feedOffsets, user + 1);
+    heldOutStart[user] = end;
+    if (end - at(feedOffsets, user) < 3) continue;
+    heldOutStart[user] = end - 2;
+    targets.validation[user] = end - 2;
+    targets.test[user] = end - 1;
+    for (let search = at(searchOffsets, user); search < at(searchOffsets, user + 1); search++)
+      if (at(searchOrdinal, search) >= at(feedOrdinal, end - 2)) searchIsTraining[search] = 0;
+    for (const target of [end - 2, end - 1])
+      if (at(feedSearch, target) >= 0) searchIsTraining[at(feedSearch, target)] = 0;
+  }
+  return { heldOutStart, targets, searchIsTraining, trainedUsers: users };
+}
+
+function globalTime(
+  { feedOffsets, feedTime, searchOffsets, searchTime }: Columns,
+  { validationFrom, testFrom }: Extract<Split, { strategy: 'global-time' }>,
+) {
+  const users = feedOffsets.length - 1;
+  const heldOutStart = new Int32Array(users);
+  const targets = { validation: new Int32Array(users).fill(-1), test: new Int32Array(users).fill(-1) };
+  const searchIsTraining = Uint8Array.from(searchTime, (time) => Number(time < validationFrom));
+  let trainedUsers = FIRST_INDEX;
+  for (let user = 0; user < users; user++) {
+    const [start, end] = [at(feedOffsets, user), at(feedOffsets, user + 1)];
+    const firstFrom = (time: number): number => {
+      let position = start;
+      while (position < end && at(feedTime, position) < time) position++;
+      return position;
+    };
+    const [validation, test] = [firstFrom(validationFrom), firstFrom(testFrom)];
+    heldOutStart[user] = validation;
+    if (validation < test) targets.validation[user] = validation;
+    if (test < end) targets.test[user] = test;
+    const search = at(searchOffsets, user);
+    const searched = search < at(searchOffsets, user + 1) && at(searchTime, search) < validationFrom;
+    if (validation > start || searched) trainedUsers = user + 1;
+  }
+  return { heldOutStart, targets, searchIsTraining, trainedUsers };
+}
