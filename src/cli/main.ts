@@ -10,6 +10,7 @@ import { evaluateCommand } from './commands/evaluate.js';
 import { importCommand } from './commands/import.js';
 import { parityCommand } from './commands/parity.js';
 import { recommendCommand } from './commands/recommend.js';
+import { simulateCommand } from './commands/simulate.js';
 import { trainCommand } from './commands/train.js';
 import { note } from './output.js';
 import { programVersion } from './version.js';
@@ -25,6 +26,7 @@ export async function main(args: readonly string[]): Promise<number> {
     .showHelpAfterError('(--help lists what there is)');
   const commands = [
     importCommand(),
+    simulateCommand(),
     auditCommand(),
     trainCommand(),
     evaluateCommand(),

@@ -16,12 +16,12 @@ export function wholeNumber(least: number, most: number = Number.MAX_SAFE_INTEGE
   };
 }
 
-/** A number from `least`. */
-export function numberFrom(least: number) {
+/** A number from `least` to `most`. */
+export function numberFrom(least: number, most = Infinity) {
   return (text: string): number => {
     const value = Number(text);
-    if (text.trim() === '' || !Number.isFinite(value) || value < least)
-      throw new InvalidArgumentError(`give a number from ${least}.`);
+    if (text.trim() === '' || !Number.isFinite(value) || value < least || value > most)
+      throw new InvalidArgumentError(`give a number from ${least}${most === Infinity ? '' : ` to ${most}`}.`);
     return value;
   };
 }

@@ -4,6 +4,7 @@
  */
 import { UserError } from '../../base/index.js';
 import type { Database } from '../database.js';
+import type { Generator } from '../schema.js';
 import { checkAttributeNames, createAttributeTable, createEventTables, type EventWriters } from '../prepare.js';
 import { parseEvent, type AttributeEvent, type LogEvent } from './event.js';
 import { countOf, runImport, type FilledTables, type ImportOptions, type ImportResult } from './import.js';
@@ -19,6 +20,28 @@ export interface EventsOptions extends ImportOptions {
 export async function importEvents(options: EventsOptions): Promise<ImportResult> {
   if (options.files.length === 0) throw new UserError('there is no file to import: name at least one');
   return runImport('events', options.files, options, {}, async (database) => fill(database, options.files));
+}
+
+/**
+ * Makes a data directory of a log that `write` puts into it first and that stays there: for logs that a generator made.
+ * `write` is given the directory and returns the files to read.
+ */
+export async function importGenerated(
+  options: ImportOptions,
+  generator: Generator,
+  write: (directory: string) => Promise<readonly string[]>,
+): Promise<ImportResult> {
+  return runImport(
+    generator.name,
+    [],
+    options,
+    {},
+    async (database, directory) => {
+      const files = await write(directory);
+      return { ...(await fill(database, files)), files };
+    },
+    generator,
+  );
 }
 
 /** Where an event stands in the files. */

@@ -1,0 +1,32 @@
+/** `sesrec simulate`: the data of a made-up site. Knows options; the simulator does the work (docs/simulator.md). */
+import { join } from 'node:path';
+import { Command } from 'commander';
+import { LOG_FILE, TRUTH_FILE, simulateData } from '../../simulate/index.js';
+import { type DataFlags, reportData, splitRequest, withDataOptions } from '../making-data.js';
+import { numberFrom, wholeNumber } from '../options.js';
+import { note } from '../output.js';
+
+interface SimulateFlags extends DataFlags {
+  readonly users: number;
+  readonly items: number;
+  readonly seed: number;
+  readonly searchSignal: number;
+}
+
+export function simulateCommand(): Command {
+  const command = new Command('simulate')
+    .description('make the data of a believable site with a feed and a search box, its log, and the truth behind it')
+    .option('--users <number>', 'people who visit it', wholeNumber(1), 1000)
+    .option('--items <number>', 'items it has', wholeNumber(12), 400)
+    .option('--seed <number>', 'seed of everything random', wholeNumber(0), 1)
+    .option(
+      '--search-signal <share>',
+      'how many of the spontaneous searches tell what comes next in the feed, 0 to 1; at 0 searches tell nothing',
+      numberFrom(0, 1),
+      0.5,
+    );
+  return withDataOptions(command).action(async (flags: SimulateFlags) => {
+    reportData(await simulateData({ ...flags, ...splitRequest(flags) }), flags);
+    note(`the log: ${join(flags.out, LOG_FILE)}; why each thing happened: ${join(flags.out, TRUTH_FILE)}`);
+  });
+}

@@ -1,0 +1,108 @@
+/**
+ * What every command that makes a data directory has in common: options, the split, and how counts are shown. Knows
+ * wording; does not know where the events come from.
+ */
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import { UsageError } from '../base/index.js';
+import {
+  type DataManifest,
+  type ImportOptions,
+  type ImportResult,
+  type SplitRequest,
+  parseInstant,
+} from '../data/index.js';
+import { note, printJson, printText } from './output.js';
+
+/** The options of such a command. */
+export interface DataFlags {
+  readonly out: string;
+  readonly overwrite?: boolean;
+  readonly requireBoth?: boolean;
+  readonly split: SplitRequest['strategy'];
+  readonly validationFrom?: number;
+  readonly testFrom?: number;
+  readonly json?: boolean;
+}
+
+/** Adds the options. */
+export function withDataOptions(command: Command): Command {
+  return command
+    .requiredOption('--out <directory>', 'the data directory to make')
+    .option('--overwrite', 'replace the data directory if it exists')
+    .option('--require-both', 'keep only users who have both searches and feed events')
+    .addOption(
+      new Option(
+        '--split <strategy>',
+        "who is held out: leave-one-out, the last two feed events of every user (the paper's); global-time, all that happens from a time on (for real logs)",
+      )
+        .choices(['leave-one-out', 'global-time'])
+        .default('leave-one-out'),
+    )
+    .option(
+      '--validation-from <time>',
+      'with --split global-time: training ends here; ISO 8601, or milliseconds since 1970 (default: when 80 % of the feed events have passed)',
+      instant,
+    )
+    .option(
+      '--test-from <time>',
+      'with --split global-time: validation ends here (default: when 90 % have passed)',
+      instant,
+    )
+    .option('--json', 'print the manifest as JSON');
+}
+
+function instant(text: string): number {
+  const time = parseInstant(text);
+  if (time === null)
+    throw new InvalidArgumentError(
+      'give a time such as 2026-11-23 or 2026-11-23T10:00:00Z, or milliseconds since 1970.',
+    );
+  return time;
+}
+
+/** The split that the flags ask for. */
+export function splitRequest({ split, validationFrom, testFrom }: DataFlags): Required<Pick<ImportOptions, 'split'>> {
+  if (split === 'global-time') {
+    const cuts = {
+      ...(validationFrom === undefined ? {} : { validationFrom }),
+      ...(testFrom === undefined ? {} : { testFrom }),
+    };
+    return { split: { strategy: split, ...cuts } };
+  }
+  if (validationFrom !== undefined || testFrom !== undefined)
+    throw new UsageError('--validation-from and --test-from belong to --split global-time: leave-one-out has no times');
+  return { split: { strategy: split } };
+}
+
+/** Tells what was made. */
+export function reportData({ manifest, warnings }: ImportResult, { out, json }: DataFlags): void {
+  for (const warning of warnings) note(`warning: ${warning}`);
+  if (json) {
+    printJson({ out, warnings, manifest });
+    return;
+  }
+  const titles = ['users', 'items', 'feed', 'searches'] as const;
+  const rows = [
+    ['', ...titles],
+    ...manifest.counts.map((step) => [step.step, ...titles.map((title) => step[title].toLocaleString('en-US'))]),
+  ];
+  const widths = titles.map((_, i) => Math.max(...rows.map((row) => (row[i + 1] as string).length)));
+  const first = Math.max(...rows.map(([step]) => (step as string).length));
+  for (const [step, ...cells] of rows)
+    printText(
+      [(step as string).padEnd(first), ...cells.map((cell, i) => cell.padStart(widths[i] as number))].join('  '),
+    );
+  const { queries, words, sources } = manifest.sizes;
+  printText(
+    `vocabulary of the searches before the ${manifest.split.strategy === 'leave-one-out' ? 'held-out events' : 'validation'}: ${queries - 2} queries, ${words - 2} words, ${sources - 2} sources`,
+  );
+  const cuts = cutsText(manifest.split);
+  if (cuts !== null) printText(cuts);
+  printText(`${out}  ${manifest.hash}`);
+}
+
+function cutsText(split: DataManifest['split']): string | null {
+  if (split.strategy === 'leave-one-out') return null;
+  const iso = (time: number): string => new Date(time).toISOString();
+  return `split global-time: validation from ${iso(split.validationFrom)}, test from ${iso(split.testFrom)}`;
+}
