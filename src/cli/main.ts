@@ -5,6 +5,7 @@
 import { Command, CommanderError } from 'commander';
 import { UserError } from '../base/index.js';
 import { auditCommand } from './commands/audit.js';
+import { analyseCommand } from './commands/analyse.js';
 import { demoCommand } from './commands/demo.js';
 import { evaluateCommand } from './commands/evaluate.js';
 import { importCommand } from './commands/import.js';
@@ -27,6 +28,7 @@ export async function main(args: readonly string[]): Promise<number> {
   const commands = [
     importCommand(),
     simulateCommand(),
+    analyseCommand(),
     auditCommand(),
     trainCommand(),
     evaluateCommand(),

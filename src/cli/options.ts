@@ -1,6 +1,9 @@
 /** Options that several commands share, and how their values are read. Knows wording; does not know the commands. */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { InvalidArgumentError, Option } from 'commander';
 import { UserError } from '../base/index.js';
+import { dataOf } from '../model/index.js';
 import { Runtime, ops } from '../tensor/index.js';
 
 /** A whole number from `least` to `most`. */
@@ -41,6 +44,17 @@ export const candidateCountOption = (): Option =>
     .argParser(wholeNumber(1))
     .default(99);
 export const jsonOption = (): Option => new Option('--json', 'print one JSON document on standard output');
+
+/** The distinct names in a list separated by commas. */
+export function namesIn(list: string | undefined): string[] {
+  const names = (list ?? '').split(',').map((name) => name.trim());
+  return [...new Set(names)].filter(Boolean);
+}
+
+/** The data directory that somebody means: the one named, or that of the run named. */
+export function dataDirectoryOf(named: string): string {
+  return existsSync(join(named, 'run.json')) ? dataOf(named) : named;
+}
 
 export interface ComputeFlags {
   readonly threads?: number;

@@ -1,5 +1,4 @@
 /** `sesrec audit`: whether a data set keeps the future out. Knows where data and candidate lists lie and how a report is shown; analyse/ does the work. */
-import { existsSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Command } from 'commander';
@@ -7,8 +6,7 @@ import { type AuditReport, type NamedCandidates, audit } from '../../analyse/ind
 import { UserError } from '../../base/index.js';
 import { type Dataset, loadDataset } from '../../data/index.js';
 import { drawCandidates, readCandidatesFile } from '../../evaluate/index.js';
-import { dataOf } from '../../model/index.js';
-import { candidateCountOption, jsonOption } from '../options.js';
+import { candidateCountOption, dataDirectoryOf, jsonOption } from '../options.js';
 import { printJson, printText } from '../output.js';
 import { textTable } from '../table.js';
 
@@ -26,7 +24,7 @@ export function auditCommand(): Command {
     .addOption(candidateCountOption())
     .addOption(jsonOption())
     .action(async (given: string, { candidateCount, json }: AuditFlags) => {
-      const directory = existsSync(join(given, 'run.json')) ? dataOf(given) : given;
+      const directory = dataDirectoryOf(given);
       const dataset = await loadDataset(directory);
       const report = await audit(dataset, await candidatesIn(directory, dataset, candidateCount));
       if (json) printJson({ data: directory, hash: dataset.manifest.hash, ...report });
