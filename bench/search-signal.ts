@@ -13,7 +13,7 @@ import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { type Evaluation, type ProtocolName, evaluate, metricsOf } from '../src/evaluate/index.js';
+import { type Evaluation, type ProtocolName, compare, evaluate } from '../src/evaluate/index.js';
 import { Runtime, SesrecRanker, importEvents, loadRun } from '../src/index.js';
 import { simulate } from '../src/simulate/index.js';
 import { type SignalPoint, signalFigure } from './search-signal-figure.js';
@@ -77,19 +77,14 @@ async function testFigures(directory: string, runtime: Runtime): Promise<Record<
   return { sampled, full };
 }
 
-function compare(aware: Evaluation, blind: Evaluation): Measured {
-  const ndcg = ({ ranks }: Evaluation): number[] =>
-    Array.from(ranks.better, (better, i) => metricsOf(better, ranks.tied[i] as number)['ndcg@10']);
-  const [own, other] = [ndcg(aware), ndcg(blind)];
-  const differences = own.map((value, i) => value - (other[i] as number));
-  const gain = mean(differences);
-  const variance = differences.reduce((sum, value) => sum + (value - gain) ** 2, 0) / (differences.length - 1);
+function measured(aware: Evaluation, blind: Evaluation): Measured {
+  const { difference, error } = compare(aware, blind)['ndcg@10'];
   return {
-    users: differences.length,
-    aware: mean(own),
-    blind: mean(other),
-    gain,
-    error: Math.sqrt(variance / differences.length),
+    users: aware.users,
+    aware: aware.metrics['ndcg@10'],
+    blind: blind.metrics['ndcg@10'],
+    gain: difference,
+    error,
   };
 }
 
@@ -113,7 +108,7 @@ async function measure(searchSignal: number, seed: number, place: string): Promi
   const runtime = new Runtime({ threads: Number(flags.threads) });
   try {
     const [aware, blind] = [await testFigures(`${place}-aware`, runtime), await testFigures(`${place}-blind`, runtime)];
-    return { sampled: compare(aware.sampled, blind.sampled), full: compare(aware.full, blind.full) };
+    return { sampled: measured(aware.sampled, blind.sampled), full: measured(aware.full, blind.full) };
   } finally {
     await runtime.dispose();
     await rm(log);

@@ -4,7 +4,7 @@
  */
 import { assert, at, Random, UserError } from '../base/index.js';
 import { FIRST_INDEX, UNKNOWN, type Dataset, type HeldOut } from '../data/index.js';
-import { clicksBefore, hasHistory, recentFeed, recentSearches } from '../features/index.js';
+import { hasHistory, metBefore } from '../features/index.js';
 import type { Case, Ranker } from '../model/index.js';
 import { candidatesOf, drawCandidates, hashCandidates, type Candidates } from './candidates.js';
 import { chance, everyMetric, place, summarise, type Metrics, type Summary } from './metrics.js';
@@ -172,7 +172,7 @@ async function rankAmongAll(ranker: Ranker, dataset: Dataset, cases: readonly Ca
     const target = targetOf(dataset, moment.feedPosition);
     const own = scores.subarray(row * items, (row + 1) * items);
     // The stretches between removed items, the target among them, are copied whole, not item by item.
-    const removed = Int32Array.from(seenBefore(dataset, moment).add(target)).sort();
+    const removed = Int32Array.from(metBefore(dataset, moment).add(target)).sort();
     let count = 0;
     let start = FIRST_INDEX;
     for (const end of [...removed, items]) {
@@ -183,16 +183,6 @@ async function rankAmongAll(ranker: Ranker, dataset: Dataset, cases: readonly Ca
     const found = place(at(own, target), kept.subarray(0, count));
     return { ...(found ?? failOnNaN(ranker, dataset, moment.user)), count };
   });
-}
-
-/** The items in the history of a case: its feed events, and the clicks of its searches. Nothing before it: an empty set. */
-function seenBefore(dataset: Dataset, moment: Case): Set<number> {
-  const seen = new Set<number>(dataset.feedItem.subarray(...recentFeed(dataset, moment)));
-  for (const search of recentSearches(dataset, moment)) {
-    for (const item of clicksBefore(dataset, moment, search)) seen.add(item);
-  }
-  for (let meaningless = 0; meaningless < FIRST_INDEX; meaningless++) seen.delete(meaningless);
-  return seen;
 }
 
 function targetOf(dataset: Dataset, feedPosition: number): number {

@@ -18,5 +18,6 @@ export {
   type Protocol,
   type ProtocolName,
 } from './evaluate.js';
+export { compare, type Difference } from './compare.js';
 export { chance, hit, METRICS, metricsOf, ndcg, place, reciprocalRank, summarise } from './metrics.js';
 export type { MetricName, Metrics, Ranks, Summary } from './metrics.js';

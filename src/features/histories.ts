@@ -5,7 +5,7 @@
  * with a smaller ordinal, clicks with a smaller ordinal. The search that led to the target is never in it.
  */
 import { at } from '../base/index.js';
-import type { Dataset } from '../data/index.js';
+import { type Dataset, FIRST_INDEX } from '../data/index.js';
 
 /** A moment in one user's life: the user index, and the feed position of the target (or the end of the feed for "now"). */
 export interface Case {
@@ -58,6 +58,15 @@ export function clicksBefore(dataset: Dataset, moment: Case, search: number, lim
     if (at(dataset.clickOrdinal, click) < ordinal) items.push(at(dataset.clickItem, click));
   }
   return items;
+}
+
+/** The items that a user had met before a case: in the feed, or by a click on a search result. */
+export function metBefore(dataset: Dataset, moment: Case): Set<number> {
+  const met = new Set<number>(dataset.feedItem.subarray(...recentFeed(dataset, moment)));
+  for (const search of recentSearches(dataset, moment))
+    for (const item of clicksBefore(dataset, moment, search)) met.add(item);
+  for (let meaningless = 0; meaningless < FIRST_INDEX; meaningless++) met.delete(meaningless);
+  return met;
 }
 
 /** Whether a case has something to learn from: any history, or, with `requireBoth`, feed events and searches alike. */

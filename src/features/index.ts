@@ -1,5 +1,13 @@
 /** The door to features: histories, negatives and batches. */
-export { type Case, clicksBefore, hasHistory, recentFeed, recentSearches, trainingCases } from './histories.js';
+export {
+  type Case,
+  clicksBefore,
+  hasHistory,
+  metBefore,
+  recentFeed,
+  recentSearches,
+  trainingCases,
+} from './histories.js';
 export {
   AlignmentSampler,
   NegativeSampler,

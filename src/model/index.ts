@@ -1,5 +1,5 @@
 /** The model wing's door. */
-export type { Case, Ranker } from './recommender.js';
+export { type Case, type Ranker, type Recommendation, recommend } from './recommender.js';
 export { type DropoutMask, type Lookup, type ParameterDescription, Scope } from './layers.js';
 export { Parameters, sharedZeros } from './parameters.js';
 export { popularityRanker, randomRanker, type PopularityOptions } from './popularity.js';
@@ -19,7 +19,7 @@ export {
   vocabularySizes,
 } from './sesrec-config.js';
 export { sesrecConfigRule } from './config-rules.js';
-export { type Reason, SesrecRanker, type Side } from './sesrec-ranker.js';
+export { type Reason, SesrecRanker, type Side, type SidedAction } from './sesrec-ranker.js';
 export {
   checkpointsOf,
   createRun,

@@ -3,7 +3,7 @@
  * metrics. Histories are encoded once per case, items once per model; candidates meet both.
  */
 import { assert, at, getOrCreate, range } from '../base/index.js';
-import { type Dataset, FIRST_INDEX } from '../data/index.js';
+import type { Dataset } from '../data/index.js';
 import {
   BatchAssembler,
   type BatchSizes,
@@ -25,14 +25,18 @@ const CHUNK = 2048;
 /** Which side of the split an action lies on; null for users who have only one history: there is nothing to compare with. */
 export type Side = 'similar' | 'dissimilar' | null;
 
-/** An action behind a recommendation. */
-export interface Reason {
+/** An action of a history, and its side. */
+export interface SidedAction {
   readonly lane: 'feed' | 'search';
   /** Position in the feed (or search) columns of the data set. */
   readonly position: number;
+  readonly side: Side;
+}
+
+/** An action behind a recommendation. */
+export interface Reason extends SidedAction {
   /** Attention weight of Eq. 17: sums to 1 over the lane's window. */
   readonly weight: number;
-  readonly side: Side;
 }
 
 interface Compiled {
@@ -191,50 +195,40 @@ export class SesrecRanker implements Ranker {
    */
   async explain(moment: Case, items: readonly number[], perLane: number): Promise<Reason[][]> {
     const { results, state } = await this.#scoreWithAttention([moment], Int32Array.from(items), items.length);
+    const actions = this.#actionsOf(moment, state);
     const { window } = this.#config;
-    const [feedStart, feedEnd] = recentFeed(this.#dataset, moment, window.feed);
-    const lanes = [
-      {
-        lane: 'feed' as const,
-        positions: Array.from({ length: feedEnd - feedStart }, (_, i) => feedStart + i),
-        length: window.feed,
-      },
-      {
-        lane: 'search' as const,
-        positions: recentSearches(this.#dataset, moment, window.search),
-        length: window.search,
-      },
-    ];
-    const hasBoth = (state['hasBoth']?.[0] ?? 0) === 1;
     return items.map((_, row) =>
-      lanes.flatMap(({ lane, positions, length }) => {
+      (['feed', 'search'] as const).flatMap((lane) => {
         const attention = results[`${lane}Attention`];
         if (!attention) return [];
-        return positions
-          .map((position, i): Reason => ({
-            lane,
-            position,
-            weight: at(attention, row * length + i),
-            side: hasBoth ? (state[`${lane}IsSimilar`]?.[i] === 1 ? 'similar' : 'dissimilar') : null,
-          }))
+        return actions
+          .filter((action) => action.lane === lane)
+          .map((action, i): Reason => ({ ...action, weight: at(attention, row * window[lane] + i) }))
           .toSorted((a, b) => b.weight - a.weight || b.position - a.position)
           .slice(0, perLane);
       }),
     );
   }
 
-  /** The best items of the catalogue for a case, best first, without `excluded` ones. */
-  async recommend(
-    moment: Case,
-    count: number,
-    excluded: ReadonlySet<number>,
-  ): Promise<{ item: number; score: number }[]> {
-    const scores = await this.scoreAll([moment]);
-    const order = range(scores.length)
-      .subarray(FIRST_INDEX)
-      .filter((item) => !excluded.has(item));
-    order.sort((a, b) => at(scores, b) - at(scores, a) || a - b);
-    return Array.from(order.subarray(0, count), (item) => ({ item, score: at(scores, item) }));
+  /** The actions in the window of a case, oldest first in each lane, and the side of each (Eq. 11, 12). */
+  async sides(moment: Case): Promise<SidedAction[]> {
+    return this.#actionsOf(moment, await this.#encode([moment]));
+  }
+
+  #actionsOf(moment: Case, state: EncodedState): SidedAction[] {
+    const { window, useSearch } = this.#config;
+    const [feedStart, feedEnd] = recentFeed(this.#dataset, moment, window.feed);
+    const positions = {
+      feed: Array.from({ length: feedEnd - feedStart }, (_, i) => feedStart + i),
+      search: useSearch ? recentSearches(this.#dataset, moment, window.search) : [],
+    };
+    const hasBoth = (state['hasBoth']?.[0] ?? 0) === 1;
+    return (['feed', 'search'] as const).flatMap((lane) =>
+      positions[lane].map((position, i) => {
+        const isSimilar = state[`${lane}IsSimilar`]?.[i] === 1;
+        return { lane, position, side: !hasBoth ? null : isSimilar ? 'similar' : 'dissimilar' };
+      }),
+    );
   }
 }
 

@@ -17,6 +17,7 @@ import {
   type SesrecConfig,
   type SesrecPreset,
   SesrecRanker,
+  recommend,
   sesrecLosses,
   vocabularySizes,
 } from '../../src/model/index.js';
@@ -138,7 +139,7 @@ for (const preset of ['official', 'paper'] as const) {
       const { ranker } = setup(preset);
       const [moment] = casesOf(small) as [Case];
       const scores = await ranker.scoreAll([moment]);
-      const best = await ranker.recommend(moment, 5, new Set());
+      const best = await recommend(ranker, moment, 5, new Set());
       const order = itemIndices(small).toSorted((a, b) => (scores[b] as number) - (scores[a] as number) || a - b);
       assert.deepEqual(
         best,
@@ -146,10 +147,10 @@ for (const preset of ['official', 'paper'] as const) {
       );
       const excluded = new Set([best[0]?.item as number, best[2]?.item as number]);
       assert.deepEqual(
-        (await ranker.recommend(moment, 4, excluded)).map(({ item }) => item),
+        (await recommend(ranker, moment, 4, excluded)).map(({ item }) => item),
         order.filter((item) => !excluded.has(item)).slice(0, 4),
       );
-      const everything = await ranker.recommend(moment, 1000, excluded);
+      const everything = await recommend(ranker, moment, 1000, excluded);
       assert.equal(everything.length, 28, 'padding and unknown are no items');
     });
 

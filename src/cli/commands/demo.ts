@@ -1,29 +1,41 @@
 /**
- * `sesrec demo`: the main job from a log to reasons, offline, in about a minute. Knows the order of the steps and what
- * to point out; each step is the command a person would type, run on a small log made here.
+ * `sesrec demo`: the main job from a log to reasons, offline, on a simulated shop. Knows the order of the steps and whom
+ * to look at; each step is what a command of its own does, and demo-text.ts has the words.
  */
 import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Command } from 'commander';
-import { UserError } from '../../base/index.js';
-import { importEvents, writePlantedLog } from '../../data/index.js';
-import { evaluate, loadOrDrawCandidates } from '../../evaluate/index.js';
-import { SesrecRanker, dataOf, loadRun, popularityRanker, randomRanker } from '../../model/index.js';
+import { audit, behaviour } from '../../analyse/index.js';
+import { UserError, at } from '../../base/index.js';
+import { type Dataset, FIRST_INDEX, loadDataset } from '../../data/index.js';
+import { type Evaluation, compare, evaluate, loadOrDrawCandidates } from '../../evaluate/index.js';
+import { metBefore } from '../../features/index.js';
+import {
+  type Case,
+  type Ranker,
+  type Run,
+  SesrecRanker,
+  type SidedAction,
+  dataOf,
+  loadRun,
+  popularityRanker,
+} from '../../model/index.js';
+import { simulateData } from '../../simulate/index.js';
+import type { Runtime } from '../../tensor/index.js';
+import * as text from '../demo-text.js';
 import { type ComputeFlags, deviceOption, jsonOption, threadsOption, withRuntime } from '../options.js';
 import { note, printJson, printText } from '../output.js';
-import { evaluationTable } from './evaluate.js';
-import { recommendFor, recommendationText } from './recommend.js';
+import { recommendFor, tellAction } from '../recommending.js';
 import { train } from '../training.js';
 import { trainFlags } from './train.js';
 
-/** Small enough for a minute on two cores, large enough for chance to be far away. */
-const LOG = { users: 400, items: 200, categories: 10, eventsPerUser: 12, seed: 7 } as const;
-/**
- * Shorter than a history: SESRec counts positions from the oldest kept action, so a log in which all histories are equally
- * long would meet positions in the test that it never met in training.
- */
-const WINDOW = 'window={"feed":5,"search":5}';
-const USER = 'u5';
+/** Small enough for a minute or two on two cores, large enough for chance to be far away. */
+const SITE = { users: 1000, items: 400, seed: 1, searchSignal: 0.8 } as const;
+const TRAINING = [
+  ...['--epochs', '12', '--patience', '3', '--batch-size', '128'],
+  ...['--set', 'alignmentNegatives=128', '--set', 'window={"feed":10,"search":5}'],
+];
+const SIDES = ['similar', 'dissimilar'] as const;
 /** Says that a directory is ours to empty. */
 const MARK = '.sesrec-demo';
 
@@ -35,96 +47,142 @@ interface DemoFlags extends ComputeFlags {
 export function demoCommand(): Command {
   return new Command('demo')
     .description(
-      'make a small log, train SESRec with and without its searches, evaluate, recommend with reasons (about a minute, offline)',
+      'simulate a shop, train SESRec with and without its searches, evaluate, recommend with reasons (under two minutes, offline)',
     )
     .option(
       '--out <directory>',
-      'where the log, data and runs are put; replaced if it was made by the demo before',
+      'where the data and runs are put; replaced if it was made by the demo before',
       'runs/demo',
     )
     .addOption(threadsOption())
     .addOption(deviceOption())
     .addOption(jsonOption())
-    .action(async (flags: DemoFlags) => {
-      const say = flags.json ? note : printText;
-      const at = (name: string): string => join(flags.out, name);
-      await mkdir(flags.out, { recursive: true });
-      const found = await readdir(flags.out);
-      if (found.length > 0 && !found.includes(MARK))
-        throw new UserError(`${flags.out} is not empty and was not made by the demo: choose another --out`);
-      await writeFile(at(MARK), 'Made by sesrec demo, which replaces what it made here before.\n');
-      for (const made of ['events.jsonl', 'data', 'sesrec', 'sesrec-without-search'])
-        await rm(at(made), { recursive: true, force: true });
+    .action(demo);
+}
 
-      say(
-        `1. A log of ${LOG.users} users and ${LOG.items} items: what a person searches for announces the category of the next item.`,
-      );
-      await writePlantedLog(LOG, at('events.jsonl'));
-      const { manifest } = await importEvents({ files: [at('events.jsonl')], out: at('data') });
-      const imported = manifest.counts[0];
-      say(
-        `   ${imported?.feed} feed events, ${imported?.searches} searches; the last item of every user is kept for the test.\n`,
-      );
+async function demo(flags: DemoFlags): Promise<void> {
+  const start = performance.now();
+  const say = flags.json ? note : printText;
+  const [data, aware, blind] = ['data', 'sesrec', 'sesrec-without-search'].map((name) => join(flags.out, name)) as [
+    string,
+    string,
+    string,
+  ];
+  await makeEmpty(flags.out, [data, aware, blind]);
 
-      say('2. Train SESRec, and its twin that cannot see searches.');
-      const base = trainFlags([
-        at('data'),
-        '--epochs',
-        '10',
-        '--batch-size',
-        '64',
-        '--patience',
-        '3',
-        '--set',
-        'alignmentNegatives=128',
-        '--set',
-        WINDOW,
-        ...(flags.threads === undefined ? [] : ['--threads', String(flags.threads)]),
-        '--device',
-        flags.device,
-      ]);
-      await train(at('data'), { ...base, out: at('sesrec') });
-      await train(at('data'), { ...base, out: at('sesrec-without-search'), set: [...base.set, 'useSearch=false'] });
+  say(text.opening(SITE));
+  const { manifest } = await simulateData({ ...SITE, out: data });
+  const dataset = await loadDataset(data);
+  const behaved = behaviour(dataset);
+  say(text.site(dataset, behaved));
 
-      say('\n3. Where does the held-out item stand among 99 others the user never met?');
-      const results = await withRuntime(flags, async (runtime) => {
-        const [run, twin] = [await loadRun(at('sesrec')), await loadRun(at('sesrec-without-search'))];
-        const candidates = await loadOrDrawCandidates(dataOf(run.directory), run.dataset, { seed: 1 });
-        const rankers = [
-          ...[run, twin].map(
-            ({ manifest: { config }, parameters, dataset }) => new SesrecRanker(config, parameters, dataset, runtime),
-          ),
-          popularityRanker(run.dataset),
-          randomRanker(run.dataset, 1),
-        ];
-        const evaluations = [];
-        for (const ranker of rankers)
-          evaluations.push(await evaluate(ranker, run.dataset, { on: 'test', protocol: 'sampled', candidates }));
-        const names = ['sesrec', 'sesrec without search', 'popularity', 'random'];
-        return evaluations.map((evaluation, position) => ({ ...evaluation, ranker: names[position] as string }));
+  const lists = await loadOrDrawCandidates(data, dataset);
+  const audited = await audit(dataset, [{ name: `${lists.count} candidates`, lists }]);
+  say(text.checked(audited));
+
+  say(text.beforeTraining());
+  const base = trainFlags([data, ...TRAINING, '--device', flags.device]);
+  const threads = flags.threads === undefined ? {} : { threads: flags.threads };
+  await train(data, { ...base, ...threads, out: aware });
+  await train(data, { ...base, ...threads, out: blind, set: [...base.set, 'useSearch=false'] });
+
+  await withRuntime(flags, async (runtime) => {
+    const run = await loadRun(aware);
+    const results = await evaluateAll(run, await loadRun(blind), runtime);
+    const gains = results.map(([own, twin]) => compare(own as Evaluation, twin as Evaluation)['ndcg@10']);
+    say(text.results(results, gains));
+
+    const { user, actions } = await choosePerson(run, runtime);
+    const now = nowOf(run.dataset, run.dataset.users.index(user));
+    const told = actions.map((action) => tellAction(run.dataset, now, action));
+    say(text.timeline(user, told));
+    const before = await recommendFor(run, runtime, { user, k: 5, explain: true, reasons: 1 });
+    say(text.recommended(user, before.items));
+
+    const search = queryForSomethingNew(run.dataset, user);
+    const after = await recommendFor(run, runtime, { user, search, k: 5, explain: true, reasons: 1 });
+    say(text.searched(user, search, after.items));
+    say(text.closing({ aware, user, search, seconds: (performance.now() - start) / 1000 }));
+
+    if (flags.json) {
+      printJson({
+        data: manifest.hash,
+        version: run.version,
+        behaviour: behaved,
+        audit: audited,
+        results: results.flat().map(({ ranker, metrics, intervals, users, protocol, chance }) => ({
+          ranker,
+          metrics,
+          intervals,
+          users,
+          protocol,
+          chance,
+        })),
+        gains: Object.fromEntries(results.map(([own], i) => [(own as Evaluation).protocol.name, gains[i]])),
+        user,
+        timeline: told,
+        items: before.items,
+        search: { query: search, items: after.items },
       });
-      say(evaluationTable(results));
+    }
+  });
+}
 
-      say(`\n4. What comes next for user ${USER}, and why?`);
-      const run = await loadRun(at('sesrec'));
-      const items = await withRuntime(flags, (runtime) =>
-        recommendFor(run, runtime, { user: USER, k: 5, explain: true, reasons: 1 }),
-      );
-      say(recommendationText(items));
+/** Makes the demo's folder, and removes what the demo made in it before; another folder that is not empty is refused. */
+async function makeEmpty(out: string, made: readonly string[]): Promise<void> {
+  await mkdir(out, { recursive: true });
+  const found = await readdir(out);
+  if (found.length > 0 && !found.includes(MARK))
+    throw new UserError(`${out} is not empty and was not made by the demo: choose another --out`);
+  await writeFile(join(out, MARK), 'Made by sesrec demo, which replaces what it made here before.\n');
+  for (const directory of made) await rm(directory, { recursive: true, force: true });
+}
 
-      say(`\nGo on with
-   npx sesrec recommend ${at('sesrec')} --user u6 --k 10 --explain
-   npx sesrec evaluate ${at('sesrec')} --protocol full
-   npx sesrec import interactions --help      # your own log`);
-      if (flags.json) {
-        printJson({
-          data: manifest.hash,
-          results: results.map(({ ranker, metrics, users }) => ({ ranker, metrics, users })),
-          chance: results[0]?.chance,
-          protocol: results[0]?.protocol,
-          user: USER,
-          items,
-        });
-      }
-    });
+/** SESRec, its blind twin and popularity on the test events, under both protocols: one list of three per protocol. */
+async function evaluateAll(run: Run, twin: Run, runtime: Runtime): Promise<Evaluation[][]> {
+  const candidates = await loadOrDrawCandidates(dataOf(run.directory), run.dataset);
+  const sesrec = ({ manifest, parameters, dataset }: Run): Ranker =>
+    new SesrecRanker(manifest.config, parameters, dataset, runtime);
+  const rankers = [
+    { name: 'SESRec', ranker: sesrec(run) },
+    { name: 'SESRec, blind to searches', ranker: sesrec(twin) },
+    { name: 'popularity', ranker: popularityRanker(run.dataset) },
+  ];
+  const results: Evaluation[][] = [];
+  for (const protocol of ['sampled', 'full'] as const) {
+    const own: Evaluation[] = [];
+    for (const { name, ranker } of rankers)
+      own.push({ ...(await evaluate(ranker, run.dataset, { on: 'test', protocol, candidates })), ranker: name });
+    results.push(own);
+  }
+  return results;
+}
+
+/** The first person with both sides in both lanes: with them there is something to see. */
+async function choosePerson(run: Run, runtime: Runtime): Promise<{ user: string; actions: SidedAction[] }> {
+  const { dataset, manifest, parameters } = run;
+  const ranker = new SesrecRanker(manifest.config, parameters, dataset, runtime);
+  for (let user = FIRST_INDEX; user < dataset.users.ids.length; user++) {
+    const actions = await ranker.sides(nowOf(dataset, user));
+    const has = (lane: string, side: string): boolean =>
+      actions.some((action) => action.lane === lane && action.side === side);
+    if (['feed', 'search'].every((lane) => SIDES.every((side) => has(lane, side))))
+      return { user: dataset.users.ids[user] as string, actions };
+  }
+  throw new Error('nobody in the simulated shop has both sides in both lanes');
+}
+
+const nowOf = (dataset: Dataset, user: number): Case => ({ user, feedPosition: at(dataset.feedOffsets, user + 1) });
+
+/** A plain query for a category that a person has never met. */
+function queryForSomethingNew(dataset: Dataset, user: string): string {
+  const category = dataset.itemAttributes.get('category') as { index: Int32Array; values: Dataset['items'] };
+  const met = new Set(
+    Array.from(metBefore(dataset, nowOf(dataset, dataset.users.index(user))), (item) => at(category.index, item)),
+  );
+  const found = category.values.ids.find(
+    (name, value) => value >= FIRST_INDEX && !met.has(value) && dataset.queries.has(name),
+  );
+  if (found === undefined) throw new Error('the person has met every category');
+  return found;
 }

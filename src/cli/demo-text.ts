@@ -1,0 +1,123 @@
+/**
+ * What the demo says, for somebody who never heard of SESRec. Knows words and tables; does not know how anything is
+ * worked out.
+ */
+import type { AuditReport, Behaviour, Share } from '../analyse/index.js';
+import type { Dataset } from '../data/index.js';
+import type { Difference, Evaluation, MetricName } from '../evaluate/index.js';
+import type { SimulatorOptions } from '../simulate/index.js';
+import { duration } from './progress.js';
+import { type ToldAction, type ToldRecommendation, actionText, recommendationText } from './recommending.js';
+import { textTable } from './table.js';
+
+const counted = (count: number): string => count.toLocaleString('en-US');
+const percent = ({ share }: Pick<Share, 'share'>): string => `${(100 * share).toFixed(0)} %`;
+const figure = (value: number): string => value.toFixed(3);
+
+export function opening({ users, items, searchSignal }: SimulatorOptions): string {
+  return `sesrec learns what people want next from two histories: what they met in a feed, and what they typed into a search
+box. This demo makes up a small shop where we know why everybody does what they do, and takes it from the log to
+recommendations. Nothing is fetched from anywhere.
+
+1. A shop. ${counted(users)} people, ${counted(items)} items. ${(100 * searchSignal).toFixed(0)} % of the searches that people start by themselves are about what they will want
+   next in the feed; the others look back or elsewhere (docs/simulator.md).`;
+}
+
+export function site(dataset: Dataset, { searches, users, spontaneous, withClicks, dissimilar }: Behaviour): string {
+  return `   Its log, counted: ${counted(dataset.feedItem.length)} feed events, ${counted(searches)} searches; ${counted(users.neverSearch)} people never search.
+   ${percent(spontaneous)} of the searches are spontaneous, the others were suggested beside an item; ${percent(withClicks)} had a click.
+   Of the spontaneous ones, ${percent(dissimilar.spontaneous.any)} are about something that the person's feed of the last seven days does not show.
+`;
+}
+
+export function checked({ ok, checks, crossings }: AuditReport): string {
+  const broken = checks.filter((check) => !check.ok).map(({ name }) => name);
+  const afterMedian = crossings?.find(({ name }) => name.startsWith('training events after the median'));
+  return `2. A check. The last item of every person is kept back for the test, the one before it for choosing the model. Does
+   anything of it leak into what the model learns from? ${ok ? `All ${checks.length} checks hold.` : `FAILS: ${broken.join('; ')}.`}${
+     afterMedian
+       ? `
+   What this way of testing lets through by nature: ${percent({ share: afterMedian.count / afterMedian.of })} of what is learned from happened after the median test event.`
+       : ''
+   }
+`;
+}
+
+export function beforeTraining(): string {
+  return `3. Training: SESRec, and a twin that is the same but cannot see searches.`;
+}
+
+/** One table: for every recommender and both protocols, figures with the half width of their intervals. */
+export function results(protocols: readonly (readonly Evaluation[])[], gains: readonly Difference[]): string {
+  const shown: readonly MetricName[] = ['hit@10', 'ndcg@10', 'mrr'];
+  const first = protocols.map(([evaluation]) => evaluation as Evaluation);
+  const titles = first.map(({ protocol }) =>
+    protocol.name === 'sampled'
+      ? `among ${protocol.count} others`
+      : `among all ${counted(Math.round(protocol.count))} unseen`,
+  );
+  const cell = ({ metrics, intervals }: Evaluation, metric: MetricName): string =>
+    `${figure(metrics[metric])} ±${figure((intervals[metric][1] - intervals[metric][0]) / 2)}`;
+  const rankers = (protocols[0] as readonly Evaluation[]).map(({ ranker }, position) => [
+    ranker,
+    ...protocols.flatMap((evaluations) => shown.map((metric) => cell(evaluations[position] as Evaluation, metric))),
+  ]);
+  const table = textTable([
+    ['', ...titles.flatMap((title) => [title, '', ''])],
+    ['', ...titles.flatMap(() => shown.map((metric) => metric.toUpperCase()))],
+    ...rankers,
+    ['chance', ...first.flatMap(({ chance }) => shown.map((metric) => `${figure(chance[metric])}       `))],
+  ]);
+  const [gain] = gains as [Difference];
+  const [low, high] = gain.interval;
+  const sure =
+    low > 0 ? 'more than chance explains' : high < 0 ? 'a loss, more than chance explains' : 'which may be chance';
+  return `
+4. The test. Where does the item that each person really took next stand, when the model ranks it among others?
+   HIT@10: how often among the first ten. NDCG@10: the same, counting more the nearer to the top. MRR: one over its place, on
+   average. 1 is perfect.
+
+${table}
+
+   ±: half of the 95 % interval over ${counted(first[0]?.users ?? 0)} people. Person by person, seeing searches adds ${figure(gain.difference)} NDCG@10
+   (95 % interval ${figure(low)} to ${figure(high)}), ${sure}. One training each: other seeds differ by a little more.
+`;
+}
+
+export function timeline(user: string, actions: readonly ToldAction[]): string {
+  const inOrder = actions.toSorted((a, b) => (a.time ?? '').localeCompare(b.time ?? ''));
+  const mark = { similar: '=', dissimilar: '≠' } as const;
+  const lines = inOrder.map((action) => {
+    const time = (action.time ?? '').slice(0, 16).replace('T', ' ');
+    return `   ${time}  ${action.side === null ? ' ' : mark[action.side]}  ${actionText(action)}`;
+  });
+  return `5. One person. What ${user} did last, and how SESRec divides it: = has much in common with the other history (feed or
+   searches), ≠ has not.
+
+${lines.join('\n')}
+`;
+}
+
+export function recommended(user: string, items: readonly ToldRecommendation[]): string {
+  return `6. What next for ${user}, and why? The weight says how much of the attention to that history lies on the action.
+
+${indented(recommendationText(items))}
+`;
+}
+
+export function searched(user: string, query: string, items: readonly ToldRecommendation[]): string {
+  return `7. Now ${user} searches for "${query}", which they never did. The very next answer:
+
+${indented(recommendationText(items))}
+`;
+}
+
+export function closing(made: { aware: string; user: string; search: string; seconds: number }): string {
+  return `That took ${duration(made.seconds)}. Three commands to go on with:
+
+   npx sesrec recommend ${made.aware} --user ${made.user} --search "something else" --explain
+   npx sesrec simulate --search-signal 0 --out runs/silent     # a shop whose searches tell nothing: what is SESRec worth there?
+   npx sesrec import events YOUR-LOG.jsonl --out data/yours    # your own log (docs/events.md)`;
+}
+
+const indented = (lines: string): string => lines.replaceAll(/^/gm, '   ');

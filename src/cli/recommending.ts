@@ -1,0 +1,199 @@
+/**
+ * Recommends for somebody and tells why, in words. Knows a run and how people describe items; does not know options.
+ */
+import { UserError, at } from '../base/index.js';
+import { type Dataset, UNKNOWN, withSearch } from '../data/index.js';
+import { clicksBefore, hasHistory, metBefore } from '../features/index.js';
+import {
+  type Case,
+  type Ranker,
+  type Reason,
+  type Run,
+  SesrecRanker,
+  type SidedAction,
+  popularityRanker,
+  recommend,
+} from '../model/index.js';
+import type { Runtime } from '../tensor/index.js';
+
+/** An action of a history, told. */
+export interface ToldAction {
+  readonly type: 'search' | 'feed';
+  /** The query as it was normalised, for a search. */
+  readonly query?: string;
+  /** Items clicked in the search, or the item acted on in the feed. */
+  readonly items: readonly string[];
+  /** The same items as people know them: by title or name, else by id and category. */
+  readonly described: readonly string[];
+  readonly time: string | null;
+  readonly side: Reason['side'];
+}
+
+/** A reason, told. */
+export interface ToldReason extends ToldAction {
+  readonly weight: number;
+}
+
+export interface ToldRecommendation {
+  readonly rank: number;
+  readonly item: string;
+  /** A logit of SESRec, or a count of popularity: higher is better, comparable within one answer only. */
+  readonly score: number;
+  /** With an imagined search: the rank without it. */
+  readonly rankBefore?: number;
+  readonly attributes: Readonly<Record<string, string>>;
+  readonly because?: readonly ToldReason[];
+}
+
+/** Recommendations for somebody, and where they come from. */
+export interface Told {
+  /** `popularity` for somebody of whom nothing is known. */
+  readonly source: 'sesrec' | 'popularity';
+  readonly items: readonly ToldRecommendation[];
+}
+
+/** What is asked for. */
+export interface Wanted {
+  /** The user's id; nobody in particular when absent. */
+  readonly user?: string;
+  /** A search that is imagined to have just been made. */
+  readonly search?: string;
+  readonly k: number;
+  readonly explain?: boolean;
+  /** Reasons per history and item. */
+  readonly reasons?: number;
+  readonly includeSeen?: boolean;
+}
+
+/** Recommends and tells why. A user that the log lacks is a `UserError`; without a user, for somebody new. */
+export async function recommendFor(run: Run, runtime: Runtime, wanted: Wanted): Promise<Told> {
+  const { user, search, k, explain = false, reasons = 2, includeSeen = false } = wanted;
+  const { users } = run.dataset;
+  if (user !== undefined && !users.has(user))
+    throw new UserError(`user ${JSON.stringify(user)} is not in the log that ${run.directory} was trained on`);
+  const index = user === undefined ? UNKNOWN : users.index(user);
+  const dataset = search === undefined ? run.dataset : withSearch(run.dataset, index, { query: search });
+  const moment = { user: index, feedPosition: at(dataset.feedOffsets, index + 1) };
+  const excluded = includeSeen ? new Set<number>() : metBefore(dataset, moment);
+  const ranker = rankerFor(run, runtime, dataset, moment);
+  const best = await recommend(ranker, moment, k, excluded);
+  const items = best.map(({ item }) => item);
+  const why = explain && ranker instanceof SesrecRanker ? await ranker.explain(moment, items, reasons) : null;
+  const before = search === undefined ? null : await ranksWithout(run, runtime, moment, excluded, items);
+  return {
+    source: ranker instanceof SesrecRanker ? 'sesrec' : 'popularity',
+    items: best.map(({ item, score }, position) => ({
+      rank: position + 1,
+      item: dataset.items.ids[item] as string,
+      score,
+      ...(before ? { rankBefore: before[position] as number } : {}),
+      attributes: attributesOf(dataset, item),
+      ...(why
+        ? {
+            because: (why[position] as Reason[]).map((reason) => ({
+              ...tellAction(dataset, moment, reason),
+              weight: reason.weight,
+            })),
+          }
+        : {}),
+    })),
+  };
+}
+
+/** SESRec where there is any history to work on; it has learned nothing for somebody without one. */
+function rankerFor({ manifest, parameters }: Run, runtime: Runtime, dataset: Dataset, moment: Case): Ranker {
+  return hasHistory(dataset, moment, false)
+    ? new SesrecRanker(manifest.config, parameters, dataset, runtime)
+    : popularityRanker(dataset);
+}
+
+/** The ranks of items in the log as it is, without an imagined search. */
+async function ranksWithout(
+  run: Run,
+  runtime: Runtime,
+  moment: Case,
+  excluded: ReadonlySet<number>,
+  items: readonly number[],
+): Promise<number[]> {
+  const ranker = rankerFor(run, runtime, run.dataset, moment);
+  const everything = await recommend(ranker, moment, run.dataset.items.ids.length, excluded);
+  const rankOf = new Map(everything.map(({ item }, position) => [item, position + 1]));
+  return items.map((item) => rankOf.get(item) as number);
+}
+
+function attributesOf(dataset: Dataset, item: number): Record<string, string> {
+  return Object.fromEntries(
+    [...dataset.itemAttributes].flatMap(([name, { values, index }]) => {
+      const value = values.ids[at(index, item)];
+      return value ? [[name, value]] : [];
+    }),
+  );
+}
+
+/** An action of a history in words. */
+export function tellAction(dataset: Dataset, moment: Case, { lane, position, side }: SidedAction): ToldAction {
+  const isFeed = lane === 'feed';
+  const milliseconds = at(isFeed ? dataset.feedTime : dataset.searchTime, position);
+  const items = isFeed ? [at(dataset.feedItem, position)] : clicksBefore(dataset, moment, position);
+  const query = isFeed ? UNKNOWN : at(dataset.searchQuery, position);
+  return {
+    type: lane,
+    ...(isFeed
+      ? {}
+      : {
+          query: query === UNKNOWN ? '(a query that was not seen in training)' : (dataset.queries.ids[query] as string),
+        }),
+    items: items.map((item) => nameOf(dataset, item)),
+    described: items.map((item) => described(dataset, item)),
+    time: Number.isNaN(milliseconds) ? null : new Date(milliseconds).toISOString(),
+    side,
+  };
+}
+
+const nameOf = (dataset: Dataset, item: number): string =>
+  item === UNKNOWN ? '(an item that was not seen in training)' : (dataset.items.ids[item] as string);
+
+/** An item as people know it. */
+function described(dataset: Dataset, item: number): string {
+  const attributes = attributesOf(dataset, item);
+  const title = attributes['title'] ?? attributes['name'];
+  if (title) return title;
+  const detail = describing(attributes);
+  return detail ? `${nameOf(dataset, item)} (${detail})` : nameOf(dataset, item);
+}
+
+/** The attribute that tells a person most about an item, if it has one. */
+function describing(attributes: Readonly<Record<string, string>>): string | undefined {
+  const known = ['title', 'name', 'category', 'categories'].find((name) => attributes[name]);
+  return known ? attributes[known] : Object.values(attributes)[0];
+}
+
+/** How an item moved because of an imagined search. */
+function movement(rank: number, before: number | undefined): string {
+  if (before === undefined) return '';
+  return before === rank ? '  (as before)' : `  (${before < rank ? 'down' : 'up'} from ${before})`;
+}
+
+/** Recommendations as lines of text. */
+export function recommendationText(items: readonly ToldRecommendation[]): string {
+  return items
+    .flatMap(({ rank, item, score, rankBefore, attributes, because = [] }) => {
+      const detail = describing(attributes);
+      return [
+        `${String(rank).padStart(2)}. ${item}  ${score.toFixed(3)}${detail ? `  ${detail}` : ''}${movement(rank, rankBefore)}`,
+        ...because.map(
+          (reason) =>
+            `      because you ${actionText(reason)}  (weight ${reason.weight.toFixed(2)}${reason.side ? `, ${reason.side}` : ''})`,
+        ),
+      ];
+    })
+    .join('\n');
+}
+
+/** What somebody did: `searched "rain jacket" and clicked …`. */
+export function actionText({ type, query, described: items }: ToldAction): string {
+  if (type === 'feed') return `met ${items.join(', ')}`;
+  const [first, ...others] = items;
+  const more = others.length > 0 ? ` and ${others.length} more` : '';
+  return `searched "${query}"${first === undefined ? '' : ` and clicked ${first}${more}`}`;
+}
