@@ -1,6 +1,6 @@
 /** Splits and the audit, as they are typed. */
 import assert from 'node:assert/strict';
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -28,7 +28,10 @@ before(async () => {
 after(async () => rm(folder, { recursive: true, force: true }));
 
 test('a log is divided by time, trained on, evaluated, asked and audited', async () => {
-  const imported = await inProcess('import', 'events', world.log, '--split', 'global-time', '--out', data);
+  const newcomer = join(folder, 'newcomer.jsonl');
+  const views = ['i1', 'i2'].map((item) => ({ type: 'view', time: '2027-01-01', user: 'new', item }));
+  await writeFile(newcomer, views.map((event) => `${JSON.stringify(event)}\n`).join(''));
+  const imported = await inProcess('import', 'events', world.log, newcomer, '--split', 'global-time', '--out', data);
   assert.equal(imported.code, 0, imported.err);
   assert.match(imported.out, /^training +24 /m);
   assert.match(imported.out, /^validation +\d+ .*\ntest +\d+ /m);
@@ -41,6 +44,9 @@ test('a log is divided by time, trained on, evaluated, asked and audited', async
   assert.equal(evaluated.code, 0, evaluated.err);
   assert.match(evaluated.out, /^test, global-time, \d+ users/m);
   assert.match(evaluated.out, /^left out: \d+ more test targets? .* an item that training does not know$/m);
+  assert.match(evaluated.out, /^left out: 1 more test target without the history that is needed$/m, 'the newcomer');
+  const forNew = JSON.parse((await inProcess('recommend', run, '--user', 'new', '--json')).out) as { items: unknown[] };
+  assert.equal(forNew.items.length, 10, 'a user whom training never met is asked as the unknown user');
   const { items } = JSON.parse(
     (await inProcess('recommend', run, '--user', 'u1', '--k', '200', '--include-seen', '--json')).out,
   ) as { items: { item: string }[] };
