@@ -73,7 +73,7 @@ describe('global time, by hand', () => {
       [['ann', 90]],
     );
     assert.deepEqual(
-      Array.from(trainingQueries(data), (query) => data.queries.ids[query]).sort(),
+      Array.from(trainingQueries(data), (query) => data.queries.ids[query] as string).sort(),
       ['cup', 'hat', 'tea'],
       'not the sock of cat, whose first event is after the cut',
     );

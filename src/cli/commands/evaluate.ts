@@ -134,9 +134,10 @@ export async function chooseCandidates(
 
 /** What was not evaluated, and why; nothing when that is nothing. */
 function leftOutText({ on, leftOut, unknownTargets }: Evaluation['protocol']): string {
-  const targets = (count: number): string => `${count} more ${on} ${count === 1 ? 'target is' : 'targets are'}`;
+  const targets = (count: number): string =>
+    `${count.toLocaleString('en-US')} more ${on} ${count === 1 ? 'target' : 'targets'}`;
   const lines = [];
-  if (unknownTargets > 0) lines.push(`left out: ${targets(unknownTargets)} an item that training does not know`);
+  if (unknownTargets > 0) lines.push(`left out: ${targets(unknownTargets)} on items that training does not know`);
   if (leftOut > 0) lines.push(`left out: ${targets(leftOut)} without the history that is needed`);
   return lines.map((line) => `\n${line}`).join('');
 }
