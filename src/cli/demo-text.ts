@@ -50,24 +50,27 @@ export function beforeTraining(): string {
 /** One table: for every recommender and both protocols, figures with the half width of their intervals. */
 export function results(protocols: readonly (readonly Evaluation[])[], gains: readonly Difference[]): string {
   const shown: readonly MetricName[] = ['hit@10', 'ndcg@10', 'mrr'];
-  const first = protocols.map(([evaluation]) => evaluation as Evaluation);
-  const titles = first.map(({ protocol }) =>
-    protocol.name === 'sampled'
-      ? `among ${protocol.count} others`
-      : `among all ${counted(Math.round(protocol.count))} unseen`,
-  );
-  const cell = ({ metrics, intervals }: Evaluation, metric: MetricName): string =>
-    `${figure(metrics[metric])} ±${figure((intervals[metric][1] - intervals[metric][0]) / 2)}`;
-  const rankers = (protocols[0] as readonly Evaluation[]).map(({ ranker }, position) => [
-    ranker,
-    ...protocols.flatMap((evaluations) => shown.map((metric) => cell(evaluations[position] as Evaluation, metric))),
-  ]);
-  const table = textTable([
-    ['', ...titles.flatMap((title) => [title, '', ''])],
-    ['', ...titles.flatMap(() => shown.map((metric) => metric.toUpperCase()))],
-    ...rankers,
-    ['chance', ...first.flatMap(({ chance }) => shown.map((metric) => `${figure(chance[metric])}       `))],
-  ]);
+  const margin = (width: number): string => (Number.isNaN(width) ? '       ' : ` ±${figure(width)}`);
+  const sections = protocols.flatMap((evaluations) => {
+    const { protocol, chance } = evaluations[0] as Evaluation;
+    const among =
+      protocol.name === 'sampled'
+        ? `among ${protocol.count} others, drawn at random`
+        : `among all ${counted(Math.round(protocol.count))} that the person has not met`;
+    return [
+      [among],
+      ...evaluations.map(({ ranker, metrics, intervals }) => [
+        `  ${ranker}`,
+        ...shown.map((metric) => {
+          const [low, high] = intervals[metric];
+          return figure(metrics[metric]) + margin((high - low) / 2);
+        }),
+      ]),
+      ['  chance', ...shown.map((metric) => figure(chance[metric]) + margin(Number.NaN))],
+    ];
+  });
+  const titles = shown.map((metric) => `${metric.toUpperCase()}       `);
+  const table = textTable([['', ...titles], ...sections]);
   const [gain] = gains as [Difference];
   const [low, high] = gain.interval;
   const sure =
@@ -77,10 +80,12 @@ export function results(protocols: readonly (readonly Evaluation[])[], gains: re
    HIT@10: how often among the first ten. NDCG@10: the same, counting more the nearer to the top. MRR: one over its place, on
    average. 1 is perfect.
 
-${table}
+${indented(table)}
 
-   ±: half of the 95 % interval over ${counted(first[0]?.users ?? 0)} people. Person by person, seeing searches adds ${figure(gain.difference)} NDCG@10
-   (95 % interval ${figure(low)} to ${figure(high)}), ${sure}. One training each: other seeds differ by a little more.
+   ±: half of the 95 % interval over ${counted(protocols[0]?.[0]?.users ?? 0)} people. Person by person, seeing searches adds ${figure(gain.difference)} NDCG@10 among ${
+     protocols[0]?.[0]?.protocol.count ?? 0
+   }
+   (95 % interval ${figure(low)} to ${figure(high)}), ${sure}. One training each: another seed gives other figures.
 `;
 }
 
@@ -91,8 +96,8 @@ export function timeline(user: string, actions: readonly ToldAction[]): string {
     const time = (action.time ?? '').slice(0, 16).replace('T', ' ');
     return `   ${time}  ${action.side === null ? ' ' : mark[action.side]}  ${actionText(action)}`;
   });
-  return `5. One person. What ${user} did last, and how SESRec divides it: = has much in common with the other history (feed or
-   searches), ≠ has not.
+  return `5. One person. What ${user} did last, and how the model divides it: = similar, it has more in common with the other
+   history (feed or searches) than the person's average action; ≠ dissimilar, it has less. Nobody told it.
 
 ${lines.join('\n')}
 `;
@@ -106,7 +111,7 @@ ${indented(recommendationText(items))}
 }
 
 export function searched(user: string, query: string, items: readonly ToldRecommendation[]): string {
-  return `7. Now ${user} searches for "${query}", which they never did. The very next answer:
+  return `7. Now ${user} searches for "${query}". The very next answer, with the place that each item had before:
 
 ${indented(recommendationText(items))}
 `;

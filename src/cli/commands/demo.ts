@@ -7,9 +7,9 @@ import { join } from 'node:path';
 import { Command } from 'commander';
 import { audit, behaviour } from '../../analyse/index.js';
 import { UserError, at } from '../../base/index.js';
-import { type Dataset, FIRST_INDEX, loadDataset } from '../../data/index.js';
+import { type AttributeColumn, type Dataset, FIRST_INDEX, loadDataset } from '../../data/index.js';
 import { type Evaluation, compare, evaluate, loadOrDrawCandidates } from '../../evaluate/index.js';
-import { metBefore } from '../../features/index.js';
+import { recentFeed } from '../../features/index.js';
 import {
   type Case,
   type Ranker,
@@ -32,7 +32,8 @@ import { trainFlags } from './train.js';
 /** Small enough for a minute or two on two cores, large enough for chance to be far away. */
 const SITE = { users: 1000, items: 400, seed: 1, searchSignal: 0.8 } as const;
 const TRAINING = [
-  ...['--epochs', '12', '--patience', '3', '--batch-size', '128'],
+  ...['--epochs', '12', '--patience', '3', '--batch-size', '128', '--learning-rate', '0.003'],
+  ...['--item-attributes', 'category,brand', '--set', 'negativeSampling=uniform'],
   ...['--set', 'alignmentNegatives=128', '--set', 'window={"feed":10,"search":5}'],
 ];
 const SIDES = ['similar', 'dissimilar'] as const;
@@ -99,7 +100,7 @@ async function demo(flags: DemoFlags): Promise<void> {
     const before = await recommendFor(run, runtime, { user, k: 5, explain: true, reasons: 1 });
     say(text.recommended(user, before.items));
 
-    const search = queryForSomethingNew(run.dataset, user);
+    const search = queryForSomethingElse(run.dataset, user, before.items);
     const after = await recommendFor(run, runtime, { user, search, k: 5, explain: true, reasons: 1 });
     say(text.searched(user, search, after.items));
     say(text.closing({ aware, user, search, seconds: (performance.now() - start) / 1000 }));
@@ -174,15 +175,15 @@ async function choosePerson(run: Run, runtime: Runtime): Promise<{ user: string;
 
 const nowOf = (dataset: Dataset, user: number): Case => ({ user, feedPosition: at(dataset.feedOffsets, user + 1) });
 
-/** A plain query for a category that a person has never met. */
-function queryForSomethingNew(dataset: Dataset, user: string): string {
-  const category = dataset.itemAttributes.get('category') as { index: Int32Array; values: Dataset['items'] };
-  const met = new Set(
-    Array.from(metBefore(dataset, nowOf(dataset, dataset.users.index(user))), (item) => at(category.index, item)),
-  );
-  const found = category.values.ids.find(
-    (name, value) => value >= FIRST_INDEX && !met.has(value) && dataset.queries.has(name),
-  );
-  if (found === undefined) throw new Error('the person has met every category');
-  return found;
+/** A plain query for what a person met last of all that is not among the items recommended to them. */
+function queryForSomethingElse(dataset: Dataset, user: string, recommended: readonly { item: string }[]): string {
+  const category = dataset.itemAttributes.get('category') as AttributeColumn;
+  const shown = new Set(recommended.map(({ item }) => at(category.index, dataset.items.index(item))));
+  const [start, end] = recentFeed(dataset, nowOf(dataset, dataset.users.index(user)));
+  for (let position = end - 1; position >= start; position--) {
+    const value = at(category.index, at(dataset.feedItem, position));
+    const name = category.values.ids[value] as string;
+    if (!shown.has(value) && dataset.queries.has(name)) return name;
+  }
+  throw new Error('everything the person ever met is recommended already');
 }
