@@ -9,6 +9,7 @@ import { evaluateCommand } from './commands/evaluate.js';
 import { importCommand } from './commands/import.js';
 import { parityCommand } from './commands/parity.js';
 import { recommendCommand } from './commands/recommend.js';
+import { reproduceCommand } from './commands/reproduce.js';
 import { trainCommand } from './commands/train.js';
 import { note } from './output.js';
 import { programVersion } from './version.js';
@@ -27,6 +28,7 @@ export async function main(args: readonly string[]): Promise<number> {
     trainCommand(),
     evaluateCommand(),
     recommendCommand(),
+    reproduceCommand(),
     parityCommand(),
     demoCommand(),
   ];

@@ -7,8 +7,9 @@ import { join } from 'node:path';
 import { Command } from 'commander';
 import { UserError } from '../../base/index.js';
 import { importEvents, writePlantedLog } from '../../data/index.js';
-import { evaluate, loadOrDrawCandidates } from '../../evaluate/index.js';
-import { SesrecRanker, dataOf, loadRun, popularityRanker, randomRanker } from '../../model/index.js';
+import { loadOrDrawCandidates } from '../../evaluate/index.js';
+import { dataOf, loadRun } from '../../model/index.js';
+import { type ProtocolResult, evaluateRun } from '../evaluation.js';
 import { type ComputeFlags, deviceOption, jsonOption, threadsOption, withRuntime } from '../options.js';
 import { note, printJson, printText } from '../output.js';
 import { evaluationTable } from './evaluate.js';
@@ -87,22 +88,26 @@ export function demoCommand(): Command {
       await train(at('data'), { ...base, out: at('sesrec-without-search'), set: [...base.set, 'useSearch=false'] });
 
       say('\n3. Where does the held-out item stand among 99 others the user never met?');
-      const results = await withRuntime(flags, async (runtime) => {
-        const [run, twin] = [await loadRun(at('sesrec')), await loadRun(at('sesrec-without-search'))];
+      const looks: ProtocolResult[] = [];
+      for (const name of ['sesrec', 'sesrec-without-search']) {
+        const run = await loadRun(at(name));
         const candidates = await loadOrDrawCandidates(dataOf(run.directory), run.dataset, { seed: 1 });
-        const rankers = [
-          ...[run, twin].map(
-            ({ manifest: { config }, parameters, dataset }) => new SesrecRanker(config, parameters, dataset, runtime),
-          ),
-          popularityRanker(run.dataset),
-          randomRanker(run.dataset, 1),
-        ];
-        const evaluations = [];
-        for (const ranker of rankers)
-          evaluations.push(await evaluate(ranker, run.dataset, { on: 'test', protocol: 'sampled', candidates }));
-        const names = ['sesrec', 'sesrec without search', 'popularity', 'random'];
-        return evaluations.map((evaluation, position) => ({ ...evaluation, ranker: names[position] as string }));
-      });
+        const request = {
+          on: 'test',
+          protocols: ['sampled'],
+          candidates,
+          seed: 1,
+          again: false,
+          record: true,
+        } as const;
+        looks.push(...(await evaluateRun(run, flags, request)).results);
+      }
+      const [whole, twin] = looks as [ProtocolResult, ProtocolResult];
+      const results = [
+        { ...whole.evaluation, ranker: 'sesrec' },
+        { ...twin.evaluation, ranker: 'sesrec without search' },
+        ...whole.sanity,
+      ];
       say(evaluationTable(results));
 
       say(`\n4. What comes next for user ${USER}, and why?`);

@@ -77,6 +77,12 @@ function describeTrain(): Command {
       (value: string, all: readonly string[]) => [...all, value],
       [] as readonly string[],
     )
+    .option(
+      '--save-every <seconds>',
+      'save the state at least this often, beside the end of every epoch; 0: after every step',
+      numberFrom(0),
+      300,
+    )
     .option('--resume', 'go on with an interrupted run; the result is the same, bit for bit')
     .option('--overwrite', 'replace an existing run')
     .addOption(threadsOption())
