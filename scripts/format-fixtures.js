@@ -29,11 +29,9 @@ const sesrec = (...args) => {
 
 await writePlantedLog({ users: 8, items: 24, categories: 4, eventsPerUser: 5, seed: 11 }, at('log.jsonl'));
 sesrec('import', 'events', at('log.jsonl'), '--out', at('data'));
-sesrec(
-  ...['train', at('data'), '--out', at('run'), '--epochs', '1', '--batch-size', '16', '--threads', '1'],
-  ...['--candidate-count', '7', '--item-attributes', 'category'],
-  ...SETTINGS.flatMap((setting) => ['--set', setting]),
-);
+const flags = '--epochs 1 --batch-size 16 --threads 1 --candidate-count 7 --item-attributes category'.split(' ');
+const settings = SETTINGS.flatMap((setting) => ['--set', setting]);
+sesrec('train', at('data'), '--out', at('run'), ...flags, ...settings);
 cpSync(at('run'), at('copy'), { recursive: true }); // the run itself keeps its test sealed
 const evaluation = sesrec('evaluate', at('copy'), '--on', 'test', '--candidate-count', '7', '--json');
 

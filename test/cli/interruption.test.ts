@@ -115,14 +115,16 @@ test('killed at a random moment of training or of writing a checkpoint and resum
   const timed = start(trainTo(join(folder, 'timed'), '--save-every', '0'));
   const marks: number[] = [];
   timed.child.stderr?.on('data', (text: string) => {
-    for (const _line of text.matchAll(/parameters;|^epoch /gm)) marks.push(performance.now());
+    marks.push(...Array.from(text.matchAll(/parameters;|^epoch /gm), () => performance.now()));
   });
   assert.equal((await timed.outcome).code, 0);
   assert.equal(marks.length, 1 + Number(EPOCHS));
   assert.equal(await versionOf(join(folder, 'timed')), undisturbed, 'saving after every step changes nothing');
 
-  const counts = { kills: 0, 'in the middle of a checkpoint': 0, identical: 0 };
-  for (let round = 0; round < KILLS; round++) {
+  const counts = { rounds: 0, kills: 0, 'in the middle of a checkpoint': 0, identical: 0 };
+  // one that was done before the signal came is no kill
+  for (; counts.kills < KILLS && counts.rounds < 3 * KILLS; counts.rounds++) {
+    const round = counts.rounds;
     const out = join(folder, `killed ${round}`);
     const args = trainTo(out, '--save-every', '0');
     const epoch = random.integer(Number(EPOCHS));
@@ -140,8 +142,8 @@ test('killed at a random moment of training or of writing a checkpoint and resum
     counts.identical++;
     await rm(out, { recursive: true });
   }
-  assert.ok(counts.kills > KILLS / 2, 'most were disturbed');
-  t.diagnostic(JSON.stringify({ rounds: KILLS, ...counts }));
+  t.diagnostic(JSON.stringify(counts));
+  assert.equal(counts.kills, KILLS);
 });
 
 test('killed again and again, a training ends with the same weights; in between the run is readable', async () => {
@@ -229,10 +231,10 @@ test('Ctrl-C in a validation stops at its next batch; resuming validates anew an
   await writePlantedLog({ users: 800, items: 120, categories: 6, eventsPerUser: 4, seed: 3 }, log);
   const data = join(folder, 'many');
   assert.equal((await sesrec('import', 'events', log, '--out', data)).code, 0);
-  const args = (name: string, ...more: string[]): string[] => [
-    ...['train', data, '--out', join(folder, name), '--epochs', '1', ...QUICK, '--set', 'useAlignment=false'],
-    ...['--batch-size', '1600', ...more],
-  ];
+  const flags = [...QUICK, '--epochs', '1', '--set', 'useAlignment=false', '--batch-size', '1600'];
+  const args = (name: string, ...more: string[]): string[] => {
+    return ['train', data, '--out', join(folder, name), ...flags, ...more];
+  };
   const whole = await sesrecJson<{ version: string }>(...args('many whole'));
   const { child, outcome } = start(args('many stopped', '--save-every', '0'));
   const watch = setInterval(() => {
@@ -284,7 +286,7 @@ test('a damaged or missing last state: one line that says so, and going on from 
 
 test('a run that a process is training is left alone by others', async () => {
   const out = join(folder, 'busy');
-  const { child, outcome } = start(trainTo(out, '--epochs', '500'));
+  const { child, outcome } = start(trainTo(out, '--epochs', '100000', '--patience', '100000'));
   await new Promise<void>((resolve) => {
     child.stderr?.on('data', (text: string) => text.includes('epoch 1 ') && resolve());
   });

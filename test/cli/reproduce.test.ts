@@ -45,8 +45,16 @@ after(async () => rm(folder, { recursive: true, force: true }));
 
 const manifestOf = async (path: string): Promise<ResultManifest> =>
   JSON.parse(await readFile(path, 'utf8')) as ResultManifest;
-async function changed(name: string, change: (manifest: Record<string, any>) => void): Promise<string> {
-  const manifest = (await manifestOf(results('training.json'))) as unknown as Record<string, unknown>;
+/** What the tests change in a manifest. */
+interface Editable {
+  version: unknown;
+  weights: string;
+  run: { plan: { training: { seed: number } }; sha256: string };
+  figures: { metrics?: { mrr: number } };
+  environment: { versions: { node: string } };
+}
+async function changed(name: string, change: (manifest: Editable) => void): Promise<string> {
+  const manifest = JSON.parse(await readFile(results('training.json'), 'utf8')) as Editable;
   change(manifest);
   await writeFile(results(name), JSON.stringify(manifest));
   return results(name);
@@ -132,9 +140,9 @@ const withoutFirstLine = (outcome: Awaited<ReturnType<typeof inProcess>>) => ({
 
 test('what differs is told, with the versions that differ, and the exit code is 1', async () => {
   const path = await changed('other.json', (manifest) => {
-    manifest['weights'] = 'f'.repeat(64);
-    manifest['figures'].metrics.mrr += 1e-16;
-    manifest['environment'].versions.node = 'v18.0.0';
+    manifest.weights = 'f'.repeat(64);
+    (manifest.figures.metrics as { mrr: number }).mrr += 1e-16;
+    manifest.environment.versions.node = 'v18.0.0';
   });
   const { code, out, err } = await reproduce(path);
   assert.equal(code, 1);
@@ -151,8 +159,8 @@ test('what differs is told, with the versions that differ, and the exit code is 
 
 test('another training is another result', async () => {
   const path = await changed('other seed.json', (manifest) => {
-    manifest['run'].plan.training.seed = 2;
-    manifest['run'].sha256 = hashOf(JSON.stringify(manifest['run'].plan));
+    manifest.run.plan.training.seed = 2;
+    manifest.run.sha256 = hashOf(JSON.stringify(manifest.run.plan));
   });
   const { code, out } = await reproduce(path);
   assert.equal(code, 1);
@@ -167,15 +175,15 @@ test('what cannot be reproduced is one line', async () => {
   await refusal(join(run, 'log.jsonl'), /log\.jsonl is not valid JSON/);
   for (const version of [0, 2, '1', null])
     await refusal(
-      await changed('version.json', (manifest) => (manifest['version'] = version)),
+      await changed('version.json', (manifest) => (manifest.version = version)),
       /version\.json has format version .*, this program reads 1/,
     );
   await refusal(
-    await changed('edited.json', (manifest) => (manifest['run'].plan.training.seed = 3)),
+    await changed('edited.json', (manifest) => (manifest.run.plan.training.seed = 3)),
     /edited\.json is damaged: its run does not match the hash/,
   );
   await refusal(
-    await changed('cut.json', (manifest) => delete manifest['figures'].metrics),
+    await changed('cut.json', (manifest) => delete manifest.figures.metrics),
     /cut\.json is damaged: figures\.metrics must be an object/,
   );
 

@@ -122,7 +122,7 @@ test('of looks taken at the same moment, every one that shows figures is counted
   const numbers = outcomes
     .filter(({ out }) => out !== '')
     .map(({ out }) => (JSON.parse(out) as { look: number }).look)
-    .sort();
+    .toSorted((a, b) => a - b);
   assert.deepEqual(
     numbers,
     Array.from(await looksOf(run), (_, position) => position + 1),

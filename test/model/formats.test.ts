@@ -26,8 +26,12 @@ async function copyOf(version: number, name: string): Promise<string> {
   await cp(join(FIXTURES, `run-${version}`), copy, { recursive: true });
   return copy;
 }
-async function edit(path: string, change: (value: Record<string, any>) => void): Promise<void> {
-  const value = JSON.parse(await readFile(path, 'utf8')) as Record<string, unknown>;
+interface Editable {
+  version: unknown;
+  training: { epochs: number };
+}
+async function edit(path: string, change: (value: Editable) => void): Promise<void> {
+  const value = JSON.parse(await readFile(path, 'utf8')) as Editable;
   change(value);
   await writeFile(path, JSON.stringify(value));
 }
@@ -44,7 +48,12 @@ describe('a run of every format that was ever written', () => {
       const expected = JSON.parse(await readFile(join(FIXTURES, `run-${version}.metrics.json`), 'utf8')) as unknown;
       const run = await copyOf(version, `evaluated ${version}`);
       const { metrics, look } = await sesrecJson<{ metrics: unknown; look: number }>(
-        ...['evaluate', run, '--on', 'test', '--candidate-count', '7'],
+        'evaluate',
+        run,
+        '--on',
+        'test',
+        '--candidate-count',
+        '7',
       );
       assert.deepEqual(metrics, expected, `run-${version}`);
       assert.equal(look, 1, 'nobody had looked at it');
@@ -77,13 +86,26 @@ describe('a run of every format that was ever written', () => {
         'userIdWidth',
       ] as const;
       const trained = await sesrecJson<{ version: string }>(
-        ...['train', join(run, 'data'), '--out', whole, '--epochs', '3', ...TRAINED, '--item-attributes', 'category'],
+        'train',
+        join(run, 'data'),
+        '--out',
+        whole,
+        '--epochs',
+        '3',
+        ...TRAINED,
+        '--item-attributes',
+        'category',
         ...settings.flatMap((name) => ['--set', `${name}=${JSON.stringify(config[name])}`]),
       );
       const longer = await copyOf(version, `longer ${version}`);
-      await edit(join(longer, 'run.json'), (value) => (value['training'].epochs = 3));
+      await edit(join(longer, 'run.json'), ({ training }) => (training.epochs = 3));
       const went = await sesrecJson<{ version: string; epochs: number }>(
-        ...['train', join(run, 'data'), '--out', longer, '--resume', ...TRAINED],
+        'train',
+        join(run, 'data'),
+        '--out',
+        longer,
+        '--resume',
+        ...TRAINED,
       );
       assert.deepEqual([went.version, went.epochs], [trained.version, 3], `run-${version}`);
     }
@@ -93,7 +115,7 @@ describe('a run of every format that was ever written', () => {
 test('other formats of a run are refused in one line', async () => {
   for (const version of [0, RUN_FORMAT_VERSION + 1, '1', '2', null]) {
     const run = await copyOf(1, `of version ${JSON.stringify(version)}`);
-    await edit(join(run, 'run.json'), (value) => (value['version'] = version));
+    await edit(join(run, 'run.json'), (value) => (value.version = version));
     const message = new RegExp(`run\\.json has format version ${JSON.stringify(version)}, this program reads 1 to 2`);
     await assert.rejects(
       readRunManifest(run),
@@ -107,7 +129,7 @@ test('golden files of another format are refused in one line; without a version 
   const golden = join(folder, 'golden');
   await cp('test/fixtures/golden/tiny-id-only', golden, { recursive: true });
   const parity = async (version: unknown) => {
-    await edit(join(golden, 'config.json'), (value) => (value['version'] = version));
+    await edit(join(golden, 'config.json'), (value) => (value.version = version));
     return sesrec('parity', golden, '--threads', '1');
   };
   assert.equal((await parity(undefined)).code, 0);

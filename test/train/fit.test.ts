@@ -458,7 +458,7 @@ describe('training', () => {
       assert.ok(other.outcome instanceof UserError);
       assert.match(other.outcome.message, /cannot go on from that state: its random numbers come from/);
     }
-    const { random: _random, ...older } = saves[0]?.state as FitState;
+    const { random: _random, ...older } = (saves[0] as (typeof saves)[0]).state;
     assert.deepEqual(
       endOf(await training({ start: async () => older, toDisk: false })).random,
       { generator: GENERATOR, seed: usual.seed },
