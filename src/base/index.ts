@@ -1,5 +1,13 @@
 /** The foundation: errors, randomness, arrays, files. Imports nothing of ours. */
-export { assert, CorruptFileError, InterruptedError, messageOf, UsageError, UserError } from './errors.js';
+export {
+  assert,
+  CorruptFileError,
+  InterruptedError,
+  messageOf,
+  NotFiniteError,
+  UsageError,
+  UserError,
+} from './errors.js';
 export { at, getOrCreate, isFiniteEverywhere, range, roundUp, topIndices } from './arrays.js';
 export { GENERATOR, Random } from './random.js';
 export {

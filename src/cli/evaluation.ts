@@ -2,6 +2,7 @@
  * Evaluates a run: figures beside popularity and random, the seal on the test, manifests. Knows the order in which a
  * look is checked, taken and recorded; does not know options, nor how figures are shown.
  */
+import { join } from 'node:path';
 import { UserError } from '../base/index.js';
 import type { HeldOut } from '../data/index.js';
 import { type Candidates, type Evaluation, type Protocol, type ProtocolName, evaluate } from '../evaluate/index.js';
@@ -15,6 +16,7 @@ import {
   popularityRanker,
   randomRanker,
   recordTestLook,
+  resultsOf,
 } from '../model/index.js';
 import { type ComputeFlags, withRuntime } from './options.js';
 import { progressLine } from './progress.js';
@@ -129,8 +131,8 @@ export async function evaluateRun(run: Run, compute: ComputeFlags, request: Eval
           { again },
         )
       : null;
-  const paths: string[] = [];
-  for (const { result, name } of manifests) paths.push(await writeResult(directory, name, result));
+  const paths = manifests.map(({ name }) => join(resultsOf(directory), name));
+  for (const [position, { result }] of manifests.entries()) await writeResult(paths[position] as string, result);
   return { results: results.map((one, position) => ({ ...one, path: paths[position] as string })), look };
 }
 

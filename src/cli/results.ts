@@ -4,7 +4,7 @@
  */
 import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import {
   CorruptFileError,
   UserError,
@@ -196,10 +196,9 @@ export async function placeOf(run: string, manifest: ResultManifest): Promise<st
   }
 }
 
-export async function writeResult(run: string, name: string, manifest: ResultManifest): Promise<string> {
-  await mkdir(resultsOf(run), { recursive: true });
-  await writeAtomically(join(resultsOf(run), name), `${JSON.stringify(manifest, null, 2)}\n`);
-  return join(resultsOf(run), name);
+export async function writeResult(path: string, manifest: ResultManifest): Promise<void> {
+  await mkdir(dirname(path), { recursive: true });
+  await writeAtomically(path, `${JSON.stringify(manifest, null, 2)}\n`);
 }
 
 /** Reads and checks the manifest of a result. */

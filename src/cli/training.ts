@@ -47,6 +47,8 @@ export interface TrainSummary {
   readonly version: string;
   readonly parameters: number;
   readonly seconds: number;
+  /** The manifest of this result; null for a run whose best epoch an older version trained. */
+  readonly result: string | null;
 }
 
 /** What is kept with the best parameters. Runs of format 1 lack the figures. */
@@ -114,10 +116,11 @@ async function restore(
 
 async function trainRun(
   session: Session,
-  { plan, dataset, candidates }: Beginning,
+  beginning: Beginning,
   runtime: Runtime,
   start: number,
 ): Promise<TrainSummary> {
+  const { plan, dataset, candidates } = beginning;
   const startedAt = new Date();
   const { config, training } = plan;
   const { out } = session;
@@ -185,41 +188,52 @@ async function trainRun(
       },
       last ?? initialState(training),
     );
-    const { state: best, sha256 } = await loadCheckpoint<BestState>(directory, 'best');
-    const summary: TrainSummary = {
-      out,
-      epochs: end.epoch,
-      best: end.best ?? { epoch: 0, score: NaN },
-      reason: end.stopWaits >= training.patience ? `no improvement for ${training.patience} epochs` : 'all epochs done',
-      version: sha256,
-      parameters: parameters.size,
-      seconds: (performance.now() - start) / 1000,
-    };
-    if (best.figures) {
-      const recorded = await recordCandidates(out, candidates, dataset);
-      const result = resultManifest({
-        kind: 'training',
-        plan,
-        dataset,
-        validationCandidates: recorded,
-        candidates: recorded,
-        weights: sha256,
-        figures: best.figures,
-        training: { epochs: summary.epochs, best: summary.best, reason: summary.reason, resumed: last !== null },
-        compute: session,
-        startedAt,
-        seconds: summary.seconds,
-      });
-      const name = await placeOf(out, result);
-      // going on with a finished run tells nothing of how long the training took
-      if (!existsSync(join(resultsOf(out), name))) await writeResult(out, name, result);
-    }
-    return summary;
+    return await conclude(session, beginning, end, { startedAt, start, resumed: last !== null, size: parameters.size });
   } finally {
     progress.clear();
     process.off('SIGINT', onSignal);
     process.off('SIGTERM', onSignal);
   }
+}
+
+/** Sums up a training that has ended, and leaves its manifest. */
+async function conclude(
+  session: Session,
+  { plan, dataset, candidates }: Beginning,
+  end: FitState,
+  course: { readonly startedAt: Date; readonly start: number; readonly resumed: boolean; readonly size: number },
+): Promise<TrainSummary> {
+  const { out } = session;
+  const { state: best, sha256 } = await loadCheckpoint<BestState>(checkpointsOf(out), 'best');
+  const { patience } = plan.training;
+  const summary: Omit<TrainSummary, 'result'> = {
+    out,
+    epochs: end.epoch,
+    best: end.best ?? { epoch: 0, score: NaN },
+    reason: end.stopWaits >= patience ? `no improvement for ${patience} epochs` : 'all epochs done',
+    version: sha256,
+    parameters: course.size,
+    seconds: (performance.now() - course.start) / 1000,
+  };
+  if (!best.figures) return { ...summary, result: null };
+  const recorded = await recordCandidates(out, candidates, dataset);
+  const result = resultManifest({
+    kind: 'training',
+    plan,
+    dataset,
+    validationCandidates: recorded,
+    candidates: recorded,
+    weights: sha256,
+    figures: best.figures,
+    training: { epochs: summary.epochs, best: summary.best, reason: summary.reason, resumed: course.resumed },
+    compute: session,
+    startedAt: course.startedAt,
+    seconds: summary.seconds,
+  });
+  const path = join(resultsOf(out), await placeOf(out, result));
+  // going on with a finished run tells nothing of how long the training took
+  if (!existsSync(path)) await writeResult(path, result);
+  return { ...summary, result: path };
 }
 
 const parts = ({ losses }: { losses: LossParts }): string =>

@@ -2,7 +2,7 @@
  * Ranks the held-out item of every user and sums up. Knows the two protocols and what is removed; does not know how a
  * ranker scores, nor how results are printed.
  */
-import { assert, at, InterruptedError, Random, UserError } from '../base/index.js';
+import { assert, at, InterruptedError, NotFiniteError, Random, UserError } from '../base/index.js';
 import { FIRST_INDEX, type Dataset, type HeldOut } from '../data/index.js';
 import { clicksBefore, hasHistory, recentFeed, recentSearches } from '../features/index.js';
 import type { Case, Ranker } from '../model/index.js';
@@ -246,7 +246,7 @@ function describe(lists: Candidates): string {
 }
 
 function failOnNaN(ranker: Ranker, dataset: Dataset, user: number): never {
-  throw new UserError(
-    `${ranker.name} scores items for user ${JSON.stringify(dataset.users.ids[user])} as NaN, which has no rank: the model is broken, look at its training losses`,
+  throw new NotFiniteError(
+    `${ranker.name} scores items for user ${JSON.stringify(dataset.users.ids[user])} as NaN, which has no rank, so the model is broken`,
   );
 }

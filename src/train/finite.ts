@@ -2,15 +2,10 @@
  * Stops at the first number that is none. Knows the parts of a step and how a batch is told to a person; does not know
  * what made the number, nor what was saved before.
  */
-import { UserError, isFiniteEverywhere } from '../base/index.js';
+import { NotFiniteError, isFiniteEverywhere } from '../base/index.js';
 import type { Dataset } from '../data/index.js';
 import type { Case } from '../features/index.js';
 import type { BatchGradients } from './step.js';
-
-/** Some part of a step is NaN or infinity. The message names the part and the value. */
-export class NotFiniteError extends UserError {
-  override readonly name = 'NotFiniteError';
-}
 
 /** Throws a `NotFiniteError` if a value is not finite. */
 export function checkValues(what: string, values: Float32Array): void {

@@ -6,7 +6,7 @@
  * state ends with the same weights, bit for bit, as one that was not.
  */
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { GENERATOR, InterruptedError, Random, UserError, at, range } from '../base/index.js';
+import { GENERATOR, InterruptedError, NotFiniteError, Random, UserError, at, range } from '../base/index.js';
 import type { Dataset } from '../data/index.js';
 import {
   AlignmentSampler,
@@ -20,7 +20,7 @@ import {
   trainingQueries,
 } from '../features/index.js';
 import type { SesrecConfig } from '../model/index.js';
-import { NotFiniteError, checkGradients, describeBatch } from './finite.js';
+import { checkGradients, describeBatch } from './finite.js';
 import { type FitState, initialState, noLosses, strangeRandomness } from './state.js';
 import type { LossParts, Stepper } from './step.js';
 
@@ -231,6 +231,10 @@ export async function fit(
     const trainingSeconds = (performance.now() - epochStart) / 1000;
     const validationStart = performance.now();
     const validation = await hooks.validate().catch(async (error: unknown) => {
+      if (error instanceof NotFiniteError)
+        throw new UserError(`${error.message} in the validation of epoch ${epoch + 1}: ${wayOut(saved)}`, {
+          cause: error,
+        });
       if (!(error instanceof InterruptedError)) throw error;
       await save(state, false);
       throw new InterruptedError(

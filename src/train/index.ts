@@ -11,5 +11,4 @@ export {
 export { Stepper, type BatchGradients, type LossParts } from './step.js';
 export { fit, type FitEvent, type FitHooks, type FitOptions, type Validation } from './fit.js';
 export { fitStateRule, initialState, strangeRandomness, type FitState, type RandomState } from './state.js';
-export { NotFiniteError } from './finite.js';
 export { parity, TOLERANCES, type ParityReport } from './parity.js';

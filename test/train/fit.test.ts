@@ -3,7 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { GENERATOR, InterruptedError, Random, UserError } from '../../src/base/index.js';
+import { GENERATOR, InterruptedError, NotFiniteError, Random, UserError } from '../../src/base/index.js';
 import { type Dataset, importEvents, loadDataset } from '../../src/data/index.js';
 import { type PlantedOptions, writePlantedLog } from '../support/planted.js';
 import { evaluate } from '../../src/evaluate/index.js';
@@ -444,6 +444,21 @@ describe('training', () => {
         .slice(1)
         .map(({ epoch, losses, validation }) => ({ epoch, losses, validation })),
     );
+  });
+
+  test('stops at a validation whose scores are not numbers, and says how to go on', async () => {
+    let asked = 0;
+    const broken = await training({
+      validating: () => {
+        if (++asked === 2) throw new NotFiniteError('the model scores NaN');
+      },
+    });
+    assert.ok(broken.outcome instanceof UserError);
+    assert.match(
+      broken.outcome.message,
+      /^the model scores NaN in the validation of epoch 2: the state saved at epoch 2, step 1 is intact/,
+    );
+    assert.equal(broken.saves.length, 1);
   });
 
   test('remembers where its random numbers come from, and goes on with no others', async () => {

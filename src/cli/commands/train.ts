@@ -2,7 +2,7 @@
 import { Command, Option } from 'commander';
 import { sesrecPresets, sesrecShapes } from '../../model/index.js';
 import { candidateCountOption, deviceOption, jsonOption, numberFrom, threadsOption, wholeNumber } from '../options.js';
-import { printJson, printText } from '../output.js';
+import { note, printJson, printText } from '../output.js';
 import type { TrainFlags } from '../run-plan.js';
 import { train } from '../training.js';
 
@@ -26,6 +26,7 @@ export function trainCommand(): Command {
         printText(
           `${flags.out}: best epoch ${summary.best.epoch} of ${summary.epochs}, validation MRR ${summary.best.score.toFixed(4)} (${summary.reason})`,
         );
+      if (summary.result !== null) note(`result: ${summary.result}`);
     });
 }
 
