@@ -5,7 +5,14 @@
 import { join } from 'node:path';
 import { UserError } from '../base/index.js';
 import type { HeldOut } from '../data/index.js';
-import { type Candidates, type Evaluation, type Protocol, type ProtocolName, evaluate } from '../evaluate/index.js';
+import {
+  type Candidates,
+  type EvaluateOptions,
+  type Evaluation,
+  type Protocol,
+  type ProtocolName,
+  evaluate,
+} from '../evaluate/index.js';
 import {
   type Ranker,
   type Run,
@@ -52,89 +59,103 @@ export interface RunEvaluation {
   readonly look: number | null;
 }
 
+/** What was computed, before anything is written. */
+type Measured = Omit<ProtocolResult, 'path'> & { readonly startedAt: Date };
+
 /**
  * Evaluates under each protocol. On test nothing of the model is computed before the look is allowed, and nothing is
  * handed out before it is recorded.
  */
 export async function evaluateRun(run: Run, compute: ComputeFlags, request: EvaluationRequest): Promise<RunEvaluation> {
   const { dataset, manifest, directory, version } = run;
-  const { on, seed, users, again, record } = request;
-  const optionsOf = (protocol: ProtocolName) => ({
-    on,
-    protocol,
-    seed,
-    ...(users === undefined ? {} : { users }),
-    ...(protocol === 'sampled' && request.candidates ? { candidates: request.candidates } : {}),
-  });
+  const { on, again } = request;
   // The rankers that know no model tell which users and candidates it will be.
-  const rankers: readonly Ranker[] = [popularityRanker(dataset), randomRanker(dataset, seed)];
+  const rankers: readonly Ranker[] = [popularityRanker(dataset), randomRanker(dataset, request.seed)];
   const sanity: Evaluation[][] = [];
   for (const protocol of request.protocols)
-    sanity.push(await Promise.all(rankers.map((ranker) => evaluate(ranker, dataset, optionsOf(protocol)))));
-  const figures = sanity.map(([first]) => testFigures((first as Evaluation).protocol));
+    sanity.push(await Promise.all(rankers.map((ranker) => evaluate(ranker, dataset, optionsOf(request, protocol)))));
   if (on === 'test') {
+    const figures = sanity.map(([first]) => testFigures((first as Evaluation).protocol));
     const { isNew } = planLook(manifest.testLooks, { version, figures }, { again, where: directory });
-    if (isNew && !record)
+    if (isNew && !request.record)
       throw new UserError(
         `the test of ${directory} was never looked at with these weights and candidates: sesrec evaluate --on test does it`,
       );
   }
+  const measured = await measure(run, compute, request, sanity);
+  return request.record
+    ? record(run, compute, request, measured)
+    : { results: measured.map((one) => ({ ...one, path: null })), look: null };
+}
 
-  const measured = await withRuntime(compute, async (runtime) => {
-    const ranker = new SesrecRanker(manifest.config, run.parameters, dataset, runtime);
-    const found = [];
-    for (const protocol of request.protocols) {
+async function measure(
+  { dataset, manifest: { config }, parameters }: Run,
+  compute: ComputeFlags,
+  request: EvaluationRequest,
+  sanity: readonly (readonly Evaluation[])[],
+): Promise<Measured[]> {
+  return withRuntime(compute, async (runtime) => {
+    const ranker = new SesrecRanker(config, parameters, dataset, runtime);
+    const measured: Measured[] = [];
+    for (const [position, protocol] of request.protocols.entries()) {
       const [startedAt, start] = [new Date(), performance.now()];
       const progress = progressLine();
       const onProgress = (done: number, total: number): void =>
         progress.update(`evaluating (${protocol})`, done, total);
-      const evaluation = await evaluate(ranker, dataset, { ...optionsOf(protocol), onProgress });
+      const evaluation = await evaluate(ranker, dataset, { ...optionsOf(request, protocol), onProgress });
       progress.clear();
-      found.push({ evaluation, startedAt, seconds: (performance.now() - start) / 1000 });
+      const seconds = (performance.now() - start) / 1000;
+      measured.push({ evaluation, sanity: sanity[position] ?? [], startedAt, seconds });
     }
-    return found;
+    return measured;
   });
-  const results = measured.map((one, position) => ({ ...one, sanity: sanity[position] as Evaluation[] }));
-  if (!record) return { results: results.map((one) => ({ ...one, path: null })), look: null };
+}
 
-  const validationCandidates = await recordCandidates(
-    directory,
-    await validationCandidatesOf(directory, dataset),
-    dataset,
-  );
-  const candidates = request.candidates && (await recordCandidates(directory, request.candidates, dataset));
-  const manifests: { result: ResultManifest; name: string }[] = [];
-  for (const { evaluation, startedAt, seconds } of results) {
+/** Writes the look, then the manifests it names: after a crash in between, the same command writes them. */
+async function record(
+  { dataset, manifest, directory, version }: Run,
+  compute: ComputeFlags,
+  request: EvaluationRequest,
+  measured: readonly Measured[],
+): Promise<RunEvaluation> {
+  const recorded = async (lists: Candidates) => recordCandidates(directory, lists, dataset);
+  const validationCandidates = await recorded(await validationCandidatesOf(directory, dataset));
+  const candidates = request.candidates && (await recorded(request.candidates));
+  const kept: (Measured & { manifest: ResultManifest; name: string })[] = [];
+  for (const one of measured) {
     const result = resultManifest({
       kind: 'evaluation',
       plan: planOf(manifest),
       dataset,
       validationCandidates,
-      candidates: evaluation.protocol.name === 'sampled' ? candidates : null,
+      candidates: one.evaluation.protocol.name === 'sampled' ? candidates : null,
       weights: version,
-      figures: figuresOf(evaluation),
+      figures: figuresOf(one.evaluation),
       training: null,
       compute,
-      startedAt,
-      seconds,
+      startedAt: one.startedAt,
+      seconds: one.seconds,
     });
-    manifests.push({ result, name: await placeOf(directory, result) });
+    kept.push({ ...one, manifest: result, name: await placeOf(directory, result) });
   }
-  const look =
-    on === 'test'
-      ? await recordTestLook(
-          directory,
-          {
-            version,
-            figures: figures.map((seen, position) => ({ ...seen, result: manifests[position]?.name ?? null })),
-          },
-          { again },
-        )
-      : null;
-  const paths = manifests.map(({ name }) => join(resultsOf(directory), name));
-  for (const [position, { result }] of manifests.entries()) await writeResult(paths[position] as string, result);
-  return { results: results.map((one, position) => ({ ...one, path: paths[position] as string })), look };
+  const figures = kept.map(({ evaluation, name }) => ({ ...testFigures(evaluation.protocol), result: name }));
+  const look = request.on === 'test' ? await recordTestLook(directory, { version, figures }, request) : null;
+  const results: ProtocolResult[] = [];
+  for (const { evaluation, sanity, seconds, manifest, name } of kept) {
+    const path = join(resultsOf(directory), name);
+    await writeResult(path, manifest);
+    results.push({ evaluation, sanity, seconds, path });
+  }
+  return { results, look };
 }
+
+const optionsOf = ({ on, seed, users, candidates }: EvaluationRequest, protocol: ProtocolName): EvaluateOptions => ({
+  on,
+  protocol,
+  seed,
+  ...(users === undefined ? {} : { users }),
+  ...(protocol === 'sampled' && candidates ? { candidates } : {}),
+});
 
 function testFigures({ name, hash, count, sample }: Protocol): TestFigures {
   return {
