@@ -1,5 +1,6 @@
 /**
- * Time of one training step of SESRec `official`: assembling the batch, the graph (forward and backward), the update.
+ * Time of one training step of SESRec `official`: assembling the batch, the graph (forward and backward), the check that its
+ * numbers are finite, the update.
  * Knows where the time goes; judges nothing. Usage, on a quiet machine:
  *
  *   npm run build && node dist/bench/training-step.js DATA [--threads 1,2] [--steps 60]
@@ -27,7 +28,7 @@ import {
   vocabularySizes,
 } from '../src/model/index.js';
 import { Runtime } from '../src/tensor/index.js';
-import { Stepper, createOptimizer } from '../src/train/index.js';
+import { Stepper, checkGradients, createOptimizer } from '../src/train/index.js';
 
 /** The issue's figure for the official loop on this data: one thread, assembly not counted, another day on such a machine. */
 const OFFICIAL = {
@@ -67,7 +68,7 @@ for (const threads of values.threads.split(',').map(Number)) {
     new Random(1, 'alignment'),
   );
   const order = new Random(1, 'order').shuffle(range(cases.length));
-  const times = { assemble: [] as number[], graph: [] as number[], update: [] as number[] };
+  const times = { assemble: [] as number[], graph: [] as number[], check: [] as number[], update: [] as number[] };
   const steps = Number(values.steps);
   for (let step = 0; step < steps; step++) {
     const start = performance.now();
@@ -87,18 +88,22 @@ for (const threads of values.threads.split(',').map(Number)) {
     const assembled = performance.now();
     const gradients = await stepper.gradients(batch, new Random(1, 'dropout', step));
     const computed = performance.now();
+    checkGradients(gradients);
+    const checked = performance.now();
     stepper.update(gradients, 1e-3);
     if (step < 10) continue; // programs are compiled, sizes settle
     times.assemble.push(assembled - start);
     times.graph.push(computed - assembled);
-    times.update.push(performance.now() - computed);
+    times.check.push(checked - computed);
+    times.update.push(performance.now() - checked);
   }
   await runtime.dispose();
-  const total = median(times.graph) + median(times.update);
+  const total = median(times.graph) + median(times.check) + median(times.update);
   results.push({
     threads,
     assemble: median(times.assemble),
     graph: median(times.graph),
+    check: median(times.check),
     update: median(times.update),
     step: total,
     epochSeconds: (total * Math.ceil(cases.length / BATCH)) / 1000,
@@ -109,16 +114,17 @@ const out = (text: string): void => void process.stdout.write(`${text}\n`);
 out(
   `SESRec official, batch ${BATCH}, ${cases.length} training rows, ${cpus()[0]?.model}, ${cpus().length} cores, Node ${process.version}`,
 );
-for (const { threads, assemble, graph, update, step, epochSeconds } of results as {
+for (const { threads, assemble, graph, check, update, step, epochSeconds } of results as {
   threads: number;
   assemble: number;
   graph: number;
+  check: number;
   update: number;
   step: number;
   epochSeconds: number;
 }[]) {
   out(
-    `${threads} thread(s): graph ${graph.toFixed(1)} + update ${update.toFixed(1)} = ${step.toFixed(1)} ms a step (assembly ${assemble.toFixed(1)} ms overlaps the graph), ${epochSeconds.toFixed(0)} s an epoch`,
+    `${threads} thread(s): graph ${graph.toFixed(1)} + check ${check.toFixed(2)} + update ${update.toFixed(1)} = ${step.toFixed(1)} ms a step (assembly ${assemble.toFixed(1)} ms overlaps the graph), ${epochSeconds.toFixed(0)} s an epoch`,
   );
 }
 const first = results[0]?.['step'] ?? NaN;

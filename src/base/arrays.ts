@@ -18,6 +18,23 @@ export function roundUp(size: number, step: number): number {
 }
 
 /**
+ * Whether all values are finite. Their sum tells: NaN and infinity stay in it, and no sum of float32 leaves the range of
+ * float64. Four sums at a time, so that additions need not wait for each other.
+ */
+export function isFiniteEverywhere(values: Float32Array): boolean {
+  let [first, second, third, fourth] = [0, 0, 0, 0];
+  const whole = values.length - (values.length % 4);
+  for (let i = 0; i < whole; i += 4) {
+    first += values[i] as number;
+    second += values[i + 1] as number;
+    third += values[i + 2] as number;
+    fourth += values[i + 3] as number;
+  }
+  for (let i = whole; i < values.length; i++) first += values[i] as number;
+  return Number.isFinite(first + second + third + fourth);
+}
+
+/**
  * Indices of the `count` largest values, best first; equal values by smaller index first; NaN never.
  * Fewer when there are fewer values.
  */

@@ -29,6 +29,11 @@ export class InterruptedError extends UserError {
   override readonly exitCode = 130;
 }
 
+/** A number of a model became NaN or infinity. The message says which; whoever knows more adds where, and how to go on. */
+export class NotFiniteError extends UserError {
+  override readonly name = 'NotFiniteError';
+}
+
 /** The message of anything thrown. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);

@@ -1,7 +1,15 @@
 /** The foundation: errors, randomness, arrays, files. Imports nothing of ours. */
-export { assert, CorruptFileError, InterruptedError, messageOf, UsageError, UserError } from './errors.js';
-export { at, getOrCreate, range, roundUp, topIndices } from './arrays.js';
-export { Random } from './random.js';
+export {
+  assert,
+  CorruptFileError,
+  InterruptedError,
+  messageOf,
+  NotFiniteError,
+  UsageError,
+  UserError,
+} from './errors.js';
+export { at, getOrCreate, isFiniteEverywhere, range, roundUp, topIndices } from './arrays.js';
+export { GENERATOR, Random } from './random.js';
 export {
   isEither,
   isListOf,
@@ -14,3 +22,4 @@ export {
   type Rule,
 } from './rules.js';
 export { hashFile, hashOf, readJson, stageDirectory, writeAtomically } from './files.js';
+export { type Holder, refuseIfLocked, releaseLock, takeLock, withLock } from './lock.js';

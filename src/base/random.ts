@@ -73,3 +73,6 @@ export class Random {
     return values;
   }
 }
+
+/** The name of the generator and of how it is used: a state that names another one cannot be gone on with here. */
+export const GENERATOR = 'xoshiro128**, named streams';

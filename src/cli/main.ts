@@ -11,6 +11,7 @@ import { evaluateCommand } from './commands/evaluate.js';
 import { importCommand } from './commands/import.js';
 import { parityCommand } from './commands/parity.js';
 import { recommendCommand } from './commands/recommend.js';
+import { reproduceCommand } from './commands/reproduce.js';
 import { simulateCommand } from './commands/simulate.js';
 import { trainCommand } from './commands/train.js';
 import { note } from './output.js';
@@ -33,6 +34,7 @@ export async function main(args: readonly string[]): Promise<number> {
     trainCommand(),
     evaluateCommand(),
     recommendCommand(),
+    reproduceCommand(),
     parityCommand(),
     demoCommand(),
   ];

@@ -4,7 +4,7 @@
  */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { UserError } from '../base/index.js';
+import { UserError, refuseIfLocked, takeLock } from '../base/index.js';
 import { type Dataset, loadDataset, readManifest } from '../data/index.js';
 import {
   type Candidates,
@@ -16,28 +16,39 @@ import {
   saveCandidates,
 } from '../evaluate/index.js';
 import {
-  type RunManifest,
+  type RunPlan,
   type SesrecConfig,
   type SesrecPreset,
   type SesrecShapeName,
   createRun,
   dataOf,
+  lockOf,
   openRun,
+  planOf,
   sesrecConfigRule,
   sesrecPresets,
   sesrecShapes,
   vocabularySizes,
 } from '../model/index.js';
-import { type ComputeFlags, applySettings, checkDevice } from './options.js';
+import { type ComputeFlags, applySettings, checkDevice, namesIn } from './options.js';
 import { note } from './output.js';
 import { programVersion } from './version.js';
 
+/** How one session of a training works; none of it shapes the result. */
+export interface Session extends ComputeFlags {
+  readonly out: string;
+  /** Seconds between saves within an epoch. */
+  readonly saveEvery: number;
+  /** Go on with the run instead of making it. */
+  readonly resume?: boolean;
+  readonly overwrite?: boolean;
+}
+
 /** The options of `sesrec train`. */
-export interface TrainFlags extends ComputeFlags {
+export interface TrainFlags extends Session {
   readonly model: 'sesrec';
   readonly preset: SesrecPreset;
   readonly shape: SesrecShapeName;
-  readonly out: string;
   readonly seed: number;
   readonly epochs: number;
   readonly batchSize: number;
@@ -52,17 +63,15 @@ export interface TrainFlags extends ComputeFlags {
   readonly itemAttributes?: string;
   readonly userAttributes?: string;
   readonly set: readonly string[];
-  readonly resume?: boolean;
-  readonly overwrite?: boolean;
   readonly json?: boolean;
 }
 
 /** Width of an attribute's embedding; the authors use 8 for items and 4 for users. */
 const ATTRIBUTE_WIDTH = { item: 8, user: 4 } as const;
 
-/** What a training works with. */
+/** What a training works with, its run directory locked. */
 export interface Beginning {
-  readonly manifest: Omit<RunManifest, 'format' | 'version'>;
+  readonly plan: RunPlan;
   readonly dataset: Dataset;
   readonly candidates: Candidates;
 }
@@ -70,43 +79,64 @@ export interface Beginning {
 /** Lists that somebody gave for validation are kept with the run, so that it can be resumed without them. */
 const givenCandidatesOf = (directory: string): string => join(directory, 'validation-candidates.jsonl.gz');
 
-/** Everything that can be refused is refused before the run directory is made, or an existing one replaced. */
+/** What the process that holds the lock of a run does. */
+const WORK = 'is training this run';
+
+/** Makes a run from flags. Everything that can be refused is refused before the run directory is made, or an existing one replaced. */
 export async function begin(data: string, flags: TrainFlags): Promise<Beginning> {
   const dataset = await loadDataset(data);
-  const manifest = planRun(dataset, flags);
+  const plan = planRun(dataset, flags);
   await checkDevice(flags);
   const candidates =
     flags.candidates === undefined
       ? drawCandidates(dataset, { count: flags.candidateCount })
       : await readCandidatesFile(flags.candidates, dataset);
+  return make(data, flags, { plan, dataset, candidates });
+}
+
+/** Makes a run from what another one recorded: the same plan, with the versions of this program. */
+export async function beginAgain(data: string, session: Session, recorded: Beginning): Promise<Beginning> {
+  await checkDevice(session);
+  return make(data, session, { ...recorded, plan: { ...recorded.plan, madeWith: madeWith() } });
+}
+
+async function make(data: string, { out, overwrite = false }: Session, beginning: Beginning): Promise<Beginning> {
+  const { plan, dataset, candidates } = beginning;
+  const { count, seed } = candidates;
   // the usual lists lie where `evaluate` looks for them too
-  const usual =
-    flags.candidates === undefined && candidatesFileName({ count: candidates.count }) === candidatesFileName();
-  await createRun(flags.out, data, manifest, {
-    overwrite: flags.overwrite === true,
-    fill: async (staged) =>
-      saveCandidates(
+  const usual = seed !== null && candidatesFileName({ count, seed }) === candidatesFileName();
+  if (overwrite) await refuseIfLocked(lockOf(out), WORK);
+  await createRun(out, data, plan, {
+    overwrite,
+    fill: async (staged) => {
+      await takeLock(lockOf(staged), WORK);
+      await saveCandidates(
         usual ? join(dataOf(staged), candidatesFileName()) : givenCandidatesOf(staged),
         candidates,
         dataset,
-      ),
+      );
+    },
   });
-  return { manifest, dataset, candidates };
+  return beginning;
+}
+
+/** The lists that a run is validated with. */
+export async function validationCandidatesOf(directory: string, dataset: Dataset): Promise<Candidates> {
+  const given = givenCandidatesOf(directory);
+  return existsSync(given) ? readCandidatesFile(given, dataset) : loadOrDrawCandidates(dataOf(directory), dataset);
 }
 
 /** Opens a run to go on with it. `said`: the flags that were given, not left to their defaults. */
 export async function reopen(data: string, flags: TrainFlags, said: readonly string[]): Promise<Beginning> {
   const { manifest, dataset } = await openRun(flags.out);
-  checkSame(manifest, flags, said);
+  const plan = planOf(manifest);
+  checkSame(plan, flags, said);
   const named = await readManifest(data).catch(() => null); // it may be gone: the run has its own copy
-  if (named && named.hash !== manifest.dataHash)
+  if (named && named.hash !== plan.dataHash)
     throw new UserError(
       `${flags.out} was trained on other data than ${data}: resume it with the data it was begun with`,
     );
-  const given = givenCandidatesOf(flags.out);
-  const candidates = existsSync(given)
-    ? await readCandidatesFile(given, dataset)
-    : await loadOrDrawCandidates(dataOf(flags.out), dataset);
+  const candidates = await validationCandidatesOf(flags.out, dataset);
   if (said.includes('candidateCount') && flags.candidateCount !== candidates.count) {
     throw new UserError(
       `${flags.out} was begun with ${candidates.count} candidates, not ${flags.candidateCount}: resume it as it was begun`,
@@ -120,11 +150,12 @@ export async function reopen(data: string, flags: TrainFlags, said: readonly str
       `${flags.out} was begun with other candidates than ${flags.candidates}: leave --candidates out to go on with its own`,
     );
   }
-  return { manifest, dataset, candidates };
+  await takeLock(lockOf(flags.out), WORK);
+  return { plan, dataset, candidates };
 }
 
 /** What a run will be, from the flags and the data. */
-function planRun(dataset: Dataset, flags: TrainFlags): Omit<RunManifest, 'format' | 'version'> {
+function planRun(dataset: Dataset, flags: TrainFlags): RunPlan {
   const { shape, weightDecay, learningRatePatience } = sesrecShapes[flags.shape];
   const attributes = (owner: 'item' | 'user', list: string | undefined, known: Dataset['itemAttributes']) =>
     namesIn(list).map((name) => {
@@ -172,22 +203,15 @@ function planRun(dataset: Dataset, flags: TrainFlags): Omit<RunManifest, 'format
       validationUsers: flags.validationUsers ?? null,
     },
     dataHash: dataset.manifest.hash,
-    madeWith: { sesrec: programVersion(), node: process.version },
+    madeWith: madeWith(),
   };
 }
 
-const namesIn = (list: string | undefined): string[] => [
-  ...new Set(
-    (list ?? '')
-      .split(',')
-      .map((name) => name.trim())
-      .filter(Boolean),
-  ),
-];
+const madeWith = (): RunPlan['madeWith'] => ({ sesrec: programVersion(), node: process.version });
 
 /** A run is resumed as it was begun: what shapes it is in its manifest; what is said again must be the same. */
-function checkSame(manifest: RunManifest, flags: TrainFlags, said: readonly string[]): void {
-  const { model, preset, shape, config, training } = manifest;
+function checkSame(plan: RunPlan, flags: TrainFlags, said: readonly string[]): void {
+  const { model, preset, shape, config, training } = plan;
   const listed = (attributes: SesrecConfig['itemAttributes']): string => attributes.map(({ name }) => name).join();
   const was: Record<string, unknown> = {
     model,

@@ -5,13 +5,18 @@
 import { appendFileSync, existsSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { CorruptFileError, InterruptedError, UserError } from '../base/index.js';
+import { CorruptFileError, InterruptedError, UserError, releaseLock } from '../base/index.js';
 import { evaluate } from '../evaluate/index.js';
 import {
   type NamedTensor,
+  type Parameters,
   SesrecRanker,
   checkpointsOf,
+  firstNotFinite,
   loadCheckpoint,
+  loadOrRecover,
+  lockOf,
+  resultsOf,
   saveCheckpoint,
   sesrecParameters,
 } from '../model/index.js';
@@ -25,11 +30,13 @@ import {
   fit,
   fitStateRule,
   initialState,
+  strangeRandomness,
 } from '../train/index.js';
 import { withRuntime } from './options.js';
 import { note } from './output.js';
 import { duration, progressLine } from './progress.js';
-import { type Beginning, type TrainFlags, begin, reopen } from './run-plan.js';
+import { type Figures, figuresOf, placeOf, recordCandidates, resultManifest, writeResult } from './results.js';
+import { type Beginning, type Session, type TrainFlags, begin, reopen } from './run-plan.js';
 
 export interface TrainSummary {
   readonly out: string;
@@ -40,34 +47,84 @@ export interface TrainSummary {
   readonly version: string;
   readonly parameters: number;
   readonly seconds: number;
+  /** The manifest of this result; null for a run whose best epoch an older version trained. */
+  readonly result: string | null;
+}
+
+/** What is kept with the best parameters. Runs of format 1 lack the figures. */
+interface BestState {
+  readonly epoch: number;
+  readonly score: number;
+  readonly figures?: Figures;
 }
 
 /** Trains, or resumes, a run. `said`: the flags that were given, not left to their defaults; resuming holds these to what the run was begun with. */
 export async function train(data: string, flags: TrainFlags, said: readonly string[] = []): Promise<TrainSummary> {
+  return trainSession(flags, () => (flags.resume ? reopen(data, flags, said) : begin(data, flags)));
+}
+
+/** One session of a training, from the run that `open` makes or opens, and locks. */
+export async function trainSession(session: Session, open: () => Promise<Beginning>): Promise<TrainSummary> {
   const start = performance.now();
-  const beginning = await (flags.resume ? reopen(data, flags, said) : begin(data, flags));
+  const beginning = await open();
   try {
-    return await withRuntime(flags, (runtime) => trainRun(flags, beginning, runtime, start));
+    return await withRuntime(session, (runtime) => trainRun(session, beginning, runtime, start));
   } catch (error) {
     // A run that never learned anything would only stand in the way of the corrected command.
     const isEmpty =
-      !flags.resume &&
+      !session.resume &&
       error instanceof UserError &&
       !(error instanceof InterruptedError) &&
-      ['best.json', 'last.json'].every((name) => !existsSync(join(checkpointsOf(flags.out), name)));
-    if (isEmpty) await rm(flags.out, { recursive: true });
+      ['best.json', 'last.json'].every((name) => !existsSync(join(checkpointsOf(session.out), name)));
+    if (isEmpty) await rm(session.out, { recursive: true });
     throw error;
+  } finally {
+    await releaseLock(lockOf(session.out));
   }
 }
 
+/** Puts the last sound state into the parameters and moments; null when none was ever saved. */
+async function restore(
+  directory: string,
+  seed: number,
+  parameters: Parameters,
+  moments: ReadonlyMap<string, NamedTensor>,
+): Promise<FitState | null> {
+  const found = await loadOrRecover<FitState>(directory, 'last', ({ tensors, state }, where) => {
+    const wrong = fitStateRule(state, 'state') ?? strangeRandomness(state, seed);
+    if (wrong !== null) throw new CorruptFileError(`${where}.json is damaged: ${wrong}`);
+    const saved = new Map([...moments.keys()].map((name) => [name, tensors.get(name)] as const));
+    for (const [name, { data }] of moments)
+      if (saved.get(name)?.data.length !== data.length)
+        throw new CorruptFileError(`${where} lacks ${name}: it cannot be resumed`);
+    const broken = firstNotFinite(saved as Map<string, NamedTensor>);
+    if (broken !== null) throw new CorruptFileError(`${where}: ${broken} holds values that are not finite`);
+    parameters.load(tensors, where);
+    for (const [name, { data }] of moments) data.set((saved.get(name) as NamedTensor).data);
+  });
+  if (!found) return null;
+  const { state } = found.checkpoint;
+  if (state.best) await loadCheckpoint(directory, 'best'); // found out now rather than when the training ends
+  const place = `epoch ${state.epoch + 1}, step ${state.step + 1}`;
+  note(
+    found.damage === null
+      ? `resuming at ${place}`
+      : `${found.damage.replaceAll(/\s*\n\s*/g, ' ')}; resuming from the state in reserve, at ${place}`,
+  );
+  return state;
+}
+
 async function trainRun(
-  flags: TrainFlags,
-  { manifest, dataset, candidates }: Beginning,
+  session: Session,
+  beginning: Beginning,
   runtime: Runtime,
   start: number,
 ): Promise<TrainSummary> {
-  const { config, training } = manifest;
-  const directory = checkpointsOf(flags.out);
+  const { plan, dataset, candidates } = beginning;
+  const startedAt = new Date();
+  const { config, training } = plan;
+  const { out } = session;
+  const directory = checkpointsOf(out);
   const parameters = sesrecParameters(config);
   const stepper = new Stepper(
     config,
@@ -77,26 +134,9 @@ async function trainRun(
   );
   const everything = (): Map<string, NamedTensor> => new Map([...parameters.tensors(), ...stepper.momentTensors()]);
 
-  let state = initialState(training);
-  // without a last checkpoint it was interrupted before its first save
-  const last =
-    flags.resume && existsSync(join(directory, 'last.json')) ? await loadCheckpoint<FitState>(directory, 'last') : null;
-  if (last) {
-    const wrong = fitStateRule(last.state, 'state');
-    if (wrong !== null) throw new CorruptFileError(`${directory}/last.json is damaged: ${wrong}`);
-    if (last.state.best) await loadCheckpoint(directory, 'best'); // found out now rather than when the training ends
-    parameters.load(last.tensors, `${directory}/last`);
-    for (const [name, { data }] of stepper.momentTensors()) {
-      const saved = last.tensors.get(name);
-      if (saved?.data.length !== data.length)
-        throw new UserError(`${directory}/last lacks ${name}: it cannot be resumed`);
-      data.set(saved.data);
-    }
-    state = last.state;
-    note(`resuming at epoch ${state.epoch + 1}, step ${state.step + 1}`);
-  } else {
-    parameters.initialise(training.seed);
-  }
+  // without a saved state it was interrupted before its first save
+  const last = session.resume ? await restore(directory, training.seed, parameters, stepper.momentTensors()) : null;
+  if (last === null) parameters.initialise(training.seed);
   note(
     `${parameters.size.toLocaleString('en-US')} parameters; ${dataset.feedItem.length.toLocaleString('en-US')} feed events, ${dataset.searchQuery.length.toLocaleString('en-US')} searches`,
   );
@@ -104,14 +144,14 @@ async function trainRun(
   const ranker = new SesrecRanker(config, parameters, dataset, runtime);
   const interrupt = new AbortController();
   const onSignal = (): void => {
-    note('\nstopping at the next step…');
+    note('\nstopping at the next step or batch…');
     interrupt.abort();
   };
   process.on('SIGINT', onSignal);
   process.on('SIGTERM', onSignal);
   const progress = progressLine();
-  let version = '';
-  const log = join(flags.out, 'log.jsonl');
+  let figures: Figures | undefined;
+  const log = join(out, 'log.jsonl');
   try {
     const end = await fit(
       dataset,
@@ -122,22 +162,21 @@ async function trainRun(
         signal: interrupt.signal,
         validate: async () => {
           ranker.refresh();
-          const { metrics } = await evaluate(ranker, dataset, {
+          const evaluation = await evaluate(ranker, dataset, {
             on: 'validation',
             protocol: 'sampled',
             candidates,
+            signal: interrupt.signal,
             ...(training.validationUsers === null ? {} : { users: training.validationUsers, seed: 1 }),
           });
-          return { score: metrics.mrr, metrics };
+          figures = figuresOf(evaluation);
+          return { score: evaluation.metrics.mrr, metrics: evaluation.metrics };
         },
         save: async (next, isBest) => {
-          if (isBest)
-            version = await saveCheckpoint(directory, 'best', parameters.tensors(), {
-              epoch: next.epoch,
-              score: next.best?.score,
-            });
-          await saveCheckpoint(directory, 'last', everything(), next);
+          if (isBest) await saveCheckpoint(directory, 'best', parameters.tensors(), { ...next.best, figures });
+          await saveCheckpoint(directory, 'last', everything(), next, { reserve: true });
         },
+        saveSeconds: session.saveEvery,
         onEvent: (event) => {
           if (event.kind === 'step') progress.show(stepLine(event, training.epochs));
           else if (event.kind === 'epoch') {
@@ -147,22 +186,54 @@ async function trainRun(
           }
         },
       },
-      state,
+      last ?? initialState(training),
     );
-    return {
-      out: flags.out,
-      epochs: end.epoch,
-      best: end.best ?? { epoch: 0, score: NaN },
-      reason: end.stopWaits >= training.patience ? `no improvement for ${training.patience} epochs` : 'all epochs done',
-      version: version || (await loadCheckpoint(directory, 'best')).sha256,
-      parameters: parameters.size,
-      seconds: (performance.now() - start) / 1000,
-    };
+    return await conclude(session, beginning, end, { startedAt, start, resumed: last !== null, size: parameters.size });
   } finally {
     progress.clear();
     process.off('SIGINT', onSignal);
     process.off('SIGTERM', onSignal);
   }
+}
+
+/** Sums up a training that has ended, and leaves its manifest. */
+async function conclude(
+  session: Session,
+  { plan, dataset, candidates }: Beginning,
+  end: FitState,
+  course: { readonly startedAt: Date; readonly start: number; readonly resumed: boolean; readonly size: number },
+): Promise<TrainSummary> {
+  const { out } = session;
+  const { state: best, sha256 } = await loadCheckpoint<BestState>(checkpointsOf(out), 'best');
+  const { patience } = plan.training;
+  const summary: Omit<TrainSummary, 'result'> = {
+    out,
+    epochs: end.epoch,
+    best: end.best ?? { epoch: 0, score: NaN },
+    reason: end.stopWaits >= patience ? `no improvement for ${patience} epochs` : 'all epochs done',
+    version: sha256,
+    parameters: course.size,
+    seconds: (performance.now() - course.start) / 1000,
+  };
+  if (!best.figures) return { ...summary, result: null };
+  const recorded = await recordCandidates(out, candidates, dataset);
+  const result = resultManifest({
+    kind: 'training',
+    plan,
+    dataset,
+    validationCandidates: recorded,
+    candidates: recorded,
+    weights: sha256,
+    figures: best.figures,
+    training: { epochs: summary.epochs, best: summary.best, reason: summary.reason, resumed: course.resumed },
+    compute: session,
+    startedAt: course.startedAt,
+    seconds: summary.seconds,
+  });
+  const path = join(resultsOf(out), await placeOf(out, result));
+  // going on with a finished run tells nothing of how long the training took
+  if (!existsSync(path)) await writeResult(path, result);
+  return { ...summary, result: path };
 }
 
 const parts = ({ losses }: { losses: LossParts }): string =>

@@ -9,4 +9,3 @@ export { type ImportOptions, type ImportResult } from './sources/import.js';
 export { TIME_UNITS, parseInstant, type TimeUnit } from './sources/times.js';
 export { importEvents, importGenerated, type EventsOptions } from './sources/events.js';
 export { importS3rec, type S3recOptions } from './sources/s3rec.js';
-export { plantedQuery, writePlantedLog, type PlantedOptions } from './sources/planted.js';

@@ -2,7 +2,7 @@
  * Ranks the held-out item of every user and sums up. Knows the two protocols and what is removed; does not know how a
  * ranker scores, nor how results are printed.
  */
-import { assert, at, Random, UserError } from '../base/index.js';
+import { assert, at, InterruptedError, NotFiniteError, Random, UserError } from '../base/index.js';
 import { FIRST_INDEX, UNKNOWN, type Dataset, type HeldOut } from '../data/index.js';
 import { hasHistory, metBefore } from '../features/index.js';
 import type { Case, Ranker } from '../model/index.js';
@@ -25,6 +25,8 @@ export interface EvaluateOptions {
   /** Cases per call of the ranker; 256 unless told, fewer under `full` when the catalogue is large. */
   readonly batchSize?: number;
   readonly onProgress?: (done: number, total: number) => void;
+  /** Asks the evaluation to stop before its next batch, with an `InterruptedError`. */
+  readonly signal?: AbortSignal;
 }
 
 /** How a result was got: all that a reader needs before comparing two of them. */
@@ -92,6 +94,8 @@ export async function evaluate(ranker: Ranker, dataset: Dataset, options: Evalua
   const tied = new Int32Array(cases.length);
   const counts = new Int32Array(cases.length);
   for (let start = 0; start < cases.length; start += batchSize) {
+    if (options.signal?.aborted)
+      throw new InterruptedError(`the evaluation was stopped after ${start} of ${cases.length} users`);
     const batch = cases.slice(start, start + batchSize);
     const places = lists
       ? await rankAmongLists(ranker, dataset, batch, lists)
@@ -243,7 +247,7 @@ function describe(lists: Candidates): string {
 }
 
 function failOnNaN(ranker: Ranker, dataset: Dataset, user: number): never {
-  throw new UserError(
-    `${ranker.name} scores items for user ${JSON.stringify(dataset.users.ids[user])} as NaN, which has no rank: the model is broken, look at its training losses`,
+  throw new NotFiniteError(
+    `${ranker.name} scores items for user ${JSON.stringify(dataset.users.ids[user])} as NaN, which has no rank, so the model is broken`,
   );
 }

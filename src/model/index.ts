@@ -4,7 +4,15 @@ export { type DropoutMask, type Lookup, type ParameterDescription, Scope } from 
 export { Parameters, sharedZeros } from './parameters.js';
 export { popularityRanker, randomRanker, type PopularityOptions } from './popularity.js';
 export { type NamedTensor, decodeSafetensors, encodeSafetensors } from './safetensors.js';
-export { type Checkpoint, loadCheckpoint, saveCheckpoint } from './checkpoint.js';
+export {
+  type Checkpoint,
+  firstNotFinite,
+  loadCheckpoint,
+  loadOrRecover,
+  type Recovered,
+  reserveOf,
+  saveCheckpoint,
+} from './checkpoint.js';
 export { candidateVectors, encodeUser, scoreCandidates, type Scores, type UserState } from './sesrec.js';
 export { sesrecLosses, sesrecParameters, type Losses } from './sesrec-losses.js';
 export {
@@ -20,14 +28,22 @@ export {
 } from './sesrec-config.js';
 export { sesrecConfigRule } from './config-rules.js';
 export { type Reason, SesrecRanker, type Side, type SidedAction } from './sesrec-ranker.js';
+export { type PlannedLook, planLook, type TestFigures, type TestLook } from './test-looks.js';
 export {
   checkpointsOf,
   createRun,
   dataOf,
   loadRun,
+  lockOf,
   openRun,
+  planOf,
   readRunManifest,
+  recordTestLook,
+  resultsOf,
+  RUN_FORMAT_VERSION,
+  runPlanRule,
   type Run,
   type RunManifest,
+  type RunPlan,
   type TrainingSettings,
 } from './run.js';

@@ -2,10 +2,12 @@
  * A run directory: everything needed to evaluate, recommend or resume, and nothing outside it. Knows its files; does
  * not know how a run comes about.
  *
- *   run.json        RunManifest
+ *   run.json        RunManifest, with the looks that were taken at its test
  *   data/           the data set (hard links where the file system allows)
- *   checkpoints/    best (parameters) and last (parameters, moments, state)
+ *   checkpoints/    best (parameters) and last (parameters, moments, state), with the one before in reserve
  *   log.jsonl       one line per epoch
+ *   results/        one manifest per result
+ *   lock            while a process trains it
  *
  * A new run appears whole, in one rename, or not at all.
  */
@@ -23,6 +25,7 @@ import {
   isWhole,
   readJson,
   stageDirectory,
+  withLock,
   writeAtomically,
 } from '../base/index.js';
 import { type Dataset, linkDataset, loadDataset } from '../data/index.js';
@@ -39,9 +42,11 @@ import {
   sesrecShapes,
   vocabularySizes,
 } from './sesrec-config.js';
+import { type TestLook, planLook, testLooksRule } from './test-looks.js';
 
 const FORMAT = 'sesrec-run';
-const VERSION = 1;
+/** The format that is written. 2 has the looks at the test; 1, which has none, is migrated when it is read. */
+export const RUN_FORMAT_VERSION = 2;
 
 /** How a run is trained; see train/fit.ts for what each means. */
 export interface TrainingSettings {
@@ -62,7 +67,7 @@ export interface TrainingSettings {
 
 export interface RunManifest {
   readonly format: typeof FORMAT;
-  readonly version: typeof VERSION;
+  readonly version: typeof RUN_FORMAT_VERSION;
   readonly model: 'sesrec';
   readonly preset: SesrecPreset;
   readonly shape: SesrecShapeName;
@@ -72,7 +77,12 @@ export interface RunManifest {
   readonly dataHash: string;
   /** Versions of this program and of Node.js that made the run. */
   readonly madeWith: { readonly sesrec: string; readonly node: string };
+  /** Every look at the test, oldest first. */
+  readonly testLooks: readonly TestLook[];
 }
+
+/** What a run is, before anything was done with it. */
+export type RunPlan = Omit<RunManifest, 'format' | 'version' | 'testLooks'>;
 
 export interface Run {
   readonly directory: string;
@@ -86,9 +96,11 @@ export interface Run {
 
 export const checkpointsOf = (directory: string): string => join(directory, 'checkpoints');
 export const dataOf = (directory: string): string => join(directory, 'data');
+export const resultsOf = (directory: string): string => join(directory, 'results');
+export const lockOf = (directory: string): string => join(directory, 'lock');
 
 const notNegative = isNumber('a number from 0', (value) => value >= 0);
-const manifestRule = isRecordOf({
+const planFields = {
   model: isOneOf('sesrec'),
   preset: isOneOf(...Object.keys(sesrecPresets)),
   shape: isOneOf(...Object.keys(sesrecShapes)),
@@ -108,13 +120,16 @@ const manifestRule = isRecordOf({
     validationUsers: isEither(isOneOf(null), isWhole(1)),
   }),
   dataHash: isText,
-});
+};
+/** What a plan read from a file must be. */
+export const runPlanRule = isRecordOf(planFields);
+const manifestRule = isRecordOf({ ...planFields, testLooks: testLooksRule });
 
 /** Makes a run directory from a data directory. Refuses an existing one unless `overwrite` is set. `fill` may put more into it before it appears. */
 export async function createRun(
   directory: string,
   data: string,
-  manifest: Omit<RunManifest, 'format' | 'version'>,
+  plan: RunPlan,
   { overwrite = false, fill }: { overwrite?: boolean; fill?: (staged: string) => Promise<void> } = {},
 ): Promise<void> {
   if (
@@ -133,26 +148,48 @@ export async function createRun(
     await mkdir(checkpointsOf(staged));
     await linkDataset(data, dataOf(staged));
     await fill?.(staged);
-    await writeAtomically(
-      join(staged, 'run.json'),
-      `${JSON.stringify({ format: FORMAT, version: VERSION, ...manifest }, null, 2)}\n`,
-    );
+    await writeManifest(staged, { format: FORMAT, version: RUN_FORMAT_VERSION, ...plan, testLooks: [] });
   });
 }
 
 const manifestOf = (directory: string): string => join(directory, 'run.json');
 
+async function writeManifest(directory: string, manifest: RunManifest): Promise<void> {
+  await writeAtomically(manifestOf(directory), `${JSON.stringify(manifest, null, 2)}\n`);
+}
+
 /** Reads and checks the manifest of a run. Whatever it lacks is told here, once, before anything is built from it. */
 export async function readRunManifest(directory: string): Promise<RunManifest> {
   const path = manifestOf(directory);
-  const manifest = await readAnyManifest(directory);
-  if (manifest.version !== VERSION)
+  const found = await readAnyManifest(directory);
+  if (found.version !== 1 && found.version !== RUN_FORMAT_VERSION)
     throw new CorruptFileError(
-      `${path} has format version ${JSON.stringify(manifest.version)}, this program reads ${VERSION}`,
+      `${path} has format version ${JSON.stringify(found.version)}, this program reads 1 to ${RUN_FORMAT_VERSION}`,
     );
+  const manifest = found.version === 1 ? { ...found, version: RUN_FORMAT_VERSION, testLooks: [] } : found;
   const wrong = manifestRule(manifest, '');
   if (wrong !== null) throw new CorruptFileError(`${path} is damaged: ${wrong}`);
   return manifest as RunManifest;
+}
+
+/**
+ * Records a look at a run's test before anybody sees its figures; seeing the same again is not recorded. Refuses what
+ * `planLook` refuses. The number of the look.
+ */
+export async function recordTestLook(
+  directory: string,
+  look: Omit<TestLook, 'time'>,
+  { again }: { readonly again: boolean },
+): Promise<number> {
+  return withLock(join(directory, 'run.json.lock'), 'is looking at its test', async () => {
+    const manifest = await readRunManifest(directory);
+    const { number, isNew } = planLook(manifest.testLooks, look, { again, where: directory });
+    if (isNew) {
+      const testLooks = [...manifest.testLooks, { time: new Date().toISOString(), ...look }];
+      await writeManifest(directory, { ...manifest, testLooks });
+    }
+    return number;
+  });
 }
 
 /** Reads what is the manifest of some run, of any version and content. */
@@ -194,6 +231,11 @@ function attributesFit(configured: readonly AttributeConfig[], known: Dataset['i
     configured.every(({ name, size }) => known.get(name)?.values.ids.length === size) &&
     new Set(configured.map(({ name }) => name)).size === configured.length
   );
+}
+
+/** What a run is, without what was done with it. */
+export function planOf({ format: _format, version: _version, testLooks: _looks, ...plan }: RunManifest): RunPlan {
+  return plan;
 }
 
 /** Loads a run with its best parameters. */

@@ -6,24 +6,13 @@
  * state ends with the same weights, bit for bit, as one that was not.
  */
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import {
-  InterruptedError,
-  Random,
-  UserError,
-  at,
-  isEither,
-  isNumber,
-  isOneOf,
-  isRecordOf,
-  isWhole,
-  range,
-} from '../base/index.js';
+import { GENERATOR, InterruptedError, NotFiniteError, Random, UserError, at, range } from '../base/index.js';
 import type { Dataset } from '../data/index.js';
 import {
   AlignmentSampler,
   type Batch,
   BatchAssembler,
-  type BatchSizes,
+  type Case,
   NegativeSampler,
   catalogueOf,
   gatherRows,
@@ -31,6 +20,8 @@ import {
   trainingQueries,
 } from '../features/index.js';
 import type { SesrecConfig } from '../model/index.js';
+import { checkGradients, describeBatch } from './finite.js';
+import { type FitState, initialState, noLosses, strangeRandomness } from './state.js';
 import type { LossParts, Stepper } from './step.js';
 
 export interface FitOptions {
@@ -48,24 +39,6 @@ export interface FitOptions {
   readonly shuffle: boolean;
   /** Leave out rows that lack either history. */
   readonly requireBoth: boolean;
-}
-
-/** Everything, beside tensors, that a resumed run needs. Survives JSON exactly. */
-export interface FitState {
-  /** The epoch and step to do next, from 0. */
-  readonly epoch: number;
-  readonly step: number;
-  readonly optimizerSteps: number;
-  readonly learningRate: number;
-  /** Sums of the loss parts over the steps of this epoch so far. */
-  readonly sums: LossParts;
-  /** Best validation score so far, and its epoch (from 1); null before the first validation. */
-  readonly best: { readonly epoch: number; readonly score: number } | null;
-  /** Epochs without improvement, for the schedule and for stopping. */
-  readonly scheduleWaits: number;
-  readonly stopWaits: number;
-  /** Batch sizes reached, see BatchAssembler. */
-  readonly reached: Partial<Record<keyof BatchSizes, number>>;
 }
 
 /** What validation says: the score decides (higher is better), the rest is reported. */
@@ -105,40 +78,17 @@ export type FitEvent =
     };
 
 export interface FitHooks {
-  /** Called after every epoch. */
+  /** Called after every epoch. It may stop with an `InterruptedError`: resuming then validates anew. */
   validate(): Promise<Validation>;
   /** Called with a state to resume from, and whether the parameters are the best so far. At epoch ends, when interrupted, and every `saveSeconds`. */
   save(state: FitState, isBest: boolean): Promise<void>;
   onEvent(event: FitEvent): void;
   /** Asks the training to stop at the next step. */
   readonly signal?: AbortSignal;
+  /** Seconds between saves within an epoch, 300 unless told; 0 saves after every step. */
   readonly saveSeconds?: number;
 }
 
-const isSize = isEither(isOneOf(undefined), isWhole(0, 2 ** 24));
-/** What a state read from a file must be; the type tells the meaning. */
-export const fitStateRule = isRecordOf({
-  epoch: isWhole(0),
-  step: isWhole(0),
-  optimizerSteps: isWhole(0),
-  learningRate: isNumber('a number from 0', (value) => value >= 0),
-  sums: isRecordOf({ loss: isNumber(), prediction: isNumber(), alignment: isNumber(), contrast: isNumber() }),
-  best: isEither(isOneOf(null), isRecordOf({ epoch: isWhole(1), score: isNumber() })),
-  scheduleWaits: isWhole(0),
-  stopWaits: isWhole(0),
-  reached: isRecordOf({
-    items: isSize,
-    queries: isSize,
-    words: isSize,
-    pairs: isSize,
-    anchorQueries: isSize,
-    anchorItems: isSize,
-    negativeItems: isSize,
-    negativeQueries: isSize,
-  }),
-});
-
-const noLosses: LossParts = { loss: 0, prediction: 0, alignment: 0, contrast: 0 };
 const mapLosses = (losses: LossParts, other: LossParts, rule: (a: number, b: number) => number): LossParts => ({
   loss: rule(losses.loss, other.loss),
   prediction: rule(losses.prediction, other.prediction),
@@ -146,26 +96,13 @@ const mapLosses = (losses: LossParts, other: LossParts, rule: (a: number, b: num
   contrast: rule(losses.contrast, other.contrast),
 });
 
-export function initialState(options: FitOptions): FitState {
-  return {
-    epoch: 0,
-    step: 0,
-    optimizerSteps: 0,
-    learningRate: options.learningRate,
-    sums: noLosses,
-    best: null,
-    scheduleWaits: 0,
-    stopWaits: 0,
-    reached: {},
-  };
-}
-
 /** Improvement as PyTorch's ReduceLROnPlateau (mode max, relative threshold 1e-4) sees it. */
 const improves = (score: number, best: FitState['best']): boolean => best === null || score > best.score * (1 + 1e-4);
 
 /**
  * Trains until the epochs are done or validation has stopped improving. Interrupted, it saves and throws
- * `InterruptedError`; a loss that is not a number throws a `UserError` and saves nothing, so that the last good state stays.
+ * `InterruptedError`. A loss, gradient, parameter or moment that is not finite throws a `UserError` that names it and
+ * the batch, and saves nothing, so that the last good state stays.
  */
 export async function fit(
   dataset: Dataset,
@@ -187,8 +124,15 @@ export async function fit(
   const sampler = new NegativeSampler(dataset, cases, { count: config.negatives, sampling: config.negativeSampling });
   const { seed, batchSize } = options;
   const steps = Math.ceil(cases.length / batchSize);
+  const strange = strangeRandomness(from, seed);
+  if (strange !== null) throw new UserError(`this training cannot go on from that state: ${strange}`);
   stepper.steps = from.optimizerSteps;
-  let state = from;
+  let state: FitState = { ...from, random: { generator: GENERATOR, seed } };
+  let saved: FitState | null = from.optimizerSteps > 0 ? from : null;
+  const save = async (next: FitState, isBest: boolean): Promise<void> => {
+    await hooks.save(next, isBest);
+    saved = next;
+  };
   let lastSave = Date.now();
   let lastReport = 0;
 
@@ -202,9 +146,11 @@ export async function fit(
       config.alignmentNegatives,
       new Random(seed, 'alignment', epoch),
     );
+    const rowsOf = (step: number): Int32Array => order.subarray(step * batchSize, (step + 1) * batchSize);
+    const casesOf = (step: number): Case[] => Array.from(rowsOf(step), (row) => cases[row] as Case);
     const build = (step: number): Batch => {
-      const chosen = order.subarray(step * batchSize, (step + 1) * batchSize);
-      const batchCases = Array.from(chosen, (row) => cases[row] as (typeof cases)[number]);
+      const chosen = rowsOf(step);
+      const batchCases = casesOf(step);
       const fresh = new Random(seed, 'negatives', epoch, step);
       const width = 1 + config.negatives;
       const candidates = new Int32Array(chosen.length * width);
@@ -235,12 +181,16 @@ export async function fit(
       const next: Batch | null = step + 1 < steps ? build(step + 1) : null;
       const result = await pending;
       graphMilliseconds += performance.now() - graphStart;
-      if (!Number.isFinite(result.losses.loss)) {
+      try {
+        checkGradients(result);
+        stepper.update(result, state.learningRate);
+      } catch (error) {
+        if (!(error instanceof NotFiniteError)) throw error;
         throw new UserError(
-          `the loss became ${result.losses.loss} in epoch ${epoch + 1}, step ${step + 1}: what was saved before is intact; train again with a smaller --learning-rate`,
+          `${error.message} in epoch ${epoch + 1}, step ${step + 1}, ${describeBatch(dataset, casesOf(step))}: ${wayOut(saved)}`,
+          { cause: error },
         );
       }
-      stepper.update(result, state.learningRate);
       state = {
         ...state,
         step: step + 1,
@@ -267,20 +217,31 @@ export async function fit(
         });
       }
       if (hooks.signal?.aborted) {
-        await hooks.save(state, false);
+        await save(state, false);
         throw new InterruptedError(
           `stopped in epoch ${epoch + 1} after step ${state.step} of ${steps}; resume with the same command and --resume`,
         );
       }
       if (now - lastSave >= 1000 * (hooks.saveSeconds ?? 300)) {
-        await hooks.save(state, false);
+        await save(state, false);
         lastSave = Date.now();
       }
     }
 
     const trainingSeconds = (performance.now() - epochStart) / 1000;
     const validationStart = performance.now();
-    const validation = await hooks.validate();
+    const validation = await hooks.validate().catch(async (error: unknown) => {
+      if (error instanceof NotFiniteError)
+        throw new UserError(`${error.message} in the validation of epoch ${epoch + 1}: ${wayOut(saved)}`, {
+          cause: error,
+        });
+      if (!(error instanceof InterruptedError)) throw error;
+      await save(state, false);
+      throw new InterruptedError(
+        `stopped in epoch ${epoch + 1} after step ${steps} of ${steps}, in its validation; resume with the same command and --resume`,
+        { cause: error },
+      );
+    });
     const validationSeconds = (performance.now() - validationStart) / 1000;
     const improved = improves(validation.score, state.best);
     const losses = mapLosses(state.sums, noLosses, (a) => a / steps);
@@ -312,7 +273,7 @@ export async function fit(
       stepMilliseconds: (1000 * trainingSeconds) / Math.max(1, steps - firstStep),
       graphShare: graphMilliseconds / (1000 * trainingSeconds),
     });
-    await hooks.save(state, improved);
+    await save(state, improved);
     lastSave = Date.now();
   }
   const best = state.best ?? { epoch: 0, score: NaN };
@@ -322,4 +283,11 @@ export async function fit(
       : `all ${options.epochs} epochs done`;
   hooks.onEvent({ kind: 'end', epochs: state.epoch, best, reason });
   return state;
+}
+
+/** How to go on after a number that is none: from what was saved, or anew. */
+function wayOut(saved: FitState | null): string {
+  return saved === null
+    ? 'nothing was saved yet; train again with a smaller --learning-rate'
+    : `the state saved at epoch ${saved.epoch + 1}, step ${saved.step + 1} is intact and --resume goes back to it; if it happens again, begin a new run with a smaller --learning-rate`;
 }

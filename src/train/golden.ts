@@ -37,12 +37,19 @@ export interface GoldenExpected {
   readonly losses_of_five_steps: number[];
 }
 
+/** The format of golden files that this program reads. */
+const VERSION = 1;
 /** Attributes in the order in which the fixtures' lists hold them, after the id. */
 const ITEM_ATTRIBUTES = ['type1', 'cate'];
 const USER_ATTRIBUTES = ['gender', 'age', 'src_level'];
 
 export function readConfig(golden: GoldenConfig | null): SesrecConfig {
   if (typeof golden !== 'object' || golden === null) throw new CorruptFileError('config.json holds no settings');
+  const { version = VERSION } = golden; // the files of the authors' code have none
+  if (version !== VERSION)
+    throw new CorruptFileError(
+      `config.json has format version ${JSON.stringify(version)}, this program reads ${VERSION}`,
+    );
   const number = (key: string): number => {
     const value = golden[key];
     if (typeof value !== 'number') throw new CorruptFileError(`config.json has no number ${key}`);

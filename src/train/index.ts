@@ -9,14 +9,7 @@ export {
   type Slot,
 } from './optimizer.js';
 export { Stepper, type BatchGradients, type LossParts } from './step.js';
-export {
-  fit,
-  fitStateRule,
-  initialState,
-  type FitEvent,
-  type FitHooks,
-  type FitOptions,
-  type FitState,
-  type Validation,
-} from './fit.js';
+export { checkGradients } from './finite.js';
+export { fit, type FitEvent, type FitHooks, type FitOptions, type Validation } from './fit.js';
+export { fitStateRule, initialState, strangeRandomness, type FitState, type RandomState } from './state.js';
 export { parity, TOLERANCES, type ParityReport } from './parity.js';

@@ -33,6 +33,8 @@ export interface Slot {
   readonly second: Float32Array;
 }
 
+const LARGEST_FLOAT32 = (2 - 2 ** -23) * 2 ** 127;
+
 /** Sums the gradients of repeated rows, in order of occurrence, and sorts rows ascending. Row 0 is dropped when it stands for padding. */
 export function sumByRow(
   indices: Int32Array,
@@ -63,12 +65,12 @@ interface StepSize {
   readonly step: number;
 }
 
-/** One optimiser for dense parameters and tables alike. */
+/** One optimiser for dense parameters and tables alike. False: a value or moment that it wrote may not be finite, look. */
 export interface Optimizer {
   /** Updates a parameter whose every value has a gradient. */
-  updateDense(slot: Slot, gradient: Float32Array, size: StepSize): void;
+  updateDense(slot: Slot, gradient: Float32Array, size: StepSize): boolean;
   /** Updates a table (rows, width) from the gradients of some of its rows. */
-  updateRows(slot: Slot, width: number, gradient: RowGradient, size: StepSize): void;
+  updateRows(slot: Slot, width: number, gradient: RowGradient, size: StepSize): boolean;
 }
 
 export function createOptimizer({
@@ -83,7 +85,9 @@ export function createOptimizer({
 
   /**
    * Values start … end-1 of a slot with gradients from `offset` on; a missing gradient is zero. Loops over plain
-   * numbers: this is the trainer's hot path outside the graph.
+   * numbers: this is the trainer's hot path outside the graph. Numbers that float32 cannot hold are
+   * found in passing: none is larger than the sum of all sizes. (A first moment is never much larger than the root of
+   * the second.)
    */
   const update = (
     slot: Slot,
@@ -92,12 +96,13 @@ export function createOptimizer({
     gradient: Float32Array | null,
     offset: number,
     { learningRate, step }: StepSize,
-  ): void => {
+  ): boolean => {
     const { values, first, second } = slot;
     const rate = learningRate / (1 - beta1 ** step);
     const root = 1 / Math.sqrt(1 - beta2 ** step);
     const shrink = coupled ? 1 : 1 - learningRate * weightDecay;
     const coupledDecay = coupled ? weightDecay : 0;
+    let sizes = 0;
     for (let i = start; i < end; i++) {
       const value = values[i] as number;
       const slope = (gradient === null ? 0 : (gradient[offset + i - start] as number)) + coupledDecay * value;
@@ -105,21 +110,26 @@ export function createOptimizer({
       const variance = beta2 * (second[i] as number) + (1 - beta2) * slope * slope;
       first[i] = mean;
       second[i] = variance;
-      values[i] = shrink * value - (rate * mean) / (Math.sqrt(variance) * root + epsilon);
+      const next = shrink * value - (rate * mean) / (Math.sqrt(variance) * root + epsilon);
+      values[i] = next;
+      sizes += variance + Math.abs(next);
     }
+    return sizes <= LARGEST_FLOAT32; // not so for NaN
   };
 
   return {
     updateDense: (slot, gradient, size) => update(slot, 0, slot.values.length, gradient, 0, size),
     updateRows: (slot, width, { rows, values }, size) => {
       let next = 0;
+      let finite = true;
       for (let position = 0; position < rows.length; position++) {
         const start = at(rows, position) * width;
-        if (coupled && start > next) update(slot, next, start, null, 0, size);
-        update(slot, start, start + width, values, position * width, size);
+        if (coupled && start > next) finite = update(slot, next, start, null, 0, size) && finite;
+        finite = update(slot, start, start + width, values, position * width, size) && finite;
         next = start + width;
       }
-      if (coupled) update(slot, next, slot.values.length, null, 0, size);
+      if (coupled) finite = update(slot, next, slot.values.length, null, 0, size) && finite;
+      return finite;
     },
   };
 }

@@ -15,6 +15,7 @@ import {
   sharedZeros,
 } from '../model/index.js';
 import { type Program, type Runtime, type Tensor, gradients } from '../tensor/index.js';
+import { checkValues } from './finite.js';
 import { type Optimizer, type RowGradient, type Slot, sumByRow } from './optimizer.js';
 
 /** The parts of the loss (Eq. 23). */
@@ -175,7 +176,10 @@ export class Stepper {
     return found;
   }
 
-  /** Applies gradients to all parameters. */
+  /**
+   * Applies gradients to all parameters. A value or moment that is not finite afterwards is a `NotFiniteError` that
+   * names it; the parameters are spoilt then.
+   */
   update({ dense, rows }: Pick<BatchGradients, 'dense' | 'rows'>, learningRate: number): void {
     this.steps++;
     const size = { learningRate, step: this.steps };
@@ -186,8 +190,13 @@ export class Stepper {
       };
       const rowGradient = rows.get(name);
       const gradient = dense.get(name);
-      if (rowGradient) this.#optimizer.updateRows(slot, shape[1] as number, rowGradient, size);
-      else if (gradient) this.#optimizer.updateDense(slot, gradient, size);
+      const sound = rowGradient
+        ? this.#optimizer.updateRows(slot, shape[1] as number, rowGradient, size)
+        : !gradient || this.#optimizer.updateDense(slot, gradient, size);
+      if (sound) continue;
+      checkValues(`parameter ${name}`, slot.values);
+      checkValues(`the first moment of ${name}`, slot.first);
+      checkValues(`the second moment of ${name}`, slot.second);
     }
   }
 }

@@ -1,9 +1,24 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import * as fc from 'fast-check';
-import { getOrCreate, range, roundUp, topIndices } from '../../src/base/index.js';
+import { getOrCreate, isFiniteEverywhere, range, roundUp, topIndices } from '../../src/base/index.js';
 
 describe('arrays', () => {
+  test('one value that is not finite is found wherever it stands, the largest values are not taken for one', () => {
+    for (let length = 0; length < 12; length++) {
+      const largest = new Float32Array(length).fill(3.4028234663852886e38);
+      assert.ok(isFiniteEverywhere(largest));
+      for (let position = 0; position < length; position++) {
+        for (const value of [Number.NaN, Infinity, -Infinity]) {
+          const values = largest.slice();
+          values[position] = value;
+          assert.ok(!isFiniteEverywhere(values), `${value} at ${position} of ${length}`);
+        }
+      }
+    }
+    assert.ok(!isFiniteEverywhere(Float32Array.of(0, Infinity, 0, 0, 0, -Infinity)), 'infinities do not cancel');
+  });
+
   test('the top indices are those of a full sort: best first, ties by index, NaN never', () => {
     const value = fc.oneof(
       fc.integer({ min: -3, max: 3 }),

@@ -51,8 +51,10 @@ function log({ heavy }: { heavy: boolean }): string {
   view('one', 2);
   search('one-search', 'boots', 2);
   // half of the catalogue, again and again, all of it boots and books
-  for (let step = 0; heavy && step < 9000; step++) view('heavy', 6 * ((step * 17) % 50) + 2 + (step % 2));
-  for (let step = 0; heavy && step < 1000; step++) search('heavy', 'boots', 6 * (step % 50) + 2);
+  for (let step = 0; step < (heavy ? 10_000 : 0); step++) {
+    if (step % 10 === 9) search('heavy', 'boots', 6 * (step % 50) + 2);
+    else view('heavy', 6 * ((step * 17) % 50) + 2 + (step % 2));
+  }
   return lines.map((line) => JSON.stringify(line)).join('\n');
 }
 
@@ -66,9 +68,14 @@ async function trained(name: string, lines: string, epochs: string): Promise<str
   const imported = await sesrec('import', 'events', events, '--out', data);
   assert.equal(imported.code, 0, imported.err);
   const { code, err } = await sesrec(
-    ...['train', data, '--out', made, '--epochs', epochs, '--batch-size', '128', '--learning-rate', '0.003'],
-    ...['--item-attributes', 'category', '--set', 'negativeSampling=uniform', '--set', 'alignmentNegatives=32'],
-    ...['--set', 'window={"feed":10,"search":5}', '--set', 'hidden=[32,1]'],
+    'train',
+    data,
+    '--out',
+    made,
+    '--epochs',
+    epochs,
+    ...`--batch-size 128 --learning-rate 0.003 --item-attributes category --set negativeSampling=uniform
+    --set alignmentNegatives=32 --set window={"feed":10,"search":5} --set hidden=[32,1]`.split(/\s+/),
   );
   assert.equal(code, 0, err);
   return made;

@@ -139,7 +139,7 @@ const refusals: readonly (readonly [args: readonly string[], code: number, messa
   [recommend('run', '--user', 'u1', '--k', 'ten'), USAGE, /'ten' is invalid/],
   [recommend('run', '--user', 'u1', '--k', '1.5'), USAGE, /'1.5' is invalid/],
   [evaluate('run', '--threads', '1000000'), USAGE, /whole number from 1 to 1024/],
-  [evaluate('run', '--protocol', 'fair'), USAGE, /Allowed choices are sampled, full/],
+  [evaluate('run', '--protocol', 'fair'), USAGE, /Allowed choices are sampled, full, both/],
   [evaluate('run', '--on', 'train'), USAGE, /Allowed choices are validation, test/],
   [
     evaluate('run', '--protocol', 'full', '--candidates', 'good lists'),

@@ -123,7 +123,7 @@ async function fuzzFile(
 const evaluateOrRecommend = (variant: number): readonly string[] =>
   variant % 2 === 0
     ? ['recommend', run, '--user', 'u1', '--threads', '1', '--json', '--explain']
-    : ['evaluate', run, '--threads', '1', '--users', '3'];
+    : ['evaluate', run, '--on', 'test', '--again', '--threads', '1', '--users', '3'];
 
 test('a run.json that was tampered with', async () =>
   fuzzFile(join(run, 'run.json'), mutations, 40, evaluateOrRecommend));
@@ -169,6 +169,11 @@ test('candidates that were tampered with', async () =>
     '1',
   ]));
 
+test('the manifest of a result that was tampered with', async () => {
+  const manifest = join(run, 'results', 'training.json');
+  await fuzzFile(manifest, mutations, 30, () => ['reproduce', manifest, '--weights', '--threads', '1']);
+});
+
 test('words in any order and of any kind', async () => {
   const word = fc.oneof(
     {
@@ -182,6 +187,7 @@ test('words in any order and of any kind', async () => {
         'evaluate',
         'recommend',
         'parity',
+        'reproduce',
         'help',
         'demo',
       ),
@@ -203,6 +209,8 @@ test('words in any order and of any kind', async () => {
         '--help',
         '--version',
         '--resume',
+        '--again',
+        '--weights',
         '--overwrite',
         '--',
         '-h',

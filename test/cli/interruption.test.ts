@@ -1,14 +1,26 @@
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { cp, mkdtemp, readFile, readdir, rm, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Random, UserError, loadRun } from '../../src/index.js';
-import { type Outcome, QUICK, type TinyWorld, sesrec, sesrecJson, start, tinyWorld } from '../support/command-line.js';
+import {
+  type Outcome,
+  QUICK,
+  type TinyWorld,
+  assertRefusal,
+  sesrec,
+  sesrecJson,
+  start,
+  tinyWorld,
+} from '../support/command-line.js';
+import { writePlantedLog } from '../support/planted.js';
 
 const EPOCHS = '5';
+/** Runs that are killed: a few every day, SESREC_KILLS=30 for the full form. */
+const KILLS = Number(process.env['SESREC_KILLS'] ?? 5);
 const random = new Random('when to kill', Number(process.env['SESREC_TEST_SEED'] ?? 1));
 
 let folder: string;
@@ -67,7 +79,74 @@ async function disturb(
   return outcome;
 }
 
-test('killed again and again at random moments and resumed, a training ends with the same weights; in between the run is readable', async () => {
+/** What lies in the checkpoints of a run, without hashes. */
+const checkpointFiles = async (out: string): Promise<string[]> =>
+  (await readdir(join(out, 'checkpoints'))).map((name) => name.replace(/-\w+\./, '.')).sort();
+const WHOLE = [
+  'best.json',
+  'best.safetensors',
+  'last.json',
+  'last.previous.json',
+  'last.safetensors',
+  'last.safetensors',
+];
+
+/** Whether a run was left in the middle of writing a checkpoint: a temporary file, or tensors that no manifest names. */
+async function leftInTheMiddle(out: string): Promise<boolean> {
+  const folder = join(out, 'checkpoints');
+  const names = await readdir(folder);
+  const manifests = await Promise.all(
+    names.filter((name) => name.endsWith('.json')).map(async (name) => readFile(join(folder, name), 'utf8')),
+  );
+  return names.some(
+    (name) =>
+      name.endsWith('.tmp') || (name.endsWith('.safetensors') && !manifests.some((text) => text.includes(name))),
+  );
+}
+
+async function assertReadable(out: string): Promise<void> {
+  const run = await loadRun(out).catch((error: unknown) => error);
+  if (run instanceof UserError) assert.match(run.message, /has no trained model yet: .*--resume/);
+  else assert.ok(!(run instanceof Error), String(run));
+}
+
+test('killed at a random moment of training or of writing a checkpoint and resumed, a training ends with the same weights', async (t) => {
+  // When the training begins, and when each epoch ends: a kill is to strike at any moment of any epoch.
+  const timed = start(trainTo(join(folder, 'timed'), '--save-every', '0'));
+  const marks: number[] = [];
+  timed.child.stderr?.on('data', (text: string) => {
+    marks.push(...Array.from(text.matchAll(/parameters;|^epoch /gm), () => performance.now()));
+  });
+  assert.equal((await timed.outcome).code, 0);
+  assert.equal(marks.length, 1 + Number(EPOCHS));
+  assert.equal(await versionOf(join(folder, 'timed')), undisturbed, 'saving after every step changes nothing');
+
+  const counts = { rounds: 0, kills: 0, 'in the middle of a checkpoint': 0, identical: 0 };
+  // one that was done before the signal came is no kill
+  for (; counts.kills < KILLS && counts.rounds < 3 * KILLS; counts.rounds++) {
+    const round = counts.rounds;
+    const out = join(folder, `killed ${round}`);
+    const args = trainTo(out, '--save-every', '0');
+    const epoch = random.integer(Number(EPOCHS));
+    const length = (marks[epoch + 1] as number) - (marks[epoch] as number);
+    const line = epoch === 0 ? /parameters;/ : new RegExp(`^epoch ${epoch} `, 'm');
+    const { code } = await disturb(args, 'SIGKILL', line, random.integer(Math.ceil(length)));
+    if (code === null) counts.kills++;
+    if (await leftInTheMiddle(out)) counts['in the middle of a checkpoint']++;
+    await assertReadable(out);
+    const resumed = await sesrecJson<{ version: string; epochs: number }>(...args, '--resume');
+    assert.deepEqual([resumed.version, resumed.epochs], [undisturbed, Number(EPOCHS)], `round ${round}`);
+    assert.equal(await versionOf(out), undisturbed);
+    assert.deepEqual(await checkpointFiles(out), WHOLE);
+    assert.ok(!existsSync(join(out, 'lock')));
+    counts.identical++;
+    await rm(out, { recursive: true });
+  }
+  t.diagnostic(JSON.stringify(counts));
+  assert.equal(counts.kills, KILLS);
+});
+
+test('killed again and again, a training ends with the same weights; in between the run is readable', async () => {
   const out = join(folder, 'killed');
   let kills = 0;
   for (let attempt = 0; attempt < 6; attempt++) {
@@ -75,9 +154,7 @@ test('killed again and again at random moments and resumed, a training ends with
     const { code, err } = await disturb(args, 'SIGKILL', /parameters;/, random.integer(500));
     if (code === null) kills++;
     else assert.equal(code, 0, err);
-    const run = await loadRun(out).catch((error: unknown) => error);
-    if (run instanceof UserError) assert.match(run.message, /has no trained model yet: .*--resume/);
-    else assert.ok(!(run instanceof Error), String(run));
+    await assertReadable(out);
   }
   assert.ok(kills > 0, 'nothing was disturbed');
   const { version, epochs } = await sesrecJson<{ version: string; epochs: number }>(
@@ -89,8 +166,19 @@ test('killed again and again at random moments and resumed, a training ends with
   );
   assert.deepEqual([version, epochs], [undisturbed, Number(EPOCHS)]);
   assert.equal(await versionOf(out), undisturbed);
-  const left = (await readdir(join(out, 'checkpoints'))).map((name) => name.replace(/-\w+\./, '.'));
-  assert.deepEqual(left.sort(), ['best.json', 'best.safetensors', 'last.json', 'last.safetensors']);
+  assert.deepEqual(await checkpointFiles(out), WHOLE);
+});
+
+test('killed in its first second, a training is begun or resumed, whichever is left, and ends with the same weights', async () => {
+  for (let round = 0; round < 4; round++) {
+    const out = join(folder, `killed early ${round}`);
+    const { child, outcome } = start(trainTo(out, '--save-every', '0'));
+    await delay(150 + random.integer(850));
+    child.kill('SIGKILL');
+    await outcome;
+    const again = existsSync(out) ? ['--resume'] : [];
+    assert.equal((await sesrecJson<{ version: string }>(...trainTo(out, ...again))).version, undisturbed);
+  }
 });
 
 test('killed before or while the run is made, the same command simply works', async () => {
@@ -128,11 +216,105 @@ test('Ctrl-C: exit code 130, one line that says how to go on, and going on ends 
   assert.equal(told.length, 1, first.err);
   assert.match(
     told[0] as string,
-    /^sesrec: stopped in epoch \d+ after step \d+ of \d+; resume with the same command and --resume$/,
+    /^sesrec: stopped in epoch \d+ after step \d+ of \d+(, in its validation)?; resume with the same command and --resume$/,
   );
   assert.doesNotMatch(first.err, /^ {4}at /m);
   const second = await sesrec(...trainTo(out, '--resume', '--json'));
   assert.equal(second.code, 0, second.err);
   assert.match(second.err, /^resuming at epoch \d+, step \d+$/m);
   assert.equal((JSON.parse(second.out) as { version: string }).version, undisturbed);
+});
+
+test('Ctrl-C in a validation stops at its next batch; resuming validates anew and ends with the same weights', async () => {
+  // One step per epoch, saved: once that state is there, validation is all that is left.
+  const log = join(folder, 'many.jsonl');
+  await writePlantedLog({ users: 800, items: 120, categories: 6, eventsPerUser: 4, seed: 3 }, log);
+  const data = join(folder, 'many');
+  assert.equal((await sesrec('import', 'events', log, '--out', data)).code, 0);
+  const flags = [...QUICK, '--epochs', '1', '--set', 'useAlignment=false', '--batch-size', '1600'];
+  const args = (name: string, ...more: string[]): string[] => {
+    return ['train', data, '--out', join(folder, name), ...flags, ...more];
+  };
+  const whole = await sesrecJson<{ version: string }>(...args('many whole'));
+  const { child, outcome } = start(args('many stopped', '--save-every', '0'));
+  const watch = setInterval(() => {
+    if (!existsSync(join(folder, 'many stopped', 'checkpoints', 'last.json'))) return;
+    clearInterval(watch);
+    child.kill('SIGINT');
+  }, 2);
+  const { code, err } = await outcome;
+  clearInterval(watch);
+  assert.equal(code, 130, err);
+  assert.match(err, /^sesrec: stopped in epoch 1 after step 1 of 1, in its validation; resume with .*--resume$/m);
+  assert.doesNotMatch(err, /^epoch 1 /m);
+  assert.equal((await sesrecJson<{ version: string }>(...args('many stopped', '--resume'))).version, whole.version);
+});
+
+test('a damaged or missing last state: one line that says so, and going on from the reserve to the same weights', async () => {
+  const out = join(folder, 'to be damaged');
+  await disturb(trainTo(out, '--save-every', '0'), 'SIGINT', /^epoch 2 /m, 20);
+  const files = await readdir(join(out, 'checkpoints'));
+  const last = (JSON.parse(await readFile(join(out, 'checkpoints', 'last.json'), 'utf8')) as { file: string }).file;
+  assert.ok(files.includes('last.previous.json'));
+  const damage: Record<string, (folder: string) => Promise<void>> = {
+    'tensors cut': async (folder) => truncate(join(folder, last), 1000),
+    'tensors gone': async (folder) => rm(join(folder, last)),
+    'manifest empty': async (folder) => writeFile(join(folder, 'last.json'), ''),
+    'manifest gone': async (folder) => rm(join(folder, 'last.json')),
+  };
+  for (const [name, harm] of Object.entries(damage)) {
+    const copy = join(folder, name);
+    await cp(out, copy, { recursive: true });
+    await harm(join(copy, 'checkpoints'));
+    const { code, out: text, err } = await sesrec(...trainTo(copy, '--resume', '--json'));
+    assert.equal(code, 0, err);
+    const told = err.split('\n').filter((line) => line.includes('in reserve'));
+    assert.equal(told.length, 1, err);
+    assert.match(told[0] as string, /last.*; resuming from the state in reserve, at epoch \d+, step \d+$/);
+    assert.equal((JSON.parse(text) as { version: string }).version, undisturbed, name);
+  }
+  const both = join(folder, 'both damaged');
+  await cp(out, both, { recursive: true });
+  for (const file of files.filter((file) => file.startsWith('last-')))
+    await truncate(join(both, 'checkpoints', file), 50);
+  assertRefusal(
+    await sesrec(...trainTo(both, '--resume')),
+    1,
+    /last-\w+\.safetensors is damaged.*the one in reserve is no use either/,
+  );
+});
+
+test('a run that a process is training is left alone by others', async () => {
+  const out = join(folder, 'busy');
+  const { child, outcome } = start(trainTo(out, '--epochs', '100000', '--patience', '100000'));
+  await new Promise<void>((resolve) => {
+    child.stderr?.on('data', (text: string) => text.includes('epoch 1 ') && resolve());
+  });
+  const busy = new RegExp(`busy: process ${child.pid} is training this run; wait for it, or stop it first`);
+  assertRefusal(await sesrec('train', world.data, '--out', out, '--resume'), 1, busy);
+  assertRefusal(await sesrec(...trainTo(out, '--overwrite')), 1, busy);
+  assert.equal((await sesrec('evaluate', out)).code, 0, 'reading is no trouble');
+  child.kill('SIGINT');
+  assert.equal((await outcome).code, 130);
+  assert.ok(!existsSync(join(out, 'lock')));
+});
+
+test('a learning rate without measure ends in one line that names the batch, and leaves no run, or the last good state', async () => {
+  const out = join(folder, 'measureless');
+  const first = await sesrec(...trainTo(out, '--learning-rate', '1e30'));
+  assert.equal(first.code, 1, first.err);
+  assert.match(
+    first.err,
+    /^sesrec: the \w+ loss became NaN in epoch 1, step 2, the batch of 64 rows of users "u\d+", .*: nothing was saved yet; train again with a smaller --learning-rate$/m,
+  );
+  assert.doesNotMatch(first.err, /^ {4}at /m);
+  assert.ok(!existsSync(out), 'nothing to go back to');
+  const second = await sesrec(...trainTo(out, '--learning-rate', '1e30', '--save-every', '0'));
+  assert.match(
+    second.err,
+    /^sesrec: .* in epoch 1, step 2, .*: the state saved at epoch 1, step 2 is intact and --resume goes back to it; .*$/m,
+  );
+  const again = await sesrec(...trainTo(out, '--learning-rate', '1e30', '--resume'));
+  assert.equal(again.code, 1);
+  assert.match(again.err, /^resuming at epoch 1, step 2$/m, 'the state can be read');
 });

@@ -33,6 +33,7 @@ interface EvaluateDocument extends Metrics {
   readonly popularity: Metrics;
   readonly random: Metrics;
   readonly run: { readonly version: string; readonly seed: number };
+  readonly look?: number;
 }
 interface RecommendDocument {
   readonly user: string;
@@ -59,10 +60,23 @@ before(async () => {
 after(async () => rm(folder, { recursive: true, force: true }));
 
 test('evaluate gives every metric under both protocols, beside popularity, random and chance', async () => {
+  const both = await sesrecJson<{ protocols: { sampled: EvaluateDocument; full: EvaluateDocument } }>(
+    'evaluate',
+    world.run,
+    '--on',
+    'test',
+    '--protocol',
+    'both',
+  );
   const documents = {
-    sampled: await sesrecJson<EvaluateDocument>('evaluate', world.run),
-    full: await sesrecJson<EvaluateDocument>('evaluate', world.run, '--protocol', 'full'),
+    sampled: await sesrecJson<EvaluateDocument>('evaluate', world.run, '--on', 'test'),
+    full: await sesrecJson<EvaluateDocument>('evaluate', world.run, '--on', 'test', '--protocol', 'full'),
   };
+  assert.deepEqual(
+    Object.values(both.protocols).map(({ metrics, protocol }) => ({ metrics, protocol })),
+    Object.values(documents).map(({ metrics, protocol }) => ({ metrics, protocol })),
+    'both at once are the same as one after the other',
+  );
   for (const [name, document] of Object.entries(documents)) {
     assert.equal(document.protocol.name, name);
     assert.equal(document.protocol.on, 'test');
@@ -84,7 +98,14 @@ test('a small catalogue is trained and evaluated with fewer candidates', async (
   const flags = ['--epochs', '1', '--candidate-count', '7', ...QUICK];
   const { code, err } = await sesrec('train', world.data, '--out', run, ...flags);
   assert.equal(code, 0, err);
-  const { protocol, chance } = await sesrecJson<EvaluateDocument>('evaluate', run, '--candidate-count', '7');
+  const { protocol, chance } = await sesrecJson<EvaluateDocument>(
+    'evaluate',
+    run,
+    '--on',
+    'test',
+    '--candidate-count',
+    '7',
+  );
   assert.equal(protocol.count, 7);
   assert.ok(Math.abs((chance['hit@1'] as number) - 1 / 8) < 1e-12);
   const resumed = await sesrec('train', world.data, '--out', run, '--resume', '--candidate-count', '8');
@@ -94,15 +115,15 @@ test('a small catalogue is trained and evaluated with fewer candidates', async (
 
 test('evaluate repeats itself, for a sample of users and on the validation events, too', async () => {
   const [one, other] = [
-    await sesrecJson<EvaluateDocument>('evaluate', world.run, '--users', '5'),
-    await sesrecJson<EvaluateDocument>('evaluate', world.run, '--users', '5'),
+    await sesrecJson<EvaluateDocument>('evaluate', world.run, '--on', 'test', '--users', '5', '--again'),
+    await sesrecJson<EvaluateDocument>('evaluate', world.run, '--on', 'test', '--users', '5'),
   ];
   assert.equal(one.users, 5);
   assert.deepEqual(one.metrics, other.metrics);
-  assert.equal(
-    (await sesrecJson<EvaluateDocument>('evaluate', world.run, '--on', 'validation')).protocol.on,
-    'validation',
-  );
+  const unsaid = await sesrecJson<EvaluateDocument>('evaluate', world.run);
+  const said = await sesrecJson<EvaluateDocument>('evaluate', world.run, '--on', 'validation');
+  assert.equal(said.protocol.on, 'validation');
+  assert.deepEqual([unsaid.metrics, unsaid.protocol], [said.metrics, said.protocol], 'validation unless told');
 });
 
 test('recommend --explain names k items in order, none of them met before, and the searches and feed events behind each', async () => {
@@ -167,13 +188,14 @@ test('a run that was moved, its data gone, evaluates and recommends the same', a
   const elsewhere = await mkdtemp(join(tmpdir(), 'sesrec-moved-'));
   try {
     const own = await tinyWorld(join(elsewhere), 1);
-    const before = await sesrecJson<EvaluateDocument>('evaluate', own.run);
+    const before = await sesrecJson<EvaluateDocument>('evaluate', own.run, '--on', 'test');
     const moved = join(elsewhere, 'another name');
     await rename(own.run, moved);
     await rm(own.data, { recursive: true });
     await rm(own.log);
-    const now = await sesrecJson<EvaluateDocument>('evaluate', moved);
+    const now = await sesrecJson<EvaluateDocument>('evaluate', moved, '--on', 'test');
     assert.deepEqual([now.metrics, now.run, now.protocol], [before.metrics, before.run, before.protocol]);
+    assert.deepEqual([before.look, now.look], [1, 1], 'the same look, wherever the run lies');
     assert.equal((await sesrecJson<RecommendDocument>('recommend', moved, '--user', 'u1')).items.length, 10);
     const resumed = await sesrecJson<{ version: string }>('train', own.data, '--out', moved, '--resume');
     assert.equal(resumed.version, before.run.version, 'a finished run has nothing left to do');
@@ -249,6 +271,7 @@ test('--json prints one document and nothing else, without it there is no JSON; 
     ['train', world.data, '--out', join(folder, 'again run'), '--overwrite', '--epochs', '1', ...QUICK],
     ['evaluate', world.run],
     ['recommend', world.run, '--user', 'u1', '--explain'],
+    ['reproduce', join(world.run, 'results', 'training.json'), '--weights'],
     ['parity', FIXTURE],
   ];
   for (const command of commands) {
@@ -274,6 +297,7 @@ test('every command has --help', async () => {
     'train',
     'evaluate',
     'recommend',
+    'reproduce',
     'parity',
     'demo',
   ];
@@ -307,7 +331,7 @@ test('as a library: a run is loaded, evaluated and asked without the command lin
     const ranker = new SesrecRanker(run.manifest.config, run.parameters, run.dataset, runtime);
     const candidates = await loadOrDrawCandidates(join(world.run, 'data'), run.dataset, { seed: 1 });
     const { metrics } = await evaluate(ranker, run.dataset, { on: 'test', protocol: 'sampled', candidates });
-    assert.deepEqual(metrics, (await sesrecJson<EvaluateDocument>('evaluate', world.run)).metrics);
+    assert.deepEqual(metrics, (await sesrecJson<EvaluateDocument>('evaluate', world.run, '--on', 'test')).metrics);
   } finally {
     await runtime.dispose();
   }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { type Dataset, UNKNOWN, withSearch } from '../../src/data/index.js';
 import { clicksBefore, recentFeed, recentSearches } from '../../src/features/index.js';
 import { type TinyEvent, tinyDataset } from '../support/tiny-dataset.js';

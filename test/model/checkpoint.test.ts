@@ -5,7 +5,7 @@ import { readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { CorruptFileError } from '../../src/base/index.js';
+import { CorruptFileError, UserError } from '../../src/base/index.js';
 import { type NamedTensor, loadCheckpoint, saveCheckpoint } from '../../src/model/index.js';
 import { scratchFolder } from '../data/folders.js';
 
@@ -79,10 +79,16 @@ describe('a checkpoint', () => {
     const manifest = JSON.parse(await readFile(path, 'utf8')) as Record<string, unknown>;
     const rewrite = async (change: Record<string, unknown>): Promise<void> =>
       writeFile(path, JSON.stringify({ ...manifest, ...change }));
-    await rewrite({ version: 2 });
-    await refuses(folder, /format version 2, this program reads 1/);
+    for (const version of [0, 3, '2', null]) {
+      await rewrite({ version });
+      await refuses(folder, /format version .*, this program reads 1 to 2/);
+    }
     await rewrite({ version: { toString: 1 } });
     await refuses(folder, /format version/);
+    await rewrite({ state: { epoch: 2 } });
+    await refuses(folder, /last\.json is damaged: its state does not match the hash/);
+    await rewrite({ version: 1, stateSha256: undefined });
+    assert.deepEqual((await loadCheckpoint(folder, 'last')).state, {}, 'format 1 had no hash of the state');
     for (const change of [
       { format: 'sesrec-run' },
       { file: 5 },
@@ -103,6 +109,24 @@ describe('a checkpoint', () => {
       await writeFile(path, text);
       await refuses(folder, /not valid JSON/);
     }
+  });
+
+  test('with a tensor that is not finite is not saved, and what is there stays', async (t) => {
+    const folder = await scratchFolder(t);
+    await saveCheckpoint(folder, 'last', uniform(1), 'good');
+    for (const value of [Number.NaN, Infinity, -Infinity]) {
+      for (const position of [0, 20_001, 39_999]) {
+        const tensors = uniform(2);
+        (tensors.get('b') as NamedTensor).data[position] = value;
+        await assert.rejects(
+          saveCheckpoint(folder, 'last', tensors, 'bad', { reserve: true }),
+          (error) =>
+            error instanceof UserError && /last was not saved: b holds values that are not finite/.test(error.message),
+        );
+      }
+    }
+    assert.equal((await loadCheckpoint(folder, 'last')).state, 'good');
+    assert.equal((await readdir(folder)).length, 2);
   });
 
   test('is whole after kill -9, whenever it strikes', async (t) => {

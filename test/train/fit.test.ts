@@ -3,7 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { InterruptedError, Random, UserError } from '../../src/base/index.js';
+import { GENERATOR, InterruptedError, NotFiniteError, Random, UserError } from '../../src/base/index.js';
 import { type Dataset, importEvents, loadDataset } from '../../src/data/index.js';
 import { type PlantedOptions, writePlantedLog } from '../support/planted.js';
 import { evaluate } from '../../src/evaluate/index.js';
@@ -96,11 +96,13 @@ const usual: FitOptions = {
 class WatchedStepper extends Stepper {
   readonly batches: Batch[] = [];
   readonly losses: LossParts[] = [];
+  onGradients: (result: BatchGradients) => void = () => {};
   onUpdate: (steps: number) => void = () => {};
   override async gradients(batch: Batch, random: Random): Promise<BatchGradients> {
     this.batches.push(batch);
     const result = await super.gradients(batch, random);
     this.losses.push(result.losses);
+    this.onGradients(result);
     return result;
   }
   override update(gradients: Pick<BatchGradients, 'dense' | 'rows'>, learningRate: number): void {
@@ -118,6 +120,10 @@ interface TrainingOf {
   readonly start?: (parameters: Parameters, stepper: Stepper) => Promise<FitState | undefined>;
   readonly scores?: (epoch: number) => number;
   readonly abortAfter?: number;
+  /** Meddles with the result of a step, told how many were taken before. */
+  readonly inject?: (steps: number, result: BatchGradients, stepper: Stepper) => void;
+  /** Called before every validation. */
+  readonly validating?: () => void;
   readonly weightDecay?: number;
   readonly toDisk?: boolean;
 }
@@ -131,6 +137,8 @@ async function training({
   start,
   scores,
   abortAfter,
+  inject,
+  validating,
   weightDecay = 1e-5,
   toDisk = true,
 }: TrainingOf) {
@@ -143,6 +151,7 @@ async function training({
   stepper.onUpdate = (steps) => {
     if (steps === abortAfter) controller.abort();
   };
+  if (inject) stepper.onGradients = (result) => inject(stepper.steps, result, stepper);
   const checkpoint = await mkdtemp(join(folder, 'checkpoint-'));
   const everything = (): Map<string, NamedTensor> => new Map([...parameters.tensors(), ...stepper.momentTensors()]);
   const all = { ...usual, ...options };
@@ -156,7 +165,10 @@ async function training({
     stepper,
     all,
     {
-      validate: async () => ({ score: scores ? scores(++epoch) : size(), metrics: {} }),
+      validate: async () => {
+        validating?.();
+        return { score: scores ? scores(++epoch) : size(), metrics: {} };
+      },
       save: async (state, isBest) => {
         saves.push({ state, isBest });
         if (toDisk) await saveCheckpoint(checkpoint, 'last', everything(), state);
@@ -177,6 +189,15 @@ async function training({
     outcome: await run.catch((error: unknown) => error),
   };
 }
+/** Begins from a saved state, as the command line does. */
+const fromFiles =
+  (checkpoint: string): NonNullable<TrainingOf['start']> =>
+  async (parameters, stepper) => {
+    const { tensors, state } = await loadCheckpoint<FitState>(checkpoint, 'last');
+    parameters.load(tensors, 'here');
+    for (const [name, { data }] of stepper.momentTensors()) data.set((tensors.get(name) as NamedTensor).data);
+    return state;
+  };
 const endOf = ({ outcome }: { outcome: unknown }): FitState => {
   if (outcome instanceof Error) throw outcome;
   return outcome as FitState;
@@ -255,15 +276,7 @@ describe('training', () => {
       );
       const last = stopped.saves.at(-1) as (typeof stopped.saves)[0];
       assert.deepEqual([last.state.optimizerSteps, last.isBest], [abortAfter, false]);
-      const resumed = await training({
-        config,
-        start: async (parameters, stepper) => {
-          const { tensors, state } = await loadCheckpoint<FitState>(stopped.checkpoint, 'last');
-          parameters.load(tensors, 'here');
-          for (const [name, { data }] of stepper.momentTensors()) data.set((tensors.get(name) as NamedTensor).data);
-          return state;
-        },
-      });
+      const resumed = await training({ config, start: fromFiles(stopped.checkpoint) });
       sameTensors(resumed.everything(), whole.everything());
       assert.deepEqual(endOf(resumed), endOf(whole));
       assert.deepEqual(
@@ -327,7 +340,7 @@ describe('training', () => {
     assert.deepEqual(users.slice(4), users.slice(0, 4));
   });
 
-  test('stops at a loss that is not a number, says so, and saves nothing', async () => {
+  test('stops at a loss that is not a number, says which part, where and for whom, and saves nothing', async () => {
     const broken = await training({
       start: async (parameters) => {
         parameters.get('prediction.1.bias')[0] = Number.NaN;
@@ -335,8 +348,137 @@ describe('training', () => {
       },
     });
     assert.ok(broken.outcome instanceof UserError);
-    assert.match(broken.outcome.message, /the loss became NaN in epoch 1, step 1/);
+    assert.match(
+      broken.outcome.message,
+      /^the prediction loss became NaN in epoch 1, step 1, the batch of 9 rows of users ("u\d+", ){3}…: nothing was saved yet; train again with a smaller --learning-rate$/,
+    );
+    const users = [...broken.outcome.message.matchAll(/"(u\d+)"/g)].map(([, user]) =>
+      small.users.index(user as string),
+    );
+    const inBatch = [...(broken.stepper.batches[0] as Batch).ids.users];
+    assert.ok(
+      users.every((user) => inBatch.includes(user)),
+      'the users are those of the batch',
+    );
     assert.deepEqual(broken.saves, []);
+  });
+
+  test('stops at a gradient, parameter or moment that is not finite, and goes back to the state saved before', async () => {
+    const last = (values: Float32Array): number => values.length - 1;
+    const injected: readonly (readonly [RegExp, (result: BatchGradients, stepper: Stepper) => void])[] = [
+      [
+        /^the gradient of coAttention\.bilinear became Infinity/,
+        ({ dense }) => {
+          const values = dense.get('coAttention.bilinear') as Float32Array;
+          values[last(values)] = Infinity;
+        },
+      ],
+      [
+        /^the gradient of query\.id became NaN/,
+        ({ rows }) => {
+          const { values } = rows.get('query.id') as { values: Float32Array };
+          values[last(values)] = Number.NaN;
+        },
+      ],
+      // 1e30 squared is more than float32 holds: the second moment
+      [
+        /^the second moment of coAttention\.bilinear became Infinity/,
+        ({ dense }) => {
+          const values = dense.get('coAttention.bilinear') as Float32Array;
+          values[last(values)] = 1e30;
+        },
+      ],
+      // a row that no batch touches: only decay moves it, and no gradient knows of it
+      [
+        /^parameter item\.id became (NaN|Infinity)/,
+        (_result, stepper) => {
+          stepper.parameters.get('item.id')[3] = Infinity;
+        },
+      ],
+      [
+        /^the alignment loss became NaN/,
+        ({ losses }) => {
+          (losses as { alignment: number }).alignment = Number.NaN;
+        },
+      ],
+    ];
+    for (const [message, inject] of injected) {
+      const broken = await training({
+        inject: (steps, result, stepper) => {
+          if (steps === 5) inject(result, stepper);
+        },
+      });
+      assert.ok(broken.outcome instanceof UserError, String(broken.outcome));
+      assert.match(broken.outcome.message, message);
+      assert.match(
+        broken.outcome.message,
+        /in epoch 2, step 2, the batch of 9 rows of users .*: the state saved at epoch 2, step 1 is intact and --resume goes back to it; .*smaller --learning-rate$/,
+      );
+      assert.deepEqual(
+        broken.saves.map(({ state }) => state.optimizerSteps),
+        [4],
+      );
+      const { tensors } = await loadCheckpoint<FitState>(broken.checkpoint, 'last');
+      for (const { data } of tensors.values()) assert.ok(data.every(Number.isFinite));
+    }
+  });
+
+  test('stopped in its validation, validates anew when resumed and ends with the same bits', async () => {
+    const whole = await training({});
+    let asked = 0;
+    const stopped = await training({
+      validating: () => {
+        if (++asked === 2) throw new InterruptedError('stopped');
+      },
+    });
+    assert.ok(stopped.outcome instanceof InterruptedError);
+    assert.match(stopped.outcome.message, /^stopped in epoch 2 after step 4 of 4, in its validation; resume with/);
+    const last = stopped.saves.at(-1) as (typeof stopped.saves)[0];
+    assert.deepEqual([last.state.epoch, last.state.step, last.isBest], [1, 4, false]);
+    const resumed = await training({ start: fromFiles(stopped.checkpoint) });
+    sameTensors(resumed.everything(), whole.everything());
+    assert.deepEqual(endOf(resumed), endOf(whole));
+    assert.deepEqual(
+      epochs(resumed.events).map(({ epoch, losses, validation }) => ({ epoch, losses, validation })),
+      epochs(whole.events)
+        .slice(1)
+        .map(({ epoch, losses, validation }) => ({ epoch, losses, validation })),
+    );
+  });
+
+  test('stops at a validation whose scores are not numbers, and says how to go on', async () => {
+    let asked = 0;
+    const broken = await training({
+      validating: () => {
+        if (++asked === 2) throw new NotFiniteError('the model scores NaN');
+      },
+    });
+    assert.ok(broken.outcome instanceof UserError);
+    assert.match(
+      broken.outcome.message,
+      /^the model scores NaN in the validation of epoch 2: the state saved at epoch 2, step 1 is intact/,
+    );
+    assert.equal(broken.saves.length, 1);
+  });
+
+  test('remembers where its random numbers come from, and goes on with no others', async () => {
+    const { saves } = await training({ toDisk: false });
+    for (const { state } of saves) assert.deepEqual(state.random, { generator: GENERATOR, seed: usual.seed });
+    const last = saves.at(-1)?.state as FitState;
+    for (const random of [
+      { generator: GENERATOR, seed: 6 },
+      { generator: 'dice', seed: usual.seed },
+    ]) {
+      const other = await training({ start: async () => ({ ...last, random }), toDisk: false });
+      assert.ok(other.outcome instanceof UserError);
+      assert.match(other.outcome.message, /cannot go on from that state: its random numbers come from/);
+    }
+    const { random: _random, ...older } = (saves[0] as (typeof saves)[0]).state;
+    assert.deepEqual(
+      endOf(await training({ start: async () => older, toDisk: false })).random,
+      { generator: GENERATOR, seed: usual.seed },
+      'a state of an older version has none, and is gone on with',
+    );
   });
 
   test('refuses a log with nothing to learn from', async () => {

@@ -52,6 +52,31 @@ function reference(
 }
 
 describe('optimisers', () => {
+  test('tell when a value or moment they wrote is more than float32 holds, or is no number', () => {
+    const size = { learningRate: RATE, step: 1 };
+    for (const kind of ['adam', 'lazyAdam'] as const) {
+      const optimizer = createOptimizer({ kind, weightDecay: 0.01 });
+      const whole = expanded(rowsAt(0));
+      assert.ok(optimizer.updateDense(freshSlot(), whole, size));
+      assert.ok(optimizer.updateRows(freshSlot(), WIDTH, rowsAt(0), size));
+      assert.ok(optimizer.updateDense(freshSlot(), whole, { learningRate: 1e36, step: 1 }), 'large, and a number');
+      for (const value of [Number.NaN, Infinity, -1e30]) {
+        for (const position of [0, 5]) {
+          const gradient = rowsAt(0);
+          gradient.values[position] = value;
+          const slot = freshSlot();
+          assert.ok(!optimizer.updateRows(slot, WIDTH, gradient, size), `${kind} ${value}`);
+          assert.ok(!optimizer.updateDense(freshSlot(), expanded(gradient), size), `${kind} ${value}`);
+          assert.ok([slot.values, slot.first, slot.second].some((values) => !values.every(Number.isFinite)));
+        }
+      }
+      assert.ok(!optimizer.updateDense(freshSlot(), whole, { learningRate: 1e39, step: 1 }));
+      const slot = freshSlot();
+      slot.values[0] = Infinity; // in a row that the batch does not touch
+      assert.equal(optimizer.updateRows(slot, WIDTH, rowsAt(0), size), kind === 'lazyAdam', 'only adam moves it');
+    }
+  });
+
   for (const kind of ['adam', 'lazyAdam'] as const) {
     for (const weightDecay of [0, 0.05]) {
       test(`${kind} follows its formula in float64 (weight decay ${weightDecay})`, () => {

@@ -8,21 +8,13 @@ import { Command } from 'commander';
 import { audit, behaviour } from '../../analyse/index.js';
 import { UserError, at } from '../../base/index.js';
 import { type AttributeColumn, type Dataset, FIRST_INDEX, loadDataset } from '../../data/index.js';
-import { type Evaluation, compare, evaluate, loadOrDrawCandidates } from '../../evaluate/index.js';
+import { type Evaluation, compare, loadOrDrawCandidates } from '../../evaluate/index.js';
 import { recentFeed } from '../../features/index.js';
-import {
-  type Case,
-  type Ranker,
-  type Run,
-  SesrecRanker,
-  type SidedAction,
-  dataOf,
-  loadRun,
-  popularityRanker,
-} from '../../model/index.js';
+import { type Case, type Run, SesrecRanker, type SidedAction, dataOf, loadRun } from '../../model/index.js';
 import { simulateData } from '../../simulate/index.js';
 import type { Runtime } from '../../tensor/index.js';
 import * as text from '../demo-text.js';
+import { type ProtocolResult, evaluateRun } from '../evaluation.js';
 import { type ComputeFlags, deviceOption, jsonOption, threadsOption, withRuntime } from '../options.js';
 import { note, printJson, printText } from '../output.js';
 import { recommendFor, tellAction } from '../recommending.js';
@@ -31,11 +23,8 @@ import { trainFlags } from './train.js';
 
 /** Small enough for a minute or two on two cores, large enough for chance to be far away. */
 const SITE = { users: 1000, items: 400, seed: 1, searchSignal: 0.8 } as const;
-const TRAINING = [
-  ...['--epochs', '12', '--patience', '3', '--batch-size', '128', '--learning-rate', '0.003'],
-  ...['--item-attributes', 'category,brand', '--set', 'negativeSampling=uniform'],
-  ...['--set', 'alignmentNegatives=128', '--set', 'window={"feed":10,"search":5}'],
-];
+const TRAINING = `--epochs 12 --patience 3 --batch-size 128 --learning-rate 0.003 --item-attributes category,brand
+  --set negativeSampling=uniform --set alignmentNegatives=128 --set window={"feed":10,"search":5}`;
 const SIDES = ['similar', 'dissimilar'] as const;
 /** Says that a directory is ours to empty. */
 const MARK = '.sesrec-demo';
@@ -82,17 +71,17 @@ async function demo(flags: DemoFlags): Promise<void> {
   say(text.checked(audited));
 
   say(text.beforeTraining());
-  const base = trainFlags([data, ...TRAINING, '--device', flags.device]);
+  const base = trainFlags([data, ...TRAINING.split(/\s+/), '--device', flags.device]);
   const threads = flags.threads === undefined ? {} : { threads: flags.threads };
   await train(data, { ...base, ...threads, out: aware });
   await train(data, { ...base, ...threads, out: blind, set: [...base.set, 'useSearch=false'] });
 
-  await withRuntime(flags, async (runtime) => {
-    const run = await loadRun(aware);
-    const results = await evaluateAll(run, await loadRun(blind), runtime);
-    const gains = results.map(([own, twin]) => compare(own as Evaluation, twin as Evaluation)['ndcg@10']);
-    say(text.results(results, gains));
+  const run = await loadRun(aware);
+  const results = await evaluateBoth(run, await loadRun(blind), flags);
+  const gains = results.map(([own, twin]) => compare(own as Evaluation, twin as Evaluation)['ndcg@10']);
+  say(text.results(results, gains));
 
+  await withRuntime(flags, async (runtime) => {
     const { user, actions } = await choosePerson(run, runtime);
     const now = nowOf(run.dataset, run.dataset.users.index(user));
     const told = actions.map((action) => tellAction(run.dataset, now, action));
@@ -139,24 +128,26 @@ async function makeEmpty(out: string, made: readonly string[]): Promise<void> {
   for (const directory of made) await rm(directory, { recursive: true, force: true });
 }
 
-/** SESRec, its blind twin and popularity on the test events, under both protocols: one list of three per protocol. */
-async function evaluateAll(run: Run, twin: Run, runtime: Runtime): Promise<Evaluation[][]> {
+/**
+ * SESRec, its blind twin and popularity on the test events, under both protocols: one list of three per protocol. The
+ * looks are recorded in the runs, as those of `sesrec evaluate` are.
+ */
+async function evaluateBoth(run: Run, twin: Run, flags: DemoFlags): Promise<Evaluation[][]> {
   const candidates = await loadOrDrawCandidates(dataOf(run.directory), run.dataset);
-  const sesrec = ({ manifest, parameters, dataset }: Run): Ranker =>
-    new SesrecRanker(manifest.config, parameters, dataset, runtime);
-  const rankers = [
-    { name: 'SESRec', ranker: sesrec(run) },
-    { name: 'SESRec, blind to searches', ranker: sesrec(twin) },
-    { name: 'popularity', ranker: popularityRanker(run.dataset) },
-  ];
-  const results: Evaluation[][] = [];
-  for (const protocol of ['sampled', 'full'] as const) {
-    const own: Evaluation[] = [];
-    for (const { name, ranker } of rankers)
-      own.push({ ...(await evaluate(ranker, run.dataset, { on: 'test', protocol, candidates })), ranker: name });
-    results.push(own);
-  }
-  return results;
+  const request = {
+    on: 'test',
+    protocols: ['sampled', 'full'],
+    candidates,
+    seed: 1,
+    again: false,
+    record: true,
+  } as const;
+  const [own, others] = [await evaluateRun(run, flags, request), await evaluateRun(twin, flags, request)];
+  return own.results.map(({ evaluation, sanity }, position) => [
+    { ...evaluation, ranker: 'SESRec' },
+    { ...(others.results[position] as ProtocolResult).evaluation, ranker: 'SESRec, blind to searches' },
+    sanity.find(({ ranker }) => ranker === 'popularity') as Evaluation,
+  ]);
 }
 
 /** The first person with both sides in both lanes: with them there is something to see. */

@@ -1,4 +1,4 @@
-/** `sesrec evaluate`: test figures of a run, with their protocol beside them. Knows how they are shown; evaluate/ does the work. */
+/** `sesrec evaluate`: figures of a run, with their protocol beside them. Knows how they are shown; cli/evaluation.ts does the work. */
 import { Command, Option } from 'commander';
 import { UsageError } from '../../base/index.js';
 import { type Dataset, type HeldOut } from '../../data/index.js';
@@ -7,11 +7,11 @@ import {
   type Evaluation,
   METRICS,
   type ProtocolName,
-  evaluate,
   loadOrDrawCandidates,
   readCandidatesFile,
 } from '../../evaluate/index.js';
-import { type Ranker, SesrecRanker, dataOf, loadRun, popularityRanker, randomRanker } from '../../model/index.js';
+import { type Run, dataOf, loadRun } from '../../model/index.js';
+import { type ProtocolResult, evaluateRun } from '../evaluation.js';
 import {
   type ComputeFlags,
   candidateCountOption,
@@ -19,19 +19,18 @@ import {
   jsonOption,
   threadsOption,
   wholeNumber,
-  withRuntime,
 } from '../options.js';
 import { note, printJson, printText } from '../output.js';
-import { progressLine } from '../progress.js';
 import { textTable } from '../table.js';
 
 interface EvaluateFlags extends ComputeFlags {
   readonly on: HeldOut;
-  readonly protocol: ProtocolName;
+  readonly protocol: ProtocolName | 'both';
   readonly candidates?: string;
   readonly candidateCount: number;
   readonly seed: number;
   readonly users?: number;
+  readonly again?: boolean;
   readonly json?: boolean;
 }
 
@@ -40,87 +39,91 @@ export function evaluateCommand(): Command {
     .description('HIT, NDCG and MRR of a run on held-out events, beside popularity, random and chance')
     .argument('<run>', 'a directory made by sesrec train')
     .addOption(
-      new Option('--on <held-out>', 'which held-out event is predicted')
+      new Option(
+        '--on <held-out>',
+        'which held-out event is predicted; each look at test is recorded in the run, a second one needs --again',
+      )
         .choices(['validation', 'test'])
-        .default('test'),
+        .default('validation'),
     )
     .addOption(
       new Option(
         '--protocol <name>',
-        'sampled: among 99 uniform unseen items; full: among all items, seen ones removed',
+        'sampled: among 99 uniform unseen items; full: among all items, seen ones removed; both: one after the other',
       )
-        .choices(['sampled', 'full'])
+        .choices(['sampled', 'full', 'both'])
         .default('sampled'),
     )
     .option(
       '--candidates <file>',
-      'candidate lists to use instead (JSON lines, or S3-Rec text), for --protocol sampled',
+      'candidate lists to use instead (JSON lines, or S3-Rec text), for the sampled protocol',
     )
     .addOption(candidateCountOption())
     .option('--seed <number>', 'seed of the candidates, and of the users with --users', wholeNumber(0), 1)
     .option('--users <number>', 'evaluate a seeded sample of this many users only', wholeNumber(1))
+    .option('--again', 'look at test once more, at something not seen yet; it is counted')
     .addOption(threadsOption())
     .addOption(deviceOption())
     .addOption(jsonOption())
     .action(async (directory: string, flags: EvaluateFlags) => {
       const run = await loadRun(directory);
-      const { dataset } = run;
-      const candidates = await chooseCandidates(dataOf(directory), dataset, flags);
-      const progress = progressLine();
-      const options = {
+      const { results, look } = await evaluateRun(run, flags, {
         on: flags.on,
-        protocol: flags.protocol,
+        protocols: flags.protocol === 'both' ? ['sampled', 'full'] : [flags.protocol],
+        candidates: await chooseCandidates(dataOf(directory), run.dataset, flags),
         seed: flags.seed,
         ...(flags.users === undefined ? {} : { users: flags.users }),
-        ...(candidates === null ? {} : { candidates }),
-      };
-      const start = performance.now();
-      const result = await withRuntime(flags, (runtime) =>
-        evaluate(new SesrecRanker(run.manifest.config, run.parameters, dataset, runtime), dataset, {
-          ...options,
-          onProgress: (done, total) => progress.update('evaluating', done, total),
-        }),
-      );
-      progress.clear();
-      const seconds = (performance.now() - start) / 1000;
-      const sanity: Ranker[] = [popularityRanker(dataset), randomRanker(dataset, flags.seed)];
-      const lines = await Promise.all(sanity.map((ranker) => evaluate(ranker, dataset, options)));
+        again: flags.again === true,
+        record: true,
+      });
       if (flags.json) {
-        const { metrics, intervals, users, tieRate, protocol, chance } = result;
+        const documents = results.map((result) => [result.evaluation.protocol.name, documentOf(result)] as const);
+        const [first] = documents as [(typeof documents)[number]];
         printJson({
-          metrics,
-          users,
-          protocol,
-          intervals,
-          tieRate,
-          chance,
-          ...Object.fromEntries(lines.map((line) => [line.ranker, { metrics: line.metrics, tieRate: line.tieRate }])),
-          run: {
-            model: run.manifest.model,
-            preset: run.manifest.preset,
-            seed: run.manifest.training.seed,
-            version: run.version,
-            dataHash: run.manifest.dataHash,
-          },
-          seconds,
+          ...(flags.protocol === 'both' ? { protocols: Object.fromEntries(documents) } : first[1]),
+          run: runBlock(run),
+          ...(look === null ? {} : { look }),
+          seconds: results.reduce((sum, { seconds }) => sum + seconds, 0),
         });
       } else {
-        printText(evaluationTable([{ ...result, ranker: `${run.manifest.model} ${run.manifest.preset}` }, ...lines]));
-        note(`${seconds.toFixed(1)} s`);
+        const label = `${run.manifest.model} ${run.manifest.preset}`;
+        const tables = results.map(({ evaluation, sanity }) =>
+          evaluationTable([{ ...evaluation, ranker: label }, ...sanity]),
+        );
+        if (look !== null) tables.push(`look ${look} at the test of this run`);
+        printText(tables.join('\n'.repeat(results.length)));
+        note(`${results.reduce((sum, { seconds }) => sum + seconds, 0).toFixed(1)} s`);
       }
+      for (const { path } of results) note(`result: ${path}`);
     });
 }
 
+const documentOf = ({ evaluation, sanity }: ProtocolResult) => {
+  const { metrics, intervals, users, tieRate, protocol, chance } = evaluation;
+  return {
+    metrics,
+    users,
+    protocol,
+    intervals,
+    tieRate,
+    chance,
+    ...Object.fromEntries(sanity.map((line) => [line.ranker, { metrics: line.metrics, tieRate: line.tieRate }])),
+  };
+};
+
+const runBlock = ({ manifest: { model, preset, training, dataHash }, version }: Run) => ({
+  model,
+  preset,
+  seed: training.seed,
+  version,
+  dataHash,
+});
+
 /** The lists of the sampled protocol: from a file, or drawn once per data set and seed and kept there. */
-export async function chooseCandidates(
+async function chooseCandidates(
   directory: string,
   dataset: Dataset,
-  {
-    protocol,
-    candidates,
-    candidateCount,
-    seed,
-  }: Pick<EvaluateFlags, 'protocol' | 'candidates' | 'candidateCount' | 'seed'>,
+  { protocol, candidates, candidateCount, seed }: EvaluateFlags,
 ): Promise<Candidates | null> {
   if (protocol === 'full') {
     if (candidates !== undefined)

@@ -2,7 +2,7 @@
 import { Command, Option } from 'commander';
 import { sesrecPresets, sesrecShapes } from '../../model/index.js';
 import { candidateCountOption, deviceOption, jsonOption, numberFrom, threadsOption, wholeNumber } from '../options.js';
-import { printJson, printText } from '../output.js';
+import { note, printJson, printText } from '../output.js';
 import type { TrainFlags } from '../run-plan.js';
 import { train } from '../training.js';
 
@@ -26,6 +26,7 @@ export function trainCommand(): Command {
         printText(
           `${flags.out}: best epoch ${summary.best.epoch} of ${summary.epochs}, validation MRR ${summary.best.score.toFixed(4)} (${summary.reason})`,
         );
+      if (summary.result !== null) note(`result: ${summary.result}`);
     });
 }
 
@@ -76,6 +77,12 @@ function describeTrain(): Command {
       'change any setting of the model, such as alpha=0.2 or useSearch=false (repeatable)',
       (value: string, all: readonly string[]) => [...all, value],
       [] as readonly string[],
+    )
+    .option(
+      '--save-every <seconds>',
+      'save the state at least this often, beside the end of every epoch; 0: after every step',
+      numberFrom(0),
+      300,
     )
     .option('--resume', 'go on with an interrupted run; the result is the same, bit for bit')
     .option('--overwrite', 'replace an existing run')

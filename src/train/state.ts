@@ -1,0 +1,83 @@
+/**
+ * What a training must remember to go on. Knows what a state holds and what one read from a file must look like; does
+ * not know files, nor how a training moves from one state to the next.
+ */
+import { GENERATOR, isEither, isNumber, isOneOf, isRecordOf, isText, isWhole } from '../base/index.js';
+import type { BatchSizes } from '../features/index.js';
+import type { LossParts } from './step.js';
+
+/** Everything, beside tensors, that a resumed run needs. Survives JSON exactly. */
+export interface FitState {
+  /** The epoch and step to do next, from 0. */
+  readonly epoch: number;
+  readonly step: number;
+  readonly optimizerSteps: number;
+  readonly learningRate: number;
+  /** Sums of the loss parts over the steps of this epoch so far. */
+  readonly sums: LossParts;
+  /** Best validation score so far, and its epoch (from 1); null before the first validation. */
+  readonly best: { readonly epoch: number; readonly score: number } | null;
+  /** Epochs without improvement, for the schedule and for stopping. */
+  readonly scheduleWaits: number;
+  readonly stopWaits: number;
+  /** Batch sizes reached, see BatchAssembler. */
+  readonly reached: Partial<Record<keyof BatchSizes, number>>;
+  /**
+   * Where random numbers come from: every stream is named by the seed, the purpose, the epoch and the step, so this and
+   * the position above are all there is to remember. States of older versions lack it.
+   */
+  readonly random?: RandomState;
+}
+
+export interface RandomState {
+  readonly generator: string;
+  readonly seed: number;
+}
+
+const isSize = isEither(isOneOf(undefined), isWhole(0, 2 ** 24));
+/** What a state read from a file must be; the type tells the meaning. */
+export const fitStateRule = isRecordOf({
+  epoch: isWhole(0),
+  step: isWhole(0),
+  optimizerSteps: isWhole(0),
+  learningRate: isNumber('a number from 0', (value) => value >= 0),
+  sums: isRecordOf({ loss: isNumber(), prediction: isNumber(), alignment: isNumber(), contrast: isNumber() }),
+  best: isEither(isOneOf(null), isRecordOf({ epoch: isWhole(1), score: isNumber() })),
+  scheduleWaits: isWhole(0),
+  stopWaits: isWhole(0),
+  reached: isRecordOf({
+    items: isSize,
+    queries: isSize,
+    words: isSize,
+    pairs: isSize,
+    anchorQueries: isSize,
+    anchorItems: isSize,
+    negativeItems: isSize,
+    negativeQueries: isSize,
+  }),
+  random: isEither(isOneOf(undefined), isRecordOf({ generator: isText, seed: isWhole(0) })),
+});
+
+/** Why a run of this seed cannot go on from a state, null when it can. */
+export function strangeRandomness({ random }: FitState, seed: number): string | null {
+  if (random === undefined || (random.generator === GENERATOR && random.seed === seed)) return null;
+  return `its random numbers come from ${JSON.stringify(random.generator)} with seed ${random.seed}, those of this run from ${JSON.stringify(GENERATOR)} with seed ${seed}`;
+}
+
+export const noLosses: LossParts = { loss: 0, prediction: 0, alignment: 0, contrast: 0 };
+
+/** Where a training begins. */
+export function initialState({ seed, learningRate }: { seed: number; learningRate: number }): FitState {
+  return {
+    epoch: 0,
+    step: 0,
+    optimizerSteps: 0,
+    learningRate,
+    sums: noLosses,
+    best: null,
+    scheduleWaits: 0,
+    stopWaits: 0,
+    reached: {},
+    random: { generator: GENERATOR, seed },
+  };
+}
