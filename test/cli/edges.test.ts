@@ -52,8 +52,8 @@ function log({ heavy }: { heavy: boolean }): string {
   search('one-search', 'boots', 2);
   // half of the catalogue, again and again, all of it boots and books
   for (let step = 0; step < (heavy ? 10_000 : 0); step++) {
-    if (step % 10 === 9) search('heavy', 'boots', 6 * (step % 50) + 2);
-    else view('heavy', 6 * ((step * 17) % 50) + 2 + (step % 2));
+    if (step % 10 === 9) search('heavy', 'boots', 6 * ((step * 17) % 50) + 2);
+    else view('heavy', 6 * ((step * 17) % 50) + 2 + (Math.floor(step / 50) % 2));
   }
   return lines.map((line) => JSON.stringify(line)).join('\n');
 }

@@ -133,7 +133,6 @@ const refusals: readonly (readonly [args: readonly string[], code: number, messa
   [['evaluate'], USAGE, /missing required argument 'run'/],
   [evaluate('run', 'run'), USAGE, /too many arguments/],
   [['train', 'data'], USAGE, /'--out <run>' not specified/],
-  [recommend('run'), USAGE, /'--user <id>' not specified/],
   [recommend('run', '--user'), USAGE, /argument missing/],
   [recommend('run', '--user', 'u1', '--k', '0'), USAGE, /'0' is invalid.*whole number from 1/],
   [recommend('run', '--user', 'u1', '--k', 'ten'), USAGE, /'ten' is invalid/],

@@ -40,7 +40,7 @@ test('a log is divided by time, trained on, evaluated, asked and audited', async
   const run = join(folder, 'run by time');
   const trained = await inProcess('train', data, '--out', run, '--epochs', '1', '--candidate-count', '20', ...QUICK);
   assert.equal(trained.code, 0, trained.err);
-  const evaluated = await inProcess('evaluate', run, '--candidate-count', '20');
+  const evaluated = await inProcess('evaluate', run, '--on', 'test', '--candidate-count', '20');
   assert.equal(evaluated.code, 0, evaluated.err);
   assert.match(evaluated.out, /^test, global-time, \d+ users/m);
   assert.match(evaluated.out, /^left out: \d+ more test targets? on items that training does not know$/m);
