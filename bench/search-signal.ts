@@ -32,9 +32,12 @@ const { values: flags } = parseArgs({
 const print = (text: string): void => void process.stdout.write(`${text}\n`);
 const numbers = (list: string): number[] => list.split(',').map(Number);
 const PROTOCOLS: readonly ProtocolName[] = ['sampled', 'full'];
-/** The demo's settings (chosen on validation), with more patience. */
+/**
+ * Settings chosen on validation. The feed window is as long as mute searches look back (seven days): with a shorter one a
+ * search about an event beyond it would tell the model of what its twin cannot see, at any signal (LOG.md, 2026-11-24).
+ */
 const TRAINING = `--preset official --patience 4 --batch-size 128 --learning-rate 0.003 --item-attributes category,brand
-  --set negativeSampling=uniform --set alignmentNegatives=128 --set window={"feed":10,"search":5}`.split(/\s+/);
+  --set negativeSampling=uniform --set alignmentNegatives=128 --set window={"feed":30,"search":5}`.split(/\s+/);
 
 /** NDCG@10 of one model on one site, and the difference between the two, over users. */
 interface Measured {
