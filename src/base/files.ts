@@ -1,9 +1,10 @@
 /** Files that are either whole or absent. Knows hashes, fsync and rename; does not know formats. */
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { mkdir, open, readFile, readdir, rename, rm, stat } from 'node:fs/promises';
+import { basename, dirname, join, parse, resolve } from 'node:path';
 import { CorruptFileError, UserError, messageOf } from './errors.js';
+import { isRunning } from './processes.js';
 
 /** SHA-256 of some bytes or text, in hexadecimal. */
 export function hashOf(...parts: readonly (string | Uint8Array)[]): string {
@@ -62,6 +63,7 @@ export async function stageDirectory<T>(
     throw new UserError(`${path} already exists: choose another --out, or pass --overwrite`);
   const temporary = `${path.replace(/[/\\]+$/, '')}.${process.pid}.tmp`;
   await rm(temporary, { recursive: true, force: true });
+  await removeAbandoned(path);
   await mkdir(temporary, { recursive: true });
   try {
     const result = await fill(temporary);
@@ -72,6 +74,21 @@ export async function stageDirectory<T>(
   } catch (error) {
     await rm(temporary, { recursive: true, force: true });
     throw error;
+  }
+}
+
+/**
+ * Removes what a killed process left beside `path`: temporary directories of its name whose process is not here any more
+ * and that nothing was put into for an hour (the process may be on another machine that shares the disk).
+ */
+async function removeAbandoned(path: string): Promise<void> {
+  const { dir, base } = parse(resolve(path));
+  for (const name of await readdir(dir).catch(() => [])) {
+    const pid = name.startsWith(`${base}.`) ? /^(\d+)\.tmp$/.exec(name.slice(base.length + 1))?.[1] : undefined;
+    if (pid === undefined || isRunning(Number(pid))) continue;
+    const place = join(dir, name);
+    const touched = await stat(place).catch(() => null); // somebody else may have removed it just now
+    if (touched && Date.now() - touched.mtimeMs > 3_600_000) await rm(place, { recursive: true, force: true });
   }
 }
 

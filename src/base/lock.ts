@@ -8,6 +8,7 @@ import { link, open, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { UserError } from './errors.js';
+import { isRunning } from './processes.js';
 
 /** The process that holds a lock. */
 export interface Holder {
@@ -95,11 +96,7 @@ async function read(path: string): Promise<Holder | null> {
 
 async function isAlive({ pid, host, start }: Holder): Promise<boolean> {
   if (host !== hostname()) return true; // nobody here can tell
-  try {
-    process.kill(pid, 0);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ESRCH') return false; // EPERM: alive, and somebody else's
-  }
+  if (!isRunning(pid)) return false;
   const now = await startOf(pid);
   return start === null || now === null || now === start;
 }

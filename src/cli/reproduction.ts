@@ -57,7 +57,9 @@ export async function reproduce(
   const run = dirname(dirname(path));
   const data = request.data ?? dataOf(run);
   if (!existsSync(data))
-    throw new UserError(`${data} does not exist: pass --data with the data set ${recorded.data.hash.slice(0, 12)}`);
+    throw new UserError(
+      `${data} does not exist: pass --data with the data set ${recorded.data.hash.slice(0, 12)}${recipe(recorded)}`,
+    );
   const dataset = await loadDataset(data);
   if (dataset.manifest.hash !== recorded.data.hash)
     throw new UserError(
@@ -87,6 +89,15 @@ export async function reproduce(
     compared,
     surroundings: surroundings(recorded.environment, now).filter(({ same }) => !same),
   };
+}
+
+/** How to make simulated data again; nothing for the logs of real people. */
+function recipe({ data: { source, split } }: ResultManifest): string {
+  if (source.generator === null) return '';
+  const { name, version, options } = source.generator;
+  const dashed = (option: string): string => option.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+  const made = Object.entries(options).map(([option, value]) => ` --${dashed(option)} ${String(value)}`);
+  return `, which sesrec ${name} (version ${version})${made.join('')} --split ${split.strategy} makes`;
 }
 
 type Repeated = Pick<ResultManifest, 'weights' | 'figures'>;

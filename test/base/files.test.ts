@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { mkdir, readFile, readdir, writeFile } from 'node:fs/promises';
+import { spawnSync } from 'node:child_process';
+import { mkdir, readFile, readdir, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import {
@@ -95,6 +96,25 @@ describe('a staged directory', () => {
     await stageDirectory(out, { overwrite: true }, fill('new'));
     assert.deepEqual([await readdir(out), await readdir(folder)], [['x'], ['out']]);
   });
+});
+
+test('what a killed process left beside a directory is removed an hour later, and nothing else', async (t) => {
+  const folder = await scratchFolder(t);
+  const { pid: gone } = spawnSync('true');
+  const old = new Date(Date.now() - 2 * 3_600_000);
+  const leave = async (name: string, at: Date): Promise<void> => {
+    await mkdir(join(folder, name));
+    await utimes(join(folder, name), at, at);
+  };
+  await leave(`out.${gone}.tmp`, old);
+  const kept = ['out.1.tmp', 'out.x.tmp', `other.${gone}.tmp`, `out.tmp`];
+  for (const name of kept) await leave(name, old);
+  const nothing = async (): Promise<void> => undefined;
+  await stageDirectory(join(folder, 'out'), {}, nothing);
+  assert.deepEqual(new Set(await readdir(folder)), new Set([...kept, 'out']));
+  await leave(`out.${gone}.tmp`, new Date());
+  await stageDirectory(join(folder, 'out'), { overwrite: true }, nothing);
+  assert.ok((await readdir(folder)).includes(`out.${gone}.tmp`), 'it may be at work on another machine');
 });
 
 test('errors have the exit codes that the command line promises', () => {

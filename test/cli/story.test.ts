@@ -268,6 +268,9 @@ test('interactions with constructed searches train and explain', async () => {
 test('--json prints one document and nothing else, without it there is no JSON; progress goes to standard error', async () => {
   const commands: readonly (readonly string[])[] = [
     ['import', 'events', world.log, '--out', join(folder, 'again'), '--overwrite'],
+    ['simulate', '--users', '20', '--items', '30', '--out', join(folder, 'a site'), '--overwrite'],
+    ['analyse', 'behaviour', join(folder, 'a site')],
+    ['audit', world.data],
     ['train', world.data, '--out', join(folder, 'again run'), '--overwrite', '--epochs', '1', ...QUICK],
     ['evaluate', world.run],
     ['recommend', world.run, '--user', 'u1', '--explain'],
@@ -293,6 +296,9 @@ test('every command has --help', async () => {
     'import interactions',
     'import s3rec',
     'import events',
+    'simulate',
+    'analyse',
+    'analyse behaviour',
     'audit',
     'train',
     'evaluate',
