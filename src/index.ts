@@ -1,7 +1,7 @@
 /**
  * The front door of sesrec: import logs, train SESRec, evaluate it, recommend with reasons. Each floor also has a door
  * of its own (`sesrec/tensor`, `sesrec/data`, `sesrec/features`, `sesrec/model`, `sesrec/train`, `sesrec/evaluate`,
- * `sesrec/analyse`).
+ * `sesrec/analyse`, `sesrec/simulate`).
  */
 export { CorruptFileError, InterruptedError, Random, UsageError, UserError } from './base/index.js';
 export {
@@ -9,6 +9,7 @@ export {
   importInteractions,
   importS3rec,
   loadDataset,
+  withSearch,
   type Dataset,
   type DataManifest,
   type SplitRequest,
@@ -19,6 +20,7 @@ export {
   loadRun,
   popularityRanker,
   randomRanker,
+  recommend,
   SesrecRanker,
   sesrecParameters,
   sesrecPresets,
@@ -30,10 +32,12 @@ export {
 } from './model/index.js';
 export { createOptimizer, fit, initialState, parity, Stepper, type FitEvent, type FitOptions } from './train/index.js';
 export {
+  compare,
   drawCandidates,
   evaluate,
   loadOrDrawCandidates,
   readCandidatesFile,
   type Evaluation,
 } from './evaluate/index.js';
-export { audit, type AuditReport } from './analyse/index.js';
+export { audit, behaviour, type AuditReport, type Behaviour } from './analyse/index.js';
+export { simulate, simulateData, type SimulatorOptions } from './simulate/index.js';
