@@ -39,6 +39,11 @@ export interface ShopCatalogue {
   drawSibling(random: Random, category: number): number;
   /** An item of a category in proportion to its popularity; of the brand, where one is named and has items there. */
   drawItem(random: Random, category: number, brand: string | null): number;
+  /**
+   * An item of a category, all alike, and of the brand where one is named and has items there: what a search finds. It
+   * must tell nothing of how popular items are, or the clicks of some people would tell what others will want.
+   */
+  findItem(random: Random, category: number, brand: string | null): number;
 }
 
 /** How many categories a catalogue of so many items has: about one for twelve items, 4 to 960. */
@@ -74,6 +79,10 @@ export function makeCatalogue(count: number, ...names: readonly (string | number
   for (const [category, { department }] of categories.entries())
     getOrCreate(siblings, department, () => []).push(category);
 
+  const ofBrand = new Map<string, number[]>();
+  for (const [index, { category, brand }] of items.entries())
+    getOrCreate(ofBrand, `${category} ${brand}`, () => []).push(index);
+
   const drawAny = (source: Random, category: number): number =>
     at(members[category] as number[], (byPopularity[category] as Weighted).draw(source));
   return {
@@ -82,6 +91,8 @@ export function makeCatalogue(count: number, ...names: readonly (string | number
     drawCategory: (source) => byLiking.draw(source),
     drawSibling: (source, category) =>
       oneOf(source, siblings.get((categories[category] as Category).department) as number[]),
+    findItem: (source, category, brand) =>
+      oneOf(source, ofBrand.get(`${category} ${brand}`) ?? (members[category] as number[])),
     drawItem: (source, category, brand) => {
       const fits = (item: number): boolean => brand === null || items[item]?.brand === brand;
       let item = drawAny(source, category);

@@ -3,8 +3,8 @@
  * change the feed.
  *
  * Mute searches look at the feed before them only, telling ones ahead; `signal` says how many of the spontaneous ones
- * tell. At 0 the feed after a moment and the searches before it are independent, given the feed before it: whoever knows
- * the feed learns nothing from the searches. A search that leads to a feed event is made for that event, beside the
+ * tell. At 0 searches are dice thrown over the feed before them and the table of items: whoever knows these learns nothing
+ * from searches, neither of the person nor of what is popular. A search that leads to a feed event is made for that event, beside the
  * others, and belongs to no history in which it would give the event away.
  */
 import { Random } from '../base/index.js';
@@ -139,7 +139,8 @@ function searchOnlyInterests(
   const { interests, events } = SEARCH.searchOnly;
   return Array.from({ length: interests }, (_, interest) => {
     const generation = Math.floor(next / events + interest / interests);
-    return catalogue.drawCategory(new Random(...names, 'search-only interest', interest, generation));
+    const random = new Random(...names, 'search-only interest', interest, generation);
+    return random.integer(catalogue.categories.length); // all alike: it must not tell what is liked
   });
 }
 
@@ -210,7 +211,7 @@ function makeSearch(
   const count = chance(random, SEARCH.clicked) ? drawClicks(random) : 0;
   const clicks = Array.from({ length: count }, (_, position) => {
     const category = chance(random, SEARCH.stray) ? catalogue.drawSibling(random, subject.category) : subject.category;
-    return { item: catalogue.drawItem(random, category, wish), time: time + position };
+    return { item: catalogue.findItem(random, category, wish), time: time + position };
   });
   const { category, kind, role } = subject;
   return { time, query, source, clicks, category, kind, role, ledTo: null };
