@@ -15,7 +15,7 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { type Evaluation, type ProtocolName, compare, evaluate } from '../src/evaluate/index.js';
 import { Runtime, SesrecRanker, importEvents, loadRun } from '../src/index.js';
-import { simulate } from '../src/simulate/index.js';
+import { SIMULATOR_VERSION, simulate } from '../src/simulate/index.js';
 import { type SignalPoint, signalFigure } from './search-signal-figure.js';
 
 const { values: flags } = parseArgs({
@@ -24,7 +24,7 @@ const { values: flags } = parseArgs({
     seeds: { type: 'string', default: '1,2,3' },
     users: { type: 'string', default: '1000' },
     items: { type: 'string', default: '400' },
-    epochs: { type: 'string', default: '20' },
+    epochs: { type: 'string', default: '14' },
     threads: { type: 'string', default: '1' },
     out: { type: 'string', default: 'runs/search-signal' },
   },
@@ -33,8 +33,8 @@ const print = (text: string): void => void process.stdout.write(`${text}\n`);
 const numbers = (list: string): number[] => list.split(',').map(Number);
 const PROTOCOLS: readonly ProtocolName[] = ['sampled', 'full'];
 /**
- * Settings chosen on validation. The feed window is as long as mute searches look back (seven days): with a shorter one a
- * search about an event beyond it would tell the model of what its twin cannot see, at any signal (LOG.md, 2026-11-24).
+ * Settings chosen on validation. The feed window is about as long as mute searches look back: with a shorter one a search about
+ * an event beyond it would tell the model of what its twin cannot see, at any signal (LOG.md, 2026-11-24).
  */
 const TRAINING = `--preset official --patience 4 --batch-size 128 --learning-rate 0.003 --item-attributes category,brand
   --set negativeSampling=uniform --set alignmentNegatives=128 --set window={"feed":30,"search":5}`.split(/\s+/);
@@ -110,7 +110,7 @@ async function measure(searchSignal: number, seed: number, place: string): Promi
 }
 
 const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
-/** Student's t at 97.5 % for 1, 2, … degrees of freedom. */
+/** Student's t at 97.5 % for 1, 2, … 9 degrees of freedom. */
 const STUDENT = [12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262];
 
 /** What several seeds say of one signal: their mean, and its 95 % interval over seeds and over users. */
@@ -124,11 +124,13 @@ function summarise(results: readonly Measured[], signal: number): SignalPoint {
     blind: mean(results.map(({ blind }) => blind)),
     gains,
     gain,
-    overSeeds: ((STUDENT[gains.length - 2] ?? 1.96) * deviation) / Math.sqrt(gains.length),
+    overSeeds: ((STUDENT[gains.length - 2] ?? 2.262) * deviation) / Math.sqrt(gains.length),
     overUsers: (1.96 * Math.sqrt(results.reduce((sum, { error }) => sum + error ** 2, 0))) / results.length,
   };
 }
 
+const { users, items, epochs } = flags;
+const settings = { simulator: SIMULATOR_VERSION, users, items, epochs, training: TRAINING };
 await mkdir(flags.out, { recursive: true });
 const points: Record<ProtocolName, SignalPoint[]> = { sampled: [], full: [] };
 for (const signal of numbers(flags.signals)) {
@@ -138,9 +140,13 @@ for (const signal of numbers(flags.signals)) {
     if (!existsSync(`${place}.json`)) {
       const start = performance.now();
       const result = await measure(signal, seed, place);
-      await writeFile(`${place}.json`, JSON.stringify({ ...result, seconds: (performance.now() - start) / 1000 }));
+      const seconds = (performance.now() - start) / 1000;
+      await writeFile(`${place}.json`, JSON.stringify({ settings, ...result, seconds }));
     }
-    results.push(JSON.parse(await readFile(`${place}.json`, 'utf8')) as Result);
+    const known = JSON.parse(await readFile(`${place}.json`, 'utf8')) as Result & { settings: unknown };
+    if (JSON.stringify(known.settings) !== JSON.stringify(settings))
+      throw new Error(`${place}.json was measured with other settings: choose another --out`);
+    results.push(known);
   }
   for (const protocol of PROTOCOLS)
     points[protocol].push(

@@ -30,7 +30,7 @@ export const FEED = {
   exploration: 0.06,
   /** How often an item is of the interest's brand. */
   brand: 0.6,
-  /** How often an interest is one that the user also searches for. */
+  /** How often a category is one that the user also searches for, should they be interested in it. */
   shared: 0.8,
   /** Draws before an item is met again. */
   freshTries: 8,
@@ -45,22 +45,23 @@ export interface FeedAction {
   readonly type: string;
   readonly item: number;
   readonly category: number;
-  /** The brand that the interest behind it prefers, null without an interest. */
-  readonly brand: string | null;
+  /** Whether the person also searches for things of the category: a coin thrown once, of which the feed knows nothing. */
+  readonly searchable: boolean;
+  /** The truth. Searches must not look at it, since the feed does not show it. */
   readonly kind: Exclude<InterestKind, 'search-only'>;
 }
 
-interface Interest {
+/** What a person likes in a category, the same whenever they come back to it. */
+interface Taste {
   readonly category: number;
+  readonly searchable: boolean;
   readonly brand: string;
-  readonly kind: 'shared' | 'feed-only';
 }
 
-/** An interest in a category: whether it is shared and which brand it prefers are the same whenever it comes back. */
-function interestIn(category: number, catalogue: ShopCatalogue, names: readonly (string | number)[]): Interest {
-  const random = new Random(...names, 'interest', category);
+function tasteFor(category: number, catalogue: ShopCatalogue, names: readonly (string | number)[]): Taste {
+  const random = new Random(...names, 'taste', category);
   const { brands } = catalogue.categories[category] as Category;
-  return { category, kind: chance(random, FEED.shared) ? 'shared' : 'feed-only', brand: oneOf(random, brands) };
+  return { category, searchable: chance(random, FEED.shared), brand: oneOf(random, brands) };
 }
 
 function typeOfAction(random: Random): string {
@@ -77,9 +78,10 @@ export function simulateFeed(catalogue: ShopCatalogue, ...names: readonly (strin
     Math.min(most, Math.floor(catalogue.items.length / 5), Math.round(logNormal(random, median, deviation))),
   );
   const home = catalogue.drawCategory(random);
-  const newInterest = (): Interest => {
+  const taste = (category: number): Taste => tasteFor(category, catalogue, names);
+  const newInterest = (): Taste => {
     const category = chance(random, FEED.home) ? catalogue.drawSibling(random, home) : catalogue.drawCategory(random);
-    return interestIn(category, catalogue, names);
+    return taste(category);
   };
   const interests = Array.from({ length: FEED.interests }, newInterest);
   const actions: FeedAction[] = [];
@@ -91,20 +93,19 @@ export function simulateFeed(catalogue: ShopCatalogue, ...names: readonly (strin
       interests.push(newInterest());
     }
     const length = Math.min(wanted - actions.length, 1 + poisson(random, FEED.session.more));
-    let last: Interest | null = null;
+    let last: Taste | null = null;
     for (let event = 0; event < length; event++) {
       const explores = chance(random, FEED.exploration);
-      const interest: Interest = last !== null && chance(random, FEED.stay) ? last : oneOf(random, interests);
-      const { category, brand, kind } = explores
-        ? { category: catalogue.drawCategory(random), brand: null, kind: 'exploration' as const }
-        : interest;
+      const interest: Taste = last !== null && chance(random, FEED.stay) ? last : oneOf(random, interests);
+      const { category, searchable, brand } = explores ? taste(catalogue.drawCategory(random)) : interest;
       if (!explores) last = interest;
-      const wish = chance(random, FEED.brand) ? brand : null;
+      const kind = explores ? 'exploration' : searchable ? 'shared' : 'feed-only';
+      const wish = chance(random, FEED.brand) && !explores ? brand : null;
       let item = catalogue.drawItem(random, category, wish);
       for (let tries = 0; met.has(item) && tries < FEED.freshTries; tries++)
         item = catalogue.drawItem(random, category, wish);
       met.add(item);
-      actions.push({ time, type: typeOfAction(random), item, category, brand, kind });
+      actions.push({ time, type: typeOfAction(random), item, category, searchable, kind });
       time += MINUTE + Math.floor(random.float() * FEED.session.minutes * MINUTE);
     }
     const { days } = FEED.session;

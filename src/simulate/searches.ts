@@ -3,12 +3,13 @@
  * change the feed.
  *
  * Mute searches look at the feed before them only, telling ones ahead; `signal` says how many of the spontaneous ones
- * tell. At 0 searches are dice thrown over the feed before them and the table of items: whoever knows these learns nothing
- * from searches, neither of the person nor of what is popular. A search that leads to a feed event is made for that event, beside the
+ * tell. At 0 searches are dice thrown over what the feed before them shows and the table of items, so whoever knows these
+ * learns nothing from searches, neither of the person nor of what is popular. They may look at no hidden cause: a brand
+ * that is preferred, or whether an event had an interest behind it, would tell what comes. A search that leads to a feed event is made for that event, beside the
  * others, and belongs to no history in which it would give the event away.
  */
-import { Random } from '../base/index.js';
-import type { Category, ShopCatalogue } from './catalogue.js';
+import { Random, getOrCreate } from '../base/index.js';
+import type { Category, Item, ShopCatalogue } from './catalogue.js';
 import { chance, logNormal, longTail, oneOf, poisson } from './draw.js';
 import { FEED, type FeedAction, type InterestKind, recentActions } from './feed.js';
 import { NEIGHBOURS, WISHES } from './words.js';
@@ -23,19 +24,23 @@ export const SEARCH = {
   /** Searches between two feed events of the others (mean; log-normal over users), at most `most`. */
   rate: { median: 0.8, deviation: 0.6, most: 2.5 },
   /** How often a search after an item of a shared interest is passive: a click on a query that the site suggests with it. */
-  passive: 0.59,
+  passive: 0.555,
   /** How often a spontaneous search is dissimilar to the feed of the last seven days. */
-  dissimilar: 0.21,
+  dissimilar: 0.2,
   /** How many feed events a telling search looks ahead. */
   ahead: 3,
   /** How often a feed event of a shared interest is led to by a search. */
   leading: 0.04,
   /** Categories that a user only searches for, and for how many feed events each stays so. */
   searchOnly: { interests: 3, events: 12 },
+  /** Users who search and never act in the feed, and how often after the first time (mean), once a day. */
+  lone: { share: 0.015, more: 4 },
   /** How often the query names the brand, has another word before it, repeats an earlier query of the user, has a slip of the finger. */
   brand: 0.35,
   wish: 0.3,
   repeat: 0.25,
+  /** How often a spontaneous query that is no repeat is typed out; the others are taken from suggestions in the box. */
+  typed: 0.75,
   typo: 0.04,
   /** Searches with clicks; clicked items: n with probability in proportion to n^-tail, at most `most`. */
   clicked: 0.57,
@@ -96,19 +101,16 @@ export function simulateSearches(
     const recent = recentActions(feed, current.time + 1);
     const searchOnly = searchOnlyInterests(catalogue, next, names);
     const count = poisson(new Random(...names, 'searches', next), rate);
-    for (let index = 0; index < count; index++) {
+    const moments = Array.from({ length: count }, (_, index) => {
       // a stream of its own: no search changes the draws of another
       const random = new Random(...names, 'search', next, index);
       // just after the event before it, or just before the next one: people search when they are there
       const offset = Math.floor((0.05 + 0.9 * random.float()) * room);
-      const time = current.time + (chance(random, 0.5) ? offset : pause - offset);
-      const subject = chooseSubject({
-        recent,
-        following: feed.slice(next, next + SEARCH.ahead),
-        signal,
-        searchOnly,
-        random,
-      });
+      return { time: current.time + (chance(random, 0.5) ? offset : pause - offset), random };
+    });
+    for (const { time, random } of moments.toSorted((one, other) => one.time - other.time)) {
+      const following = feed.slice(next, next + SEARCH.ahead);
+      const subject = chooseSubject({ catalogue, recent, following, signal, searchOnly, random });
       if (subject) searches.push(makeSearch(catalogue, writer, subject, time, random));
     }
     const leading = leadingSearch(catalogue, writer, feed, next, new Random(...names, 'leading search', next));
@@ -123,7 +125,7 @@ export function simulateLoneSearches(catalogue: ShopCatalogue, ...names: readonl
   const start = FEED.start + Math.floor(random.float() * FEED.arrivalDays * DAY);
   const writer = new QueryWriter(catalogue);
   const categories = searchOnlyInterests(catalogue, 0, names);
-  const count = 1 + poisson(random, 4);
+  const count = 1 + poisson(random, SEARCH.lone.more);
   return Array.from({ length: count }, (_, i) => {
     const subject = { category: oneOf(random, categories), brand: null, kind: 'search-only', role: 'mute' } as const;
     return makeSearch(catalogue, writer, subject, start + i * DAY, random);
@@ -146,12 +148,14 @@ function searchOnlyInterests(
 
 /** What a search is about; null when there is nothing of the kind that was drawn, and so no search. */
 function chooseSubject({
+  catalogue,
   recent,
   following,
   signal,
   searchOnly,
   random,
 }: {
+  catalogue: ShopCatalogue;
   recent: readonly FeedAction[];
   following: readonly FeedAction[];
   signal: number;
@@ -159,27 +163,28 @@ function chooseSubject({
   random: Random;
 }): Subject | null {
   const current = recent.at(-1) as FeedAction;
-  // all three are drawn whatever their use: the signal changes neither who is passive nor who is dissimilar
+  // all three are drawn whatever their use: the signal does not change who is passive
   const [isPassive, isDissimilar, tells] = [SEARCH.passive, SEARCH.dissimilar, signal].map((probability) =>
     chance(random, probability),
   ) as [boolean, boolean, boolean];
-  if (isPassive && current.kind === 'shared')
-    return { category: current.category, brand: current.brand, kind: 'shared', role: 'passive' };
-  const isRecent = (category: number): boolean => recent.some((action) => action.category === category);
+  if (isPassive && current.searchable) return subjectOf(catalogue, current, 'passive');
   if (tells) {
     const announced = following.find(({ kind }) => kind === 'shared');
-    if (announced) return { category: announced.category, brand: announced.brand, kind: 'shared', role: 'telling' };
+    if (announced) return subjectOf(catalogue, announced, 'telling');
   }
   if (isDissimilar) {
-    const foreign = searchOnly.filter((category) => !isRecent(category));
+    const foreign = searchOnly.filter((category) => !recent.some((action) => action.category === category));
     return foreign.length === 0
       ? null
       : { category: oneOf(random, foreign), brand: null, kind: 'search-only', role: 'mute' };
   }
-  const shared = recent.filter(({ kind }) => kind === 'shared');
-  if (shared.length === 0) return null;
-  const { category, brand } = oneOf(random, shared);
-  return { category, brand, kind: 'shared', role: 'mute' };
+  const shared = recent.filter(({ searchable }) => searchable);
+  return shared.length === 0 ? null : subjectOf(catalogue, oneOf(random, shared), 'mute');
+}
+
+/** The subject that an event of the feed gives: what everybody can see of it, its category and its item's brand. */
+function subjectOf({ items }: ShopCatalogue, { item, category }: FeedAction, role: SearchRole): Subject {
+  return { category, brand: (items[item] as Item).brand, kind: 'shared', role };
 }
 
 /** The search that led to the event after a gap, if one did. */
@@ -192,10 +197,9 @@ function leadingSearch(
 ): SearchAction | null {
   const target = feed[next];
   const previous = feed[next - 1] as FeedAction;
-  if (!target || target.kind !== 'shared' || !chance(random, SEARCH.leading)) return null;
+  if (!target?.searchable || !chance(random, SEARCH.leading)) return null;
   const time = target.time - Math.floor(0.04 * Math.min(10 * MINUTE, target.time - previous.time)); // after all others of the gap
-  const subject = { category: target.category, brand: target.brand, kind: 'shared', role: 'leading' } as const;
-  const search = makeSearch(catalogue, writer, subject, time, random);
+  const search = makeSearch(catalogue, writer, subjectOf(catalogue, target, 'leading'), time, random);
   return { ...search, clicks: [], ledTo: next };
 }
 
@@ -206,40 +210,45 @@ function makeSearch(
   time: number,
   random: Random,
 ): SearchAction {
-  const wish = chance(random, SEARCH.brand) ? subject.brand : null;
-  const { query, source } = writer.write(subject, wish, random);
+  const { text, source, brand } = writer.write(subject, random);
   const count = chance(random, SEARCH.clicked) ? drawClicks(random) : 0;
   const clicks = Array.from({ length: count }, (_, position) => {
     const category = chance(random, SEARCH.stray) ? catalogue.drawSibling(random, subject.category) : subject.category;
-    return { item: catalogue.findItem(random, category, wish), time: time + position };
+    return { item: catalogue.findItem(random, category, brand), time: time + position };
   });
   const { category, kind, role } = subject;
-  return { time, query, source, clicks, category, kind, role, ledTo: null };
+  return { time, query: text, source, clicks, category, kind, role, ledTo: null };
+}
+
+/** A query, and the brand that it names. */
+interface Query {
+  readonly text: string;
+  readonly brand: string | null;
 }
 
 /** Writes the queries of one user, who sometimes types the same again. */
 class QueryWriter {
   readonly #catalogue: ShopCatalogue;
-  readonly #written = new Map<number, string[]>();
+  readonly #written = new Map<number, Query[]>();
 
   constructor(catalogue: ShopCatalogue) {
     this.#catalogue = catalogue;
   }
 
-  write({ category, role }: Subject, brand: string | null, random: Random): Pick<SearchAction, 'query' | 'source'> {
+  write({ category, brand: known, role }: Subject, random: Random): Query & Pick<SearchAction, 'source'> {
     const { name } = this.#catalogue.categories[category] as Category;
-    const earlier = this.#written.get(category) ?? [];
-    this.#written.set(category, earlier);
+    const earlier = getOrCreate(this.#written, category, () => []);
     const isPassive = role === 'passive';
     if (!isPassive && earlier.length > 0 && chance(random, SEARCH.repeat))
-      return { query: oneOf(random, earlier), source: 'history' };
-    let query = brand === null ? name : `${brand} ${name}`;
-    if (chance(random, SEARCH.wish)) query = `${oneOf(random, WISHES)} ${query}`;
-    query = query.toLowerCase();
-    const isTyped = !isPassive && chance(random, 0.75);
-    if (isTyped && chance(random, SEARCH.typo)) query = withSlip(query, random);
+      return { ...oneOf(random, earlier), source: 'history' };
+    const brand = chance(random, SEARCH.brand) ? known : null;
+    const named = brand === null ? name : `${brand} ${name}`;
+    const wished = chance(random, SEARCH.wish) ? `${oneOf(random, WISHES)} ${named}` : named;
+    const isTyped = !isPassive && chance(random, SEARCH.typed);
+    const slips = isTyped && chance(random, SEARCH.typo);
+    const query = { text: slips ? withSlip(wished.toLowerCase(), random) : wished.toLowerCase(), brand };
     earlier.push(query);
-    return { query, source: isPassive ? 'related' : isTyped ? 'typed' : 'suggested' };
+    return { ...query, source: isPassive ? 'related' : isTyped ? 'typed' : 'suggested' };
   }
 }
 

@@ -9,6 +9,7 @@ import { type FeedAction, type InterestKind, simulateFeed } from './feed.js';
 import {
   type SearchAction,
   type SearchRole,
+  SEARCH,
   everSearches,
   simulateLoneSearches,
   simulateSearches,
@@ -19,16 +20,13 @@ import { AGES, REGIONS } from './words.js';
 /** Raised whenever the same options would make another log. It is part of every random stream and of the data's hash. */
 export const SIMULATOR_VERSION = 1;
 
-/** Users who search and never act in the feed. */
-const ONLY_SEARCH = 0.015;
-
 export interface SimulatorOptions {
   /** How many people visit the site. */
   readonly users: number;
   /** How many items it has, at least 12. */
   readonly items: number;
   readonly seed: number;
-  /** Share of the spontaneous searches that tell what comes next in the feed, 0 to 1. At 0 searches tell nothing that the feed does not. */
+  /** How often a spontaneous search tries to tell what comes next in the feed, 0 to 1. At 0 searches tell nothing that the feed does not. */
   readonly searchSignal: number;
 }
 
@@ -74,7 +72,7 @@ export function simulate(options: SimulatorOptions): Site {
     const names = [SIMULATOR_VERSION, seed, user] as const;
     const random = new Random(...names, 'person');
     lines.push({ type: 'user', user, fields: { region: oneOf(random, REGIONS), age: oneOf(random, AGES) } });
-    if (chance(random, ONLY_SEARCH)) {
+    if (chance(random, SEARCH.lone.share)) {
       const searches = simulateLoneSearches(catalogue, ...names);
       happenings.push(...happeningsOf(catalogue, user, [], searches));
       continue;

@@ -77,6 +77,45 @@ test('at signal 0 the searches in the history of an event know nothing of it or 
   assert.equal(different, 0);
 });
 
+test('nor do they know what the feed before them hides: why its events happened', () => {
+  const catalogue = makeCatalogue(300, 'hidden');
+  let searches = 0;
+  for (let person = 0; person < 60; person++) {
+    const names = ['hidden', `u${person}`] as const;
+    const feed = simulateFeed(catalogue, ...names);
+    const shown = feed.map((action) => ({ ...action, kind: 'exploration' as const }));
+    const [now, then] = [feed, shown].map((actions) => simulateSearches(catalogue, actions, 0, ...names));
+    assert.deepEqual(now, then);
+    searches += now?.length ?? 0;
+  }
+  assert.ok(searches > 500);
+});
+
+test('a query that names a brand names one that the feed before it shows, in its category, at signal 0', () => {
+  const { log } = simulate({ ...SITE, searchSignal: 0 });
+  const shown = new Map(
+    log.flatMap(({ type, item, fields }) => {
+      const { brand, category } = (fields ?? {}) as { brand: string; category: string };
+      return type === 'item' ? [[item, `${brand} ${category}`.toLowerCase()]] : [];
+    }),
+  );
+  const brands = new Set([...shown.values()]);
+  const met = new Map<unknown, Set<string>>();
+  let named = 0;
+  for (const line of log) {
+    if (isFeed(line) && line['item'] !== undefined && line['user'] !== undefined) {
+      const own = met.get(line['user']) ?? new Set<string>();
+      met.set(line['user'], own.add(shown.get(line['item']) as string));
+    }
+    const query = [...brands].find((name) => (line['query'] as string | undefined)?.endsWith(name));
+    // the search that leads to an event knows it; the event names the search
+    if (query === undefined || log.some(({ search, type }) => search === line['id'] && type !== 'click')) continue;
+    named++;
+    assert.ok(met.get(line['user'])?.has(query) || line['source'] === 'history', `${line['id'] as string} ${query}`);
+  }
+  assert.ok(named > 200);
+});
+
 test('above 0 they do, so the test above can fail', () => {
   assert.ok(searchesAround(0.5).different > 10);
 });

@@ -21,7 +21,7 @@ export function simulateCommand(): Command {
     .option('--seed <number>', 'seed of everything random', wholeNumber(0), 1)
     .option(
       '--search-signal <share>',
-      'how many of the spontaneous searches tell what comes next in the feed, 0 to 1; at 0 searches tell nothing',
+      'how often a spontaneous search tells what comes next in the feed, 0 to 1; at 0 searches tell nothing',
       numberFrom(0, 1),
       0.5,
     );
