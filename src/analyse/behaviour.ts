@@ -6,17 +6,19 @@
  * clicks is *similar* when the category of one clicked item occurs among the items that the user met in the feed during
  * the seven days before it, [t - 7 days, t), else *dissimilar*. The paper does not say what holds for several clicks:
  * `any` is the reading above, `all` demands it of every clicked item that has a category. Searches without a click, or
- * with none whose category is known, have no side.
+ * with none whose category is known, have no side. (Under global time, items and sources that training does not know are
+ * among those: to look at a whole log, divide it leave-one-out.)
  */
 import { UserError, at } from '../base/index.js';
 import { FIRST_INDEX, type Dataset } from '../data/index.js';
 
 const DAY = 86_400_000;
+const PASSIVE: readonly string[] = ['related'];
 
 export interface BehaviourOptions {
   /** The item attribute that is the category. Default: `category`. */
   readonly category?: string;
-  /** Search sources that are passive. Default: related. */
+  /** Search sources that are passive; one must occur. Default: related, whether it occurs or not. */
   readonly passiveSources?: readonly string[];
   /** How far back the feed counts, in days. Default: 7. */
   readonly days?: number;
@@ -49,24 +51,31 @@ export interface Behaviour extends BehaviourShares {
   readonly protocol: { readonly category: string; readonly passiveSources: readonly string[]; readonly days: number };
 }
 
-/** What is counted of one user's searches: passive, spontaneous, and dissimilar ones among those with a side. */
-class Counts {
-  readonly passive = [0, 0, 0, 0];
-  readonly spontaneous = [0, 0, 0, 0];
+/** What is counted of one user's searches of a kind. */
+interface KindCounts {
+  all: number;
+  withSide: number;
+  dissimilarByAny: number;
+  dissimilarByAll: number;
+}
+type Counts = Readonly<Record<'passive' | 'spontaneous', KindCounts>>;
 
-  add(kind: 'passive' | 'spontaneous', side: { any: boolean; all: boolean } | null): void {
-    const counts = this[kind];
-    counts[0] = at(counts, 0) + 1;
-    if (!side) return;
-    counts[1] = at(counts, 1) + 1;
-    if (!side.any) counts[2] = at(counts, 2) + 1;
-    if (!side.all) counts[3] = at(counts, 3) + 1;
-  }
+const noCounts = (): Counts => ({
+  passive: { all: 0, withSide: 0, dissimilarByAny: 0, dissimilarByAll: 0 },
+  spontaneous: { all: 0, withSide: 0, dissimilarByAny: 0, dissimilarByAll: 0 },
+});
+
+function count(counts: KindCounts, side: { any: boolean; all: boolean } | null): void {
+  counts.all++;
+  if (!side) return;
+  counts.withSide++;
+  if (!side.any) counts.dissimilarByAny++;
+  if (!side.all) counts.dissimilarByAll++;
 }
 
 /** Looks at every search of a data set. Needs times and a category; a data set without them is a `UserError`. */
 export function behaviour(dataset: Dataset, options: BehaviourOptions = {}): Behaviour {
-  const { category: name = 'category', passiveSources = ['related'], days = 7 } = options;
+  const { category: name = 'category', passiveSources = PASSIVE, days = 7 } = options;
   const column = dataset.itemAttributes.get(name);
   if (!column)
     throw new UserError(
@@ -75,6 +84,10 @@ export function behaviour(dataset: Dataset, options: BehaviourOptions = {}): Beh
   if (dataset.searchQuery.length === 0) throw new UserError('the log has no searches to look at');
   if (dataset.searchTime.some(Number.isNaN) || dataset.feedTime.some(Number.isNaN))
     throw new UserError('some events have no time, so what is recent cannot be told: import the log with its times');
+  if (options.passiveSources && passiveSources.every((source) => !dataset.sources.has(source)))
+    throw new UserError(
+      `no search started from ${passiveSources.map((source) => JSON.stringify(source)).join(' or ')}, so none would be passive; searches start from ${dataset.sources.ids.slice(FIRST_INDEX).join(', ')}: name some with --passive`,
+    );
   const isPassive = new Set(
     passiveSources.filter((source) => dataset.sources.has(source)).map((source) => dataset.sources.index(source)),
   );
@@ -92,7 +105,7 @@ export function behaviour(dataset: Dataset, options: BehaviourOptions = {}): Beh
       neverSearch++;
       continue;
     }
-    const [counts, laterCounts] = [new Counts(), new Counts()];
+    const [counts, laterCounts] = [noCounts(), noCounts()];
     const start = Math.min(
       at(dataset.searchTime, firstSearch),
       firstFeed < endFeed ? at(dataset.feedTime, firstFeed) : Infinity,
@@ -119,8 +132,8 @@ export function behaviour(dataset: Dataset, options: BehaviourOptions = {}): Beh
               all: categories.every((value) => recent.has(value)),
             };
       const kind = isPassive.has(at(dataset.searchSource, search)) ? 'passive' : 'spontaneous';
-      counts.add(kind, side);
-      if (time - start >= days * DAY) laterCounts.add(kind, side);
+      count(counts[kind], side);
+      if (time - start >= days * DAY) count(laterCounts[kind], side);
     }
     clicked.push([withClicks, endSearch - firstSearch]);
     all.push(counts);
@@ -138,16 +151,11 @@ export function behaviour(dataset: Dataset, options: BehaviourOptions = {}): Beh
 }
 
 function sharesOf(users: readonly Counts[]): BehaviourShares {
-  const kindShare = (kind: 'passive' | 'spontaneous'): Share =>
-    shareOver(
-      users.map(({ passive, spontaneous }) => [
-        at(kind === 'passive' ? passive : spontaneous, 0),
-        at(passive, 0) + at(spontaneous, 0),
-      ]),
-    );
-  const dissimilar = (kind: 'passive' | 'spontaneous') => ({
-    any: shareOver(users.map((counts) => [at(counts[kind], 2), at(counts[kind], 1)])),
-    all: shareOver(users.map((counts) => [at(counts[kind], 3), at(counts[kind], 1)])),
+  const kindShare = (kind: keyof Counts): Share =>
+    shareOver(users.map((counts) => [counts[kind].all, counts.passive.all + counts.spontaneous.all]));
+  const dissimilar = (kind: keyof Counts) => ({
+    any: shareOver(users.map((counts) => [counts[kind].dissimilarByAny, counts[kind].withSide])),
+    all: shareOver(users.map((counts) => [counts[kind].dissimilarByAll, counts[kind].withSide])),
   });
   return {
     passive: kindShare('passive'),

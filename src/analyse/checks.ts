@@ -1,7 +1,7 @@
 /**
  * The checks of the leak audit. Each works its answer out anew from ordinals, times and raw columns, by plain filters,
- * and compares it with what training and evaluation are given; none asks the code that it checks. Knows what each split
- * promises; does not know what a report looks like.
+ * and compares it with what training and evaluation are given. Who is training is checked first, against ordinals and
+ * times; the checks of vocabularies and popularity rely on it. Knows what each split promises; does not know what a report looks like.
  */
 import { Random, at, range } from '../base/index.js';
 import { type Dataset, FIRST_INDEX, type HeldOut, UNKNOWN } from '../data/index.js';

@@ -20,6 +20,14 @@ export async function hashFile(path: string): Promise<string> {
   return hash.digest('hex');
 }
 
+/** Whether there is a file or directory of this name. */
+export async function isThere(path: string): Promise<boolean> {
+  return stat(path).then(
+    () => true,
+    () => false,
+  );
+}
+
 /** Makes a rename inside a directory survive a power cut. */
 async function syncDirectory(path: string): Promise<void> {
   const directory = await open(path, 'r');
@@ -55,10 +63,7 @@ export async function stageDirectory<T>(
   options: { overwrite?: boolean },
   fill: (directory: string) => Promise<T>,
 ): Promise<T> {
-  const exists = await stat(path).then(
-    () => true,
-    () => false,
-  );
+  const exists = await isThere(path);
   if (exists && !options.overwrite)
     throw new UserError(`${path} already exists: choose another --out, or pass --overwrite`);
   const temporary = `${path.replace(/[/\\]+$/, '')}.${process.pid}.tmp`;

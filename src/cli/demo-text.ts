@@ -14,30 +14,31 @@ const counted = (count: number): string => count.toLocaleString('en-US');
 const percent = ({ share }: Pick<Share, 'share'>): string => `${(100 * share).toFixed(0)} %`;
 const figure = (value: number): string => value.toFixed(3);
 
-export function opening({ users, items, searchSignal }: SimulatorOptions): string {
+export function opening({ users, items }: SimulatorOptions): string {
   return `sesrec learns what people want next from two histories: what they met in a feed, and what they typed into a search
-box. This demo makes up a small shop where we know why everybody does what they do, and takes it from the log to
-recommendations. Nothing is fetched from anywhere.
+box. SESRec is the model that it trains for this. This demo makes up a small shop, where we know why everybody does what they
+do, and goes from its log to recommendations. Nothing is fetched from anywhere.
 
-1. A shop. ${counted(users)} people, ${counted(items)} items. ${(100 * searchSignal).toFixed(0)} % of the searches that people start by themselves are about what they will want
+1. A shop. ${counted(users)} people, ${counted(items)} items. Most of the searches that people start by themselves are about what they will want
    next in the feed; the others look back or elsewhere (docs/simulator.md).`;
 }
 
 export function site(dataset: Dataset, { searches, users, spontaneous, withClicks, dissimilar }: Behaviour): string {
   return `   Its log, counted: ${counted(dataset.feedItem.length)} feed events, ${counted(searches)} searches; ${counted(users.neverSearch)} people never search.
    ${percent(spontaneous)} of the searches are spontaneous, the others were suggested beside an item; ${percent(withClicks)} had a click.
-   Of the spontaneous ones, ${percent(dissimilar.spontaneous.any)} are about something that the person's feed of the last seven days does not show.
+   Of the spontaneous ones with a click, ${percent(dissimilar.spontaneous.any)} are about something that the person's feed of the last seven days does not show.
 `;
 }
 
 export function checked({ ok, checks, crossings }: AuditReport): string {
   const broken = checks.filter((check) => !check.ok).map(({ name }) => name);
   const afterMedian = crossings?.find(({ name }) => name.startsWith('training events after the median'));
-  return `2. A check. The last item of every person is kept back for the test, the one before it for choosing the model. Does
-   anything of it leak into what the model learns from? ${ok ? `All ${checks.length} checks hold.` : `FAILS: ${broken.join('; ')}.`}${
+  return `2. A check. The last item of everybody who met three or more is kept back for the test, the one before it for choosing the
+   model. Does anything of it leak into what the model learns from? ${ok ? `All ${checks.length} checks hold.` : `FAILS: ${broken.join('; ')}.`}${
      afterMedian
        ? `
-   What this way of testing lets through by nature: ${percent({ share: afterMedian.count / afterMedian.of })} of what is learned from happened after the median test event.`
+   Testing this way has a weakness, and it is counted: ${percent({ share: afterMedian.count / afterMedian.of })} of what the model learns from happened after half of
+   the test events had. For real logs there is --split global-time.`
        : ''
    }
 `;
@@ -73,19 +74,18 @@ export function results(protocols: readonly (readonly Evaluation[])[], gains: re
   const table = textTable([['', ...titles], ...sections]);
   const [gain] = gains as [Difference];
   const [low, high] = gain.interval;
-  const sure =
-    low > 0 ? 'more than chance explains' : high < 0 ? 'a loss, more than chance explains' : 'which may be chance';
+  const sure = low > 0 || high < 0 ? 'more than chance explains' : 'which may be chance';
+  const effect = gain.difference < 0 ? 'costs' : 'adds';
+  const size = figure(Math.abs(gain.difference));
   return `
 4. The test. Where does the item that each person really took next stand, when the model ranks it among others?
    HIT@10: how often among the first ten. NDCG@10: the same, counting more the nearer to the top. MRR: one over its place, on
-   average. 1 is perfect.
+   average. 1 is perfect. Popularity: the same for everybody, the most met items first. Chance: guessing.
 
 ${indented(table)}
 
-   ±: half of the 95 % interval over ${counted(protocols[0]?.[0]?.users ?? 0)} people. Person by person, seeing searches adds ${figure(gain.difference)} NDCG@10 among ${
-     protocols[0]?.[0]?.protocol.count ?? 0
-   }
-   (95 % interval ${figure(low)} to ${figure(high)}), ${sure}. One training each: another seed gives other figures.
+   ±: half of the 95 % interval over ${counted(protocols[0]?.[0]?.users ?? 0)} people. Person by person, seeing searches ${effect} ${size} NDCG@10 among the
+   ${protocols[0]?.[0]?.protocol.count ?? 0} (95 % interval ${figure(low)} to ${figure(high)}), ${sure}. One training each: another seed gives other figures.
 `;
 }
 
@@ -117,11 +117,11 @@ ${indented(recommendationText(items))}
 `;
 }
 
-export function closing(made: { aware: string; user: string; search: string; seconds: number }): string {
+export function closing(made: { aware: string; user: string; query: string; seconds: number }): string {
   return `That took ${duration(made.seconds)}. Three commands to go on with:
 
-   npx sesrec recommend ${made.aware} --user ${made.user} --search "something else" --explain
-   npx sesrec simulate --search-signal 0 --out runs/silent     # a shop whose searches tell nothing: what is SESRec worth there?
+   npx sesrec recommend ${made.aware} --user ${made.user} --search "${made.query}" --explain
+   npx sesrec simulate --search-signal 0 --out data/silent     # a shop whose searches tell nothing; then: npx sesrec train --help
    npx sesrec import events YOUR-LOG.jsonl --out data/yours    # your own log (docs/events.md)`;
 }
 

@@ -71,6 +71,8 @@ export async function recommendFor(run: Run, runtime: Runtime, wanted: Wanted): 
   const { users } = run.dataset;
   if (user !== undefined && !users.has(user))
     throw new UserError(`user ${JSON.stringify(user)} is not in the log that ${run.directory} was trained on`);
+  if (search !== undefined && !run.manifest.config.useSearch)
+    throw new UserError(`the model of ${run.directory} cannot see searches: --search would change nothing`);
   const index = user === undefined ? UNKNOWN : users.index(user);
   const dataset = search === undefined ? run.dataset : withSearch(run.dataset, index, { query: search });
   const moment = { user: index, feedPosition: at(dataset.feedOffsets, index + 1) };
@@ -100,11 +102,12 @@ export async function recommendFor(run: Run, runtime: Runtime, wanted: Wanted): 
   };
 }
 
-/** SESRec where there is any history to work on; it has learned nothing for somebody without one. */
+/** SESRec where there is any history that it can see; it has learned nothing for somebody without one. */
 function rankerFor({ manifest, parameters }: Run, runtime: Runtime, dataset: Dataset, moment: Case): Ranker {
-  return hasHistory(dataset, moment, false)
-    ? new SesrecRanker(manifest.config, parameters, dataset, runtime)
-    : popularityRanker(dataset);
+  const sees = manifest.config.useSearch
+    ? hasHistory(dataset, moment, false)
+    : moment.feedPosition > at(dataset.feedOffsets, moment.user);
+  return sees ? new SesrecRanker(manifest.config, parameters, dataset, runtime) : popularityRanker(dataset);
 }
 
 /** The ranks of items in the log as it is, without an imagined search. */

@@ -5,7 +5,7 @@
 import { existsSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { CorruptFileError, InterruptedError, UserError } from '../base/index.js';
 import { type Dataset, loadDataset } from '../data/index.js';
 import {
@@ -54,7 +54,10 @@ export async function reproduce(
   recorded: ResultManifest,
   request: ReproductionRequest,
 ): Promise<Reproduction> {
-  const run = dirname(dirname(path));
+  const folder = dirname(resolve(path));
+  const run = dirname(folder);
+  if (request.out !== undefined && existsSync(request.out))
+    throw new UserError(`${request.out} already exists: a reproduction makes a new run, choose another --out`);
   const data = request.data ?? dataOf(run);
   if (!existsSync(data))
     throw new UserError(
@@ -65,7 +68,7 @@ export async function reproduce(
     throw new UserError(
       `${data} is the data set ${dataset.manifest.hash.slice(0, 12)}, the result was got on ${recorded.data.hash.slice(0, 12)}: pass --data with that one`,
     );
-  const lists = async (wanted: RecordedCandidates): Promise<Candidates> => listsOf(wanted, dirname(path), dataset);
+  const lists = async (wanted: RecordedCandidates): Promise<Candidates> => listsOf(wanted, folder, dataset);
   const validation = await lists(recorded.validationCandidates);
   const candidates = recorded.candidates && (await lists(recorded.candidates));
   const { weights, figures } = request.weights
@@ -95,9 +98,14 @@ export async function reproduce(
 function recipe({ data: { source, split } }: ResultManifest): string {
   if (source.generator === null) return '';
   const { name, version, options } = source.generator;
+  const cuts =
+    split.strategy === 'global-time'
+      ? ` --validation-from ${new Date(split.validationFrom).toISOString()} --test-from ${new Date(split.testFrom).toISOString()}`
+      : '';
+  const both = source.options['requireBoth'] === true ? ' --require-both' : '';
   const dashed = (option: string): string => option.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
   const made = Object.entries(options).map(([option, value]) => ` --${dashed(option)} ${String(value)}`);
-  return `, which sesrec ${name} (version ${version})${made.join('')} --split ${split.strategy} makes`;
+  return `, which sesrec ${name} (version ${version})${made.join('')} --split ${split.strategy}${cuts}${both} makes`;
 }
 
 type Repeated = Pick<ResultManifest, 'weights' | 'figures'>;
@@ -113,6 +121,10 @@ async function fromWeights(
       `${directory} is not a run, so there are no weights beside the manifest: leave --weights out to train again`,
     );
   const run = await loadRun(directory);
+  if (run.version !== recorded.weights)
+    throw new UserError(
+      `${directory} has other weights by now (${run.version.slice(0, 12)}) than the result was got with (${recorded.weights.slice(0, 12)}): leave --weights out to train again`,
+    );
   return { weights: run.version, figures: await evaluateAgain(run, recorded.figures, candidates, compute, false) };
 }
 

@@ -6,13 +6,14 @@
  * writing is: new tensors under a new name, the sound manifest becomes the reserve, the new manifest, each in one
  * rename; then tensors that no manifest names are deleted. Whenever the process dies, `name.json` names a complete file.
  */
-import { readFile, readdir, rm, stat } from 'node:fs/promises';
+import { readFile, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
   CorruptFileError,
   UserError,
   hashOf,
   isFiniteEverywhere,
+  isThere,
   messageOf,
   readJson,
   writeAtomically,
@@ -115,11 +116,7 @@ export async function loadOrRecover<State>(
     check(checkpoint, join(directory, which));
     return checkpoint;
   };
-  const exists = async (which: string): Promise<boolean> =>
-    stat(join(directory, `${which}.json`)).then(
-      () => true,
-      () => false,
-    );
+  const exists = async (which: string): Promise<boolean> => isThere(join(directory, `${which}.json`));
   const [hasLast, hasReserve] = [await exists(name), await exists(reserveOf(name))];
   if (!hasLast && !hasReserve) return null;
   try {

@@ -11,7 +11,7 @@
  *
  * A new run appears whole, in one rename, or not at all.
  */
-import { mkdir, stat } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
   CorruptFileError,
@@ -21,6 +21,7 @@ import {
   isOneOf,
   isRecordOf,
   isText,
+  isThere,
   isTrueOrFalse,
   isWhole,
   readJson,
@@ -132,23 +133,21 @@ export async function createRun(
   plan: RunPlan,
   { overwrite = false, fill }: { overwrite?: boolean; fill?: (staged: string) => Promise<void> } = {},
 ): Promise<void> {
-  if (
-    await stat(directory).then(
-      () => true,
-      () => false,
-    )
-  ) {
+  if (await isThere(directory)) {
     if (!overwrite)
       throw new UserError(
         `${directory} already exists: choose another --out, pass --resume to go on with it, or --overwrite to replace it`,
       );
     await readAnyManifest(directory); // never delete a directory that is not a run
   }
+  // a run that is trained anew on the same data has no fresh test: it may well be the same model
+  const before = overwrite ? await readRunManifest(directory).catch(() => null) : null;
+  const testLooks = before?.dataHash === plan.dataHash ? before.testLooks : [];
   await stageDirectory(directory, { overwrite }, async (staged) => {
     await mkdir(checkpointsOf(staged));
     await linkDataset(data, dataOf(staged));
     await fill?.(staged);
-    await writeManifest(staged, { format: FORMAT, version: RUN_FORMAT_VERSION, ...plan, testLooks: [] });
+    await writeManifest(staged, { format: FORMAT, version: RUN_FORMAT_VERSION, ...plan, testLooks });
   });
 }
 
@@ -195,12 +194,7 @@ export async function recordTestLook(
 /** Reads what is the manifest of some run, of any version and content. */
 async function readAnyManifest(directory: string): Promise<{ readonly version?: unknown }> {
   const path = manifestOf(directory);
-  if (
-    !(await stat(path).then(
-      () => true,
-      () => false,
-    ))
-  )
+  if (!(await isThere(path)))
     throw new UserError(`${directory} is not a run: it has no run.json; make one with sesrec train`);
   const manifest = (await readJson(path)) as Partial<RunManifest> | null;
   if (manifest?.format !== FORMAT) throw new CorruptFileError(`${path} is not the manifest of a sesrec run`);
@@ -242,12 +236,7 @@ export function planOf({ format: _format, version: _version, testLooks: _looks, 
 export async function loadRun(directory: string): Promise<Run> {
   const { manifest, dataset } = await openRun(directory);
   const parameters = sesrecParameters(manifest.config);
-  if (
-    !(await stat(join(checkpointsOf(directory), 'best.json')).then(
-      () => true,
-      () => false,
-    ))
-  ) {
+  if (!(await isThere(join(checkpointsOf(directory), 'best.json')))) {
     throw new UserError(
       `${directory} has no trained model yet: its first epoch has not ended; go on with sesrec train --resume`,
     );

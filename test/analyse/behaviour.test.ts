@@ -127,6 +127,16 @@ test('the window, the category and the passive sources can be named', async () =
   );
 });
 
+test('passive sources that nobody searched from are refused, but for the usual one', async () => {
+  const dataset = await datasetOf([...items, view(day(0), 'i1'), ...search(day(1), ['i1'], 'suggested')]);
+  assert.equal(behaviour(dataset).passive.share, 0);
+  assert.throws(
+    () => behaviour(dataset, { passiveSources: ['sugested'] }),
+    (error) =>
+      error instanceof UserError && /"sugested".*searches start from suggested: .*--passive/.test(error.message),
+  );
+});
+
 test('the interval has users for its unit', async () => {
   // one person with nine dissimilar searches, one with a similar one: 0.9 of the searches, but two people
   const lines = [

@@ -99,7 +99,7 @@ test('a query that names a brand names one that the feed before it shows, in its
       return type === 'item' ? [[item, `${brand} ${category}`.toLowerCase()]] : [];
     }),
   );
-  const brands = new Set([...shown.values()]);
+  const brands = new Set(shown.values());
   const met = new Map<unknown, Set<string>>();
   let named = 0;
   for (const line of log) {

@@ -8,7 +8,7 @@ import { textTable } from '../table.js';
 
 interface BehaviourFlags {
   readonly category: string;
-  readonly passive: string;
+  readonly passive?: string;
   readonly days: number;
   readonly json?: boolean;
 }
@@ -21,12 +21,16 @@ export function analyseCommand(): Command {
     .description('how people search, and whether for what they meet in the feed (Figure 1(b) of the SESRec paper)')
     .argument('<data>', 'a directory made by sesrec import, simulate or train')
     .option('--category <attribute>', 'the item attribute that is the category', 'category')
-    .option('--passive <sources>', 'the sources of searches that the site suggested with an item', 'related')
+    .option('--passive <sources>', 'the sources of searches that the site suggested with an item (default: related)')
     .option('--days <number>', 'how far back the feed counts', numberFrom(0), 7)
     .addOption(jsonOption())
     .action(async (given: string, { category, passive, days, json }: BehaviourFlags) => {
       const dataset = await loadDataset(dataDirectoryOf(given));
-      const found = behaviour(dataset, { category, passiveSources: namesIn(passive), days });
+      const found = behaviour(dataset, {
+        category,
+        days,
+        ...(passive === undefined ? {} : { passiveSources: namesIn(passive) }),
+      });
       if (json) printJson(found);
       else printText(behaviourText(found));
     });

@@ -6,7 +6,7 @@ import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Command } from 'commander';
 import { audit, behaviour } from '../../analyse/index.js';
-import { UserError, at } from '../../base/index.js';
+import { UserError, assert, at } from '../../base/index.js';
 import { type AttributeColumn, type Dataset, FIRST_INDEX, loadDataset } from '../../data/index.js';
 import { type Evaluation, compare, loadOrDrawCandidates } from '../../evaluate/index.js';
 import { recentFeed } from '../../features/index.js';
@@ -89,10 +89,10 @@ async function demo(flags: DemoFlags): Promise<void> {
     const before = await recommendFor(run, runtime, { user, k: 5, explain: true, reasons: 1 });
     say(text.recommended(user, before.items));
 
-    const search = queryForSomethingElse(run.dataset, user, before.items);
-    const after = await recommendFor(run, runtime, { user, search, k: 5, explain: true, reasons: 1 });
-    say(text.searched(user, search, after.items));
-    say(text.closing({ aware, user, search, seconds: (performance.now() - start) / 1000 }));
+    const [query, another] = queriesForSomethingElse(run.dataset, user, before.items) as [string, string];
+    const after = await recommendFor(run, runtime, { user, search: query, k: 5, explain: true, reasons: 1 });
+    say(text.searched(user, query, after.items));
+    say(text.closing({ aware, user, query: another, seconds: (performance.now() - start) / 1000 }));
 
     if (flags.json) {
       printJson({
@@ -112,7 +112,7 @@ async function demo(flags: DemoFlags): Promise<void> {
         user,
         timeline: told,
         items: before.items,
-        search: { query: search, items: after.items },
+        search: { query, items: after.items },
       });
     }
   });
@@ -150,31 +150,45 @@ async function evaluateBoth(run: Run, twin: Run, flags: DemoFlags): Promise<Eval
   ]);
 }
 
-/** The first person with both sides in both lanes: with them there is something to see. */
+/**
+ * The first person with both sides in both lanes: with them there is most to see. Where the model divides nobody so (other
+ * processors round differently), the first with searches.
+ */
 async function choosePerson(run: Run, runtime: Runtime): Promise<{ user: string; actions: SidedAction[] }> {
   const { dataset, manifest, parameters } = run;
   const ranker = new SesrecRanker(manifest.config, parameters, dataset, runtime);
+  let first: { user: string; actions: SidedAction[] } | null = null;
   for (let user = FIRST_INDEX; user < dataset.users.ids.length; user++) {
     const actions = await ranker.sides(nowOf(dataset, user));
     const has = (lane: string, side: string): boolean =>
       actions.some((action) => action.lane === lane && action.side === side);
-    if (['feed', 'search'].every((lane) => SIDES.every((side) => has(lane, side))))
-      return { user: dataset.users.ids[user] as string, actions };
+    const found = { user: dataset.users.ids[user] as string, actions };
+    if (['feed', 'search'].every((lane) => SIDES.every((side) => has(lane, side)))) return found;
+    if (actions.some(({ lane, side }) => lane === 'search' && side !== null)) first ??= found;
   }
-  throw new Error('nobody in the simulated shop has both sides in both lanes');
+  assert(first, 'people of the shop search');
+  return first;
 }
 
 const nowOf = (dataset: Dataset, user: number): Case => ({ user, feedPosition: at(dataset.feedOffsets, user + 1) });
 
-/** A plain query for what a person met last of all that is not among the items recommended to them. */
-function queryForSomethingElse(dataset: Dataset, user: string, recommended: readonly { item: string }[]): string {
+/**
+ * Plain queries for things that are not among the items recommended to a person: first what they met, the latest first, then
+ * anything.
+ */
+function queriesForSomethingElse(
+  dataset: Dataset,
+  user: string,
+  recommended: readonly { item: string }[],
+): readonly string[] {
   const category = dataset.itemAttributes.get('category') as AttributeColumn;
   const shown = new Set(recommended.map(({ item }) => at(category.index, dataset.items.index(item))));
-  const [start, end] = recentFeed(dataset, nowOf(dataset, dataset.users.index(user)));
-  for (let position = end - 1; position >= start; position--) {
-    const value = at(category.index, at(dataset.feedItem, position));
-    const name = category.values.ids[value] as string;
-    if (!shown.has(value) && dataset.queries.has(name)) return name;
-  }
-  throw new Error('everything the person ever met is recommended already');
+  const met = dataset.feedItem
+    .slice(...recentFeed(dataset, nowOf(dataset, dataset.users.index(user))))
+    .map((item) => at(category.index, item))
+    .toReversed();
+  return [...new Set([...met, ...category.values.ids.keys()])]
+    .filter((value) => value >= FIRST_INDEX && !shown.has(value))
+    .map((value) => category.values.ids[value] as string)
+    .filter((name) => dataset.queries.has(name));
 }
