@@ -164,3 +164,14 @@ test('a search for something that training never saw says so', async () => {
   assert.equal(code, 0);
   assert.match(err, /"zeppelins" was not searched for in training: the model sees an unknown query/);
 });
+
+test('a model that cannot see searches: popularity for whom it sees nothing of, and no what-if', async () => {
+  const blind = join(folder, 'blind');
+  const args = ['--epochs', '1', '--set', 'useSearch=false', '--set', 'hidden=[8,1]'];
+  assert.equal((await sesrec('train', join(folder, 'people'), '--out', blind, ...args)).code, 0);
+  assert.equal((await answerOf(blind, '--user', 'no-feed')).source, 'popularity');
+  assert.equal((await answerOf(blind, '--user', 'one')).source, 'sesrec');
+  const { code, err } = await sesrec('recommend', blind, '--user', 'u0', '--search', 'boots');
+  assert.equal(code, 1);
+  assert.match(err, /^sesrec: the model of .* cannot see searches: --search would change nothing\n$/);
+});

@@ -17,6 +17,7 @@ import {
   contentOf,
   inProcess,
   sesrec,
+  start,
   tinyWorld,
 } from '../support/command-line.js';
 
@@ -152,7 +153,10 @@ test('what differs is told, with the versions that differ, and the exit code is 
   assert.match(out, /^what else is different:$/m);
   assert.match(out, /^node +v18\.0\.0 +v/m);
   assert.match(err, /^sesrec: not reproduced: weights, mrr are different$/m);
-  const again = await reproduce(path, '--weights', '--json');
+  const figures = await changed('other figures.json', (manifest) => {
+    (manifest.figures.metrics as { mrr: number }).mrr += 1e-16;
+  });
+  const again = await reproduce(figures, '--weights', '--json');
   assert.equal(again.code, 1);
   assert.equal((JSON.parse(again.out) as Reproduction).identical, false);
 });
@@ -230,5 +234,26 @@ test('with --weights, a test that was looked at with other weights stays sealed'
   assert.equal((await sesrec('train', world.data, '--out', other, '--epochs', '1', '--seed', '2', ...QUICK)).code, 0);
   await cp(join(other, 'checkpoints'), join(copy, 'checkpoints'), { recursive: true });
   const refused = await reproduce(join(copy, 'results', 'evaluation-test-full-all.json'), '--weights');
-  assertRefusal(withoutFirstLine(refused), 1, /the test of .* was looked at on/);
+  assertRefusal(withoutFirstLine(refused), 1, /trained anew has other weights by now/);
+  assert.deepEqual(
+    (JSON.parse(await readFile(join(copy, 'run.json'), 'utf8')) as { testLooks: unknown }).testLooks,
+    (JSON.parse(await readFile(join(run, 'run.json'), 'utf8')) as { testLooks: unknown }).testLooks,
+  );
+});
+
+test('from inside the results folder, too; an --out that exists and weights that changed are told', async () => {
+  const inside = await start(['reproduce', 'training.json', '--weights'], join(run, 'results')).outcome;
+  assert.equal(inside.code, 0, inside.err);
+  const there = await reproduce(results('training.json'), '--out', folder);
+  assert.equal(there.code, 1);
+  assert.match(there.err, /already exists: a reproduction makes a new run, choose another --out/);
+  const other = await reproduce(
+    await changed('other-weights.json', (manifest) => (manifest.weights = 'f'.repeat(64))),
+    '--weights',
+  );
+  assert.equal(other.code, 1);
+  assert.match(
+    other.err,
+    /has other weights by now \(\w{12}\) than the result was got with \(f{12}\): leave --weights out/,
+  );
 });

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { type RunManifest, type TestFigures, type TestLook, planLook } from '../../src/model/index.js';
 import { UserError } from '../../src/index.js';
-import { type TinyWorld, assertRefusal, inProcess, sesrec, tinyWorld } from '../support/command-line.js';
+import { QUICK, type TinyWorld, assertRefusal, inProcess, sesrec, tinyWorld } from '../support/command-line.js';
 
 let folder: string;
 let world: TinyWorld;
@@ -156,4 +156,17 @@ test('planning a look', () => {
     }
   }
   assert.throws(() => plan('two', [figures()]), /here was looked at on 2026-01-02 03:04 .*look 2/, 'another model');
+});
+
+test('a run that is trained anew on the same data inherits the looks', async () => {
+  const run = await sealed();
+  await lookAt(run);
+  const before = await looksOf(run);
+  const train = ['train', world.data, '--out', run, '--epochs', '1', '--overwrite', ...QUICK];
+  assert.equal((await inProcess(...train)).code, 0);
+  assert.deepEqual(await looksOf(run), before);
+  assert.equal(await lookAt(run), 1, 'the same weights, so the same look');
+  assertRefusal(await evaluate(run, '--on', 'test', '--protocol', 'full'), 1, /--again for look 2/);
+  assert.equal((await inProcess(...train, '--seed', '2')).code, 0);
+  assertRefusal(await evaluate(run, '--on', 'test'), 1, /--again for look 2/);
 });
