@@ -49,7 +49,11 @@ export function beforeTraining(): string {
 }
 
 /** One table: for every recommender and both protocols, figures with the half width of their intervals. */
-export function results(protocols: readonly (readonly Evaluation[])[], gains: readonly Difference[]): string {
+export function results(
+  protocols: readonly (readonly Evaluation[])[],
+  gains: readonly Difference[],
+  window: number,
+): string {
   const shown: readonly MetricName[] = ['hit@10', 'ndcg@10', 'mrr'];
   const margin = (width: number): string => (Number.isNaN(width) ? '       ' : ` ±${figure(width)}`);
   const sections = protocols.flatMap((evaluations) => {
@@ -86,6 +90,7 @@ ${indented(table)}
 
    ±: half of the 95 % interval over ${counted(protocols[0]?.[0]?.users ?? 0)} people. Person by person, seeing searches ${effect} ${size} NDCG@10 among the
    ${protocols[0]?.[0]?.protocol.count ?? 0} (95 % interval ${figure(low)} to ${figure(high)}), ${sure}. One training each: another seed gives other figures.
+   Part of what searches add is memory: the model sees the last ${window} events of the feed, and searches may tell of earlier ones.
 `;
 }
 
