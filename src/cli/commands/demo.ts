@@ -22,9 +22,9 @@ import { train } from '../training.js';
 import { trainFlags } from './train.js';
 
 /** Small enough for a minute or two on two cores, large enough for chance to be far away. */
-const SITE = { users: 1000, items: 400, seed: 1, searchSignal: 0.8 } as const;
-const TRAINING = `--epochs 10 --patience 3 --batch-size 128 --learning-rate 0.003 --item-attributes category,brand
-  --set negativeSampling=uniform --set alignmentNegatives=128 --set window={"feed":20,"search":5}`;
+const SITE = { users: 1000, items: 400, seed: 1, searchSignal: 1 } as const;
+const TRAINING = `--epochs 12 --patience 3 --batch-size 128 --learning-rate 0.003 --item-attributes category,brand
+  --set negativeSampling=uniform --set alignmentNegatives=128 --set window={"feed":10,"search":5}`;
 const SIDES = ['similar', 'dissimilar'] as const;
 /** Says that a directory is ours to empty. */
 const MARK = '.sesrec-demo';
