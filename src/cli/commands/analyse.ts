@@ -41,7 +41,7 @@ const percent = (share: number): string => (Number.isNaN(share) ? '–' : `${(10
 const counted = (count: number): string => count.toLocaleString('en-US');
 
 /** The findings as a table and the protocol as a paragraph. */
-export function behaviourText(found: Behaviour): string {
+function behaviourText(found: Behaviour): string {
   const { searches, withClicks, withoutCategory, users, afterFirstDays, protocol } = found;
   const row = (label: string, { share, interval, count, of }: Share): string[] => [
     label,

@@ -146,7 +146,7 @@ function leftOutText({ on, leftOut, unknownTargets }: Evaluation['protocol']): s
 }
 
 /** Figures of several rankers under one protocol, the half width of the first one's 95 % interval, chance, and the protocol in words. */
-export function evaluationTable(results: readonly Evaluation[]): string {
+function evaluationTable(results: readonly Evaluation[]): string {
   const [first] = results as [Evaluation];
   const figures = (label: string, values: Readonly<Record<string, number>>, prefix = ''): string[] => [
     label,
