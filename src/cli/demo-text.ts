@@ -8,9 +8,8 @@ import type { Difference, Evaluation, MetricName } from '../evaluate/index.js';
 import type { SimulatorOptions } from '../simulate/index.js';
 import { duration } from './progress.js';
 import { type ToldAction, type ToldRecommendation, actionText, recommendationText } from './recommending.js';
-import { textTable } from './table.js';
+import { counted, textTable } from './table.js';
 
-const counted = (count: number): string => count.toLocaleString('en-US');
 const percent = ({ share }: Pick<Share, 'share'>): string => `${(100 * share).toFixed(0)} %`;
 const figure = (value: number): string => value.toFixed(3);
 

@@ -97,12 +97,13 @@ export function reportData({ manifest, warnings }: ImportResult, { out, json }: 
     `vocabulary of the searches before the ${manifest.split.strategy === 'leave-one-out' ? 'held-out events' : 'validation'}: ${queries - 2} queries, ${words - 2} words, ${sources - 2} sources`,
   );
   const cuts = cutsText(manifest.split);
-  if (cuts !== null) printText(cuts);
+  if (cuts !== null) printText(`split global-time: ${cuts}`);
   printText(`${out}  ${manifest.hash}`);
 }
 
-function cutsText(split: DataManifest['split']): string | null {
+/** The cuts of a split in words; null where it has none. */
+export function cutsText(split: DataManifest['split']): string | null {
   if (split.strategy === 'leave-one-out') return null;
   const iso = (time: number): string => new Date(time).toISOString();
-  return `split global-time: validation from ${iso(split.validationFrom)}, test from ${iso(split.testFrom)}`;
+  return `validation from ${iso(split.validationFrom)}, test from ${iso(split.testFrom)}`;
 }

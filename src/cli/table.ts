@@ -1,4 +1,9 @@
-/** Tables of text. Knows alignment; does not know what is in them. */
+/** Tables of text, and numbers in them. Knows alignment; does not know what is in them. */
+
+/** A count with its thousands apart: 1,000. */
+export function counted(count: number): string {
+  return count.toLocaleString('en-US');
+}
 
 /** Rows of cells, the first column to the left, the others to the right. */
 export function textTable(rows: readonly (readonly string[])[]): string {

@@ -4,7 +4,7 @@ import { type Behaviour, type BehaviourShares, type Share, behaviour } from '../
 import { loadDataset } from '../../data/index.js';
 import { dataDirectoryOf, jsonOption, namesIn, numberFrom } from '../options.js';
 import { printJson, printText } from '../output.js';
-import { textTable } from '../table.js';
+import { counted, textTable } from '../table.js';
 
 interface BehaviourFlags {
   readonly category: string;
@@ -38,7 +38,6 @@ export function analyseCommand(): Command {
 }
 
 const percent = (share: number): string => (Number.isNaN(share) ? '–' : `${(100 * share).toFixed(1)} %`);
-const counted = (count: number): string => count.toLocaleString('en-US');
 
 /** The findings as a table and the protocol as a paragraph. */
 function behaviourText(found: Behaviour): string {

@@ -6,9 +6,10 @@ import { type AuditReport, type NamedCandidates, audit } from '../../analyse/ind
 import { UserError } from '../../base/index.js';
 import { type Dataset, loadDataset } from '../../data/index.js';
 import { drawCandidates, readCandidatesFile } from '../../evaluate/index.js';
+import { cutsText } from '../making-data.js';
 import { candidateCountOption, dataDirectoryOf, jsonOption } from '../options.js';
 import { printJson, printText } from '../output.js';
-import { textTable } from '../table.js';
+import { counted, textTable } from '../table.js';
 
 interface AuditFlags {
   readonly candidateCount: number;
@@ -44,15 +45,10 @@ async function candidatesIn(directory: string, dataset: Dataset, count: number):
   return read;
 }
 
-const counted = (count: number): string => count.toLocaleString('en-US');
-
 function auditText(directory: string, dataset: Dataset, { ok, split, checks, crossings }: AuditReport): string {
-  const cuts =
-    split.strategy === 'global-time'
-      ? ` (validation from ${new Date(split.validationFrom).toISOString()}, test from ${new Date(split.testFrom).toISOString()})`
-      : '';
+  const cuts = cutsText(split);
   const lines = [
-    `${directory}: split ${split.strategy}${cuts}, ${counted(dataset.feedItem.length)} feed events, ${counted(dataset.searchQuery.length)} searches`,
+    `${directory}: split ${split.strategy}${cuts === null ? '' : ` (${cuts})`}, ${counted(dataset.feedItem.length)} feed events, ${counted(dataset.searchQuery.length)} searches`,
     '',
     textTable([
       ['what must hold', 'checked', 'violations', ''],
