@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { Random } from '../../src/base/index.js';
 import { Scope, type SesrecPreset, sesrecLosses } from '../../src/model/index.js';
 import { type Tensor, gradients, lean, nn, ops, sizeOf, topologicalOrder } from '../../src/tensor/index.js';
@@ -92,10 +92,9 @@ describe('a lean graph', () => {
     for (const preset of ['official', 'paper'] satisfies SesrecPreset[]) {
       const config = tinyConfig(preset, {});
       const scope = new Scope(config.dropout);
-      const sizes = {
-        ...{ rows: 3, feed: config.window.feed, search: config.window.search, candidates: 3, items: 6, queries: 4 },
-        ...{ words: 5, pairs: 3, anchorQueries: 2, anchorItems: 3, negativeItems: 4, negativeQueries: 3 },
-      };
+      const { feed, search } = config.window;
+      const shape = { rows: 3, feed, search, candidates: 3, items: 6, queries: 4, words: 5 };
+      const sizes = { ...shape, pairs: 3, anchorQueries: 2, anchorItems: 3, negativeItems: 4, negativeQueries: 3 };
       const { loss, alignment, logits } = sesrecLosses(scope, config, sizes);
       const inputs = topologicalOrder([loss]).filter(({ op }) => op.name === 'input');
       const by = inputs.filter(({ dtype }) => dtype === 'float32');
