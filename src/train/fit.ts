@@ -130,6 +130,7 @@ export async function fit(
   let state: FitState = { ...from, random: { generator: GENERATOR, seed } };
   let saved: FitState | null = from.optimizerSteps > 0 ? from : null;
   const save = async (next: FitState, isBest: boolean): Promise<void> => {
+    stepper.level();
     await hooks.save(next, isBest);
     saved = next;
   };
@@ -230,6 +231,7 @@ export async function fit(
 
     const trainingSeconds = (performance.now() - epochStart) / 1000;
     const validationStart = performance.now();
+    stepper.level();
     const validation = await hooks.validate().catch(async (error: unknown) => {
       if (error instanceof NotFiniteError)
         throw new UserError(`${error.message} in the validation of epoch ${epoch + 1}: ${wayOut(saved)}`, {

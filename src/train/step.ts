@@ -16,7 +16,15 @@ import {
 } from '../model/index.js';
 import { type Program, type Runtime, type Tensor, gradients } from '../tensor/index.js';
 import { checkValues } from './finite.js';
-import { type Optimizer, type RowGradient, type Slot, sumByRow } from './optimizer.js';
+import {
+  type Optimizer,
+  type Place,
+  type RowGradient,
+  type Slot,
+  WORKING_BYTES,
+  placeBytes,
+  sumByRow,
+} from './optimizer.js';
 
 /** The parts of the loss (Eq. 23). */
 export interface LossParts {
@@ -61,13 +69,30 @@ function fillDropout(masks: readonly DropoutMask[], random: Random): Record<stri
   return result;
 }
 
+/** A parameter with fresh moments, those of a table in the room beside it. */
+function slotOf(parameters: Parameters, name: string): Slot {
+  const values = parameters.get(name);
+  const { length } = values;
+  const bytes = placeBytes(length);
+  const room = parameters.roomBeside(name, 2 * bytes + WORKING_BYTES);
+  if (!room) return { values, first: sharedZeros(length), second: sharedZeros(length) };
+  const { memory, from } = room;
+  const place: Place = { memory, values: 0, first: from, second: from + bytes, work: from + 2 * bytes };
+  return {
+    values,
+    first: new Float32Array(memory.buffer, place.first, length),
+    second: new Float32Array(memory.buffer, place.second, length),
+    place,
+  };
+}
+
 /** Trains one model: its parameters, their moments, and the programs for the shapes met so far. */
 export class Stepper {
   readonly parameters: Parameters;
   readonly #config: SesrecConfig;
   readonly #runtime: Runtime;
   readonly #optimizer: Optimizer;
-  readonly #moments: ReadonlyMap<string, { first: Float32Array; second: Float32Array }>;
+  readonly #slots: ReadonlyMap<string, Slot>;
   /** One program per kind of batch (whole, or the last of an epoch): sizes never shrink, so an outgrown one is not met again. */
   readonly #programs = new Map<string, { readonly shapes: string; readonly compiled: Promise<TrainingProgram> }>();
   /** Optimiser steps taken. */
@@ -78,19 +103,14 @@ export class Stepper {
     this.parameters = parameters;
     this.#runtime = runtime;
     this.#optimizer = optimizer;
-    this.#moments = new Map(
-      parameters.descriptions.map(({ name }) => {
-        const { length } = parameters.get(name);
-        return [name, { first: sharedZeros(length), second: sharedZeros(length) }];
-      }),
-    );
+    this.#slots = new Map(parameters.descriptions.map(({ name }) => [name, slotOf(parameters, name)]));
   }
 
   /** Moments as named tensors that share memory with them: part of a resumable state. */
   momentTensors(): Map<string, NamedTensor> {
     return new Map(
       this.parameters.descriptions.flatMap(({ name, shape }) => {
-        const { first, second } = this.#moments.get(name) as { first: Float32Array; second: Float32Array };
+        const { first, second } = this.#slots.get(name) as Slot;
         return [
           [`${name} / first moment`, { shape, data: first }],
           [`${name} / second moment`, { shape, data: second }],
@@ -145,6 +165,7 @@ export class Stepper {
   /** Losses and gradients of one batch; one call at a time. `random` draws the dropout masks. */
   async gradients(batch: Batch, random: Random, details = false): Promise<BatchGradients> {
     const { program, scope, gradientKeys } = await this.#programFor(batch, details);
+    this.#catchUp(scope, batch);
     const fresh = {
       ...fillDropout(scope.dropouts, random),
       ...this.parameters.rows(scope.lookups.values(), batch.ids),
@@ -170,6 +191,12 @@ export class Stepper {
     return { losses, dense, rows, details: results };
   }
 
+  /** Makes the rows that a batch is about to read what they are by now. */
+  #catchUp(scope: Scope, batch: Batch): void {
+    for (const { table, ids } of scope.lookups.values())
+      if (!this.#optimizer.catchUp(this.#slots.get(table) as Slot, batch.ids[ids])) this.#check(table);
+  }
+
   #description(name: string): ParameterDescription {
     const found = this.parameters.descriptions.find((description) => description.name === name);
     assert(found, `there is no parameter ${name}`);
@@ -184,19 +211,28 @@ export class Stepper {
     this.steps++;
     const size = { learningRate, step: this.steps };
     for (const { name, shape } of this.parameters.descriptions) {
-      const slot: Slot = {
-        values: this.parameters.get(name),
-        ...(this.#moments.get(name) as { first: Float32Array; second: Float32Array }),
-      };
+      const slot = this.#slots.get(name) as Slot;
       const rowGradient = rows.get(name);
       const gradient = dense.get(name);
       const sound = rowGradient
         ? this.#optimizer.updateRows(slot, shape[1] as number, rowGradient, size)
         : !gradient || this.#optimizer.updateDense(slot, gradient, size);
-      if (sound) continue;
-      checkValues(`parameter ${name}`, slot.values);
-      checkValues(`the first moment of ${name}`, slot.first);
-      checkValues(`the second moment of ${name}`, slot.second);
+      if (!sound) this.#check(name);
     }
+  }
+
+  /**
+   * Makes every parameter and moment what the steps so far say. To be called before anybody but this stepper reads
+   * them: to validate, to save.
+   */
+  level(): void {
+    if (!this.#optimizer.level()) for (const name of this.#slots.keys()) this.#check(name);
+  }
+
+  #check(name: string): void {
+    const slot = this.#slots.get(name) as Slot;
+    checkValues(`parameter ${name}`, slot.values);
+    checkValues(`the first moment of ${name}`, slot.first);
+    checkValues(`the second moment of ${name}`, slot.second);
   }
 }
