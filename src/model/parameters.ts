@@ -135,12 +135,20 @@ export class Parameters {
     return result;
   }
 
-  /** Some rows of a table, copied. */
-  rowsOf(table: string, indices: Int32Array): Float32Array {
-    const values = this.get(table);
+  /** The width of a table's rows. */
+  widthOf(table: string): number {
     const width = this.#widths.get(table);
     assert(width !== undefined, `parameter ${table} is no table`);
-    const rows = new Float32Array(indices.length * width);
+    return width;
+  }
+
+  /** Some rows of a table, copied, into `rows` if it is given. */
+  rowsOf(
+    table: string,
+    indices: Int32Array,
+    rows: Float32Array = new Float32Array(indices.length * this.widthOf(table)),
+  ): Float32Array {
+    const [values, width] = [this.get(table), this.widthOf(table)];
     for (let slot = 0; slot < indices.length; slot++) {
       const [source, target] = [(indices[slot] as number) * width, slot * width];
       for (let column = 0; column < width; column++) rows[target + column] = values[source + column] as number;

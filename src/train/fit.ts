@@ -68,6 +68,7 @@ export type FitEvent =
       readonly trainingSeconds: number;
       readonly validationSeconds: number;
       readonly stepMilliseconds: number;
+      /** The part of the training time in which the graph was at work, by the compute thread's clock. */
       readonly graphShare: number;
     }
   | {
@@ -175,13 +176,13 @@ export async function fit(
     while (batch) {
       const { step } = state;
       reached = assembler.reached;
-      const graphStart = performance.now();
       const pending = stepper.gradients(batch, new Random(seed, 'dropout', epoch, step));
       pending.catch(() => undefined); // the await below tells; should building fail before it, this must not be left unheard
       await nextTurn(); // lets the request reach the compute thread; the next batch is built while it works
       const next: Batch | null = step + 1 < steps ? build(step + 1) : null;
+      if (next) stepper.prepare(next, new Random(seed, 'dropout', epoch, step + 1));
       const result = await pending;
-      graphMilliseconds += performance.now() - graphStart;
+      graphMilliseconds += result.milliseconds;
       try {
         checkGradients(result);
         stepper.update(result, state.learningRate);

@@ -11,7 +11,7 @@
  * 1e-12), would slow the processor down once denormal, and a row whose values and first moments are zero stays so, by
  * the formula: its replay ends there.
  */
-import { compileModule } from '../base/index.js';
+import { type GrowableMemory, compileModule, getOrCreate } from '../base/index.js';
 
 export interface AdamConstants {
   readonly beta1: number;
@@ -119,8 +119,18 @@ interface Quad {
   readonly second: number;
 }
 
-/** Makes the functions ready for given constants; the result puts them to work on a memory. */
-export function compileAdam({ beta1, beta2, epsilon, coupledDecay }: AdamConstants) {
+const compiled = new Map<string, (memory: GrowableMemory) => AdamKernel>();
+
+/** The functions for given constants, to be put to work on a memory. Compiled once: V8 makes code fast that is used for long. */
+export function compileAdam(constants: AdamConstants): (memory: GrowableMemory) => AdamKernel {
+  return getOrCreate(compiled, JSON.stringify(constants), () => {
+    const instantiate = compileModule(assemble(constants));
+    return (memory) => instantiate(memory) as unknown as AdamKernel;
+  });
+}
+
+/** The module, as bytes. */
+function assemble({ beta1, beta2, epsilon, coupledDecay }: AdamConstants): Uint8Array {
   /** What both functions hold in locals. */
   const common = (locals: Locals) => {
     const vectors: Code[] = [];
@@ -273,21 +283,18 @@ export function compileAdam({ beta1, beta2, epsilon, coupledDecay }: AdamConstan
 
   const section = (id: number, content: Code): Code => [id, ...sized(content)];
   const type = (parameters: readonly number[]): Code => [0x60, ...sized(parameters), ...sized([F32])];
-  const instantiate = compileModule(
-    Uint8Array.from([
-      ...HEADER,
-      ...section(1, list([type([I32, I32, I32, I32, I32, F32, F32, F32]), type([I32, I32, I32, I32, I32, I32])])),
-      ...section(2, list([[...text('memory'), ...text('memory'), 2, 3, ...unsigned(1), ...unsigned(65536)]])),
-      ...section(3, list([[0], [1]])),
-      ...section(
-        7,
-        list([
-          [...text('update'), 0, 0],
-          [...text('replay'), 0, 1],
-        ]),
-      ),
-      ...section(10, list([updateBody(), replayBody()])),
-    ]),
-  );
-  return (memory: Parameters<typeof instantiate>[0]): AdamKernel => instantiate(memory) as unknown as AdamKernel;
+  return Uint8Array.from([
+    ...HEADER,
+    ...section(1, list([type([I32, I32, I32, I32, I32, F32, F32, F32]), type([I32, I32, I32, I32, I32, I32])])),
+    ...section(2, list([[...text('memory'), ...text('memory'), 2, 3, ...unsigned(1), ...unsigned(65536)]])),
+    ...section(3, list([[0], [1]])),
+    ...section(
+      7,
+      list([
+        [...text('update'), 0, 0],
+        [...text('replay'), 0, 1],
+      ]),
+    ),
+    ...section(10, list([updateBody(), replayBody()])),
+  ]);
 }

@@ -317,6 +317,20 @@ describe('training', () => {
     }
   });
 
+  test('prepared or not, a step has the same gradients, and a mask is not used twice', async () => {
+    const { stepper } = await training({ options: { epochs: 1 } });
+    const [batch] = stepper.batches as [Batch];
+    const plain = await stepper.gradients(batch, new Random('dropout'));
+    const other = await stepper.gradients(batch, new Random('other dropout'));
+    stepper.prepare(batch, new Random('dropout'));
+    const prepared = await stepper.gradients(batch, new Random('not used'));
+    assert.deepEqual(prepared.losses, plain.losses);
+    assert.deepEqual(prepared.dense, plain.dense);
+    assert.deepEqual(prepared.rows, plain.rows);
+    assert.notDeepEqual(other.losses, plain.losses, 'dropout matters');
+    assert.deepEqual((await stepper.gradients(batch, new Random('other dropout'))).losses, other.losses);
+  });
+
   test('repeats the negatives of each row in every epoch when they are fixed, and draws new ones when not', async () => {
     for (const fixedNegatives of [true, false]) {
       const { stepper } = await training({ config: configFor(small, { fixedNegatives }), options: { epochs: 2 } });
