@@ -136,11 +136,11 @@ async function measure(optimizer: OptimizerName, items: number): Promise<Measure
   const times = { assemble: [] as number[], prepare: [] as number[], graph: [] as number[], outside: [] as number[] };
   for (let step = 0; step < WARM_UP + Number(values.steps); step++) {
     const { rows, training } = contentOf(config, step);
-    let batch: Batch | undefined;
-    const assemble = timed(() => void (batch = assembler.assemble(rows, training)));
-    const prepare = timed(() => stepper.prepare(batch as Batch, new Random('dropout', step)));
+    let batch: [Batch] | undefined;
+    const assemble = timed(() => void (batch = [assembler.assemble(rows, training)]));
+    const prepare = timed(() => stepper.prepare(batch as [Batch], new Random('dropout', step)));
     const began = performance.now();
-    const result = await stepper.gradients(batch as Batch, new Random('dropout', step));
+    const result = await stepper.gradients(batch as [Batch], new Random('dropout', step));
     checkGradients(result);
     stepper.update(result, 1e-3);
     const all = performance.now() - began;

@@ -86,7 +86,7 @@ for (const threads of values.threads.split(',').map(Number)) {
       pairReduction: config.alignmentReduction,
     });
     const assembled = performance.now();
-    const gradients = await stepper.gradients(batch, new Random(1, 'dropout', step));
+    const gradients = await stepper.gradients([batch], new Random(1, 'dropout', step));
     const computed = performance.now();
     checkGradients(gradients);
     const checked = performance.now();

@@ -60,6 +60,7 @@ export interface TrainFlags extends Session {
   readonly patience: number;
   readonly shuffle: boolean;
   readonly bucketBatches: number;
+  readonly batchParts: number;
   readonly candidates?: string;
   readonly candidateCount: number;
   readonly validationUsers?: number;
@@ -207,6 +208,7 @@ function planRun(dataset: Dataset, flags: TrainFlags): RunPlan {
       patience: flags.patience,
       shuffle: flags.shuffle,
       bucketBatches: flags.bucketBatches,
+      batchParts: flags.batchParts,
       requireBoth: dataset.manifest.source.options['requireBoth'] === true,
       validationUsers: flags.validationUsers ?? null,
     },
@@ -226,6 +228,7 @@ function checkSame(plan: RunPlan, flags: TrainFlags, said: readonly string[]): v
     preset,
     shape,
     bucketBatches: 0,
+    batchParts: 1,
     ...training,
     itemAttributes: listed(config.itemAttributes),
     userAttributes: listed(config.userAttributes),

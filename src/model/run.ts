@@ -63,6 +63,8 @@ export interface TrainingSettings {
   readonly shuffle: boolean;
   /** Not in the runs of older versions, which have no buckets: 0. */
   readonly bucketBatches?: number;
+  /** Not in the runs of older versions, whose batches are in one part. */
+  readonly batchParts?: number;
   readonly requireBoth: boolean;
   /** Users that validation looks at; null for all. */
   readonly validationUsers: number | null;
@@ -120,6 +122,7 @@ const planFields = {
     patience: isWhole(1),
     shuffle: isTrueOrFalse,
     bucketBatches: isEither(isOneOf(undefined), isWhole(0)),
+    batchParts: isEither(isOneOf(undefined), isWhole(1, 64)),
     requireBoth: isTrueOrFalse,
     validationUsers: isEither(isOneOf(null), isWhole(1)),
   }),

@@ -6,4 +6,11 @@ export * as nn from './nn.js';
 export { gradients } from './gradients.js';
 export { lean } from './passes.js';
 export { toOnnx, type InputDescription, type OnnxModel } from './onnx.js';
-export { Runtime, type NumberArray, type Program, type RuntimeOptions } from './runtime.js';
+export {
+  Runtime,
+  type NumberArray,
+  type Placement,
+  type Program,
+  type RunResult,
+  type RuntimeOptions,
+} from './runtime.js';

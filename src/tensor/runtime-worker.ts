@@ -58,7 +58,11 @@ async function answer(request: Request): Promise<Omit<Answer, 'id' | 'error'>> {
 
 // One at a time, in order of arrival.
 let queue = Promise.resolve();
-port.on('message', (request: Request) => {
+port.on('message', (request: Request | 'end') => {
+  if (request === 'end') {
+    port.close();
+    return;
+  }
   queue = queue.then(async () => {
     try {
       const { outputs = {}, returned = {}, ...rest } = await answer(request);

@@ -6,7 +6,7 @@
  */
 import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
-import { UserError, assert } from '../base/index.js';
+import { UserError, assert, getOrCreate } from '../base/index.js';
 import { type Tensor, sizeOf } from './graph.js';
 import { type InputDescription, type OnnxModel, toOnnx } from './onnx.js';
 import { lean } from './passes.js';
@@ -53,7 +53,7 @@ export interface RunResult {
 }
 
 export interface RuntimeOptions {
-  /** Threads that one operation may use. Default: all the machine has. Results do not depend on it. */
+  /** Threads to compute with. Default: all the machine has. Results do not depend on it. */
   readonly threads?: number;
   /** ONNX Runtime execution provider: cpu (default, tested), or cuda, webgpu, coreml, dml, … (passed through). */
   readonly device?: string;
@@ -78,20 +78,22 @@ export interface Program {
   dispose(): Promise<void>;
 }
 
-/** One thread on which programs are compiled and run, one after another. Call `dispose` when done: the thread keeps the process alive. */
-export class Runtime {
-  readonly #worker: Worker;
-  readonly #options: Required<Omit<RuntimeOptions, 'profile'>> & { profile: string | null };
+/** Where a program runs. */
+export interface Placement {
+  /** Programs of different lanes run side by side, those of one lane one after another; 0 unless told. */
+  readonly lane?: number;
+  /** Threads that one operation may use; all that the runtime has, unless told. */
+  readonly threads?: number;
+}
+
+/** One thread that compiles and runs programs, one after another. */
+class Lane {
+  readonly #worker = new Worker(new URL('runtime-worker.js', import.meta.url), { execArgv: [] }); // options like --eval are not for it
   readonly #waiting = new Map<number, { resolve: (answer: Answer) => void; reject: (error: Error) => void }>();
   #nextId = 0;
-  #nextProgram = 0;
   #failure: Error | null = null;
 
-  constructor({ threads = availableParallelism(), device = 'cpu', profile }: RuntimeOptions = {}) {
-    if (!Number.isInteger(threads) || threads < 1)
-      throw new UserError(`threads must be a whole number from 1, not ${threads}`);
-    this.#options = { threads, device, profile: profile ?? null };
-    this.#worker = new Worker(new URL('runtime-worker.js', import.meta.url), { execArgv: [] }); // options like --eval are not for it
+  constructor() {
     this.#worker.on('message', (answer: Answer) => {
       const waiting = this.#waiting.get(answer.id);
       this.#waiting.delete(answer.id);
@@ -108,29 +110,58 @@ export class Runtime {
     this.#waiting.clear();
   }
 
-  async #ask(request: Request, transfer: readonly ArrayBuffer[] = []): Promise<Answer> {
+  async ask(request: RequestOf<Request>, transfer: readonly ArrayBuffer[] = []): Promise<Answer> {
     if (this.#failure) throw this.#failure;
     return new Promise((resolve, reject) => {
-      this.#waiting.set(request.id, { resolve, reject });
-      this.#worker.postMessage(request, transfer);
+      const id = this.#nextId++;
+      this.#waiting.set(id, { resolve, reject });
+      this.#worker.postMessage({ id, ...request }, transfer);
     });
   }
 
+  /** An idle thread ends by itself, which gives ONNX Runtime the time to clean up; a busy one is ended. */
+  async dispose(): Promise<void> {
+    if (this.#waiting.size > 0 || this.#failure) await this.#worker.terminate();
+    else {
+      const ended = new Promise((resolve) => this.#worker.once('exit', resolve));
+      this.#worker.postMessage('end');
+      await ended;
+    }
+  }
+}
+/** A request without its number, kind by kind. */
+type RequestOf<Kind> = Kind extends Request ? Omit<Kind, 'id'> : never;
+
+/** Compiles and runs programs, on threads of its own. Call `dispose` when done: they keep the process alive. */
+export class Runtime {
+  readonly #lanes = new Map<number, Lane>();
+  readonly #options: { readonly device: string; readonly profile: string | null };
+  readonly threads: number;
+  #nextProgram = 0;
+
+  constructor({ threads = availableParallelism(), device = 'cpu', profile }: RuntimeOptions = {}) {
+    if (!Number.isInteger(threads) || threads < 1)
+      throw new UserError(`threads must be a whole number from 1, not ${threads}`);
+    this.threads = threads;
+    this.#options = { device, profile: profile ?? null };
+  }
+
   /** Compiles the graph behind some named tensors, without what it can do without. */
-  async compile(outputs: Readonly<Record<string, Tensor>>): Promise<Program> {
-    return this.compileModel(toOnnx(lean(outputs)));
+  async compile(outputs: Readonly<Record<string, Tensor>>, placement: Placement = {}): Promise<Program> {
+    return this.compileModel(toOnnx(lean(outputs)), placement);
   }
 
   /** Compiles a lowered graph. */
-  async compileModel(model: OnnxModel): Promise<Program> {
+  async compileModel(model: OnnxModel, { lane: place = 0, threads = this.threads }: Placement = {}): Promise<Program> {
     const program = this.#nextProgram++;
+    const lane = getOrCreate(this.#lanes, place, () => new Lane());
     try {
-      await this.#ask({
-        id: this.#nextId++,
+      await lane.ask({
         program,
         kind: 'compile',
         model: model.bytes,
         inputs: model.inputs,
+        threads,
         ...this.#options,
       });
     } catch (error) {
@@ -151,9 +182,7 @@ export class Runtime {
         assert((dtype === 'int32') === data instanceof Int32Array, `input ${key} must be ${dtype}`);
       }
       const buffers = new Set(keys.map((key) => (inputs[key] as NumberArray).buffer as ArrayBuffer));
-      const answer = await this.#ask({ id: this.#nextId++, program, kind: 'run', inputs, handedOver: keys }, [
-        ...buffers,
-      ]);
+      const answer = await lane.ask({ program, kind: 'run', inputs, handedOver: keys }, [...buffers]);
       return answer as unknown as RunResult;
     };
     return {
@@ -166,13 +195,13 @@ export class Runtime {
       },
       runHandingOver,
       dispose: async () => {
-        await this.#ask({ id: this.#nextId++, program, kind: 'dispose' });
+        await lane.ask({ program, kind: 'dispose' });
       },
     };
   }
 
-  /** Ends the thread; what is still running there is abandoned. */
+  /** Ends the threads; what is still running there is abandoned. */
   async dispose(): Promise<void> {
-    await this.#worker.terminate();
+    await Promise.all([...this.#lanes.values()].map(async (lane) => lane.dispose()));
   }
 }

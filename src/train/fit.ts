@@ -19,13 +19,14 @@ import {
   extentOf,
   gatherRows,
   historyLengths,
+  totalsOf,
   trainingCases,
   trainingQueries,
 } from '../features/index.js';
 import { type SesrecConfig, seesPadding } from '../model/index.js';
 import { checkGradients, describeBatch } from './finite.js';
 import { type FitState, initialState, noLosses, strangeRandomness } from './state.js';
-import type { LossParts, Stepper } from './step.js';
+import type { LossParts, StepBatch, Stepper } from './step.js';
 
 export interface FitOptions {
   readonly seed: number;
@@ -42,6 +43,8 @@ export interface FitOptions {
   readonly shuffle: boolean;
   /** Form batches of rows with histories of about the same length, within a shuffle buffer of this many batches; 0, or not set: as the rows come. */
   readonly bucketBatches?: number;
+  /** Parts that each batch is cut into, to be computed side by side; 1 if not set. It matters to the last bits only. */
+  readonly batchParts?: number;
   /** Leave out rows that lack either history. */
   readonly requireBoth: boolean;
 }
@@ -161,7 +164,7 @@ export async function fit(
     );
     const rowsOf = (step: number): Int32Array => batches[step] as Int32Array;
     const casesOf = (step: number): Case[] => Array.from(rowsOf(step), (row) => cases[row] as Case);
-    const build = (step: number): Batch => {
+    const build = (step: number): StepBatch => {
       const chosen = rowsOf(step);
       const batchCases = casesOf(step);
       const fresh = new Random(seed, 'negatives', epoch, step);
@@ -172,12 +175,22 @@ export async function fit(
         candidates[row * width] = at(dataset.feedItem, moment.feedPosition);
         candidates.set(sampler.draw(moment, random), row * width + 1);
       });
-      const extent = seesPadding(config) ? config.window : extentOf(lengths, chosen, config.window);
-      return assembler.assemble(gatherRows(dataset, batchCases, config.window, extent), {
-        candidates,
+      const cuts = cutInto(chosen.length, options.batchParts ?? 1);
+      const parts = cuts.map(([start, end]) => {
+        const extent = seesPadding(config)
+          ? config.window
+          : extentOf(lengths, chosen.subarray(start, end), config.window);
+        return gatherRows(dataset, batchCases.slice(start, end), config.window, extent);
+      });
+      const common = {
         negatives: alignment.block(step),
         pairReduction: config.alignmentReduction,
-      });
+        totals: totalsOf(parts),
+      };
+      return parts.map((rows, part) => {
+        const [start, end] = cuts[part] as [number, number];
+        return assembler.assemble(rows, { ...common, candidates: candidates.subarray(start * width, end * width) });
+      }) as [Batch, ...Batch[]];
     };
 
     const epochStart = performance.now();
@@ -191,7 +204,7 @@ export async function fit(
       const pending = stepper.gradients(batch, new Random(seed, 'dropout', epoch, step));
       pending.catch(() => undefined); // the await below tells; should building fail before it, this must not be left unheard
       await nextTurn(); // lets the request reach the compute thread; the next batch is built while it works
-      const next: Batch | null = step + 1 < steps ? build(step + 1) : null;
+      const next: StepBatch | null = step + 1 < steps ? build(step + 1) : null;
       if (next) stepper.prepare(next, new Random(seed, 'dropout', epoch, step + 1));
       const result = await pending;
       graphMilliseconds += result.milliseconds;
@@ -298,6 +311,15 @@ export async function fit(
       : `all ${options.epochs} epochs done`;
   hooks.onEvent({ kind: 'end', epochs: state.epoch, best, reason });
   return state;
+}
+
+/** The ends of parts of about the same length, at most as many as there are rows. */
+function cutInto(rows: number, parts: number): [number, number][] {
+  const count = Math.min(rows, parts);
+  return Array.from({ length: count }, (_, part) => [
+    Math.floor((part * rows) / count),
+    Math.floor(((part + 1) * rows) / count),
+  ]);
 }
 
 /** How to go on after a number that is none: from what was saved, or anew. */

@@ -9,7 +9,7 @@ export {
   type RowGradient,
   type Slot,
 } from './optimizer.js';
-export { Stepper, type BatchGradients, type LossParts } from './step.js';
+export { Stepper, type BatchGradients, type LossParts, type StepBatch } from './step.js';
 export { checkGradients } from './finite.js';
 export { fit, type FitEvent, type FitHooks, type FitOptions, type Validation } from './fit.js';
 export {

@@ -147,7 +147,7 @@ export async function parity(directory: string, runtime: Runtime): Promise<Parit
   let afterStep = { error: Infinity, noisy: 0 };
   let gradientError = 0;
   for (const { rows, training } of prepared) {
-    const result = await stepper.gradients(assembler.assemble(rows, training), new Random('parity'), true);
+    const result = await stepper.gradients([assembler.assemble(rows, training)], new Random('parity'), true);
     const whole = fullGradients(parameters, result);
     if (results.length === 0) {
       const state = await tensors('gradients.safetensors');

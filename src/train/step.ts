@@ -13,7 +13,15 @@ import {
   sesrecLosses,
   sharedZeros,
 } from '../model/index.js';
-import { type Program, type Runtime, type Tensor, gradients, sizeOf } from '../tensor/index.js';
+import {
+  type Placement,
+  type Program,
+  type RunResult,
+  type Runtime,
+  type Tensor,
+  gradients,
+  sizeOf,
+} from '../tensor/index.js';
 import { checkValues } from './finite.js';
 import {
   type Optimizer,
@@ -35,14 +43,17 @@ export interface LossParts {
   readonly contrast: number;
 }
 
+/** What one step learns from: a batch, cut into parts that are computed side by side where there are threads for it. */
+export type StepBatch = readonly [Batch, ...Batch[]];
+
 /** What one batch says about the parameters. */
 export interface BatchGradients {
   readonly losses: LossParts;
   readonly dense: ReadonlyMap<string, Float32Array>;
   readonly rows: ReadonlyMap<string, RowGradient>;
-  /** (B,C) logits and, when asked for, the interest masks and co-attentions: for checks. */
+  /** Of the first part, when asked for: (B,C) logits, the interest masks and co-attentions, for checks. */
   readonly details: Readonly<Record<string, Float32Array>>;
-  /** How long the graph ran. */
+  /** How long the graphs ran: the mean over the lanes that had any to run. */
   readonly milliseconds: number;
 }
 
@@ -55,14 +66,43 @@ interface TrainingProgram {
 
 /** What a step needs and can be made while the one before it is under way. */
 interface Preparation {
+  readonly parts: readonly PreparedPart[];
+  /** By table: where the rows of the parts are, which follow one another. */
+  readonly plans: ReadonlyMap<string, RowPlan>;
+  /** Programs that no later step needs. */
+  readonly outgrown: readonly Promise<Program>[];
+}
+interface PreparedPart {
+  readonly batch: Batch;
   readonly training: TrainingProgram;
   /** Dropout masks by input key. */
   readonly masks: Readonly<Record<string, Float32Array>>;
-  /** By table. */
-  readonly plans: ReadonlyMap<string, RowPlan>;
 }
 
 const LOSSES = ['loss', 'prediction', 'alignment', 'contrast'] as const;
+
+/** The sum of arrays of one length, in their order; it takes the place of the first. */
+function summed([total, ...others]: readonly Float32Array[]): Float32Array {
+  assert(total, 'there is nothing to add up');
+  for (const values of others)
+    for (let i = 0; i < total.length; i++) total[i] = (total[i] as number) + (values[i] as number);
+  return total;
+}
+
+/** Arrays, one after another. */
+function concatenated<Values extends Float32Array | Int32Array>(
+  parts: readonly Values[],
+  kind: new (length: number) => Values,
+): Values {
+  if (parts.length === 1) return parts[0] as Values;
+  const whole = new kind(parts.reduce((total, { length }) => total + length, 0));
+  let start = 0;
+  for (const part of parts) {
+    whole.set(part, start);
+    start += part.length;
+  }
+  return whole;
+}
 
 /** A parameter with fresh moments, those of a table in the room beside it. */
 function slotOf(parameters: Parameters, name: string): Slot {
@@ -88,9 +128,9 @@ export class Stepper {
   readonly #runtime: Runtime;
   readonly #optimizer: Optimizer;
   readonly #slots: ReadonlyMap<string, Slot>;
-  /** One program per kind of batch (its rows and their room): other sizes never shrink, so an outgrown one is not met again. */
+  /** One program per lane and kind of batch (its rows and their room): other sizes never shrink, so an outgrown one is not met again. */
   readonly #programs = new Map<string, { readonly shapes: string; readonly training: TrainingProgram }>();
-  readonly #prepared = new WeakMap<Batch, Preparation>();
+  readonly #prepared = new WeakMap<StepBatch, Preparation>();
   /** Arrays that came back from a run, by input. */
   readonly #spare = new Map<string, Float32Array[]>();
   /** Optimiser steps taken. */
@@ -117,8 +157,7 @@ export class Stepper {
     );
   }
 
-  /** @param outgrown a program that is not needed any more */
-  #compile(batch: Batch, details: boolean, outgrown: Promise<Program> | undefined): TrainingProgram {
+  #compile(batch: Batch, details: boolean, placement: Placement): TrainingProgram {
     const scope = new Scope(this.#config.dropout);
     const { loss, prediction, alignment, contrast, logits, state } = sesrecLosses(scope, this.#config, batch.sizes);
     const outputs: Record<string, Tensor> = { loss, prediction, alignment, contrast };
@@ -143,11 +182,7 @@ export class Stepper {
       gradientKeys.set(key, `gradient of ${key}`);
       outputs[`gradient of ${key}`] = gradient;
     });
-    const compile = async (): Promise<Program> => {
-      await (await outgrown)?.dispose();
-      return this.#runtime.compile(outputs);
-    };
-    const program = compile();
+    const program = this.#runtime.compile(outputs, placement);
     program.catch(() => undefined); // who runs it is told; a batch that was only prepared leaves nothing unheard
     return { program, scope, gradientKeys };
   }
@@ -156,13 +191,15 @@ export class Stepper {
     return [...scope.parameters.values()].filter(({ table }) => !table).map(({ name }) => name);
   }
 
-  #programFor(batch: Batch, details: boolean): TrainingProgram {
+  /** @param outgrown gets a program that no later batch needs */
+  #programFor(batch: Batch, details: boolean, placement: Placement, outgrown: Promise<Program>[]): TrainingProgram {
     const { rows, feed, search, candidates } = batch.sizes;
-    const kind = `${details} ${rows} ${feed} ${search} ${candidates}`;
+    const kind = [...Object.values(placement), details, rows, feed, search, candidates].join(' ');
     const shapes = Object.values(batch.sizes).join(' ');
     const known = this.#programs.get(kind);
     if (known?.shapes === shapes) return known.training;
-    const training = this.#compile(batch, details, known?.training.program);
+    if (known) outgrown.push(known.training.program);
+    const training = this.#compile(batch, details, placement);
     this.#programs.set(kind, { shapes, training });
     return training;
   }
@@ -171,25 +208,35 @@ export class Stepper {
    * Makes ready what does not depend on the step before: the program, dropout masks that `random` draws, an order in which to
    * sum gradients, rows that have steps to catch up with. To be called while that step's graph works; changes no result.
    */
-  prepare(batch: Batch, random: Random): void {
+  prepare(batch: StepBatch, random: Random): void {
     if (!this.#prepared.has(batch)) this.#prepared.set(batch, this.#preparation(batch, random, false));
   }
 
-  #preparation(batch: Batch, random: Random, details: boolean): Preparation {
-    const training = this.#programFor(batch, details);
-    const masks: Record<string, Float32Array> = {};
-    for (const { key, shape, rate } of training.scope.dropouts) {
-      const mask = this.#take(key, sizeOf(shape));
-      random.fillMask(mask, rate, 1 / (1 - rate));
-      masks[key] = mask;
-    }
+  #preparation(batch: StepBatch, random: Random, details: boolean): Preparation {
+    const lanes = Math.min(batch.length, this.#runtime.threads);
+    const threads = Math.floor(this.#runtime.threads / lanes);
+    const outgrown: Promise<Program>[] = [];
+    const parts = batch.map((part, position): PreparedPart => {
+      const training = this.#programFor(part, details, { lane: position % lanes, threads }, outgrown);
+      const masks: Record<string, Float32Array> = {};
+      for (const { key, shape, rate } of training.scope.dropouts) {
+        const mask = this.#take(key, sizeOf(shape));
+        random.fillMask(mask, rate, 1 / (1 - rate));
+        masks[key] = mask;
+      }
+      this.#catchUp(training.scope, part);
+      return { batch: part, training, masks };
+    });
     const plans = new Map<string, RowPlan>();
-    for (const { table, ids } of training.scope.lookups.values()) {
+    for (const { table, ids } of (parts[0] as PreparedPart).training.scope.lookups.values()) {
       assert(!plans.has(table), `table ${table} is looked up twice`);
-      plans.set(table, planRows(batch.ids[ids], this.#description(table).padding !== 'none'));
+      const indices = concatenated(
+        batch.map((part) => part.ids[ids]),
+        Int32Array,
+      );
+      plans.set(table, planRows(indices, this.#description(table).padding !== 'none'));
     }
-    this.#catchUp(training.scope, batch);
-    return { training, masks, plans };
+    return { parts, plans, outgrown };
   }
 
   /** An array for an input: one that came back, if there is one of that length. */
@@ -198,12 +245,38 @@ export class Stepper {
     return spare?.length === length ? spare : new Float32Array(length);
   }
 
-  /** Losses and gradients of one batch; one call at a time. `random` draws the dropout masks, unless they were prepared. */
-  async gradients(batch: Batch, random: Random, details = false): Promise<BatchGradients> {
+  /**
+   * Losses and gradients of one batch, added up over its parts in their order; one call at a time. `random` draws the dropout
+   * masks, unless they were prepared.
+   */
+  async gradients(batch: StepBatch, random: Random, details = false): Promise<BatchGradients> {
     const prepared = details ? undefined : this.#prepared.get(batch);
-    const { training, masks, plans } = prepared ?? this.#preparation(batch, random, details);
+    const { parts, plans, outgrown } = prepared ?? this.#preparation(batch, random, details);
     this.#prepared.delete(batch);
-    const { scope, gradientKeys } = training;
+    const runs = await Promise.all(parts.map(async (part) => this.#run(part)));
+    await Promise.all(outgrown.map(async (program) => (await program).dispose())); // an earlier part may have needed it still
+    const [first] = runs as [RunResult];
+    const { scope, gradientKeys } = (parts[0] as PreparedPart).training;
+    const partsOf = (key: string): Float32Array[] => runs.map(({ outputs }) => outputs[key] as Float32Array);
+
+    const losses = Object.fromEntries(
+      LOSSES.map((key) => [key, partsOf(key).reduce((total, part) => total + at(part, 0), 0)]),
+    ) as unknown as LossParts;
+    const dense = new Map(
+      this.#denseNames(scope).map((name) => [name, summed(partsOf(gradientKeys.get(name) as string))]),
+    );
+    const rows = new Map<string, RowGradient>();
+    for (const { key, table } of scope.lookups.values()) {
+      const gradient = concatenated(partsOf(gradientKeys.get(key) as string), Float32Array);
+      rows.set(table, sumByPlan(plans.get(table) as RowPlan, gradient, this.parameters.widthOf(table)));
+    }
+    const lanes = Math.min(parts.length, this.#runtime.threads);
+    const milliseconds = runs.reduce((total, run) => total + run.milliseconds, 0) / lanes;
+    return { losses, dense, rows, details: first.outputs, milliseconds };
+  }
+
+  async #run({ batch, training, masks }: PreparedPart): Promise<RunResult> {
+    const { scope } = training;
     const program = await training.program;
     this.#catchUp(scope, batch);
     const handedOver: Record<string, Float32Array> = { ...masks };
@@ -218,24 +291,13 @@ export class Stepper {
     }
     const inputs: Record<string, Float32Array | Int32Array> = { ...handedOver, ...batch.inputs };
     const keys = program.inputs.map(({ key }) => key);
-    const { outputs, returned, milliseconds } = await program.runHandingOver(
+    const result = await program.runHandingOver(
       Object.fromEntries(keys.map((key) => [key, inputs[key] as Float32Array])),
       keys.filter((key) => key in handedOver),
     );
-    for (const [key, array] of Object.entries(returned))
+    for (const [key, array] of Object.entries(result.returned))
       getOrCreate(this.#spare, key, () => []).push(array as Float32Array);
-
-    const part = (key: (typeof LOSSES)[number]): number => at(outputs[key] as Float32Array, 0);
-    const losses = Object.fromEntries(LOSSES.map((key) => [key, part(key)])) as unknown as LossParts;
-    const dense = new Map(
-      this.#denseNames(scope).map((name) => [name, outputs[gradientKeys.get(name) as string] as Float32Array]),
-    );
-    const rows = new Map<string, RowGradient>();
-    for (const { key, table } of scope.lookups.values()) {
-      const gradient = outputs[gradientKeys.get(key) as string] as Float32Array;
-      rows.set(table, sumByPlan(plans.get(table) as RowPlan, gradient, this.parameters.widthOf(table)));
-    }
-    return { losses, dense, rows, details: outputs, milliseconds };
+    return result;
   }
 
   /** Makes the rows that a batch is about to read what they are by now. */

@@ -85,13 +85,15 @@ describe('a run of every format that was ever written', () => {
         'wordWidth',
         'userIdWidth',
       ] as const;
-      const trained = await sesrecJson<{ version: string }>(
+      const trained = await sesrecJson<{ epochs: number }>(
         'train',
         join(run, 'data'),
         '--out',
         whole,
         '--epochs',
         '3',
+        '--batch-parts', // as the fixtures, which are older than parts
+        '1',
         ...TRAINED,
         '--item-attributes',
         'category',
@@ -107,7 +109,15 @@ describe('a run of every format that was ever written', () => {
         '--resume',
         ...TRAINED,
       );
-      assert.deepEqual([went.version, went.epochs], [trained.version, 3], `run-${version}`);
+      assert.equal(went.epochs, 3);
+      assert.equal(trained.epochs, 3);
+      // the first epoch was trained by another version, whose sums were rounded elsewhere
+      const [one, other] = [(await loadRun(longer)).parameters, (await loadRun(whole)).parameters];
+      for (const { name } of one.descriptions) {
+        const [values, wanted] = [one.get(name), other.get(name)];
+        const apart = values.reduce((sum, value, i) => sum + Math.abs(value - (wanted[i] as number)), 0);
+        assert.ok(apart / values.length < 1e-4, `run-${version}: ${name} is ${apart / values.length} apart`);
+      }
     }
   });
 });

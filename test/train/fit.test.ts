@@ -7,7 +7,7 @@ import { GENERATOR, InterruptedError, NotFiniteError, Random, UserError } from '
 import { type Dataset, importEvents, loadDataset } from '../../src/data/index.js';
 import { type PlantedOptions, writePlantedLog } from '../support/planted.js';
 import { evaluate } from '../../src/evaluate/index.js';
-import { type Batch, trainingCases } from '../../src/features/index.js';
+import { trainingCases } from '../../src/features/index.js';
 import {
   type NamedTensor,
   type Parameters,
@@ -24,6 +24,7 @@ import {
   type FitOptions,
   type FitState,
   type LossParts,
+  type StepBatch,
   type OptimizerName,
   Stepper,
   createOptimizer,
@@ -95,11 +96,11 @@ const usual: FitOptions = {
 
 /** Tells what it is given and when, and is otherwise the real one. */
 class WatchedStepper extends Stepper {
-  readonly batches: Batch[] = [];
+  readonly batches: StepBatch[] = [];
   readonly losses: LossParts[] = [];
   onGradients: (result: BatchGradients) => void = () => {};
   onUpdate: (steps: number) => void = () => {};
-  override async gradients(batch: Batch, random: Random): Promise<BatchGradients> {
+  override async gradients(batch: StepBatch, random: Random): Promise<BatchGradients> {
     this.batches.push(batch);
     const result = await super.gradients(batch, random);
     this.losses.push(result.losses);
@@ -111,6 +112,8 @@ class WatchedStepper extends Stepper {
     this.onUpdate(this.steps);
   }
 }
+
+const sizesOf = (batch: StepBatch): object => batch.map(({ sizes }) => sizes);
 
 interface TrainingOf {
   readonly dataset?: Dataset;
@@ -232,10 +235,7 @@ async function stopAndResume(config: SesrecConfig, options: Partial<FitOptions>)
     const resumed = await training({ config, options, start: fromFiles(stopped.checkpoint) });
     sameTensors(resumed.everything(), whole.everything());
     assert.deepEqual(endOf(resumed), endOf(whole));
-    assert.deepEqual(
-      resumed.stepper.batches.map(({ sizes }) => sizes),
-      whole.stepper.batches.slice(abortAfter).map(({ sizes }) => sizes),
-    );
+    assert.deepEqual(resumed.stepper.batches.map(sizesOf), whole.stepper.batches.slice(abortAfter).map(sizesOf));
     const told = epochs(whole.events).slice(-epochs(resumed.events).length);
     assert.deepEqual(
       epochs(resumed.events).map(({ losses, validation }) => ({ losses, validation })),
@@ -297,10 +297,11 @@ describe('training', () => {
     }
   });
 
-  test('interrupted at any step and resumed from its files ends with the same bits, in buckets or not', async () => {
+  test('interrupted at any step and resumed from its files ends with the same bits, in buckets and parts or not', async () => {
     // few items per row, so that sizes that have been reached matter to the batches after a resumption
     const config = configFor(small, { alignmentNegatives: 2, maskCoAttention: true });
-    for (const options of [{}, { bucketBatches: 2 }]) await stopAndResume(config, options);
+    for (const options of [{}, { bucketBatches: 2 }, { bucketBatches: 2, batchParts: 3 }])
+      await stopAndResume(config, options);
   });
 
   test('with adamCatchUp ends with the bits of adam, whenever it saves, and interrupted and resumed from its files too', async () => {
@@ -322,9 +323,30 @@ describe('training', () => {
     }
   });
 
+  test('in parts is the same but for rounding, and the same bits on however many threads', async () => {
+    const config = configFor(small, { dropout: 0 });
+    const whole = await training({ config, options: { epochs: 1 } });
+    const wide = new Runtime({ threads: 3 });
+    const [few, many] = [
+      await training({ config, options: { epochs: 1, batchParts: 3 } }),
+      await training({ config, options: { epochs: 1, batchParts: 3 }, on: wide }),
+    ];
+    await wide.dispose();
+    sameTensors(many.everything(), few.everything());
+    assert.deepEqual(
+      few.stepper.batches.map(({ length }) => length),
+      [3, 3, 3, 3],
+    );
+    few.stepper.losses.forEach((losses, step) => {
+      const wanted = whole.stepper.losses[step] as LossParts;
+      for (const part of ['loss', 'prediction', 'alignment', 'contrast'] as const)
+        assert.ok(Math.abs(losses[part] - wanted[part]) < 1e-4, `${part} ${losses[part]} ${wanted[part]}`);
+    });
+  });
+
   test('prepared or not, a step has the same gradients, and a mask is not used twice', async () => {
     const { stepper } = await training({ options: { epochs: 1 } });
-    const [batch] = stepper.batches as [Batch];
+    const [batch] = stepper.batches as [StepBatch];
     const plain = await stepper.gradients(batch, new Random('dropout'));
     const other = await stepper.gradients(batch, new Random('other dropout'));
     stepper.prepare(batch, new Random('dropout'));
@@ -340,7 +362,7 @@ describe('training', () => {
     for (const fixedNegatives of [true, false]) {
       const { stepper } = await training({ config: configFor(small, { fixedNegatives }), options: { epochs: 2 } });
       // a row is known by its user, history and positive
-      const rows = stepper.batches.map(({ sizes, ids, inputs }) => {
+      const rows = stepper.batches.flat().map(({ sizes, ids, inputs }) => {
         const back = (key: string): number[] =>
           Array.from(inputs[key] as Int32Array, (slot) => ids.items[slot] as number);
         const [candidates, feed] = [back('candidates'), back('feed')];
@@ -377,7 +399,7 @@ describe('training', () => {
 
   test('without shuffling keeps the order of the rows', async () => {
     const { stepper } = await training({ options: { epochs: 2, shuffle: false } });
-    const users = stepper.batches.map(({ ids }) => [...ids.users]);
+    const users = stepper.batches.flat().map(({ ids }) => [...ids.users]);
     assert.deepEqual(
       users.slice(0, 4).flat(),
       trainingCases(small, false).map(({ user }) => user),
@@ -400,7 +422,7 @@ describe('training', () => {
     const users = [...broken.outcome.message.matchAll(/"(u\d+)"/g)].map(([, user]) =>
       small.users.index(user as string),
     );
-    const inBatch = [...(broken.stepper.batches[0] as Batch).ids.users];
+    const inBatch = (broken.stepper.batches[0] as StepBatch).flatMap(({ ids }) => [...ids.users]);
     assert.ok(
       users.every((user) => inBatch.includes(user)),
       'the users are those of the batch',

@@ -68,6 +68,12 @@ function describeTrain(): Command {
       0,
     )
     .option(
+      '--batch-parts <number>',
+      'cut each batch into this many parts, computed side by side where there are threads for it; it matters to the last bits of a result only',
+      wholeNumber(1, 64),
+      2,
+    )
+    .option(
       '--candidates <file>',
       'candidate lists for validation (default: uniform unseen items, drawn once per data set)',
     )
