@@ -33,9 +33,10 @@ export function signalFigure(
     height: 320,
     marginLeft: 60,
     marginTop: 40,
+    marginBottom: 45,
     style: { background: 'white', color: '#1b1b1b', fontSize: '13px', fontFamily: 'system-ui, sans-serif' },
     fx: { label: null, domain: Object.values(titles) },
-    x: { label: 'search signal', ticks: points.sampled.map(({ signal }) => signal), inset: 12 },
+    x: { label: 'search signal', ticks: points.sampled.map(({ signal }) => signal), tickFormat: String, inset: 16 },
     y: { label: 'gain in NDCG@10 over the search-blind twin', grid: true, nice: true },
     marks: [
       Plot.ruleY([0], { stroke: '#1b1b1b' }),

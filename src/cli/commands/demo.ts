@@ -21,9 +21,9 @@ import { recommendFor, tellAction } from '../recommending.js';
 import { train } from '../training.js';
 import { trainFlags } from './train.js';
 
-/** Small enough for a minute or two on two cores, large enough for chance to be far away. */
-const SITE = { users: 1000, items: 400, seed: 1, searchSignal: 1 } as const;
-const TRAINING = `--epochs 12 --patience 3 --batch-size 128 --learning-rate 0.003 --item-attributes category,brand
+/** Small enough for two minutes on two cores, large enough for the searches to be learnt from. */
+const SITE = { users: 2000, items: 400, seed: 1, searchSignal: 1 } as const;
+const TRAINING = `--epochs 10 --patience 3 --batch-size 128 --learning-rate 0.003 --item-attributes category,brand
   --set negativeSampling=uniform --set alignmentNegatives=128 --set window={"feed":10,"search":5}`;
 const SIDES = ['similar', 'dissimilar'] as const;
 /** Says that a directory is ours to empty. */
