@@ -6,6 +6,8 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { sesrec } from '../support/command-line.js';
 
+type Attributes = Readonly<Record<'title', string>>;
+
 interface Demo {
   readonly audit: { readonly ok: boolean };
   readonly results: readonly {
@@ -18,10 +20,10 @@ interface Demo {
     Record<string, { readonly difference: number; readonly interval: readonly [number, number] }>
   >;
   readonly timeline: readonly { readonly type: string; readonly side: string }[];
-  readonly items: readonly { readonly title: string; readonly because: readonly unknown[] }[];
+  readonly items: readonly { readonly attributes: Attributes; readonly because: readonly unknown[] }[];
   readonly search: {
     readonly query: string;
-    readonly items: readonly { readonly title: string; readonly rank: number; readonly rankBefore: number }[];
+    readonly items: readonly { readonly attributes: Attributes; readonly rank: number; readonly rankBefore: number }[];
   };
 }
 
@@ -49,9 +51,9 @@ test('the demo: from a simulated shop to reasons, and one search that moves the 
   assert.equal(items.length, 5);
   assert.ok(items.every(({ because }) => because.length > 0));
   // the shop names items by what they are: the search is answered, the very next time
-  const answers = search.items.filter(({ title }) => title.includes(search.query));
+  const answers = search.items.filter(({ attributes }) => attributes.title.includes(search.query));
   assert.ok(answers.length >= 3, `${answers.length} of five items are ${search.query}`);
-  assert.ok(items.every(({ title }) => !title.includes(search.query)));
+  assert.ok(items.every(({ attributes }) => !attributes.title.includes(search.query)));
   assert.ok(answers.every(({ rank, rankBefore }) => rank < rankBefore));
   for (const step of [
     '1. A shop.',
