@@ -176,10 +176,15 @@ export function scoreOwnCandidates(
   candidates: Tensor,
   userWidth: number,
 ): Tensor {
-  const widths = { user: userWidth, candidate: candidates.shape[2] as number };
+  const [rows, , candidateWidth] = candidates.shape as [number, number, number];
   const weights = columnWeights(attentionQueries(scope, config, candidates), users);
-  const share = nn.linear(candidates, firstLayer(scope, config, widths).shares.candidate);
-  return laterLayers(scope, config, add(matmul(weights, users.values), share));
+  const { shares, bias } = firstLayer(scope, config, { user: userWidth, candidate: candidateWidth });
+  // Candidates are met once: they are further columns, and their share of the first layer further values.
+  const share = ops.broadcast(
+    reshape(ops.transpose(shares.candidate, [1, 0]), [1, candidateWidth, bias.shape[0] as number]),
+    [rows, candidateWidth, bias.shape[0] as number],
+  );
+  return laterLayers(scope, config, matmul(concat([weights, candidates], 2), concat([users.values, share], 1)));
 }
 
 /**
