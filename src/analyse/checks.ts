@@ -271,7 +271,9 @@ export async function checkPopularity(dataset: Dataset, popularity: Ranker): Pro
       const item = at(dataset.feedItem, position);
       if (position < at(dataset.heldOutStart, user)) counts[item] = at(counts, item) + 1;
     }
-  const scores = await popularity.scoreAll([{ user: FIRST_INDEX, feedPosition: at(dataset.feedOffsets, FIRST_INDEX) }]);
+  const scores = new Float32Array(counts.length);
+  const anybody = { user: FIRST_INDEX, feedPosition: at(dataset.feedOffsets, FIRST_INDEX) };
+  await popularity.scoreAll([anybody], (stretch) => scores.set(stretch.scores, stretch.firstItem));
   return check('popularity counts training events only', (see) => {
     for (let item = FIRST_INDEX; item < counts.length; item++)
       see(

@@ -35,41 +35,77 @@ export function isFiniteEverywhere(values: Float32Array): boolean {
 }
 
 /**
- * Indices of the `count` largest values, best first; equal values by smaller index first; NaN never.
- * Fewer when there are fewer values.
+ * The `count` largest of values that come in stretches, equal values by smaller index first; NaN never. Remembers no more
+ * than those.
  */
-export function topIndices(values: ArrayLike<number>, count: number): number[] {
+export class Largest {
+  readonly #count: number;
   // A binary min-heap of the best so far: its root is the worst one kept.
-  const worse = (i: number, j: number): boolean =>
-    at(values, i) < at(values, j) || (at(values, i) === at(values, j) && i > j);
-  const heap: number[] = [];
-  const sink = (start: number): void => {
-    for (let i = start; ;) {
-      let worst = i;
-      for (const child of [2 * i + 1, 2 * i + 2]) {
-        if (child < heap.length && worse(heap[child] as number, heap[worst] as number)) worst = child;
+  readonly #values: number[] = [];
+  readonly #indices: number[] = [];
+
+  constructor(count: number) {
+    this.#count = count;
+  }
+
+  /** Offers values of the indices firstIndex, firstIndex + 1, …; each index once, in whatever order. `allows` is asked for those only that would be kept. */
+  offer(values: ArrayLike<number>, firstIndex = 0, allows: (index: number) => boolean = () => true): void {
+    for (let i = 0; i < values.length; i++) {
+      const [value, index] = [at(values, i), firstIndex + i];
+      if (Number.isNaN(value)) continue;
+      if (this.#values.length < this.#count) {
+        if (!allows(index)) continue;
+        this.#values.push(value);
+        this.#indices.push(index);
+        this.#rise(this.#values.length - 1);
+      } else if (this.#count > 0 && this.#isWorse(0, value, index) && allows(index)) {
+        this.#values[0] = value;
+        this.#indices[0] = index;
+        this.#sink();
       }
-      if (worst === i) return;
-      [heap[i], heap[worst]] = [heap[worst] as number, heap[i] as number];
-      i = worst;
-    }
-  };
-  for (let i = 0; i < values.length; i++) {
-    if (Number.isNaN(at(values, i))) continue;
-    if (heap.length < count) {
-      heap.push(i);
-      for (let child = heap.length - 1; child > 0;) {
-        const parent = (child - 1) >> 1;
-        if (!worse(heap[child] as number, heap[parent] as number)) break;
-        [heap[child], heap[parent]] = [heap[parent] as number, heap[child] as number];
-        child = parent;
-      }
-    } else if (count > 0 && worse(heap[0] as number, i)) {
-      heap[0] = i;
-      sink(0);
     }
   }
-  return heap.sort((i, j) => at(values, j) - at(values, i) || i - j);
+
+  /** What was kept, largest first. */
+  sorted(): { readonly index: number; readonly value: number }[] {
+    return this.#values
+      .map((value, i) => ({ index: at(this.#indices, i), value }))
+      .sort((a, b) => b.value - a.value || a.index - b.index);
+  }
+
+  #isWorse(i: number, value: number, index: number): boolean {
+    return at(this.#values, i) < value || (at(this.#values, i) === value && at(this.#indices, i) > index);
+  }
+
+  #swap(i: number, j: number): void {
+    for (const column of [this.#values, this.#indices]) {
+      const kept = at(column, i);
+      column[i] = at(column, j);
+      column[j] = kept;
+    }
+  }
+
+  #rise(start: number): void {
+    for (let i = start; i > 0;) {
+      const parent = (i - 1) >> 1;
+      if (!this.#isWorse(i, at(this.#values, parent), at(this.#indices, parent))) return;
+      this.#swap(i, parent);
+      i = parent;
+    }
+  }
+
+  #sink(): void {
+    for (let i = 0; ;) {
+      let worst = i;
+      for (const child of [2 * i + 1, 2 * i + 2]) {
+        if (child < this.#values.length && this.#isWorse(child, at(this.#values, worst), at(this.#indices, worst)))
+          worst = child;
+      }
+      if (worst === i) return;
+      this.#swap(i, worst);
+      i = worst;
+    }
+  }
 }
 
 /** The value of a key, made at its first use and kept. */

@@ -48,6 +48,7 @@ export interface ProtocolResult {
   readonly evaluation: Evaluation;
   /** Popularity and random, on the same candidates. */
   readonly sanity: readonly Evaluation[];
+  /** How long the ranking took, the first encoding and all compiling included. Differs from run to run. */
   readonly seconds: number;
   /** Where the manifest lies; null when nothing is recorded. */
   readonly path: string | null;
@@ -101,7 +102,7 @@ async function measure(
       const [startedAt, start] = [new Date(), performance.now()];
       const progress = progressLine();
       const onProgress = (done: number, total: number): void =>
-        progress.update(`evaluating (${protocol})`, done, total);
+        progress.update(`evaluating (${protocol}), user`, done, total);
       const evaluation = await evaluate(ranker, dataset, { ...optionsOf(request, protocol), onProgress });
       progress.clear();
       const seconds = (performance.now() - start) / 1000;

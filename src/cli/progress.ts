@@ -7,8 +7,13 @@ export function duration(seconds: number): string {
   return `${Math.floor(seconds / 3600)} h ${Math.round((seconds % 3600) / 60)} min`;
 }
 
+/** So many in so much time, as 1,234 a second would be written: three figures are enough. */
+export function perSecond(count: number, seconds: number): string {
+  return (count / Math.max(seconds, 1e-3)).toLocaleString('en-US', { maximumSignificantDigits: 3 });
+}
+
 export interface ProgressLine {
-  /** Shows how far something is, with an estimate of the time left. */
+  /** Shows how far something is, how fast, and an estimate of the time left. */
   update(what: string, done: number, total: number): void;
   /** Shows any text. */
   show(text: string): void;
@@ -29,8 +34,10 @@ export function progressLine(): ProgressLine {
       const now = performance.now();
       if (now - last < 200 && done < total) return;
       last = now;
-      const left = ((now - start) / 1000 / Math.max(1, done)) * (total - done);
-      write(`${what} ${done} of ${total}, ${duration(left)} left`);
+      const seconds = (now - start) / 1000;
+      const left =
+        done === 0 ? '' : `, ${perSecond(done, seconds)} a second, ${duration((seconds / done) * (total - done))} left`;
+      write(`${what} ${done} of ${total}${left}`);
     },
     show: write,
     clear: () => write(''),

@@ -5,7 +5,7 @@
 import { assert, at, InterruptedError, NotFiniteError, Random, UserError } from '../base/index.js';
 import { FIRST_INDEX, UNKNOWN, type Dataset, type HeldOut } from '../data/index.js';
 import { hasHistory, metBefore } from '../features/index.js';
-import type { Case, Ranker } from '../model/index.js';
+import type { Case, Ranker, ScoredStretch } from '../model/index.js';
 import { candidatesOf, drawCandidates, hashCandidates, type Candidates } from './candidates.js';
 import { chance, everyMetric, place, summarise, type Metrics, type Summary } from './metrics.js';
 
@@ -22,7 +22,7 @@ export interface EvaluateOptions {
   readonly users?: number;
   /** Seed of that sample, and of candidates that are drawn here; 1 unless told. */
   readonly seed?: number;
-  /** Cases per call of the ranker; 256 unless told, fewer under `full` when the catalogue is large. */
+  /** Cases per call of the ranker; 1024 unless told. */
   readonly batchSize?: number;
   readonly onProgress?: (done: number, total: number) => void;
   /** Asks the evaluation to stop before its next batch, with an `InterruptedError`. */
@@ -87,25 +87,27 @@ export async function evaluate(ranker: Ranker, dataset: Dataset, options: Evalua
   }
   const { cases, leftOut, unknownTargets, sample } = chooseCases(dataset, on, options.users, seed);
   const lists = protocol === 'sampled' ? (options.candidates ?? drawCandidates(dataset, { seed })) : undefined;
-  const batchSize =
-    options.batchSize ?? (lists ? 256 : Math.min(256, Math.max(1, Math.floor(2 ** 24 / dataset.items.ids.length))));
+  const { batchSize = 1024 } = options;
 
   const better = new Int32Array(cases.length);
   const tied = new Int32Array(cases.length);
   const counts = new Int32Array(cases.length);
   for (let start = 0; start < cases.length; start += batchSize) {
-    if (options.signal?.aborted)
-      throw new InterruptedError(`the evaluation was stopped after ${start} of ${cases.length} users`);
+    const goOn = (done: number): void => {
+      if (options.signal?.aborted)
+        throw new InterruptedError(`the evaluation was stopped after ${start + done} of ${cases.length} users`);
+      if (done > 0) options.onProgress?.(start + done, cases.length);
+    };
+    goOn(0);
     const batch = cases.slice(start, start + batchSize);
     const places = lists
-      ? await rankAmongLists(ranker, dataset, batch, lists)
-      : await rankAmongAll(ranker, dataset, batch);
+      ? await rankAmongLists(ranker, dataset, batch, lists, goOn)
+      : await rankAmongAll(ranker, dataset, batch, goOn);
     for (const [i, found] of places.entries()) {
       better[start + i] = found.better;
       tied[start + i] = found.tied;
       counts[start + i] = found.count;
     }
-    options.onProgress?.(start + batch.length, cases.length);
   }
   return {
     ranker: ranker.name,
@@ -141,6 +143,7 @@ async function rankAmongLists(
   dataset: Dataset,
   cases: readonly Case[],
   lists: Candidates,
+  goOn: (done: number) => void,
 ): Promise<Place[]> {
   const perCase = 1 + lists.count;
   const candidates = new Int32Array(cases.length * perCase);
@@ -158,35 +161,50 @@ async function rankAmongLists(
     scores.length === candidates.length,
     `${ranker.name} gave ${scores.length} scores for ${candidates.length} candidates`,
   );
+  goOn(cases.length);
   return cases.map(({ user }, row) => {
     const found = place(at(scores, row * perCase), scores.subarray(row * perCase + 1, (row + 1) * perCase));
     return { ...(found ?? failOnNaN(ranker, dataset, user)), count: lists.count };
   });
 }
 
-async function rankAmongAll(ranker: Ranker, dataset: Dataset, cases: readonly Case[]): Promise<Place[]> {
+/** Counts as the scores come by: they are never all there. */
+async function rankAmongAll(
+  ranker: Ranker,
+  dataset: Dataset,
+  cases: readonly Case[],
+  goOn: (done: number) => void,
+): Promise<Place[]> {
   const items = dataset.items.ids.length;
-  const scores = await ranker.scoreAll(cases);
-  assert(
-    scores.length === cases.length * items,
-    `${ranker.name} gave ${scores.length} scores for ${cases.length} x ${items} items`,
-  );
-  const kept = new Float32Array(items);
-  return cases.map((moment, row) => {
-    const target = targetOf(dataset, moment.feedPosition);
-    const own = scores.subarray(row * items, (row + 1) * items);
-    // The stretches between removed items, the target among them, are copied whole, not item by item.
-    const removed = Int32Array.from(metBefore(dataset, moment).add(target)).sort();
-    let count = 0;
-    let start = FIRST_INDEX;
-    for (const end of [...removed, items]) {
-      kept.set(own.subarray(start, end), count);
-      count += end - start;
-      start = end + 1;
+  const targets = Int32Array.from(cases, ({ feedPosition }) => targetOf(dataset, feedPosition));
+  const removed = cases.map((moment, row) => Int32Array.from(metBefore(dataset, moment).add(at(targets, row))).sort());
+  const places = cases.map(() => ({ better: 0, tied: 0, count: 0 }));
+  const scored = new Int32Array(cases.length);
+  let done = 0;
+  const consume = ({ position, firstItem, scores, reference }: ScoredStretch): void => {
+    const own = places[position] as (typeof places)[number];
+    const end = firstItem + scores.length;
+    let start = Math.max(firstItem, FIRST_INDEX);
+    for (const next of [...(removed[position] as Int32Array), end]) {
+      if (next < start) continue;
+      const found = place(reference as number, scores.subarray(start - firstItem, Math.min(next, end) - firstItem));
+      if (!found) failOnNaN(ranker, dataset, (cases[position] as Case).user);
+      own.better += found.better;
+      own.tied += found.tied;
+      own.count += Math.min(next, end) - start;
+      start = next + 1;
+      if (start >= end) break;
     }
-    const found = place(at(own, target), kept.subarray(0, count));
-    return { ...(found ?? failOnNaN(ranker, dataset, moment.user)), count };
-  });
+    scored[position] = at(scored, position) + scores.length;
+    if (scored[position] === items) done++;
+    goOn(done);
+  };
+  await ranker.scoreAll(cases, consume, targets);
+  assert(
+    scored.every((count) => count === items),
+    `${ranker.name} left out some of ${cases.length} x ${items} scores`,
+  );
+  return places;
 }
 
 function targetOf(dataset: Dataset, feedPosition: number): number {

@@ -1,5 +1,5 @@
 /** The model wing's door. */
-export { type Case, type Ranker, type Recommendation, recommend } from './recommender.js';
+export { type Case, type Ranker, type Recommendation, type ScoredStretch, recommend } from './recommender.js';
 export { type DropoutMask, type Lookup, type ParameterDescription, Scope } from './layers.js';
 export { Parameters, sharedZeros } from './parameters.js';
 export { popularityRanker, randomRanker, type PopularityOptions } from './popularity.js';

@@ -30,11 +30,15 @@ export function popularityRanker(dataset: Dataset, { countHeldOut = false }: Pop
   return {
     name: countHeldOut ? 'popularity, counted on held-out events too (leaky)' : 'popularity',
     score: async (_cases, candidates) => Float32Array.from(candidates, (item) => at(counts, item)),
-    scoreAll: async (cases) => {
-      const scores = new Float32Array(cases.length * counts.length);
-      for (let row = 0; row < cases.length; row++) scores.set(counts, row * counts.length);
-      return scores;
-    },
+    scoreAll: async (cases, consume, references) =>
+      cases.forEach((_, position) =>
+        consume({
+          position,
+          firstItem: 0,
+          scores: counts,
+          reference: references ? at(counts, at(references, position)) : null,
+        }),
+      ),
   };
 }
 
@@ -48,11 +52,14 @@ export function randomRanker(dataset: Dataset, seed: number): Ranker {
       const keys = cases.map(keyOf);
       return Float32Array.from(candidates, (item, i) => uniformOf(at(keys, Math.floor(i / perCase)), item));
     },
-    scoreAll: async (cases) => {
-      const keys = cases.map(keyOf);
-      return new Float32Array(cases.length * items).map((_, i) =>
-        uniformOf(at(keys, Math.floor(i / items)), i % items),
-      );
+    scoreAll: async (cases, consume, references) => {
+      const scores = new Float32Array(items);
+      for (const [position, moment] of cases.entries()) {
+        const key = keyOf(moment);
+        for (let item = 0; item < items; item++) scores[item] = uniformOf(key, item);
+        const reference = references ? at(scores, at(references, position)) : null;
+        consume({ position, firstItem: 0, scores, reference });
+      }
     },
   };
 }

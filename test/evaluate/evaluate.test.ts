@@ -13,23 +13,12 @@ import {
 } from '../../src/evaluate/index.js';
 import type { Case, Ranker } from '../../src/model/index.js';
 import { randomRanker } from '../../src/model/popularity.js';
+import { rankerOf } from '../support/rankers.js';
 import { tinyDataset, type TinyEvent } from '../support/tiny-dataset.js';
 
 /** Scores every item by a function of its raw id. */
-function rankerBy(dataset: Dataset, score: (item: string, moment: Case) => number): Ranker {
-  const scores = (cases: readonly Case[], items: (row: number) => Iterable<number>): Float32Array =>
-    Float32Array.from(
-      cases.flatMap((moment, row) =>
-        Array.from(items(row), (item) => score(dataset.items.ids[item] as string, moment)),
-      ),
-    );
-  return {
-    name: 'by hand',
-    score: async (cases, candidates, perCase) =>
-      scores(cases, (row) => candidates.subarray(row * perCase, (row + 1) * perCase)),
-    scoreAll: async (cases) => scores(cases, () => dataset.items.ids.keys()),
-  };
-}
+const rankerBy = (dataset: Dataset, score: (item: string, moment: Case) => number): Ranker =>
+  rankerOf(dataset.items.ids.length, (item, moment) => score(dataset.items.ids[item] as string, moment));
 
 /** i7 scores 7. */
 const byNumber = (item: string): number => Number(item.slice(1));
@@ -79,6 +68,27 @@ describe('the full protocol', () => {
       for (const name of METRICS) assert.ok(Math.abs(result.metrics[name] - result.chance[name]) < 1e-15);
       assert.equal(result.tieRate, 1);
     }
+  });
+
+  test('stops between stretches of the catalogue when it is told to', async () => {
+    const stop = new AbortController();
+    const ranker = rankerBy(dataset, byNumber);
+    let stretches = 0;
+    const stopping: Ranker = {
+      ...ranker,
+      scoreAll: async (cases, consume, references) =>
+        ranker.scoreAll(
+          cases,
+          (stretch) => {
+            if (++stretches === 2) stop.abort();
+            consume(stretch);
+          },
+          references,
+        ),
+    };
+    const options = { on: 'test', protocol: 'full', signal: stop.signal } as const;
+    await assert.rejects(evaluate(stopping, dataset, options), /stopped after 0 of 2 users/);
+    assert.equal(stretches, 2);
   });
 
   test('NaN scores of removed items do not matter, those of candidates are an error', async () => {

@@ -5,21 +5,23 @@ import { candidatesOf, drawCandidates, evaluate } from '../../src/evaluate/index
 import { gatherRows } from '../../src/features/index.js';
 import { type Case, type Ranker, popularityRanker } from '../../src/model/index.js';
 import { importGlobalTime } from '../support/global-time.js';
+import { allScores, rankerOf } from '../support/rankers.js';
 import { scratchFolder } from '../data/folders.js';
 
 /** Scores by index, and remembers what it was asked. */
 function asked(dataset: Dataset): { ranker: Ranker; cases: Case[]; items: Set<number> } {
   const [cases, items] = [[] as Case[], new Set<number>()];
+  const byIndex = rankerOf(dataset.items.ids.length, (item) => item);
   const ranker: Ranker = {
-    name: 'by index',
-    score: async (given, candidates) => {
+    name: byIndex.name,
+    score: async (given, candidates, perCase) => {
       cases.push(...given);
       for (const item of candidates) items.add(item);
-      return Float32Array.from(candidates);
+      return byIndex.score(given, candidates, perCase);
     },
-    scoreAll: async (given) => {
+    scoreAll: async (given, ...rest) => {
       cases.push(...given);
-      return Float32Array.from(given.flatMap(() => [...dataset.items.ids.keys()]));
+      return byIndex.scoreAll(given, ...rest);
     },
   };
   return { ranker, cases, items };
@@ -79,7 +81,7 @@ test('candidates are drawn for users with a target that can be predicted, from w
 
 test('popularity counts what happened before the cut', async (t) => {
   const data = await setUp(t);
-  const scores = await popularityRanker(data).scoreAll([{ user: 2, feedPosition: 0 }]);
+  const scores = await allScores(popularityRanker(data), [{ user: 2, feedPosition: 0 }], data.items.ids.length);
   assert.deepEqual(Object.fromEntries(data.items.ids.map((item, index) => [item, scores[index]])), {
     '': 0,
     a: 2,

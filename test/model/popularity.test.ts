@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { FIRST_INDEX } from '../../src/data/index.js';
 import { popularityRanker, randomRanker } from '../../src/model/popularity.js';
+import { allScores } from '../support/rankers.js';
 import { tinyDataset } from '../support/tiny-dataset.js';
 
 const dataset = tinyDataset(
@@ -29,7 +31,12 @@ test('popularity with held-out events counts them too, and its name says so', as
 test('scores of all items agree with scores of candidates', async () => {
   for (const ranker of [popularityRanker(dataset), randomRanker(dataset, 1)]) {
     const some = await ranker.score(cases, candidates, 5);
-    const all = await ranker.scoreAll(cases);
+    const all = await allScores(
+      ranker,
+      cases,
+      dataset.items.ids.length,
+      Int32Array.from(cases, () => FIRST_INDEX),
+    );
     assert.equal(all.length, cases.length * dataset.items.ids.length);
     for (const [i, item] of candidates.entries())
       assert.equal(some[i], all[Math.floor(i / 5) * dataset.items.ids.length + item]);

@@ -23,6 +23,7 @@ import {
 } from '../../src/model/index.js';
 import { Runtime } from '../../src/tensor/index.js';
 import { largestError } from '../support/gradient-check.js';
+import { allScores } from '../support/rankers.js';
 import { type TinyEvent, tinyDataset } from '../support/tiny-dataset.js';
 import { lively, run, tinyConfig } from '../support/tiny-sesrec.js';
 
@@ -94,7 +95,7 @@ for (const preset of ['official', 'paper'] as const) {
     test('scores candidates as it scores all items', async () => {
       const { ranker } = setup(preset);
       const cases = casesOf(small);
-      const all = await ranker.scoreAll(cases);
+      const all = await allScores(ranker, cases, small.items.ids.length);
       const total = small.items.ids.length;
       assert.equal(all.length, cases.length * total);
       const candidates = Int32Array.from(
@@ -108,37 +109,100 @@ for (const preset of ['official', 'paper'] as const) {
       assert.ok(some.every(Number.isFinite));
     });
 
-    test('scores as the training graph does', async () => {
-      const { config, parameters, ranker } = setup(preset);
-      const cases = casesOf(small);
-      const candidates = Int32Array.from(cases.flatMap((_, row) => [2, 5 + row, 20]));
-      const none = { items: Int32Array.of(2), queries: Int32Array.of(2) };
-      const batch = new BatchAssembler(catalogueOf(small), config.window, { exact: true }).assemble(
-        gatherRows(small, cases, config.window),
-        { candidates, negatives: none, pairReduction: config.alignmentReduction },
-      );
-      const scope = new Scope();
-      const { logits } = sesrecLosses(scope, config, batch.sizes);
-      const wanted = await run(runtime, {
-        outputs: { logits },
-        given: { ...parameters.dense(), ...parameters.rows(scope.lookups.values(), batch.ids), ...batch.inputs },
+    for (const [what, changes, sharpness] of [
+      ['', {}, 1],
+      [', without the sides', { useMultiInterest: false }, 1],
+      [', without search', { useSearch: false }, 1],
+      [', with attention too sharp for the short form', {}, 100],
+    ] as const)
+      test(`scores as the training graph does${what}`, async () => {
+        const { config, parameters, ranker } = setup(preset, small, changes);
+        for (const lane of config.useSearch ? ['feed', 'search'] : ['feed'])
+          parameters.get(`${lane}.interest.weight`).forEach((value, i, values) => (values[i] = sharpness * value));
+        const cases = casesOf(small);
+        const candidates = Int32Array.from(cases.flatMap((_, row) => [2, 5 + row, 20]));
+        const none = { items: Int32Array.of(2), queries: Int32Array.of(2) };
+        const batch = new BatchAssembler(catalogueOf(small), config.window, { exact: true }).assemble(
+          gatherRows(small, cases, config.window),
+          { candidates, negatives: none, pairReduction: config.alignmentReduction },
+        );
+        const scope = new Scope();
+        const { logits } = sesrecLosses(scope, config, batch.sizes);
+        const wanted = await run(runtime, {
+          outputs: { logits },
+          given: { ...parameters.dense(), ...parameters.rows(scope.lookups.values(), batch.ids), ...batch.inputs },
+        });
+        const expected = wanted['logits'] as Float32Array;
+        close(await ranker.score(cases, candidates, 3), expected);
+        const total = small.items.ids.length;
+        const all = await allScores(
+          ranker,
+          cases,
+          total,
+          Int32Array.from(cases, (_, row) => 2 + row),
+        );
+        close(
+          Float32Array.from(candidates, (item, i) => all[Math.floor(i / 3) * total + item] as number),
+          expected,
+        );
       });
-      close(await ranker.score(cases, candidates, 3), wanted['logits'] as Float32Array);
+
+    test('scores many cases in the order they came in, whatever the lengths of their histories', async () => {
+      const { ranker } = setup(preset);
+      const few = casesOf(small);
+      const many = Array.from({ length: 150 }, (_, i) => few[(5 * i + (i >> 4)) % few.length] as Case);
+      const total = small.items.ids.length;
+      const one = new Map<Case, Float32Array>();
+      for (const moment of few) one.set(moment, await allScores(ranker, [moment], total));
+      const all = await allScores(
+        ranker,
+        many,
+        total,
+        Int32Array.from(many, (_, i) => 2 + (i % 30)),
+      );
+      const some = await ranker.score(
+        many,
+        Int32Array.from(many, (_, i) => 2 + (i % 30)),
+        1,
+      );
+      for (const [i, moment] of many.entries()) {
+        const own = one.get(moment) as Float32Array;
+        close(all.subarray(i * total, (i + 1) * total), own);
+        close(some.subarray(i, i + 1), [own[2 + (i % 30)] as number]);
+      }
+    });
+
+    test('goes on after a consumer has thrown', async () => {
+      const { ranker } = setup(preset);
+      const cases = casesOf(small);
+      const total = small.items.ids.length;
+      const before = await allScores(ranker, cases, total);
+      const stop = new Error('enough');
+      await assert.rejects(
+        ranker.scoreAll(cases, () => {
+          throw stop;
+        }),
+        stop,
+      );
+      close(await allScores(ranker, cases, total), before, 0);
     });
 
     test('scores a case the same whichever cases come with it', async () => {
       const { ranker } = setup(preset);
       const cases = casesOf(small);
-      const together = await ranker.scoreAll(cases);
+      const together = await allScores(ranker, cases, small.items.ids.length);
       const total = small.items.ids.length;
       for (const row of [0, 1, 7])
-        close(await ranker.scoreAll([cases[row] as Case]), together.slice(row * total, (row + 1) * total));
+        close(
+          await allScores(ranker, [cases[row] as Case], small.items.ids.length),
+          together.slice(row * total, (row + 1) * total),
+        );
     });
 
     test('recommends the best items first, without those left out, and all there are when asked for more', async () => {
       const { ranker } = setup(preset);
       const [moment] = casesOf(small) as [Case];
-      const scores = await ranker.scoreAll([moment]);
+      const scores = await allScores(ranker, [moment], small.items.ids.length);
       const best = await recommend(ranker, moment, 5, new Set());
       const order = itemIndices(small).toSorted((a, b) => (scores[b] as number) - (scores[a] as number) || a - b);
       assert.deepEqual(
@@ -240,7 +304,7 @@ for (const preset of ['official', 'paper'] as const) {
     test('sees new parameters after refresh', async () => {
       const { config, parameters, ranker } = setup(preset);
       const [moment] = casesOf(small) as [Case];
-      const before = await ranker.scoreAll([moment]);
+      const before = await allScores(ranker, [moment], small.items.ids.length);
       const random = new Random('other parameters');
       for (const { name } of parameters.descriptions)
         if (name !== 'alignment.temperature')
@@ -248,16 +312,20 @@ for (const preset of ['official', 'paper'] as const) {
             values[i] = value + 0.3 * random.normal();
           });
       ranker.refresh();
-      const refreshed = await ranker.scoreAll([moment]);
+      const refreshed = await allScores(ranker, [moment], small.items.ids.length);
       assert.ok(largestError(refreshed, before) > 1e-2);
-      close(refreshed, await new SesrecRanker(config, parameters, small, runtime).scoreAll([moment]), 0);
+      close(
+        refreshed,
+        await allScores(new SesrecRanker(config, parameters, small, runtime), [moment], small.items.ids.length),
+        0,
+      );
     });
 
     test('scores catalogues larger than a chunk as one', async () => {
       const large = tinyDataset(stories, { items: Array.from({ length: 2200 }, (_, i) => `i${i}`) });
       const { ranker } = setup(preset, large);
       const cases = casesOf(large).slice(0, 2);
-      const all = await ranker.scoreAll(cases);
+      const all = await allScores(ranker, cases, large.items.ids.length, Int32Array.of(2049, 7));
       const total = large.items.ids.length;
       const some = [2, 147, 148, 153, 154, 155, 2045, 2046, 2047, 2048, 2049, 2150, total - 1];
       const scores = await ranker.score(cases, Int32Array.from([...some, ...some]), some.length);

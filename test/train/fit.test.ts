@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { GENERATOR, InterruptedError, NotFiniteError, Random, UserError } from '../../src/base/index.js';
 import { type Dataset, importEvents, loadDataset } from '../../src/data/index.js';
+import { allScores } from '../support/rankers.js';
 import { type PlantedOptions, writePlantedLog } from '../support/planted.js';
 import { evaluate } from '../../src/evaluate/index.js';
 import { trainingCases } from '../../src/features/index.js';
@@ -266,7 +267,11 @@ describe('training', () => {
       toDisk: false,
     });
     endOf(result);
-    const scores = await new SesrecRanker(config, result.parameters, small, runtime).scoreAll(cases);
+    const scores = await allScores(
+      new SesrecRanker(config, result.parameters, small, runtime),
+      cases,
+      small.items.ids.length,
+    );
     const total = small.items.ids.length;
     const hits = cases.filter(({ user, feedPosition }, row) => {
       const known = new Set(small.feedItem.subarray(small.feedOffsets[user], feedPosition));

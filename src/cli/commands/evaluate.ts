@@ -21,6 +21,7 @@ import {
   wholeNumber,
 } from '../options.js';
 import { note, printJson, printText } from '../output.js';
+import { perSecond } from '../progress.js';
 import { textTable } from '../table.js';
 
 interface EvaluateFlags extends ComputeFlags {
@@ -92,13 +93,16 @@ export function evaluateCommand(): Command {
         );
         if (look !== null) tables.push(`look ${look} at the test of this run`);
         printText(tables.join('\n'.repeat(results.length)));
-        note(`${results.reduce((sum, { seconds }) => sum + seconds, 0).toFixed(1)} s`);
       }
+      for (const { evaluation, seconds } of results)
+        note(
+          `${evaluation.protocol.name}: ${seconds.toFixed(1)} s, ${perSecond(evaluation.users, seconds)} users per second`,
+        );
       for (const { path } of results) note(`result: ${path}`);
     });
 }
 
-const documentOf = ({ evaluation, sanity }: ProtocolResult) => {
+const documentOf = ({ evaluation, sanity, seconds }: ProtocolResult) => {
   const { metrics, intervals, users, tieRate, protocol, chance } = evaluation;
   return {
     metrics,
@@ -107,6 +111,7 @@ const documentOf = ({ evaluation, sanity }: ProtocolResult) => {
     intervals,
     tieRate,
     chance,
+    usersPerSecond: users / seconds,
     ...Object.fromEntries(sanity.map((line) => [line.ranker, { metrics: line.metrics, tieRate: line.tieRate }])),
   };
 };
