@@ -71,11 +71,10 @@ const gradientRules: ops.RuleTable<Step, Gradients> = {
   sqrt: unary(({ y, upstream }) => div(mul(upstream, 0.5), y)),
   tanh: unary(({ y, upstream }) => mul(upstream, sub(1, mul(y, y)))),
   sigmoid: unary(({ y, upstream }) => mul(upstream, mul(y, sub(1, y)))),
-  relu: unary(({ x, upstream }) => mul(upstream, ops.greater(x, 0))),
+  // the results have the signs of the arguments, which need not be kept
+  relu: unary(({ y, upstream }) => mul(upstream, ops.greater(y, 0))),
   softplus: unary(({ x, upstream }) => mul(upstream, ops.sigmoid(x))),
-  leakyRelu: (op, { inputs, upstream }) => [
-    mul(upstream, add(mul(ops.greater(first(inputs), 0), 1 - op.slope), op.slope)),
-  ],
+  leakyRelu: (op, { output, upstream }) => [mul(upstream, add(mul(ops.greater(output, 0), 1 - op.slope), op.slope))],
   reshape: (_, { inputs, upstream }) => [
     first(inputs).dtype === 'int32' ? null : reshape(upstream, first(inputs).shape),
   ],
@@ -103,7 +102,7 @@ const gradientRules: ops.RuleTable<Step, Gradients> = {
   ],
   sum: (_, { inputs, upstream }) => [ops.broadcast(upstream, first(inputs).shape)],
   matmul: ({ transposeA, transposeB }, { inputs, upstream }) => {
-    const [a, b] = inputs as [Tensor, Tensor];
+    const [a, b, bias] = inputs as [Tensor, Tensor, Tensor?];
     return [
       transposeA
         ? matmul(b, upstream, { transposeA: transposeB, transposeB: true })
@@ -111,6 +110,7 @@ const gradientRules: ops.RuleTable<Step, Gradients> = {
       transposeB
         ? matmul(upstream, a, { transposeA: true, transposeB: transposeA })
         : matmul(a, upstream, { transposeA: !transposeA }),
+      ...(bias ? [unbroadcast(upstream, bias.shape)] : []),
     ];
   },
   softmax: unary(({ y, upstream }) => mul(y, sub(upstream, sum(mul(upstream, y), lastAxis(y))))),

@@ -28,8 +28,7 @@ export function linear(x: Tensor, weight: Tensor, bias: Tensor | null = null): T
   const [out, inner] = weight.shape as [number, number];
   const lead = x.shape.slice(0, -1);
   const flat = reshape(x, [lead.reduce((product, size) => product * size, 1), inner]);
-  const product = matmul(flat, weight, { transposeB: true });
-  return reshape(bias ? add(product, bias) : product, [...lead, out]);
+  return reshape(matmul(flat, weight, { transposeB: true }, bias), [...lead, out]);
 }
 
 /** x W over the last axis. x: (…, in); matrix: (in, out). */

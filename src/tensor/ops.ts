@@ -141,6 +141,11 @@ const shapeRules: RuleTable<readonly Shape[], Shape> = {
       a.length >= 2 && innerA === innerB && sameShape(a.slice(0, -2), b.slice(0, -2)),
       `cannot multiply [${a}] and [${b}] (transposed: ${op.transposeA}, ${op.transposeB})`,
     );
+    const bias = inputs[2];
+    assert(
+      !bias || (a.length === 2 && sameShape(bias, [columns as number])),
+      `a product of [${a}] and [${b}] takes no bias of [${bias}]`,
+    );
     return [...a.slice(0, -2), rows as number, columns as number];
   },
   layerNorm: (_, inputs) => {
@@ -275,9 +280,14 @@ export function pad(x: Tensor, axis: number, before: number, after: number): Ten
 export function sum(x: Tensor, axes: readonly number[] = x.shape.map((_, axis) => axis)): Tensor {
   return axes.every((axis) => x.shape[axis] === 1) ? x : make({ name: 'sum', axes }, x);
 }
-/** Matrix product of the last two axes; the axes before them must be equal. */
-export function matmul(a: Tensor, b: Tensor, { transposeA = false, transposeB = false } = {}): Tensor {
-  return make({ name: 'matmul', transposeA, transposeB }, a, b);
+/** Matrix product of the last two axes; the axes before them must be equal. A bias (columns) is added to each row of a product of two matrices. */
+export function matmul(
+  a: Tensor,
+  b: Tensor,
+  { transposeA = false, transposeB = false } = {},
+  bias: Tensor | null = null,
+): Tensor {
+  return make({ name: 'matmul', transposeA, transposeB }, a, b, ...(bias ? [bias] : []));
 }
 /** Softmax over the last axis. */
 export function softmax(x: Tensor): Tensor {

@@ -7,6 +7,7 @@
  *   merge      of layout changes that follow one another only the last shape counts
  *   subtract   adding a negative is subtracting
  *   neutral    multiplying by one and adding zero change nothing
+ *   hasten     an activation comes before a change of layout: ONNX Runtime makes it part of the product before that
  *   unite      what is computed twice is computed once
  *
  * Tensors that no output needs are not met at all: a graph is what its outputs refer to.
@@ -55,7 +56,16 @@ const neutral: Pass = ({ op, inputs, shape }) => {
   return null;
 };
 
-const PASSES: readonly Pass[] = [forget, merge, subtract, neutral];
+const hasten: Pass = ({ op, inputs, shape }) => {
+  const [source] = inputs as [Tensor];
+  const isActivation = op.name === 'relu' || op.name === 'leakyRelu' || op.name === 'tanh' || op.name === 'sigmoid';
+  if (!isActivation || source.op.name !== 'reshape') return null;
+  const [product] = source.inputs as [Tensor];
+  if (product.op.name !== 'matmul') return null;
+  return reshape({ op, inputs: [product], shape: product.shape, dtype: product.dtype }, shape);
+};
+
+const PASSES: readonly Pass[] = [forget, merge, subtract, neutral, hasten];
 
 /** The same graph, leaner: named tensors in, tensors of the same names, shapes and values out. */
 export function lean(outputs: Readonly<Record<string, Tensor>>): Record<string, Tensor> {

@@ -134,7 +134,7 @@ const rules: RuleTable<Evaluation, Values> = {
     const inner = (op.transposeA ? aShape.at(-2) : aShape.at(-1)) as number;
     return generate(shape, (index) => {
       const [lead, row, column] = [index.slice(0, -2), index.at(-2) as number, index.at(-1) as number];
-      let total = 0;
+      let total = inputs[2]?.[column] ?? 0;
       for (let k = 0; k < inner; k++) {
         total +=
           pick(inputs[0] as Values, aShape, [...lead, ...(op.transposeA ? [k, row] : [row, k])]) *

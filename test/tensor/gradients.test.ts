@@ -107,6 +107,10 @@ const examples: Readonly<Record<OpName, readonly Example[]>> = {
         build: (a, b) => ops.matmul(a, b, { transposeA, transposeB }),
       },
       {
+        shapes: [transposeA ? [3, 2] : [2, 3], transposeB ? [4, 3] : [3, 4], [4]],
+        build: (a, b, bias) => ops.matmul(a, b, { transposeA, transposeB }, bias),
+      },
+      {
         shapes: [transposeA ? [2, 2, 3, 2] : [2, 2, 2, 3], transposeB ? [2, 2, 4, 3] : [2, 2, 3, 4]],
         build: (a, b) => ops.matmul(a, b, { transposeA, transposeB }),
       },
