@@ -2,7 +2,7 @@
  * One training step: run the graph, sum gradients per row, update. Knows the training graph of a model, and what can be
  * made while the graph of the step before works; does not know epochs, data or files.
  */
-import { type Random, assert, at, getOrCreate } from '../base/index.js';
+import { type Random, assert, at, roundUp } from '../base/index.js';
 import type { Batch } from '../features/index.js';
 import {
   type NamedTensor,
@@ -13,7 +13,17 @@ import {
   sesrecLosses,
   sharedZeros,
 } from '../model/index.js';
-import { type Program, type Runtime, type Tensor, gradients, sizeOf } from '../tensor/index.js';
+import {
+  type InputDescription,
+  type NumberArray,
+  type Program,
+  type Runtime,
+  type Shape,
+  type Tensor,
+  gradients,
+  sizeOf,
+  toOnnx,
+} from '../tensor/index.js';
 import { checkValues } from './finite.js';
 import {
   type Optimizer,
@@ -51,18 +61,27 @@ interface TrainingProgram {
   readonly scope: Scope;
   /** Output key of each differentiated input. */
   readonly gradientKeys: ReadonlyMap<string, string>;
+  readonly inputs: readonly InputDescription[];
+  /** Bytes of all inputs together, which lie on one buffer: one thing to hand over. */
+  readonly inputBytes: number;
+  /** Buffers that came back from a run. */
+  readonly spare: ArrayBuffer[];
 }
 
 /** What a step needs and can be made while the one before it is under way. */
 interface Preparation {
   readonly training: TrainingProgram;
-  /** Dropout masks by input key. */
-  readonly masks: Readonly<Record<string, Float32Array>>;
+  readonly buffer: ArrayBuffer;
+  /** All inputs by key, on the buffer; so far, what the batch brings and the dropout masks are filled in. */
+  readonly inputs: Readonly<Record<string, NumberArray>>;
   /** By table. */
   readonly plans: ReadonlyMap<string, RowPlan>;
 }
 
 const LOSSES = ['loss', 'prediction', 'alignment', 'contrast'] as const;
+
+/** Room for an input on the buffer; a multiple of what processors read at once. */
+const bytesOf = (shape: Shape): number => roundUp(4 * sizeOf(shape), 64);
 
 /** A parameter with fresh moments, those of a table in the room beside it. */
 function slotOf(parameters: Parameters, name: string): Slot {
@@ -91,8 +110,6 @@ export class Stepper {
   /** One program per kind of batch (whole, or the last of an epoch): sizes never shrink, so an outgrown one is not met again. */
   readonly #programs = new Map<string, { readonly shapes: string; readonly training: TrainingProgram }>();
   readonly #prepared = new WeakMap<Batch, Preparation>();
-  /** Arrays that came back from a run, by input. */
-  readonly #spare = new Map<string, Float32Array[]>();
   /** Optimiser steps taken. */
   steps = 0;
 
@@ -143,13 +160,15 @@ export class Stepper {
       gradientKeys.set(key, `gradient of ${key}`);
       outputs[`gradient of ${key}`] = gradient;
     });
+    const model = toOnnx(outputs);
     const compile = async (): Promise<Program> => {
       await (await outgrown)?.dispose();
-      return this.#runtime.compile(outputs);
+      return this.#runtime.compileModel(model);
     };
     const program = compile();
     program.catch(() => undefined); // who runs it is told; a batch that was only prepared leaves nothing unheard
-    return { program, scope, gradientKeys };
+    const inputBytes = model.inputs.reduce((total, { shape }) => total + bytesOf(shape), 0);
+    return { program, scope, gradientKeys, inputs: model.inputs, inputBytes, spare: [] };
   }
 
   #denseNames(scope: Scope): string[] {
@@ -176,53 +195,38 @@ export class Stepper {
 
   #preparation(batch: Batch, random: Random, details: boolean): Preparation {
     const training = this.#programFor(batch, details);
-    const masks: Record<string, Float32Array> = {};
-    for (const { key, shape, rate } of training.scope.dropouts) {
-      const mask = this.#take(key, sizeOf(shape));
-      random.fillMask(mask, rate, 1 / (1 - rate));
-      masks[key] = mask;
+    const buffer = training.spare.pop() ?? new ArrayBuffer(training.inputBytes);
+    const inputs: Record<string, NumberArray> = {};
+    let end = 0;
+    for (const { key, shape, dtype } of training.inputs) {
+      inputs[key] = new (dtype === 'int32' ? Int32Array : Float32Array)(buffer, end, sizeOf(shape));
+      end += bytesOf(shape);
     }
+    for (const [key, values] of Object.entries(batch.inputs)) inputs[key]?.set(values);
+    for (const { key, rate } of training.scope.dropouts)
+      random.fillMask(inputs[key] as Float32Array, rate, 1 / (1 - rate));
     const plans = new Map<string, RowPlan>();
     for (const { table, ids } of training.scope.lookups.values()) {
       assert(!plans.has(table), `table ${table} is looked up twice`);
       plans.set(table, planRows(batch.ids[ids], this.#description(table).padding !== 'none'));
     }
     this.#catchUp(training.scope, batch);
-    return { training, masks, plans };
-  }
-
-  /** An array for an input: one that came back, if there is one of that length. */
-  #take(key: string, length: number): Float32Array {
-    const spare = this.#spare.get(key)?.pop();
-    return spare?.length === length ? spare : new Float32Array(length);
+    return { training, buffer, inputs, plans };
   }
 
   /** Losses and gradients of one batch; one call at a time. `random` draws the dropout masks, unless they were prepared. */
   async gradients(batch: Batch, random: Random, details = false): Promise<BatchGradients> {
     const prepared = details ? undefined : this.#prepared.get(batch);
-    const { training, masks, plans } = prepared ?? this.#preparation(batch, random, details);
+    const { training, buffer, inputs, plans } = prepared ?? this.#preparation(batch, random, details);
     this.#prepared.delete(batch);
     const { scope, gradientKeys } = training;
     const program = await training.program;
     this.#catchUp(scope, batch);
-    const handedOver: Record<string, Float32Array> = { ...masks };
-    for (const { key, table, ids } of scope.lookups.values()) {
-      const indices = batch.ids[ids];
-      const rows = this.#take(key, indices.length * this.parameters.widthOf(table));
-      handedOver[key] = this.parameters.rowsOf(table, indices, rows);
-    }
-    for (const [name, values] of Object.entries(this.parameters.dense())) {
-      handedOver[name] = this.#take(name, values.length);
-      handedOver[name].set(values);
-    }
-    const inputs: Record<string, Float32Array | Int32Array> = { ...handedOver, ...batch.inputs };
-    const keys = program.inputs.map(({ key }) => key);
-    const { outputs, returned, milliseconds } = await program.runHandingOver(
-      Object.fromEntries(keys.map((key) => [key, inputs[key] as Float32Array])),
-      keys.filter((key) => key in handedOver),
-    );
-    for (const [key, array] of Object.entries(returned))
-      getOrCreate(this.#spare, key, () => []).push(array as Float32Array);
+    for (const { key, table, ids } of scope.lookups.values())
+      this.parameters.rowsOf(table, batch.ids[ids], inputs[key] as Float32Array);
+    for (const [name, values] of Object.entries(this.parameters.dense())) inputs[name]?.set(values);
+    const { outputs, buffers, milliseconds } = await program.runHandingOver(inputs, [buffer]);
+    training.spare.push(...buffers);
 
     const part = (key: (typeof LOSSES)[number]): number => at(outputs[key] as Float32Array, 0);
     const losses = Object.fromEntries(LOSSES.map((key) => [key, part(key)])) as unknown as LossParts;
