@@ -44,15 +44,18 @@ export class Random {
   }
 
   /**
-   * Fills with zero with a probability of `rate`, else with `value`, from 16 random bits each. The same numbers as
-   * `uint32` gives, with the state in local variables: masks are long.
+   * Fills with zero with a probability of `rate`, else with `value`, each entry by itself. Only zeros are drawn: from one to
+   * the next it is a geometric number of entries, the logarithm of a uniform one. The state is in local variables: masks
+   * are long.
    */
   fillMask(mask: Float32Array, rate: number, value: number): void {
-    const threshold = Math.round(rate * 65536);
+    mask.fill(value);
+    if (rate <= 0) return;
+    const scale = 1 / Math.log1p(-rate);
     let [a, b, c, d] = [this.#a, this.#b, this.#c, this.#d];
-    for (let i = 0; i < mask.length; i += 2) {
+    for (let next = -1; ;) {
       const product = Math.imul(b, 5);
-      const bits = Math.imul((product << 7) | (product >>> 25), 9);
+      const bits = Math.imul((product << 7) | (product >>> 25), 9) >>> 0; // as uint32
       const shifted = b << 9;
       c ^= a;
       d ^= b;
@@ -60,8 +63,9 @@ export class Random {
       a ^= d;
       c ^= shifted;
       d = (d << 11) | (d >>> 21);
-      mask[i] = (bits & 0xffff) < threshold ? 0 : value;
-      mask[i + 1] = bits >>> 16 < threshold ? 0 : value; // past the end of an odd length: ignored
+      next += 1 + Math.floor(Math.log((bits + 1) / 4294967296) * scale);
+      if (next >= mask.length) break;
+      mask[next] = 0;
     }
     this.#a = a;
     this.#b = b;

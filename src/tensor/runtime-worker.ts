@@ -45,8 +45,7 @@ async function answer(request: Request): Promise<Omit<Answer, 'id' | 'error'>> {
       const milliseconds = performance.now() - start;
       const outputs: Record<string, NumberArray> = {};
       for (const [key, tensor] of Object.entries(results)) outputs[key] = tensor.data as NumberArray;
-      const returned = Object.fromEntries(request.handedOver.map((key) => [key, request.inputs[key] as NumberArray]));
-      return { outputs, returned, milliseconds };
+      return { outputs, buffers: request.buffers, milliseconds };
     }
     case 'dispose': {
       await sessions.get(request.program)?.session.release();
@@ -65,9 +64,10 @@ port.on('message', (request: Request | 'end') => {
   }
   queue = queue.then(async () => {
     try {
-      const { outputs = {}, returned = {}, ...rest } = await answer(request);
-      const buffers = new Set([...Object.values(outputs), ...Object.values(returned)].map(({ buffer }) => buffer));
-      port.postMessage({ id: request.id, outputs, returned, ...rest } satisfies Answer, [...buffers] as ArrayBuffer[]);
+      const result = await answer(request);
+      const { outputs = {}, buffers = [] } = result;
+      const all = new Set([...buffers, ...Object.values(outputs).map(({ buffer }) => buffer as ArrayBuffer)]);
+      port.postMessage({ id: request.id, ...result } satisfies Answer, [...all]);
     } catch (error) {
       port.postMessage({ id: request.id, error: messageOf(error) } satisfies Answer);
     }

@@ -27,8 +27,8 @@ export type Request = { readonly id: number; readonly program: number } & (
   | {
       readonly kind: 'run';
       readonly inputs: Readonly<Record<string, NumberArray>>;
-      /** Keys of the inputs that came without a copy and go back so. */
-      readonly handedOver: readonly string[];
+      /** Buffers of inputs that came without a copy and go back so. */
+      readonly buffers: readonly ArrayBuffer[];
     }
   | { readonly kind: 'dispose' }
 );
@@ -38,7 +38,7 @@ export interface Answer {
   readonly id: number;
   readonly error?: string;
   readonly outputs?: Readonly<Record<string, NumberArray>>;
-  readonly returned?: Readonly<Record<string, NumberArray>>;
+  readonly buffers?: readonly ArrayBuffer[];
   /** How long the graph ran. */
   readonly milliseconds?: number;
 }
@@ -46,8 +46,8 @@ export interface Answer {
 /** What a run gives. */
 export interface RunResult {
   readonly outputs: Record<string, Float32Array>;
-  /** The inputs that were handed over, by key, to be used again. */
-  readonly returned: Readonly<Record<string, NumberArray>>;
+  /** The buffers that were handed over, to be used again. */
+  readonly buffers: readonly ArrayBuffer[];
   /** How long the graph ran, by the compute thread's clock. */
   readonly milliseconds: number;
 }
@@ -72,8 +72,8 @@ export interface Program {
     inputs: Readonly<Record<string, NumberArray>>,
     transfer?: readonly ArrayBuffer[],
   ): Promise<Record<string, Float32Array>>;
-  /** Runs once. The inputs whose keys are listed are handed over, not copied: they are empty until they come back. */
-  runHandingOver(inputs: Readonly<Record<string, NumberArray>>, keys: readonly string[]): Promise<RunResult>;
+  /** Runs once. Inputs that lie on `buffers` are handed over with these, not copied, and are empty from then on; the buffers come back. */
+  runHandingOver(inputs: Readonly<Record<string, NumberArray>>, buffers: readonly ArrayBuffer[]): Promise<RunResult>;
   /** Frees the memory. */
   dispose(): Promise<void>;
 }
@@ -171,7 +171,7 @@ export class Runtime {
         cause: error,
       });
     }
-    const runHandingOver: Program['runHandingOver'] = async (inputs, keys) => {
+    const runHandingOver: Program['runHandingOver'] = async (inputs, buffers) => {
       for (const { key, shape, dtype } of model.inputs) {
         const data = inputs[key];
         assert(data, `input ${key} is missing`);
@@ -181,18 +181,12 @@ export class Runtime {
         );
         assert((dtype === 'int32') === data instanceof Int32Array, `input ${key} must be ${dtype}`);
       }
-      const buffers = new Set(keys.map((key) => (inputs[key] as NumberArray).buffer as ArrayBuffer));
-      const answer = await lane.ask({ program, kind: 'run', inputs, handedOver: keys }, [...buffers]);
+      const answer = await lane.ask({ program, kind: 'run', inputs, buffers }, buffers);
       return answer as unknown as RunResult;
     };
     return {
       inputs: model.inputs,
-      run: async (inputs, transfer = []) => {
-        const keys = Object.keys(inputs).filter((key) =>
-          transfer.includes((inputs[key] as NumberArray).buffer as ArrayBuffer),
-        );
-        return (await runHandingOver(inputs, keys)).outputs;
-      },
+      run: async (inputs, transfer = []) => (await runHandingOver(inputs, transfer)).outputs,
       runHandingOver,
       dispose: async () => {
         await lane.ask({ program, kind: 'dispose' });

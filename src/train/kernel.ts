@@ -146,7 +146,6 @@ function assemble({ beta1, beta2, epsilon, coupledDecay }: AdamConstants): Uint8
     const [slope, fresh] = [locals.next(V128), locals.next(V128)];
     const sum = locals.next(V128);
     const flushed = (value: Code, tiny: Code): Code => andNot(tee(fresh, value), lowerThan(absolute(get(fresh)), tiny)); // NaN is not below anything: it stays
-    const faded = ({ second }: Quad): Code => set(second, flushed(multiply(keepSecond, get(second)), tinySecond));
     const step = (quad: Quad, gradient: Code | null, rate: Code, root: Code, shrunk: Code): Code => {
       const [value, first, second] = [get(quad.value), get(quad.first), get(quad.second)];
       const decayed = multiply(decay, value);
@@ -191,7 +190,18 @@ function assemble({ beta1, beta2, epsilon, coupledDecay }: AdamConstants): Uint8
     ];
     const total: Code = [0, 1, 2, 3].map((which) => lane(get(sum), which)).reduce((a, b) => [...a, ...b, 0x92]);
     const newQuad = (): Quad => ({ value: locals.next(V128), first: locals.next(V128), second: locals.next(V128) });
-    return { start: () => vectors.flat(), step, faded, read, write, writeSome, total, newQuad };
+    return {
+      start: () => vectors.flat(),
+      step,
+      flushed,
+      keepSecond,
+      tinySecond,
+      read,
+      write,
+      writeSome,
+      total,
+      newQuad,
+    };
   };
   const move = (pointers: readonly number[], bytes: number): Code =>
     pointers.flatMap((pointer) => set(pointer, addInteger(get(pointer), integer(bytes))));
@@ -229,7 +239,7 @@ function assemble({ beta1, beta2, epsilon, coupledDecay }: AdamConstants): Uint8
 
   const replayBody = (): Code => {
     const locals = new Locals(6);
-    const { start, step, faded, read, write, writeSome, total, newQuad } = common(locals);
+    const { start, step, flushed, keepSecond, tinySecond, read, write, writeSome, total, newQuad } = common(locals);
     const [rate, root, mask] = [locals.next(V128), locals.next(V128), locals.next(V128)];
     const [left, place, steps] = [locals.next(I32), locals.next(I32), locals.next(I32)];
     const quads = [newQuad(), newQuad(), newQuad(), newQuad()] as const; // several at once: a root and a quotient take long
@@ -245,11 +255,14 @@ function assemble({ beta1, beta2, epsilon, coupledDecay }: AdamConstants): Uint8
         ...move([place], 8),
         ...countDown(steps),
       ]),
-      ...loop([
-        ...leaveIf(isZero(get(steps))),
-        ...leaveIf(isZero(anyTrue(some.map(({ second }) => get(second)).reduce(or)))),
-        ...some.flatMap(faded),
-        ...countDown(steps),
+      // Only second moments are left, and they shrink: to flush them at the end is to flush them at every step.
+      ...when(anyTrue(some.map(({ second }) => get(second)).reduce(or)), [
+        ...loop([
+          ...leaveIf(isZero(get(steps))),
+          ...some.flatMap(({ second }) => set(second, multiply(keepSecond, get(second)))),
+          ...countDown(steps),
+        ]),
+        ...some.flatMap(({ second }) => set(second, flushed(get(second), tinySecond))),
       ]),
     ];
     const stretch = (some: readonly Quad[]): Code =>

@@ -2,7 +2,7 @@
  * One training step: run the graph, sum gradients per row, update. Knows the training graph of a model, and what can be
  * made while the graph of the step before works; does not know epochs, data or files.
  */
-import { type Random, assert, at, getOrCreate } from '../base/index.js';
+import { type Random, assert, at, roundUp } from '../base/index.js';
 import type { Batch } from '../features/index.js';
 import {
   type NamedTensor,
@@ -14,13 +14,18 @@ import {
   sharedZeros,
 } from '../model/index.js';
 import {
+  type InputDescription,
+  type NumberArray,
   type Placement,
   type Program,
   type RunResult,
   type Runtime,
+  type Shape,
   type Tensor,
   gradients,
+  lean,
   sizeOf,
+  toOnnx,
 } from '../tensor/index.js';
 import { checkValues } from './finite.js';
 import {
@@ -62,6 +67,11 @@ interface TrainingProgram {
   readonly scope: Scope;
   /** Output key of each differentiated input. */
   readonly gradientKeys: ReadonlyMap<string, string>;
+  readonly inputs: readonly InputDescription[];
+  /** Bytes of all inputs together, which lie on one buffer: one thing to hand over. */
+  readonly inputBytes: number;
+  /** Buffers that came back from a run. */
+  readonly spare: ArrayBuffer[];
 }
 
 /** What a step needs and can be made while the one before it is under way. */
@@ -75,11 +85,15 @@ interface Preparation {
 interface PreparedPart {
   readonly batch: Batch;
   readonly training: TrainingProgram;
-  /** Dropout masks by input key. */
-  readonly masks: Readonly<Record<string, Float32Array>>;
+  readonly buffer: ArrayBuffer;
+  /** All inputs by key, on the buffer; so far, what the batch brings and the dropout masks are filled in. */
+  readonly inputs: Readonly<Record<string, NumberArray>>;
 }
 
 const LOSSES = ['loss', 'prediction', 'alignment', 'contrast'] as const;
+
+/** Room for an input on the buffer; a multiple of what processors read at once. */
+const bytesOf = (shape: Shape): number => roundUp(4 * sizeOf(shape), 64);
 
 /** The sum of arrays of one length, in their order; it takes the place of the first. */
 function summed([total, ...others]: readonly Float32Array[]): Float32Array {
@@ -131,8 +145,6 @@ export class Stepper {
   /** One program per lane and kind of batch (its rows and their room): other sizes never shrink, so an outgrown one is not met again. */
   readonly #programs = new Map<string, { readonly shapes: string; readonly training: TrainingProgram }>();
   readonly #prepared = new WeakMap<StepBatch, Preparation>();
-  /** Arrays that came back from a run, by input. */
-  readonly #spare = new Map<string, Float32Array[]>();
   /** Optimiser steps taken. */
   steps = 0;
 
@@ -182,9 +194,11 @@ export class Stepper {
       gradientKeys.set(key, `gradient of ${key}`);
       outputs[`gradient of ${key}`] = gradient;
     });
-    const program = this.#runtime.compile(outputs, placement);
+    const model = toOnnx(lean(outputs));
+    const program = this.#runtime.compileModel(model, placement);
     program.catch(() => undefined); // who runs it is told; a batch that was only prepared leaves nothing unheard
-    return { program, scope, gradientKeys };
+    const inputBytes = model.inputs.reduce((total, { shape }) => total + bytesOf(shape), 0);
+    return { program, scope, gradientKeys, inputs: model.inputs, inputBytes, spare: [] };
   }
 
   #denseNames(scope: Scope): string[] {
@@ -218,14 +232,18 @@ export class Stepper {
     const outgrown: Promise<Program>[] = [];
     const parts = batch.map((part, position): PreparedPart => {
       const training = this.#programFor(part, details, { lane: position % lanes, threads }, outgrown);
-      const masks: Record<string, Float32Array> = {};
-      for (const { key, shape, rate } of training.scope.dropouts) {
-        const mask = this.#take(key, sizeOf(shape));
-        random.fillMask(mask, rate, 1 / (1 - rate));
-        masks[key] = mask;
+      const buffer = training.spare.pop() ?? new ArrayBuffer(training.inputBytes);
+      const inputs: Record<string, NumberArray> = {};
+      let end = 0;
+      for (const { key, shape, dtype } of training.inputs) {
+        inputs[key] = new (dtype === 'int32' ? Int32Array : Float32Array)(buffer, end, sizeOf(shape));
+        end += bytesOf(shape);
       }
+      for (const [key, values] of Object.entries(part.inputs)) inputs[key]?.set(values);
+      for (const { key, rate } of training.scope.dropouts)
+        random.fillMask(inputs[key] as Float32Array, rate, 1 / (1 - rate));
       this.#catchUp(training.scope, part);
-      return { batch: part, training, masks };
+      return { batch: part, training, buffer, inputs };
     });
     const plans = new Map<string, RowPlan>();
     for (const { table, ids } of (parts[0] as PreparedPart).training.scope.lookups.values()) {
@@ -237,12 +255,6 @@ export class Stepper {
       plans.set(table, planRows(indices, this.#description(table).padding !== 'none'));
     }
     return { parts, plans, outgrown };
-  }
-
-  /** An array for an input: one that came back, if there is one of that length. */
-  #take(key: string, length: number): Float32Array {
-    const spare = this.#spare.get(key)?.pop();
-    return spare?.length === length ? spare : new Float32Array(length);
   }
 
   /**
@@ -275,28 +287,15 @@ export class Stepper {
     return { losses, dense, rows, details: first.outputs, milliseconds };
   }
 
-  async #run({ batch, training, masks }: PreparedPart): Promise<RunResult> {
+  async #run({ batch, training, buffer, inputs }: PreparedPart): Promise<RunResult> {
     const { scope } = training;
     const program = await training.program;
     this.#catchUp(scope, batch);
-    const handedOver: Record<string, Float32Array> = { ...masks };
-    for (const { key, table, ids } of scope.lookups.values()) {
-      const indices = batch.ids[ids];
-      const rows = this.#take(key, indices.length * this.parameters.widthOf(table));
-      handedOver[key] = this.parameters.rowsOf(table, indices, rows);
-    }
-    for (const [name, values] of Object.entries(this.parameters.dense())) {
-      handedOver[name] = this.#take(name, values.length);
-      handedOver[name].set(values);
-    }
-    const inputs: Record<string, Float32Array | Int32Array> = { ...handedOver, ...batch.inputs };
-    const keys = program.inputs.map(({ key }) => key);
-    const result = await program.runHandingOver(
-      Object.fromEntries(keys.map((key) => [key, inputs[key] as Float32Array])),
-      keys.filter((key) => key in handedOver),
-    );
-    for (const [key, array] of Object.entries(result.returned))
-      getOrCreate(this.#spare, key, () => []).push(array as Float32Array);
+    for (const { key, table, ids } of scope.lookups.values())
+      this.parameters.rowsOf(table, batch.ids[ids], inputs[key] as Float32Array);
+    for (const [name, values] of Object.entries(this.parameters.dense())) inputs[name]?.set(values);
+    const result = await program.runHandingOver(inputs, [buffer]);
+    training.spare.push(...result.buffers);
     return result;
   }
 

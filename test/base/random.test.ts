@@ -70,22 +70,42 @@ describe('a random stream', () => {
     assert.ok([...counts.values()].reduce((sum, count) => sum + (count - 1000) ** 2 / 1000, 0) < 22);
   });
 
-  test('fills a mask from the same bits as it gives, 16 each, and goes on after them', () => {
-    for (const length of [0, 1, 6, 7]) {
-      const [random, same] = [new Random('mask', length), new Random('mask', length)];
-      const mask = new Float32Array(length).fill(9);
-      random.fillMask(mask, 0.25, 1.5);
-      const bits = take(same, Math.ceil(length / 2)).flatMap((word) => [word & 0xffff, word >>> 16]);
-      assert.deepEqual(
-        [...mask],
-        bits.slice(0, length).map((part) => (part < 16384 ? 0 : 1.5)),
+  test('fills a mask with zeros at a rate, each entry by itself, and goes on after them', () => {
+    for (const rate of [0.05, 0.1, 0.5, 0.9]) {
+      const random = new Random('mask', rate);
+      const size = 200_000;
+      const mask = new Float32Array(size).fill(7);
+      random.fillMask(mask, rate, 1.5);
+      assert.ok(mask.every((entry) => entry === 0 || entry === 1.5));
+      const deviations = (count: number, of: number, chance: number): number =>
+        Math.abs(count - of * chance) / Math.sqrt(of * chance * (1 - chance));
+      assert.ok(deviations(mask.filter((entry) => entry === 0).length, size, rate) < 4, `rate ${rate}`);
+      for (const distance of [1, 2, 7]) {
+        const both = mask.filter((entry, i) => entry === 0 && mask[i + distance] === 0).length;
+        assert.ok(deviations(both, size, rate * rate) < 5, `rate ${rate}, ${distance} apart: ${both}`);
+      }
+      const next = Float32Array.from({ length: 5000 }, () => {
+        const short = new Float32Array(3);
+        random.fillMask(short, rate, 1);
+        return short[0] === 0 ? 1 : 0;
+      });
+      assert.ok(
+        deviations(
+          next.reduce((x, y) => x + y, 0),
+          next.length,
+          rate,
+        ) < 4,
+        'the first entry too',
       );
-      assert.equal(random.uint32(), same.uint32());
     }
-    const mask = new Float32Array(100_000);
-    new Random('rate').fillMask(mask, 0.1, 2);
-    const zeros = mask.filter((value) => value === 0).length;
-    assert.ok(Math.abs(zeros - 10_000) < 400, `${zeros} zeros`);
+    const mask = new Float32Array(5);
+    new Random('none').fillMask(mask, 0, 3);
+    assert.deepEqual(mask, new Float32Array(5).fill(3));
+    new Random('none').fillMask(new Float32Array(0), 0.5, 3);
+    const [one, same] = [new Float32Array(99), new Float32Array(99)];
+    new Random('same').fillMask(one, 0.3, 2);
+    new Random('same').fillMask(same, 0.3, 2);
+    assert.deepEqual(one, same);
   });
 
   test('has integers below any bound, 1 and 2^32 included', () => {

@@ -695,7 +695,7 @@ test('SESRec finds the planted signal in the searches; without search it cannot'
     const result = await training({
       dataset: log,
       config,
-      options: { epochs: 8, batchSize: 64, learningRate: 0.005 },
+      options: { epochs: 14, batchSize: 64, learningRate: 0.005 },
       scores: (epoch) => epoch,
       toDisk: false,
     });

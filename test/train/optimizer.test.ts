@@ -233,6 +233,28 @@ describe('optimisers', () => {
     assert.ok(dense.values.some((value) => value === 0) && dense.values.some((value) => Math.abs(value) > 1e-3));
   });
 
+  test('adamCatchUp fades second moments as adam does, to the last step in which they count', () => {
+    const [rows, width, steps] = [50, 8, 1500];
+    const slots = ['adam', 'adamCatchUp'].map((kind) => {
+      const optimizer = createOptimizer({ kind: kind as 'adam', weightDecay: 0.01 });
+      const length = rows * width;
+      const second = Float32Array.from({ length }, (_, i) => 2 ** (-78 - (3 * i) / length + (i % width) / 9));
+      const slot: Slot = { values: new Float32Array(length), first: new Float32Array(length), second };
+      for (let step = 1; step <= steps; step++)
+        optimizer.updateRows(
+          slot,
+          width,
+          { rows: Int32Array.of(0), values: new Float32Array(width).fill(1) },
+          { learningRate: 1e-4, step },
+        );
+      optimizer.level();
+      return slot;
+    });
+    assert.deepEqual(slots[1], slots[0]);
+    const zeros = slots[0]?.second.filter((value) => value === 0).length ?? 0;
+    assert.ok(zeros > 100 && zeros < 380, `${zeros} are gone`);
+  });
+
   test('adamCatchUp levels by itself when more steps were missed than it remembers', () => {
     const slots = ['adam', 'adamCatchUp'].map((kind) => {
       const optimizer = createOptimizer({ kind: kind as 'adam', weightDecay: 0.01 });
