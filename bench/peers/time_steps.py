@@ -1,0 +1,53 @@
+"""Times one variant's training step on the batches that bench/step.ts wrote; prints one JSON object.
+
+    python time_steps.py DIRECTORY --variant eager|best [--threads N] [--warm-up N] [--seconds S] [--compiled]
+
+A step is counted from the padded rows to updated parameters. Files are read, and what the authors' data loader does in
+processes of its own is done, before the clock starts. Knows clocks; does not know the model.
+"""
+
+import argparse
+import json
+import time
+from pathlib import Path
+
+import torch
+
+from batches import read_workload
+from best import BestStep
+from eager import EagerStep
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("directory", type=Path)
+    parser.add_argument("--variant", choices=("eager", "best"), required=True)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--warm-up", type=int, default=3)
+    parser.add_argument("--seconds", type=float, default=60)
+    parser.add_argument("--compiled", action="store_true")
+    options = parser.parse_args()
+    torch.manual_seed(1)
+    torch.set_num_threads(options.threads)
+    settings, catalogue, batches = read_workload(options.directory)
+    if options.variant == "eager":
+        contender = EagerStep(settings, catalogue)
+    else:
+        contender = BestStep(settings, catalogue, compiled=options.compiled)
+    contender.model.train()
+    times, losses, begun = [], [], time.perf_counter()
+    for number, batch in enumerate(batches):
+        if len(times) >= 3 and time.perf_counter() - begun > options.seconds:
+            break
+        prepared = contender.prepare(batch)
+        start = time.perf_counter()
+        loss = contender.step(prepared).total
+        end = time.perf_counter()
+        if number >= options.warm_up:
+            times.append(1000 * (end - start))
+            losses.append(loss.item())
+    print(json.dumps({"total": times, "losses": losses, "torch": torch.__version__}))
+
+
+if __name__ == "__main__":
+    main()
