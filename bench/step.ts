@@ -1,0 +1,178 @@
+/**
+ * Time of one training step of SESRec, all included: negatives, assembly, dropout masks, the graph forward and backward, the
+ * check that its numbers are finite, the update. Knows what is compared with what; does not know how each is run.
+ *
+ *   npm run bench -- step [--shape amazon|kuaishou|both] [--threads 1,2] [--steps N] [--optimizer NAME]
+ *                         [--peer PYTHON] [--peer-seconds S] [--json]
+ *
+ * The main line is the masked form at the largest number of threads; `official`, with dense Adam, stands beside it. With
+ * --peer, PyTorch runs the same batches in the same run: ours, eager, best, ours again, so that a drift of the machine is
+ * seen. Nothing of our step overlaps here (in a training the next batch is assembled while the graph works).
+ */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { textTable } from '../src/cli/table.js';
+import { type SesrecShapeName, sesrecParameters } from '../src/model/index.js';
+import type { OptimizerName } from '../src/train/index.js';
+import { OPTIMIZERS, PEERS, type PeerName, type StepTimes, runOurs, runPeer, writeBatches } from './contenders.js';
+import {
+  type Milliseconds,
+  type Say,
+  choiceOption,
+  conditions,
+  conditionsLine,
+  milliseconds,
+  runBench,
+  sayUnless,
+  wholeOption,
+} from './harness.js';
+import { BATCH_SIZE, type Form, StepMaker, makeWorkload, paddedShare, rowsOfSteps } from './workload.js';
+
+/** Steps that are timed, and those before them in which programs are compiled and sizes settle. */
+const STEPS = { amazon: { timed: 40, warmUp: 10 }, kuaishou: { timed: 12, warmUp: 5 } } as const;
+const PEER_WARM_UP = 3;
+
+interface Options {
+  readonly threads: readonly number[];
+  readonly steps: number | null;
+  readonly optimizer: OptimizerName;
+  readonly peer: string | null;
+  readonly peerSeconds: number;
+}
+
+/** One contender's times, by medians. */
+interface Line extends Milliseconds {
+  readonly who: 'ours' | PeerName;
+  readonly form: Form;
+  readonly optimizer: string;
+  readonly threads: number;
+  readonly compiled?: boolean;
+  /** Medians of the parts. */
+  readonly parts?: Readonly<Record<Exclude<keyof StepTimes, 'total'>, number>>;
+}
+
+async function benchShape(shape: SesrecShapeName, options: Options, say: Say) {
+  const workload = makeWorkload(shape);
+  const { warmUp } = STEPS[shape];
+  const steps = rowsOfSteps(workload, warmUp + (options.steps ?? STEPS[shape].timed));
+  const config = workload.config('masked');
+  const maker = new StepMaker(workload, config, steps);
+  const padded = steps.map((_, step) => paddedShare(maker.step(step).rows));
+  const paddedPositions = padded.reduce((sum, share) => sum + share, 0) / padded.length;
+  const parameters = sesrecParameters(config);
+  parameters.initialise(1);
+  say(
+    `\n${shape}: ${parameters.size.toLocaleString('en-US')} parameters, batches of ${BATCH_SIZE}, at the full window ${(100 * paddedPositions).toFixed(0)} % of positions are padding`,
+  );
+
+  const ours = async (form: Form, optimizer: OptimizerName, threads: number): Promise<StepTimes> =>
+    runOurs({ workload, config: workload.config(form), parameters, optimizer, threads, steps, warmUp });
+  const lineOf = (form: Form, optimizer: OptimizerName, threads: number, runs: readonly StepTimes[]): Line => {
+    const all = (part: keyof StepTimes): number[] => runs.flatMap((times) => times[part]);
+    const part = (name: keyof StepTimes): number => milliseconds(all(name)).ms;
+    return {
+      who: 'ours',
+      form,
+      optimizer,
+      threads,
+      ...milliseconds(all('total')),
+      parts: { assemble: part('assemble'), graph: part('graph'), check: part('check'), update: part('update') },
+    };
+  };
+  const most = Math.max(...options.threads);
+  const first = await ours('masked', options.optimizer, most);
+  const others: Line[] = [];
+  for (const threads of options.threads) {
+    if (threads !== most)
+      others.push(lineOf('masked', options.optimizer, threads, [await ours('masked', options.optimizer, threads)]));
+    others.push(lineOf('official', 'adam', threads, [await ours('official', 'adam', threads)]));
+  }
+  const peers = options.peer === null ? [] : await runPeers(options.peer, options);
+  // once more, to see whether the machine has changed meanwhile
+  const again = options.peer === null ? null : await ours('masked', options.optimizer, most);
+  const main = lineOf('masked', options.optimizer, most, again ? [first, again] : [first]);
+  const drift = again ? milliseconds(again.total).ms / milliseconds(first.total).ms : null;
+
+  async function runPeers(python: string, { threads, peerSeconds }: Options): Promise<Line[]> {
+    const directory = await mkdtemp(join(tmpdir(), 'sesrec-bench-'));
+    const lines: Line[] = [];
+    try {
+      await writeBatches(directory, workload, config, steps);
+      for (const variant of PEERS)
+        for (const count of threads) {
+          const run = { python, variant, compiled: false, threads: count, warmUp: PEER_WARM_UP, seconds: peerSeconds };
+          const { total, torch } = await runPeer(directory, run);
+          lines.push({
+            who: variant,
+            form: 'masked',
+            optimizer: `${variant === 'eager' ? 'dense Adam' : 'touched rows'}, torch ${torch}`,
+            threads: count,
+            ...milliseconds(total),
+          });
+        }
+    } finally {
+      await rm(directory, { recursive: true });
+    }
+    return lines;
+  }
+
+  const lines = [main, ...others, ...peers];
+  say(
+    textTable([
+      ['', 'threads', 'ms', '10 %', '90 %', 'steps', 'assemble', 'graph', 'check', 'update'],
+      ...lines.map(({ who, form, optimizer, threads, ms, low, high, steps: timed, parts }) => [
+        `${who} ${form}, ${optimizer}`,
+        `${threads}`,
+        ...[ms, low, high].map((time) => time.toFixed(1)),
+        `${timed}`,
+        ...(parts ? [parts.assemble, parts.graph, parts.check, parts.update].map((time) => time.toFixed(1)) : []),
+      ]),
+    ]),
+  );
+  const single = others.find(({ form, threads }) => form === 'masked' && threads === 1);
+  if (single) say(`one thread takes ${(single.ms / main.ms).toFixed(2)} times as long as ${most}`);
+  const ratios: Partial<Record<PeerName, { ratio: number; threads: number }>> = {};
+  for (const variant of PEERS) {
+    const quickest = peers.filter(({ who }) => who === variant).toSorted((a, b) => a.ms - b.ms)[0];
+    if (!quickest) continue;
+    ratios[variant] = { ratio: quickest.ms / main.ms, threads: quickest.threads };
+    say(
+      `${variant}, with ${quickest.threads} thread(s), its better number, takes ${(quickest.ms / main.ms).toFixed(2)} times as long as ours`,
+    );
+  }
+  if (drift !== null) say(`ours again after the peers: ${drift.toFixed(2)} times what it was before`);
+  return { ...main, paddedPositions, parameters: parameters.size, drift, ratios, lines };
+}
+
+await runBench('step', async () => {
+  const { values } = parseArgs({
+    options: {
+      shape: { type: 'string', default: 'both' },
+      threads: { type: 'string', default: '1,2' },
+      steps: { type: 'string' },
+      optimizer: { type: 'string', default: 'lazyAdam' },
+      peer: { type: 'string' },
+      'peer-seconds': { type: 'string', default: '40' },
+      json: { type: 'boolean', default: false },
+    },
+  });
+  const shape = choiceOption('shape', values.shape, ['amazon', 'kuaishou', 'both']);
+  const options: Options = {
+    threads: [...new Set(values.threads.split(',').map((text) => wholeOption('threads', text, 1)))],
+    steps: values.steps === undefined ? null : wholeOption('steps', values.steps, 1),
+    optimizer: choiceOption('optimizer', values.optimizer, OPTIMIZERS),
+    peer: values.peer ?? null,
+    peerSeconds: wholeOption('peer-seconds', values['peer-seconds'], 1),
+  };
+  const say = sayUnless(values.json);
+  const before = conditions();
+  say(conditionsLine(before));
+  const shapes = shape === 'both' ? (['amazon', 'kuaishou'] as const) : [shape];
+  const results: Partial<Record<SesrecShapeName, Awaited<ReturnType<typeof benchShape>>>> = {};
+  for (const name of shapes) results[name] = await benchShape(name, options, say);
+  const after = conditions();
+  say(`\n${conditionsLine(after)}`);
+  return { bench: 'step', ...results, options, before, after };
+});
