@@ -11,6 +11,7 @@ export {
 export { at, getOrCreate, isFiniteEverywhere, range, roundUp, topIndices } from './arrays.js';
 export { GENERATOR, Random } from './random.js';
 export {
+  isDictionaryOf,
   isEither,
   isListOf,
   isNumber,

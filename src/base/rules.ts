@@ -41,6 +41,19 @@ export function isListOf(entry: Rule): Rule {
       : `${name} must be a list, not ${shown(value)}`;
 }
 
+/** An object whose every field is by one rule, whatever it is called. */
+export function isDictionaryOf(entry: Rule): Rule {
+  return (value, name) =>
+    isRecordOf({})(value, name) ??
+    firstOf(
+      Object.entries(value as object).map(
+        ([field, one]) =>
+          () =>
+            entry(one, `${name}[${JSON.stringify(field)}]`),
+      ),
+    );
+}
+
 /** An object with these fields, each by its rule; others are not looked at. */
 export function isRecordOf(fields: Readonly<Record<string, Rule>>): Rule {
   return (value, name) => {

@@ -25,6 +25,7 @@ import {
   lockOf,
   openRun,
   planOf,
+  seesPadding,
   sesrecConfigRule,
   sesrecPresets,
   sesrecShapes,
@@ -57,6 +58,7 @@ export interface TrainFlags extends Session {
   readonly weightDecay?: number;
   readonly patience: number;
   readonly shuffle: boolean;
+  readonly bucketBatches: number;
   readonly candidates?: string;
   readonly candidateCount: number;
   readonly validationUsers?: number;
@@ -183,6 +185,10 @@ function planRun(dataset: Dataset, flags: TrainFlags): RunPlan {
   if (wrong !== null) throw new UserError(`the settings make no model: ${wrong}`);
   if (config.useSearch && !hasSearches)
     throw new UserError('the settings make no model: useSearch is true, and the log has no searches');
+  if (flags.bucketBatches > 0 && seesPadding(config))
+    throw new UserError(
+      '--bucket-batches saves nothing here: the co-attention of this model sees padding, so its histories keep the full window; add --set maskCoAttention=true',
+    );
   return {
     model: flags.model,
     preset: flags.preset,
@@ -199,6 +205,7 @@ function planRun(dataset: Dataset, flags: TrainFlags): RunPlan {
       weightDecay: flags.weightDecay ?? weightDecay,
       patience: flags.patience,
       shuffle: flags.shuffle,
+      bucketBatches: flags.bucketBatches,
       requireBoth: dataset.manifest.source.options['requireBoth'] === true,
       validationUsers: flags.validationUsers ?? null,
     },
@@ -217,6 +224,7 @@ function checkSame(plan: RunPlan, flags: TrainFlags, said: readonly string[]): v
     model,
     preset,
     shape,
+    bucketBatches: 0,
     ...training,
     itemAttributes: listed(config.itemAttributes),
     userAttributes: listed(config.userAttributes),

@@ -30,6 +30,7 @@ import {
   fit,
   fitStateRule,
   initialState,
+  migrateFitState,
   strangeRandomness,
 } from '../train/index.js';
 import { withRuntime } from './options.js';
@@ -91,7 +92,7 @@ async function restore(
   moments: ReadonlyMap<string, NamedTensor>,
 ): Promise<FitState | null> {
   const found = await loadOrRecover<FitState>(directory, 'last', ({ tensors, state }, where) => {
-    const wrong = fitStateRule(state, 'state') ?? strangeRandomness(state, seed);
+    const wrong = fitStateRule(migrateFitState(state), 'state') ?? strangeRandomness(state, seed);
     if (wrong !== null) throw new CorruptFileError(`${where}.json is damaged: ${wrong}`);
     const saved = new Map([...moments.keys()].map((name) => [name, tensors.get(name)] as const));
     for (const [name, { data }] of moments)
@@ -103,7 +104,7 @@ async function restore(
     for (const [name, { data }] of moments) data.set((saved.get(name) as NamedTensor).data);
   });
   if (!found) return null;
-  const { state } = found.checkpoint;
+  const state = migrateFitState(found.checkpoint.state) as FitState;
   if (state.best) await loadCheckpoint(directory, 'best'); // found out now rather than when the training ends
   const place = `epoch ${state.epoch + 1}, step ${state.step + 1}`;
   note(

@@ -8,7 +8,7 @@
  * Shapes: B rows, C candidates (the positive first), T_r feed window, T_s search window, K clicks per query, W words
  * per query; I, Q, V slots of distinct items, queries, words; P query-click pairs.
  */
-import { at } from '../base/index.js';
+import { assert, at, getOrCreate, isDictionaryOf, isEither, isOneOf, isRecordOf, isWhole } from '../base/index.js';
 import { type Dataset, UNKNOWN } from '../data/index.js';
 import { type Case, clicksBefore, recentFeed, recentSearches } from './histories.js';
 import type { AlignmentNegatives } from './negatives.js';
@@ -25,9 +25,18 @@ export interface Window {
   readonly words: number;
 }
 
-/** Padded histories, row-major; 0 pads. */
+/** Room for the histories of a batch: at most the window, less where all of them are shorter. */
+export interface Extent {
+  /** Feed events. */
+  readonly feed: number;
+  /** Searches. */
+  readonly search: number;
+}
+
+/** Padded histories, row-major; 0 pads. T_r and T_s are those of the extent. */
 export interface Rows {
   readonly count: number;
+  readonly extent: Extent;
   /** (B) user indices. */
   readonly users: Int32Array;
   /** (B,T_r) item indices. */
@@ -58,7 +67,7 @@ export interface Catalogue {
 }
 
 /** Shapes of a batch: what a program is compiled for. */
-export interface BatchSizes {
+export interface BatchSizes extends Extent {
   readonly rows: number;
   readonly items: number;
   readonly queries: number;
@@ -94,25 +103,34 @@ export interface TrainingPart {
   readonly pairReduction: 'pairs' | 'rows';
 }
 
-/** Cuts the histories of some cases to the window. */
-export function gatherRows(dataset: Dataset, cases: readonly Case[], window: Window): Rows {
+/** Cuts the histories of some cases to the window. `extent`: the room they get; it must hold the longest of them. */
+export function gatherRows(
+  dataset: Dataset,
+  cases: readonly Case[],
+  window: Window,
+  { feed, search }: Extent = window,
+): Rows {
   const count = cases.length;
   const rows = {
     count,
+    extent: { feed, search },
     users: Int32Array.from(cases, ({ user }) => user),
-    feed: new Int32Array(count * window.feed),
-    search: new Int32Array(count * window.search),
-    source: new Int32Array(count * window.search),
-    clicks: new Int32Array(count * window.search * window.clicks),
+    feed: new Int32Array(count * feed),
+    search: new Int32Array(count * search),
+    source: new Int32Array(count * search),
+    clicks: new Int32Array(count * search * window.clicks),
   };
   cases.forEach((moment, row) => {
     const [start, end] = recentFeed(dataset, moment, window.feed);
-    rows.feed.set(dataset.feedItem.subarray(start, end), row * window.feed);
-    recentSearches(dataset, moment, window.search).forEach((search, position) => {
-      const target = row * window.search + position;
-      rows.search[target] = at(dataset.searchQuery, search);
-      rows.source[target] = at(dataset.searchSource, search);
-      clicksBefore(dataset, moment, search, window.clicks).forEach((item, click) => {
+    assert(end - start <= feed, `${end - start} feed events do not fit into ${feed}`);
+    rows.feed.set(dataset.feedItem.subarray(start, end), row * feed);
+    const searches = recentSearches(dataset, moment, window.search);
+    assert(searches.length <= search, `${searches.length} searches do not fit into ${search}`);
+    searches.forEach((searched, position) => {
+      const target = row * search + position;
+      rows.search[target] = at(dataset.searchQuery, searched);
+      rows.source[target] = at(dataset.searchSource, searched);
+      clicksBefore(dataset, moment, searched, window.clicks).forEach((item, click) => {
         rows.clicks[target * window.clicks + click] = item;
       });
     });
@@ -160,9 +178,41 @@ const padded = (values: ArrayLike<number>, size: number): Int32Array => {
   return result;
 };
 
+/** Sizes that depend on the content of a batch. */
+const contentSizes = [
+  'items',
+  'queries',
+  'words',
+  'pairs',
+  'anchorQueries',
+  'anchorItems',
+  'negativeItems',
+  'negativeQueries',
+] as const;
+type ContentSizes = Record<(typeof contentSizes)[number], number>;
+
 /**
- * Assembles batches. Sizes that depend on the content (distinct items, pairs, …) are rounded up and never shrink, so
- * that few programs are compiled; `sizes` is part of a resumable state, because padding may change the last bit of a sum.
+ * The largest sizes so far, by the rows and the extent of a batch (see `kindOf`). The kind `*` is where all others start
+ * from: states of older versions have no other.
+ */
+export type ReachedSizes = Readonly<Record<string, Readonly<Partial<ContentSizes>>>>;
+
+const isReached = isRecordOf(
+  Object.fromEntries(contentSizes.map((name) => [name, isEither(isOneOf(undefined), isWhole(0, 2 ** 24))])),
+);
+/** What reached sizes read from a file must be. */
+export const reachedSizesRule = isDictionaryOf(isReached);
+
+/** The room that is made for so much of something. */
+type Capacity = (what: keyof ContentSizes, needed: number) => number;
+
+/** Batches of one kind share a program: sizes of their content never shrink. */
+const kindOf = ({ count, extent }: Rows): string => `${count} ${extent.feed} ${extent.search}`;
+
+/**
+ * Assembles batches. Sizes that depend on the content (distinct items, pairs, …) are rounded up and, for batches of the
+ * same rows and extent, never shrink, so that few programs are compiled; they are part of a resumable state, because
+ * padding may change the last bit of a sum.
  */
 export class BatchAssembler {
   readonly #catalogue: Catalogue;
@@ -171,13 +221,13 @@ export class BatchAssembler {
   readonly #items: Slots;
   readonly #queries: Slots;
   readonly #words: Slots;
-  readonly #reached: Partial<Record<keyof BatchSizes, number>>;
+  readonly #reached: Map<string, Partial<ContentSizes>>;
 
   /** @param options.exact no rounding: sizes are what the content needs. `reached`: sizes to start from, on resuming. */
   constructor(
     catalogue: Catalogue,
     window: Window,
-    { exact = false, reached = {} }: { exact?: boolean; reached?: Partial<Record<keyof BatchSizes, number>> } = {},
+    { exact = false, reached = {} }: { exact?: boolean; reached?: ReachedSizes } = {},
   ) {
     this.#catalogue = catalogue;
     this.#window = window;
@@ -185,19 +235,19 @@ export class BatchAssembler {
     this.#items = new Slots(catalogue.items);
     this.#queries = new Slots(catalogue.queries);
     this.#words = new Slots(catalogue.words);
-    this.#reached = { ...reached };
+    this.#reached = new Map(Object.entries(reached).map(([kind, sizes]) => [kind, { ...sizes }]));
   }
 
   /** The largest sizes so far. */
-  get reached(): Partial<Record<keyof BatchSizes, number>> {
-    return { ...this.#reached };
+  get reached(): ReachedSizes {
+    return Object.fromEntries([...this.#reached].map(([kind, sizes]) => [kind, { ...sizes }]));
   }
 
-  #capacity(kind: keyof BatchSizes, needed: number): number {
-    if (this.#exact) return needed;
-    const capacity = Math.max(this.#reached[kind] ?? 0, sizeClass(needed));
-    this.#reached[kind] = capacity;
-    return capacity;
+  /** The room for the content of a batch, rounded up; from now on no batch of the kind gets less. */
+  #capacityOf(rows: Rows): Capacity {
+    if (this.#exact) return (_, needed) => needed;
+    const reached = getOrCreate(this.#reached, kindOf(rows), () => ({ ...this.#reached.get('*') }));
+    return (what, needed) => (reached[what] = Math.max(reached[what] ?? 0, sizeClass(needed)));
   }
 
   assemble(rows: Rows, training?: TrainingPart): Batch {
@@ -211,19 +261,21 @@ export class BatchAssembler {
       clicks: this.#items.slots(rows.clicks),
       clickMask: maskOf(rows.clicks),
     };
+    const capacity = this.#capacityOf(rows);
     const alignment = training
-      ? this.#alignment(rows, training, inputs)
+      ? this.#alignment(rows, training, inputs, capacity)
       : { pairs: 0, anchorQueries: 0, anchorItems: 0, negativeItems: 0, negativeQueries: 0 };
     if (training) inputs['candidates'] = this.#items.slots(training.candidates);
 
-    const queries = this.#capacity('queries', this.#queries.indices.length);
+    const queries = capacity('queries', this.#queries.indices.length);
     this.#wordInputs(queries, inputs);
     const sizes: BatchSizes = {
       rows: rows.count,
+      ...rows.extent,
       candidates: training ? training.candidates.length / rows.count : 0,
-      items: this.#capacity('items', this.#items.indices.length),
+      items: capacity('items', this.#items.indices.length),
       queries,
-      words: this.#capacity('words', this.#words.indices.length),
+      words: capacity('words', this.#words.indices.length),
       ...alignment,
     };
     const ids = {
@@ -268,6 +320,7 @@ export class BatchAssembler {
     rows: Rows,
     { negatives, pairReduction }: TrainingPart,
     inputs: Record<string, Float32Array | Int32Array>,
+    capacity: Capacity,
   ) {
     const weights = new Map<number, number>(); // key: anchor query slot * 2^26 + anchor item slot
     const anchorQueries = new Map<number, number>();
@@ -297,11 +350,11 @@ export class BatchAssembler {
     const [negativeItems, itemCounts] = counted(this.#items.slots(negatives.items));
     const [negativeQueries, queryCounts] = counted(this.#queries.slots(negatives.queries));
     const sizes = {
-      pairs: this.#capacity('pairs', Math.max(1, weights.size)),
-      anchorQueries: this.#capacity('anchorQueries', Math.max(1, anchorQueries.size)),
-      anchorItems: this.#capacity('anchorItems', Math.max(1, anchorItems.size)),
-      negativeItems: this.#capacity('negativeItems', Math.max(1, negativeItems.length)),
-      negativeQueries: this.#capacity('negativeQueries', Math.max(1, negativeQueries.length)),
+      pairs: capacity('pairs', Math.max(1, weights.size)),
+      anchorQueries: capacity('anchorQueries', Math.max(1, anchorQueries.size)),
+      anchorItems: capacity('anchorItems', Math.max(1, anchorItems.size)),
+      negativeItems: capacity('negativeItems', Math.max(1, negativeItems.length)),
+      negativeQueries: capacity('negativeQueries', Math.max(1, negativeQueries.length)),
     };
     const keys = [...weights.keys()];
     const floats = (values: ArrayLike<number>, size: number): Float32Array => {

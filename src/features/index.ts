@@ -19,10 +19,14 @@ export {
   BatchAssembler,
   catalogueOf,
   gatherRows,
+  reachedSizesRule,
   type Batch,
   type BatchSizes,
   type Catalogue,
+  type Extent,
+  type ReachedSizes,
   type Rows,
   type TrainingPart,
   type Window,
 } from './batch.js';
+export { batchOrder, extentOf, historyLengths, type HistoryLengths } from './buckets.js';

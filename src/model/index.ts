@@ -22,6 +22,7 @@ export {
   type SesrecRules,
   type SesrecShape,
   type SesrecShapeName,
+  seesPadding,
   sesrecPresets,
   sesrecShapes,
   vocabularySizes,

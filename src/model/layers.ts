@@ -132,10 +132,11 @@ export function embedding(scope: Scope, name: string, shape: readonly [number, n
   return ops.gather(scope.parameter(name, shape, xavierNormal(...shape)), indices);
 }
 
-/** Adds a learned vector per position. x: (B,T,d); the parameter: (T,d). */
-export function addPositions(scope: Scope, name: string, x: Tensor): Tensor {
+/** Adds a learned vector per position. x: (B,T,d); the parameter: (window,d), of which the first T are used. */
+export function addPositions(scope: Scope, name: string, x: Tensor, window: number): Tensor {
   const [, positions, width] = x.shape as [number, number, number];
-  return ops.add(x, scope.parameter(name, [positions, width], xavierNormal(positions, width)));
+  const vectors = scope.parameter(name, [window, width], xavierNormal(window, width));
+  return ops.add(x, ops.slice(vectors, 0, 0, positions));
 }
 
 /**

@@ -61,6 +61,8 @@ export interface TrainingSettings {
   readonly weightDecay: number;
   readonly patience: number;
   readonly shuffle: boolean;
+  /** Not in the runs of older versions, which have no buckets: 0. */
+  readonly bucketBatches?: number;
   readonly requireBoth: boolean;
   /** Users that validation looks at; null for all. */
   readonly validationUsers: number | null;
@@ -117,6 +119,7 @@ const planFields = {
     weightDecay: notNegative,
     patience: isWhole(1),
     shuffle: isTrueOrFalse,
+    bucketBatches: isEither(isOneOf(undefined), isWhole(0)),
     requireBoth: isTrueOrFalse,
     validationUsers: isEither(isOneOf(null), isWhole(1)),
   }),

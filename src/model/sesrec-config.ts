@@ -93,6 +93,17 @@ export interface SesrecConfig extends SesrecRules, SesrecShape {
   readonly userAttributes: readonly AttributeConfig[];
 }
 
+/**
+ * Whether scores depend on how far histories are padded: the co-attention of `official` lets padded positions into its
+ * sums. Where they do not, batches may be cut to their longest history.
+ */
+export function seesPadding({
+  useSearch,
+  maskCoAttention,
+}: Pick<SesrecRules, 'useSearch' | 'maskCoAttention'>): boolean {
+  return useSearch && !maskCoAttention;
+}
+
 const complete = {
   threshold: 'mean',
   meanCoAttention: false,

@@ -55,6 +55,7 @@ export function sesrecParameters(config: SesrecConfig): Parameters {
   // The smallest batch that touches everything: names and shapes of parameters do not depend on a batch.
   sesrecLosses(scope, config, {
     rows: 1,
+    ...config.window,
     candidates: 2,
     items: 1,
     queries: 1,

@@ -3,12 +3,12 @@
  * Recommendation", SIGIR 2023. Equation numbers are the paper's. Knows the model's graph from histories to
  * scores (Eq. 1 to 5, 9 to 12, 17 to 21); does not know its losses (sesrec-losses.ts), or how it is trained or served.
  *
- * Shapes: B rows, C candidates, T_r feed window, T_s search window, K clicks per query, W words per query, d model
+ * Shapes: B rows, C candidates, T_r feed positions, T_s searches (the windows, or what a batch needs of them), K clicks per query, W words per query, d model
  * width, d_v candidate width (d when candidates are projected, else d_i); I, Q, V distinct items, queries, words of a
  * batch; P query-click pairs. Masks hold 1 for real positions.
  */
 import { assert } from '../base/index.js';
-import type { BatchSizes, Window } from '../features/index.js';
+import type { BatchSizes } from '../features/index.js';
 import { type Tensor, nn, ops } from '../tensor/index.js';
 import { type Initialiser, type Scope, addPositions, embedding, initialisers, linear, transformer } from './layers.js';
 import type { SesrecConfig } from './sesrec-config.js';
@@ -78,7 +78,7 @@ export function candidateVectors(scope: Scope, config: SesrecConfig, count: numb
 const paddingRow = (config: SesrecConfig) => (config.zeroPaddingRows ? 'zero' : 'frozen');
 
 /** Query ids beside the mean of their words, projected: Ê_q of Eq. 1. (Q,d). */
-function embedQueries(scope: Scope, config: SesrecConfig, sizes: BatchSizes, window: Window): Tensor {
+function embedQueries(scope: Scope, config: SesrecConfig, sizes: BatchSizes): Tensor {
   const id = scope.rows(
     'query.id',
     [config.sizes.queries, config.queryIdWidth],
@@ -93,8 +93,8 @@ function embedQueries(scope: Scope, config: SesrecConfig, sizes: BatchSizes, win
     sizes.words,
     paddingRow(config),
   );
-  const slots = scope.input('queryWords', [sizes.queries, window.words], 'int32');
-  const mean = nn.maskedMean(ops.gather(words, slots), scope.input('wordMask', [sizes.queries, window.words]));
+  const slots = scope.input('queryWords', [sizes.queries, config.window.words], 'int32');
+  const mean = nn.maskedMean(ops.gather(words, slots), scope.input('wordMask', [sizes.queries, config.window.words]));
   return linear(scope, 'query.projection', ops.concat([id, mean], 1), config.width, { bias: config.projectionBias });
 }
 
@@ -104,15 +104,20 @@ export function encodeUser(
   config: SesrecConfig,
   sizes: BatchSizes,
 ): { state: UserState; embedded: Embedded } {
-  const { window } = config;
-  const rows = sizes.rows;
+  const { rows } = sizes;
   const items = embedItems(scope, config, sizes.items);
   const projectedItems = projectItems(scope, config, items);
-  const queries = config.useSearch ? embedQueries(scope, config, sizes, window) : null;
+  const queries = config.useSearch ? embedQueries(scope, config, sizes) : null;
 
-  const feedMask = scope.input('feedMask', [rows, window.feed]);
-  const feedItems = ops.gather(projectedItems, scope.input('feed', [rows, window.feed], 'int32'));
-  const feed = transformer(scope, 'feed.encoder', addPositions(scope, 'feed.position', feedItems), feedMask, config); // Eq. 2, 4, 5
+  const feedMask = scope.input('feedMask', [rows, sizes.feed]);
+  const feedItems = ops.gather(projectedItems, scope.input('feed', [rows, sizes.feed], 'int32'));
+  const feed = transformer(
+    scope,
+    'feed.encoder',
+    addPositions(scope, 'feed.position', feedItems, config.window.feed),
+    feedMask,
+    config,
+  ); // Eq. 2, 4, 5
 
   const userParts = [scope.rows('user.id', [config.sizes.users, config.userIdWidth], 'users', rows)];
   for (const { name, size, width } of config.userAttributes) {
@@ -127,17 +132,17 @@ export function encodeUser(
     return { state: { feed, search: null, masks, user, split: null }, embedded };
   }
 
-  const searchMask = scope.input('searchMask', [rows, window.search]);
-  const searched = ops.gather(queries, scope.input('search', [rows, window.search], 'int32'));
+  const searchMask = scope.input('searchMask', [rows, sizes.search]);
+  const searched = ops.gather(queries, scope.input('search', [rows, sizes.search], 'int32'));
   const source = embedding(
     scope,
     'search.source',
     [config.sizes.sources, config.width],
-    scope.input('searchSource', [rows, window.search], 'int32'),
+    scope.input('searchSource', [rows, sizes.search], 'int32'),
   );
   const withPositions = add(
-    addPositions(scope, 'search.position', add(searched, source)),
-    meanOfClicks(scope, config, rows, projectedItems),
+    addPositions(scope, 'search.position', add(searched, source), config.window.search),
+    meanOfClicks(scope, config, sizes, projectedItems),
   );
   const search = transformer(scope, 'search.encoder', withPositions, searchMask, config); // Eq. 3, 4, 5
 
@@ -150,12 +155,17 @@ export function encodeUser(
 }
 
 /** The mean of the projected items clicked in each search: Ẽ_c of Eq. 3. (B,T_s,d). */
-function meanOfClicks(scope: Scope, { window, width }: SesrecConfig, rows: number, projectedItems: Tensor): Tensor {
-  const shape = [rows, window.search, window.clicks];
+function meanOfClicks(
+  scope: Scope,
+  { window, width }: SesrecConfig,
+  { rows, search }: BatchSizes,
+  projectedItems: Tensor,
+): Tensor {
+  const shape = [rows, search, window.clicks];
   const clicked = ops.gather(projectedItems, scope.input('clicks', shape, 'int32'));
-  const flat = [rows * window.search, window.clicks];
+  const flat = [rows * search, window.clicks];
   const mean = nn.maskedMean(reshape(clicked, [...flat, width]), reshape(scope.input('clickMask', shape), flat));
-  return reshape(mean, [rows, window.search, width]);
+  return reshape(mean, [rows, search, width]);
 }
 
 /** Eq. 9 to 12: how much each action has in common with the other history, and the split by it. */

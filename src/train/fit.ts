@@ -14,12 +14,15 @@ import {
   BatchAssembler,
   type Case,
   NegativeSampler,
+  batchOrder,
   catalogueOf,
+  extentOf,
   gatherRows,
+  historyLengths,
   trainingCases,
   trainingQueries,
 } from '../features/index.js';
-import type { SesrecConfig } from '../model/index.js';
+import { type SesrecConfig, seesPadding } from '../model/index.js';
 import { checkGradients, describeBatch } from './finite.js';
 import { type FitState, initialState, noLosses, strangeRandomness } from './state.js';
 import type { LossParts, Stepper } from './step.js';
@@ -37,6 +40,8 @@ export interface FitOptions {
   readonly patience: number;
   /** New order of rows every epoch. */
   readonly shuffle: boolean;
+  /** Form batches of rows with histories of about the same length, within a shuffle buffer of this many batches; 0, or not set: as the rows come. */
+  readonly bucketBatches?: number;
   /** Leave out rows that lack either history. */
   readonly requireBoth: boolean;
 }
@@ -114,6 +119,7 @@ export async function fit(
 ): Promise<FitState> {
   const cases = trainingCases(dataset, options.requireBoth);
   if (cases.length === 0) throw new UserError('there is nothing to train on: no feed event has a history before it');
+  const lengths = historyLengths(dataset, cases, config.window);
   const queries = trainingQueries(dataset);
   const names = (attributes: SesrecConfig['itemAttributes']): string[] => attributes.map(({ name }) => name);
   const assembler = new BatchAssembler(
@@ -138,15 +144,20 @@ export async function fit(
 
   for (; state.epoch < options.epochs && state.stopWaits < options.patience;) {
     const { epoch } = state;
-    const order = range(cases.length);
-    if (options.shuffle) new Random(seed, 'order', epoch).shuffle(order);
+    const shuffle = options.shuffle ? new Random(seed, 'order', epoch) : null;
+    const rows = range(cases.length);
+    const batches = batchOrder(shuffle?.shuffle(rows) ?? rows, lengths, config.window, {
+      batchSize,
+      poolBatches: options.bucketBatches ?? 0,
+      random: shuffle,
+    });
     const alignment = new AlignmentSampler(
       dataset,
       queries,
       config.alignmentNegatives,
       new Random(seed, 'alignment', epoch),
     );
-    const rowsOf = (step: number): Int32Array => order.subarray(step * batchSize, (step + 1) * batchSize);
+    const rowsOf = (step: number): Int32Array => batches[step] as Int32Array;
     const casesOf = (step: number): Case[] => Array.from(rowsOf(step), (row) => cases[row] as Case);
     const build = (step: number): Batch => {
       const chosen = rowsOf(step);
@@ -159,7 +170,8 @@ export async function fit(
         candidates[row * width] = at(dataset.feedItem, moment.feedPosition);
         candidates.set(sampler.draw(moment, random), row * width + 1);
       });
-      return assembler.assemble(gatherRows(dataset, batchCases, config.window), {
+      const extent = seesPadding(config) ? config.window : extentOf(lengths, chosen, config.window);
+      return assembler.assemble(gatherRows(dataset, batchCases, config.window, extent), {
         candidates,
         negatives: alignment.block(step),
         pairReduction: config.alignmentReduction,

@@ -3,7 +3,7 @@
  * Knows their layout and the official names of parameters; assumes no size, and does not know what is compared.
  */
 import { CorruptFileError, range } from '../base/index.js';
-import type { Catalogue, Rows, TrainingPart } from '../features/index.js';
+import type { Catalogue, Rows, TrainingPart, Window } from '../features/index.js';
 import { type NamedTensor, type Parameters, type SesrecConfig, sesrecPresets } from '../model/index.js';
 
 export interface GoldenConfig {
@@ -286,13 +286,18 @@ export class GoldenCatalogue {
   }
 }
 
-export function readRows(batch: GoldenBatch, catalogue: GoldenCatalogue): { rows: Rows; training: TrainingPart } {
+export function readRows(
+  batch: GoldenBatch,
+  catalogue: GoldenCatalogue,
+  window: Window,
+): { rows: Rows; training: TrainingPart } {
   const flat = (values: unknown): Int32Array => Int32Array.from([values].flat(Infinity) as number[]);
   const positives = batch.pos[0] as number[];
   const negatives = batch.neg[0] as number[][];
   return {
     rows: {
       count: positives.length,
+      extent: { feed: window.feed, search: window.search },
       users: flat(batch.user[0]),
       feed: flat(batch.rec_his[0]),
       search: Int32Array.from(

@@ -11,5 +11,12 @@ export {
 export { Stepper, type BatchGradients, type LossParts } from './step.js';
 export { checkGradients } from './finite.js';
 export { fit, type FitEvent, type FitHooks, type FitOptions, type Validation } from './fit.js';
-export { fitStateRule, initialState, strangeRandomness, type FitState, type RandomState } from './state.js';
+export {
+  fitStateRule,
+  initialState,
+  migrateFitState,
+  strangeRandomness,
+  type FitState,
+  type RandomState,
+} from './state.js';
 export { parity, TOLERANCES, type ParityReport } from './parity.js';

@@ -101,7 +101,7 @@ export async function parity(directory: string, runtime: Runtime): Promise<Parit
   const expected = readExpected(await readJson(file('expected.json')));
 
   const queries = new GoldenCatalogue();
-  const prepared = batches.map((batch) => readRows(batch, queries));
+  const prepared = batches.map((batch) => readRows(batch, queries, config.window));
   const assembler = new BatchAssembler(queries.build(config, batches), config.window, { exact: true });
   const parameters = sesrecParameters(config);
   loadOfficial(parameters, weights);

@@ -3,7 +3,7 @@
  * not know files, nor how a training moves from one state to the next.
  */
 import { GENERATOR, isEither, isNumber, isOneOf, isRecordOf, isText, isWhole } from '../base/index.js';
-import type { BatchSizes } from '../features/index.js';
+import { type ReachedSizes, reachedSizesRule } from '../features/index.js';
 import type { LossParts } from './step.js';
 
 /** Everything, beside tensors, that a resumed run needs. Survives JSON exactly. */
@@ -21,7 +21,7 @@ export interface FitState {
   readonly scheduleWaits: number;
   readonly stopWaits: number;
   /** Batch sizes reached, see BatchAssembler. */
-  readonly reached: Partial<Record<keyof BatchSizes, number>>;
+  readonly reached: ReachedSizes;
   /**
    * Where random numbers come from: every stream is named by the seed, the purpose, the epoch and the step, so this and
    * the position above are all there is to remember. States of older versions lack it.
@@ -34,7 +34,6 @@ export interface RandomState {
   readonly seed: number;
 }
 
-const isSize = isEither(isOneOf(undefined), isWhole(0, 2 ** 24));
 /** What a state read from a file must be; the type tells the meaning. */
 export const fitStateRule = isRecordOf({
   epoch: isWhole(0),
@@ -45,18 +44,16 @@ export const fitStateRule = isRecordOf({
   best: isEither(isOneOf(null), isRecordOf({ epoch: isWhole(1), score: isNumber() })),
   scheduleWaits: isWhole(0),
   stopWaits: isWhole(0),
-  reached: isRecordOf({
-    items: isSize,
-    queries: isSize,
-    words: isSize,
-    pairs: isSize,
-    anchorQueries: isSize,
-    anchorItems: isSize,
-    negativeItems: isSize,
-    negativeQueries: isSize,
-  }),
+  reached: reachedSizesRule,
   random: isEither(isOneOf(undefined), isRecordOf({ generator: isText, seed: isWhole(0) })),
 });
+
+/** A state as this version writes it: older ones had sizes of batches without their kind. What is no state stays what it is. */
+export function migrateFitState(state: unknown): unknown {
+  const reached = (state as Partial<FitState> | null)?.reached;
+  const isOld = reached && Object.values(reached).some((size) => typeof size === 'number');
+  return isOld ? { ...(state as FitState), reached: { '*': reached } } : state;
+}
 
 /** Why a run of this seed cannot go on from a state, null when it can. */
 export function strangeRandomness({ random }: FitState, seed: number): string | null {

@@ -5,6 +5,7 @@ import {
   type Batch,
   BatchAssembler,
   type Catalogue,
+  type ReachedSizes,
   type Rows,
   type TrainingPart,
   type Window,
@@ -45,6 +46,7 @@ const indices = (length: number, size: number): fc.Arbitrary<Int32Array> =>
 const rowsOf = (count: number): fc.Arbitrary<Rows> =>
   fc.record({
     count: fc.constant(count),
+    extent: fc.constant({ feed: window.feed, search: window.search }),
     users: indices(count, USERS),
     feed: indices(count * window.feed, ITEMS),
     search: indices(count * window.search, QUERIES),
@@ -202,6 +204,7 @@ describe('a batch', () => {
   test('counts repeated pairs and repeated negatives', () => {
     const rows: Rows = {
       count: 1,
+      extent: { feed: 4, search: 3 },
       users: Int32Array.of(1),
       feed: Int32Array.of(2, 2, 0, 0),
       search: Int32Array.of(5, 5, 6),
@@ -222,6 +225,8 @@ describe('a batch', () => {
     assert.deepEqual(floats(batch, 'negativeQueryCount'), [2]);
     assert.deepEqual(batch.sizes, {
       rows: 1,
+      feed: 4,
+      search: 3,
       candidates: 2,
       items: 6,
       queries: 3,
@@ -247,12 +252,13 @@ describe('a batch', () => {
     fc.assert(
       fc.property(fc.array(fc.tuple(rowsOf(4), trainingOf(4, 'pairs')), { minLength: 2, maxLength: 4 }), (batches) => {
         const assembler = new BatchAssembler(catalogue, window);
-        let before = {} as Partial<Batch['sizes']>;
+        let before: ReachedSizes = {};
         batches.forEach(([rows, training], position) => {
           const { sizes } = assembler.assemble(rows, training);
-          for (const [kind, size] of Object.entries(before)) assert.ok(sizes[kind as keyof Batch['sizes']] >= size);
+          for (const reached of Object.values(before))
+            for (const [kind, size] of Object.entries(reached)) assert.ok(sizes[kind as keyof Batch['sizes']] >= size);
           const resumed = new BatchAssembler(catalogue, window, {
-            reached: position === 0 ? {} : (JSON.parse(JSON.stringify(before)) as typeof before),
+            reached: position === 0 ? {} : (JSON.parse(JSON.stringify(before)) as ReachedSizes),
           });
           assert.deepEqual(resumed.assemble(rows, training).sizes, sizes);
           before = assembler.reached;
@@ -268,6 +274,7 @@ describe('a batch', () => {
       const feed = Int32Array.from({ length: needed }, (_, i) => i + 1);
       const rows: Rows = {
         count: 1,
+        extent: { feed: needed, search: 3 },
         users: Int32Array.of(0),
         feed,
         search: new Int32Array(3),

@@ -6,6 +6,7 @@ import {
   type Parameters,
   type SesrecConfig,
   type SesrecPreset,
+  seesPadding,
   sesrecParameters,
   sesrecPresets,
   sesrecShapes,
@@ -86,6 +87,7 @@ function extended(
     config: longer,
     rows: {
       ...rows,
+      extent: { feed: feed + by, search: search + by },
       feed: stretch(rows.feed, feed, feed + by),
       search: stretch(rows.search, search, search + by),
       source: stretch(rows.source, search, search + by),
@@ -104,6 +106,20 @@ describe('padding', () => {
       await forward(runtime, longer.config, longer.parameters, longer.rows, training),
     ];
     for (const key of ['logits', 'prediction', 'alignment', 'contrast']) close(get(long, key), get(short, key));
+  });
+
+  test('is not needed by models that do not see it: cut to less than the window, losses stay', async () => {
+    for (const changes of [{}, { useSearch: false }]) {
+      const { config, rows, training, parameters } = setup('paper', ALL, changes);
+      assert.equal(seesPadding(config), false);
+      const longer = extended(config, rows, parameters, 10);
+      const [cut, full] = [
+        await forward(runtime, longer.config, longer.parameters, rows, training),
+        await forward(runtime, longer.config, longer.parameters, longer.rows, training),
+      ];
+      for (const key of ['logits', 'prediction', 'alignment', 'contrast']) close(get(cut, key), get(full, key));
+    }
+    assert.equal(seesPadding(setup('official', ALL).config), true);
   });
 
   test('matters to `official`, whose co-attention sums over it (docs/sesrec.md), and not once it is masked', async () => {

@@ -79,6 +79,7 @@ export function randomRows(config: SesrecConfig, lengths: readonly Lengths[], ra
   const { window, sizes } = config;
   const rows = {
     count: lengths.length,
+    extent: { feed: window.feed, search: window.search },
     users: Int32Array.from(lengths, () => random.integer(sizes.users)),
     feed: new Int32Array(lengths.length * window.feed),
     search: new Int32Array(lengths.length * window.search),
@@ -197,6 +198,7 @@ export function rowOf(rows: Rows, row: number): Rows {
     values.slice((row * values.length) / rows.count, ((row + 1) * values.length) / rows.count);
   return {
     count: 1,
+    extent: rows.extent,
     users: part(rows.users),
     feed: part(rows.feed),
     search: part(rows.search),

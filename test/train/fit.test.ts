@@ -209,6 +209,34 @@ const sameTensors = (one: ReadonlyMap<string, NamedTensor>, other: ReadonlyMap<s
 const epochs = (events: readonly FitEvent[]): (FitEvent & { kind: 'epoch' })[] =>
   events.filter((event) => event.kind === 'epoch');
 
+/** Interrupts a training of three epochs of four steps, the last one not full, in many places, and holds each resumption to the bits of the whole. */
+async function stopAndResume(config: SesrecConfig, options: Partial<FitOptions>): Promise<void> {
+  const whole = await training({ config, options });
+  assert.equal(endOf(whole).optimizerSteps, 12);
+  for (const abortAfter of [1, 4, 7, 11]) {
+    const stopped = await training({ config, options, abortAfter });
+    assert.ok(stopped.outcome instanceof InterruptedError);
+    assert.match(
+      stopped.outcome.message,
+      new RegExp(`epoch ${Math.ceil(abortAfter / 4)} after step ${((abortAfter - 1) % 4) + 1} of 4`),
+    );
+    const last = stopped.saves.at(-1) as (typeof stopped.saves)[0];
+    assert.deepEqual([last.state.optimizerSteps, last.isBest], [abortAfter, false]);
+    const resumed = await training({ config, options, start: fromFiles(stopped.checkpoint) });
+    sameTensors(resumed.everything(), whole.everything());
+    assert.deepEqual(endOf(resumed), endOf(whole));
+    assert.deepEqual(
+      resumed.stepper.batches.map(({ sizes }) => sizes),
+      whole.stepper.batches.slice(abortAfter).map(({ sizes }) => sizes),
+    );
+    const told = epochs(whole.events).slice(-epochs(resumed.events).length);
+    assert.deepEqual(
+      epochs(resumed.events).map(({ losses, validation }) => ({ losses, validation })),
+      told.map(({ losses, validation }) => ({ losses, validation })),
+    );
+  }
+}
+
 describe('training', () => {
   test('learns 32 rows by heart', async () => {
     const cases = trainingCases(small, false);
@@ -262,33 +290,10 @@ describe('training', () => {
     }
   });
 
-  test('interrupted at any step and resumed from its files ends with the same bits', async () => {
-    // Few items per row, so that the last batch of an epoch alone would be padded to fewer slots than those before it.
-    const config = configFor(small, { alignmentNegatives: 2 });
-    const whole = await training({ config });
-    assert.equal(endOf(whole).optimizerSteps, 12); // three epochs of four steps, the last one not full
-    for (const abortAfter of [1, 4, 7, 11]) {
-      const stopped = await training({ config, abortAfter });
-      assert.ok(stopped.outcome instanceof InterruptedError);
-      assert.match(
-        stopped.outcome.message,
-        new RegExp(`epoch ${Math.ceil(abortAfter / 4)} after step ${((abortAfter - 1) % 4) + 1} of 4`),
-      );
-      const last = stopped.saves.at(-1) as (typeof stopped.saves)[0];
-      assert.deepEqual([last.state.optimizerSteps, last.isBest], [abortAfter, false]);
-      const resumed = await training({ config, start: fromFiles(stopped.checkpoint) });
-      sameTensors(resumed.everything(), whole.everything());
-      assert.deepEqual(endOf(resumed), endOf(whole));
-      assert.deepEqual(
-        resumed.stepper.batches.map(({ sizes }) => sizes),
-        whole.stepper.batches.slice(abortAfter).map(({ sizes }) => sizes),
-      );
-      const told = epochs(whole.events).slice(-epochs(resumed.events).length);
-      assert.deepEqual(
-        epochs(resumed.events).map(({ losses, validation }) => ({ losses, validation })),
-        told.map(({ losses, validation }) => ({ losses, validation })),
-      );
-    }
+  test('interrupted at any step and resumed from its files ends with the same bits, in buckets or not', async () => {
+    // few items per row, so that sizes that have been reached matter to the batches after a resumption
+    const config = configFor(small, { alignmentNegatives: 2, maskCoAttention: true });
+    for (const options of [{}, { bucketBatches: 2 }]) await stopAndResume(config, options);
   });
 
   test('repeats the negatives of each row in every epoch when they are fixed, and draws new ones when not', async () => {

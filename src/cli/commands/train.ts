@@ -61,6 +61,12 @@ function describeTrain(): Command {
     .option('--patience <number>', 'stop after this many epochs without a better validation MRR', wholeNumber(1), 8)
     .option('--no-shuffle', 'keep the rows in file order, as the official loader does')
     .option(
+      '--bucket-batches <number>',
+      'form batches of rows with histories of about the same length, within a shuffle buffer of this many batches: less padding, faster (default: 0, as the rows come)',
+      wholeNumber(0),
+      0,
+    )
+    .option(
       '--candidates <file>',
       'candidate lists for validation (default: uniform unseen items, drawn once per data set)',
     )

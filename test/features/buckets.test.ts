@@ -1,0 +1,101 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import fc from 'fast-check';
+import { Random, at, range } from '../../src/base/index.js';
+import { batchOrder, extentOf, gatherRows, historyLengths, trainingCases } from '../../src/features/index.js';
+import { tinyDataset } from '../support/tiny-dataset.js';
+
+const window = { feed: 15, search: 6, clicks: 1, words: 2 };
+const lengthsOf = (count: number, random: Random) => ({
+  feed: range(count).map(() => random.integer(window.feed + 1)),
+  search: range(count).map(() => random.integer(window.search + 1)),
+});
+const options = fc.record({
+  count: fc.integer({ min: 1, max: 300 }),
+  batchSize: fc.integer({ min: 1, max: 20 }),
+  poolBatches: fc.integer({ min: 0, max: 5 }),
+  shuffled: fc.boolean(),
+  seed: fc.integer({ min: 0, max: 1000 }),
+});
+/** Positions of a batch that hold nothing, when it gets the room that it needs. */
+const padding = (batches: readonly Int32Array[], lengths: ReturnType<typeof lengthsOf>): number =>
+  batches.reduce((total, batch) => {
+    const { feed, search } = extentOf(lengths, batch, window);
+    const real = batch.reduce((sum, row) => sum + at(lengths.feed, row) + at(lengths.search, row), 0);
+    return total + batch.length * (feed + search) - real;
+  }, 0);
+
+describe('batches of an epoch', () => {
+  test('hold every row once, and no row leaves its pool', () => {
+    fc.assert(
+      fc.property(options, ({ count, batchSize, poolBatches, shuffled, seed }) => {
+        const random = new Random('buckets', seed);
+        const lengths = lengthsOf(count, random);
+        const rows = random.shuffle(range(count));
+        const batches = batchOrder(rows, lengths, window, {
+          batchSize,
+          poolBatches,
+          random: shuffled ? new Random('batches', seed) : null,
+        });
+        const flat = batches.flatMap((batch) => [...batch]);
+        assert.deepEqual(
+          flat.toSorted((a, b) => a - b),
+          [...range(count)],
+        );
+        assert.equal(batches.length, Math.ceil(count / batchSize));
+        assert.ok(batches.filter(({ length }) => length !== batchSize).length <= 1);
+        if (poolBatches === 0) assert.deepEqual(flat, [...rows]);
+        else {
+          const pool = poolBatches * batchSize;
+          for (let start = 0; start < count; start += pool) {
+            const inPool = new Set(rows.subarray(start, start + pool));
+            for (const row of flat.slice(start, start + pool)) assert.ok(inPool.has(row));
+          }
+        }
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  test('are the same for the same seed, and in another order for another', () => {
+    const lengths = lengthsOf(100, new Random('lengths'));
+    const order = (seed: number) =>
+      batchOrder(range(100), lengths, window, { batchSize: 5, poolBatches: 20, random: new Random(seed) });
+    assert.deepEqual(order(1), order(1));
+    assert.notDeepEqual(order(1), order(2));
+    const batchesOf = (seed: number) => order(seed).map(String).toSorted();
+    assert.deepEqual(batchesOf(1), batchesOf(2)); // the shuffle of batches does not mix what is in them
+  });
+
+  test('are padded far less in pools, also when the two lengths have nothing to do with each other', () => {
+    const lengths = lengthsOf(4096, new Random('many lengths'));
+    const order = (poolBatches: number) =>
+      batchOrder(range(4096), lengths, window, { batchSize: 32, poolBatches, random: null });
+    const [plain, pooled] = [padding(order(0), lengths), padding(order(32), lengths)];
+    assert.ok(pooled < 0.4 * plain, `${pooled} of ${plain}`);
+  });
+
+  test('give each batch room for its longest histories, and what is gathered into less room is the same', () => {
+    const story = Array.from({ length: 18 }, (_, i) =>
+      i % 3 === 0 ? { query: `q${i}`, clicked: [`i${i}`] } : `i${i}`,
+    );
+    const dataset = tinyDataset({ ann: story, ben: story.slice(0, 5), eve: story.slice(0, 9) });
+    const cases = trainingCases(dataset, false);
+    const lengths = historyLengths(dataset, cases, window);
+    const seen = new Set<string>();
+    for (const row of range(cases.length)) {
+      const own = cases.slice(row, row + 1);
+      const extent = extentOf(lengths, Int32Array.of(row), window);
+      seen.add(`${extent.feed} ${extent.search}`);
+      assert.ok(extent.feed >= at(lengths.feed, row) && extent.feed <= window.feed);
+      assert.ok(extent.search >= at(lengths.search, row) && extent.search <= window.search);
+      const [short, long] = [gatherRows(dataset, own, window, extent), gatherRows(dataset, own, window)];
+      assert.deepEqual(long.feed.subarray(0, extent.feed), short.feed);
+      assert.deepEqual(long.search.subarray(0, extent.search), short.search);
+      assert.ok(long.feed.subarray(extent.feed).every((item) => item === 0));
+      assert.ok(long.search.subarray(extent.search).every((query) => query === 0));
+    }
+    assert.ok(seen.size > 2);
+    assert.throws(() => gatherRows(dataset, cases, window, { feed: 1, search: 6 }), /do not fit into 1/);
+  });
+});
