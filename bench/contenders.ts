@@ -7,7 +7,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Random, UserError, at } from '../src/base/index.js';
-import { BatchAssembler, type Case, catalogueOf } from '../src/features/index.js';
+import { BatchAssembler, catalogueOf } from '../src/features/index.js';
 import { type NamedTensor, type Parameters, type SesrecConfig, encodeSafetensors } from '../src/model/index.js';
 import { Runtime } from '../src/tensor/index.js';
 import { type OptimizerName, Stepper, checkGradients, createOptimizer } from '../src/train/index.js';
@@ -16,15 +16,18 @@ import { StepMaker, type Workload } from './workload.js';
 const LEARNING_RATE = 1e-3;
 export const OPTIMIZERS: readonly OptimizerName[] = ['adam', 'lazyAdam'];
 
-/** Milliseconds of every step, and of its parts: they add up to it. */
+/** Milliseconds of a step, by batch: `times[batch]` has one entry per round. */
+export type BatchTimes = readonly (readonly number[])[];
+
+/** The parts of our step, which add up to `total`. */
 export interface StepTimes {
-  readonly total: readonly number[];
+  readonly total: BatchTimes;
   /** Negatives, windows, packing. */
-  readonly assemble: readonly number[];
+  readonly assemble: BatchTimes;
   /** Dropout masks, rows of the tables, the graph, gradients summed by row. */
-  readonly graph: readonly number[];
-  readonly check: readonly number[];
-  readonly update: readonly number[];
+  readonly graph: BatchTimes;
+  readonly check: BatchTimes;
+  readonly update: BatchTimes;
 }
 
 export interface OurRun {
@@ -33,14 +36,14 @@ export interface OurRun {
   readonly parameters: Parameters;
   readonly optimizer: OptimizerName;
   readonly threads: number;
-  readonly steps: readonly (readonly Case[])[];
-  /** The first steps, in which programs are compiled, are not counted. */
-  readonly warmUp: number;
+  readonly batches: readonly Int32Array[];
+  /** How often all batches are gone through and timed, after a first round in which programs are compiled. */
+  readonly rounds: number;
 }
 
 /** Runs our step again and again, nothing overlapping: what a step costs, not what a training gets out of two cores. */
 export async function runOurs(run: OurRun): Promise<StepTimes> {
-  const { workload, config, parameters, optimizer, threads, steps, warmUp } = run;
+  const { workload, config, parameters, optimizer, threads, batches, rounds } = run;
   const runtime = new Runtime({ threads });
   try {
     const rule = createOptimizer({ kind: optimizer, weightDecay: workload.weightDecay });
@@ -48,25 +51,28 @@ export async function runOurs(run: OurRun): Promise<StepTimes> {
     const names = (attributes: SesrecConfig['itemAttributes']): string[] => attributes.map(({ name }) => name);
     const catalogue = catalogueOf(workload.dataset, names(config.itemAttributes), names(config.userAttributes));
     const assembler = new BatchAssembler(catalogue, config.window);
-    const maker = new StepMaker(workload, config, steps);
-    const times = { total: [], assemble: [], graph: [], check: [], update: [] } as Record<keyof StepTimes, number[]>;
-    for (let step = 0; step < steps.length; step++) {
-      const start = performance.now();
-      const { rows, training } = maker.step(step);
-      const batch = assembler.assemble(rows, training);
-      const assembled = performance.now();
-      const gradients = await stepper.gradients(batch, new Random(1, 'dropout', step));
-      const computed = performance.now();
-      checkGradients(gradients);
-      const checked = performance.now();
-      stepper.update(gradients, LEARNING_RATE);
-      const end = performance.now();
-      if (step < warmUp) continue;
-      times.assemble.push(assembled - start);
-      times.graph.push(computed - assembled);
-      times.check.push(checked - computed);
-      times.update.push(end - checked);
-      times.total.push(end - start);
+    const maker = new StepMaker(workload, config, batches);
+    const byBatch = (): number[][] => batches.map(() => []);
+    const times = { total: byBatch(), assemble: byBatch(), graph: byBatch(), check: byBatch(), update: byBatch() };
+    for (let round = 0; round <= rounds; round++) {
+      for (let step = 0; step < batches.length; step++) {
+        const start = performance.now();
+        const { rows, training } = maker.step(step);
+        const batch = assembler.assemble(rows, training);
+        const assembled = performance.now();
+        const gradients = await stepper.gradients(batch, new Random(1, 'dropout', round, step));
+        const computed = performance.now();
+        checkGradients(gradients);
+        const checked = performance.now();
+        stepper.update(gradients, LEARNING_RATE);
+        const end = performance.now();
+        if (round === 0) continue;
+        times.assemble[step]?.push(assembled - start);
+        times.graph[step]?.push(computed - assembled);
+        times.check[step]?.push(checked - computed);
+        times.update[step]?.push(end - checked);
+        times.total[step]?.push(end - start);
+      }
     }
     return times;
   } finally {
@@ -79,7 +85,7 @@ export async function writeBatches(
   directory: string,
   workload: Workload,
   config: SesrecConfig,
-  steps: readonly (readonly Case[])[],
+  batches: readonly Int32Array[],
 ): Promise<void> {
   const { window, sizes } = config;
   const { dataset } = workload;
@@ -125,9 +131,9 @@ export async function writeBatches(
     ['user', dataset.userAttributes],
   ] as const)
     [...known.values()].forEach(({ index }, i) => put(`${owner}_attribute ${i}`, index, index.length));
-  const maker = new StepMaker(workload, config, steps);
-  for (let step = 0; step < steps.length; step++) {
-    const { rows, training } = maker.step(step);
+  const maker = new StepMaker(workload, config, batches);
+  for (let step = 0; step < batches.length; step++) {
+    const { rows, training } = maker.step(step, true);
     const { count } = rows;
     const { candidates, negatives } = training;
     put(`step ${step} users`, rows.users, count);
@@ -150,13 +156,12 @@ export interface PeerRun {
   readonly variant: PeerName;
   readonly compiled: boolean;
   readonly threads: number;
-  readonly warmUp: number;
-  /** After this long no further step is begun, once three are timed. */
+  /** Rounds are gone through until so many seconds have passed; `best`, whose batches differ in length, ends its first. */
   readonly seconds: number;
 }
 
 export interface PeerTimes {
-  readonly total: readonly number[];
+  readonly total: BatchTimes;
   /** The loss of every timed step. */
   readonly losses: readonly number[];
   readonly torch: string;
@@ -166,7 +171,7 @@ export interface PeerTimes {
 export async function runPeer(directory: string, run: PeerRun): Promise<PeerTimes> {
   // compiled: dist/bench; the peers lie in bench, which is not copied
   const script = fileURLToPath(new URL('../../bench/peers/time_steps.py', import.meta.url));
-  const options = { variant: run.variant, threads: run.threads, 'warm-up': run.warmUp, seconds: run.seconds };
+  const options = { variant: run.variant, threads: run.threads, seconds: run.seconds };
   const args = Object.entries(options).flatMap(([name, value]) => [`--${name}`, String(value)]);
   if (run.compiled) args.push('--compiled');
   const chunks: Buffer[] = [];

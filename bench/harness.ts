@@ -52,7 +52,7 @@ export function choiceOption<Choice extends string>(name: string, text: string, 
   return found;
 }
 
-/** Milliseconds of one step: the middle, and what a tenth of the steps stayed below and above. */
+/** Milliseconds of one step, and what a tenth of the steps stayed below and above. */
 export interface Milliseconds {
   readonly ms: number;
   readonly low: number;
@@ -60,10 +60,25 @@ export interface Milliseconds {
   readonly steps: number;
 }
 
-export function milliseconds(times: readonly number[]): Milliseconds {
-  const sorted = times.toSorted((a, b) => a - b);
-  const quantile = (share: number): number => sorted[Math.round(share * (sorted.length - 1))] ?? Number.NaN;
-  return { ms: quantile(0.5), low: quantile(0.1), high: quantile(0.9), steps: times.length };
+const quantile = (sorted: readonly number[], share: number): number =>
+  sorted[Math.round(share * (sorted.length - 1))] ?? Number.NaN;
+const ascending = (times: readonly number[]): number[] => times.toSorted((a, b) => a - b);
+
+export const median = (times: readonly number[]): number => quantile(ascending(times), 0.5);
+
+/**
+ * The time of a step over batches that differ in size: of each batch the median over its rounds, and of these the mean,
+ * since a training goes through short and long batches alike.
+ */
+export function milliseconds(byBatch: readonly (readonly number[])[]): Milliseconds {
+  const timed = byBatch.filter((times) => times.length > 0);
+  const all = ascending(timed.flat());
+  return {
+    ms: timed.reduce((sum, times) => sum + median(times), 0) / timed.length,
+    low: quantile(all, 0.1),
+    high: quantile(all, 0.9),
+    steps: all.length,
+  };
 }
 
 /** The machine and how busy it is: the mean number of running processes over the last minute. */

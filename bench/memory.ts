@@ -3,7 +3,7 @@
  * the system has seen it hold (VmHWM), against the size of parameters and moments. Knows what is counted; does not know what
  * the memory is used for.
  *
- *   npm run bench -- memory [--steps N] [--threads N] [--optimizer NAME] [--form masked|official] [--json]
+ *   npm run bench -- memory [--batches N] [--threads N] [--optimizer NAME] [--form masked|official] [--json]
  *
  * The synthetic log itself, with its vocabularies of 1.3 million names, is in the figure; so is Node.
  */
@@ -14,7 +14,7 @@ import { textTable } from '../src/cli/table.js';
 import { sesrecParameters } from '../src/model/index.js';
 import { OPTIMIZERS, runOurs } from './contenders.js';
 import { choiceOption, conditions, conditionsLine, milliseconds, runBench, sayUnless, wholeOption } from './harness.js';
-import { FORMS, makeWorkload, rowsOfSteps } from './workload.js';
+import { FORMS, makeWorkload, batchesOf } from './workload.js';
 
 const GIGABYTE = 1e9;
 
@@ -28,7 +28,7 @@ function peakBytes(): number {
 await runBench('memory', async () => {
   const { values } = parseArgs({
     options: {
-      steps: { type: 'string', default: '8' },
+      batches: { type: 'string', default: '16' },
       threads: { type: 'string', default: '2' },
       optimizer: { type: 'string', default: 'lazyAdam' },
       form: { type: 'string', default: 'masked' },
@@ -36,7 +36,7 @@ await runBench('memory', async () => {
     },
   });
   const options = {
-    steps: wholeOption('steps', values.steps, 1),
+    batches: wholeOption('batches', values.batches, 1),
     threads: wholeOption('threads', values.threads, 1),
     optimizer: choiceOption('optimizer', values.optimizer, OPTIMIZERS),
     form: choiceOption('form', values.form, FORMS),
@@ -49,8 +49,8 @@ await runBench('memory', async () => {
   const withData = peakBytes();
   const parameters = sesrecParameters(config);
   parameters.initialise(1);
-  const steps = rowsOfSteps(workload, options.steps);
-  const { total } = await runOurs({ ...options, workload, config, parameters, steps, warmUp: 0 });
+  const batches = batchesOf(workload, options.batches);
+  const { total } = await runOurs({ ...options, workload, config, parameters, batches, rounds: 1 });
   const peak = peakBytes();
   const tables = 3 * 4 * parameters.size; // values and both moments, float32
   const rest = peak - tables;
@@ -58,7 +58,7 @@ await runBench('memory', async () => {
   say(
     textTable([
       [
-        `peak, ${options.steps} steps, ${options.form}, ${options.optimizer}, ${options.threads} thread(s)`,
+        `peak, twice ${options.batches} batches, ${options.form}, ${options.optimizer}, ${options.threads} thread(s)`,
         gigabytes(peak),
       ],
       [`parameters and moments of ${parameters.size.toLocaleString('en-US')} parameters`, gigabytes(tables)],

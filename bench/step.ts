@@ -2,7 +2,7 @@
  * Time of one training step of SESRec, all included: negatives, assembly, dropout masks, the graph forward and backward, the
  * check that its numbers are finite, the update. Knows what is compared with what; does not know how each is run.
  *
- *   npm run bench -- step [--shape amazon|kuaishou|both] [--threads 1,2] [--steps N] [--optimizer NAME]
+ *   npm run bench -- step [--shape amazon|kuaishou|both] [--threads 1,2] [--steps N] [--rounds N] [--optimizer NAME]
  *                         [--peer PYTHON] [--peer-seconds S] [--json]
  *
  * The main line is the masked form at the largest number of threads; `official`, with dense Adam, stands beside it. With
@@ -28,15 +28,16 @@ import {
   sayUnless,
   wholeOption,
 } from './harness.js';
-import { BATCH_SIZE, type Form, StepMaker, makeWorkload, paddedShare, rowsOfSteps } from './workload.js';
+import { BATCH_SIZE, BUCKET_BATCHES, type Form, StepMaker, batchesOf, makeWorkload } from './workload.js';
 
-/** Steps that are timed, and those before them in which programs are compiled and sizes settle. */
-const STEPS = { amazon: { timed: 40, warmUp: 10 }, kuaishou: { timed: 12, warmUp: 5 } } as const;
-const PEER_WARM_UP = 3;
+/** How often all batches are timed. */
+const ROUNDS = { amazon: 4, kuaishou: 2 } as const;
 
 interface Options {
   readonly threads: readonly number[];
-  readonly steps: number | null;
+  /** Batches, each with rows of its own. */
+  readonly steps: number;
+  readonly rounds: number | null;
   readonly optimizer: OptimizerName;
   readonly peer: string | null;
   readonly peerSeconds: number;
@@ -49,28 +50,28 @@ interface Line extends Milliseconds {
   readonly optimizer: string;
   readonly threads: number;
   readonly compiled?: boolean;
-  /** Medians of the parts. */
+
   readonly parts?: Readonly<Record<Exclude<keyof StepTimes, 'total'>, number>>;
 }
 
 async function benchShape(shape: SesrecShapeName, options: Options, say: Say) {
   const workload = makeWorkload(shape);
-  const { warmUp } = STEPS[shape];
-  const steps = rowsOfSteps(workload, warmUp + (options.steps ?? STEPS[shape].timed));
+  const rounds = options.rounds ?? ROUNDS[shape];
+  const batches = batchesOf(workload, options.steps);
   const config = workload.config('masked');
-  const maker = new StepMaker(workload, config, steps);
-  const padded = steps.map((_, step) => paddedShare(maker.step(step).rows));
-  const paddedPositions = padded.reduce((sum, share) => sum + share, 0) / padded.length;
+  const maker = new StepMaker(workload, config, batches);
+  const padding = { fullWindow: maker.paddedShare(true), masked: maker.paddedShare() };
   const parameters = sesrecParameters(config);
   parameters.initialise(1);
   say(
-    `\n${shape}: ${parameters.size.toLocaleString('en-US')} parameters, batches of ${BATCH_SIZE}, at the full window ${(100 * paddedPositions).toFixed(0)} % of positions are padding`,
+    `\n${shape}: ${parameters.size.toLocaleString('en-US')} parameters, ${batches.length} batches of ${BATCH_SIZE}, sorted by length within pools of ${BUCKET_BATCHES}; padding: ${(100 * padding.fullWindow).toFixed(0)} % of positions at the full window, ${(100 * padding.masked).toFixed(0)} % in the masked form`,
   );
 
   const ours = async (form: Form, optimizer: OptimizerName, threads: number): Promise<StepTimes> =>
-    runOurs({ workload, config: workload.config(form), parameters, optimizer, threads, steps, warmUp });
+    runOurs({ workload, config: workload.config(form), parameters, optimizer, threads, batches, rounds });
   const lineOf = (form: Form, optimizer: OptimizerName, threads: number, runs: readonly StepTimes[]): Line => {
-    const all = (part: keyof StepTimes): number[] => runs.flatMap((times) => times[part]);
+    const all = (part: keyof StepTimes): number[][] =>
+      batches.map((_, batch) => runs.flatMap((times) => times[part][batch] ?? []));
     const part = (name: keyof StepTimes): number => milliseconds(all(name)).ms;
     return {
       who: 'ours',
@@ -99,10 +100,10 @@ async function benchShape(shape: SesrecShapeName, options: Options, say: Say) {
     const directory = await mkdtemp(join(tmpdir(), 'sesrec-bench-'));
     const lines: Line[] = [];
     try {
-      await writeBatches(directory, workload, config, steps);
+      await writeBatches(directory, workload, config, batches);
       for (const variant of PEERS)
         for (const count of threads) {
-          const run = { python, variant, compiled: false, threads: count, warmUp: PEER_WARM_UP, seconds: peerSeconds };
+          const run = { python, variant, compiled: false, threads: count, seconds: peerSeconds };
           const { total, torch } = await runPeer(directory, run);
           lines.push({
             who: variant,
@@ -143,7 +144,7 @@ async function benchShape(shape: SesrecShapeName, options: Options, say: Say) {
     );
   }
   if (drift !== null) say(`ours again after the peers: ${drift.toFixed(2)} times what it was before`);
-  return { ...main, paddedPositions, parameters: parameters.size, drift, ratios, lines };
+  return { ...main, padding, parameters: parameters.size, drift, ratios, lines };
 }
 
 await runBench('step', async () => {
@@ -151,7 +152,8 @@ await runBench('step', async () => {
     options: {
       shape: { type: 'string', default: 'both' },
       threads: { type: 'string', default: '1,2' },
-      steps: { type: 'string' },
+      steps: { type: 'string', default: `${BUCKET_BATCHES}` },
+      rounds: { type: 'string' },
       optimizer: { type: 'string', default: 'lazyAdam' },
       peer: { type: 'string' },
       'peer-seconds': { type: 'string', default: '40' },
@@ -161,7 +163,8 @@ await runBench('step', async () => {
   const shape = choiceOption('shape', values.shape, ['amazon', 'kuaishou', 'both']);
   const options: Options = {
     threads: [...new Set(values.threads.split(',').map((text) => wholeOption('threads', text, 1)))],
-    steps: values.steps === undefined ? null : wholeOption('steps', values.steps, 1),
+    steps: wholeOption('steps', values.steps, 1),
+    rounds: values.rounds === undefined ? null : wholeOption('rounds', values.rounds, 1),
     optimizer: choiceOption('optimizer', values.optimizer, OPTIMIZERS),
     peer: values.peer ?? null,
     peerSeconds: wholeOption('peer-seconds', values['peer-seconds'], 1),

@@ -10,15 +10,19 @@
  *
  * An item of popularity rank r occurs in proportion to r^-1/2, as on Beauty within a fifth or so.
  */
-import { Random, at } from '../src/base/index.js';
+import { Random, UserError, at } from '../src/base/index.js';
 import { type Dataset, FIRST_INDEX, type Vocabulary, vocabularyOf } from '../src/data/index.js';
 import {
   AlignmentSampler,
   type Case,
   NegativeSampler,
+  type HistoryLengths,
   type Rows,
   type TrainingPart,
+  batchOrder,
+  extentOf,
   gatherRows,
+  historyLengths,
   trainingCases,
   trainingQueries,
 } from '../src/features/index.js';
@@ -26,6 +30,7 @@ import {
   type AttributeConfig,
   type SesrecConfig,
   type SesrecShapeName,
+  seesPadding,
   sesrecPresets,
   sesrecShapes,
   vocabularySizes,
@@ -91,61 +96,74 @@ export function makeWorkload(name: SesrecShapeName, seed = 1): Workload {
   };
 }
 
-/** Which rows make up each step: here, and nowhere else, batches are formed. Shuffled, whole batches, over and over. */
-export function rowsOfSteps({ cases }: Workload, steps: number, seed = 1): Case[][] {
-  const order = Int32Array.from(cases.keys());
-  const perEpoch = Math.floor(cases.length / BATCH_SIZE);
-  return Array.from({ length: steps }, (_, step) => {
-    if (step % perEpoch === 0) new Random(seed, 'order', step / perEpoch).shuffle(order);
-    const start = (step % perEpoch) * BATCH_SIZE;
-    return Array.from(order.subarray(start, start + BATCH_SIZE), (row) => cases[row] as Case);
+/** Batches per pool, within which rows are sorted by the length of their histories (see features/buckets.ts). */
+export const BUCKET_BATCHES = 16;
+
+/** Which cases make up each step: here, and nowhere else, batches are formed. Whole batches, of one epoch. */
+export function batchesOf({ cases, dataset, config }: Workload, count: number, seed = 1): Int32Array[] {
+  const { window } = config('masked');
+  const random = new Random(seed, 'order');
+  const rows = random.shuffle(Int32Array.from(cases.keys())).subarray(0, count * BATCH_SIZE);
+  const batches = batchOrder(rows, historyLengths(dataset, cases, window), window, {
+    batchSize: BATCH_SIZE,
+    poolBatches: BUCKET_BATCHES,
+    random,
   });
+  if (batches.length < count || (batches.at(-1)?.length ?? 0) < BATCH_SIZE)
+    throw new UserError(`the workload has rows for ${Math.floor(cases.length / BATCH_SIZE)} batches, not for ${count}`);
+  return batches;
 }
 
 /** Rows and draws of any step: what is assembled to a batch. The same whenever it is asked. */
 export class StepMaker {
-  readonly #dataset: Dataset;
+  readonly #workload: Workload;
   readonly #config: SesrecConfig;
-  readonly #seed: number;
-  readonly #steps: readonly (readonly Case[])[];
+  readonly #batches: readonly Int32Array[];
+  readonly #lengths: HistoryLengths;
   readonly #sampler: NegativeSampler;
   readonly #alignment: AlignmentSampler;
 
-  constructor({ dataset, cases }: Workload, config: SesrecConfig, steps: readonly (readonly Case[])[], seed = 1) {
-    this.#dataset = dataset;
+  constructor(workload: Workload, config: SesrecConfig, batches: readonly Int32Array[]) {
+    const { dataset, cases } = workload;
+    this.#workload = workload;
     this.#config = config;
-    this.#seed = seed;
-    this.#steps = steps;
+    this.#batches = batches;
+    this.#lengths = historyLengths(dataset, cases, config.window);
     this.#sampler = new NegativeSampler(dataset, cases, { count: config.negatives, sampling: config.negativeSampling });
-    const random = new Random(seed, 'alignment');
+    const random = new Random(1, 'alignment');
     this.#alignment = new AlignmentSampler(dataset, trainingQueries(dataset), config.alignmentNegatives, random);
   }
 
-  step(step: number): { rows: Rows; training: TrainingPart } {
-    const cases = this.#steps[step] as readonly Case[];
-    const random = new Random(this.#seed, 'negatives', step);
-    const width = 1 + this.#config.negatives;
-    const candidates = new Int32Array(cases.length * width);
-    cases.forEach((moment, row) => {
-      candidates[row * width] = at(this.#dataset.feedItem, moment.feedPosition);
+  /** @param whole give histories the room of the full window, even where the model would not see the difference */
+  step(step: number, whole = false): { rows: Rows; training: TrainingPart } {
+    const chosen = this.#batches[step] as Int32Array;
+    const { dataset, cases } = this.#workload;
+    const { window, negatives, alignmentReduction } = this.#config;
+    const moments = Array.from(chosen, (row) => cases[row] as Case);
+    const random = new Random(1, 'negatives', step);
+    const width = 1 + negatives;
+    const candidates = new Int32Array(moments.length * width);
+    moments.forEach((moment, row) => {
+      candidates[row * width] = at(dataset.feedItem, moment.feedPosition);
       candidates.set(this.#sampler.draw(moment, random), row * width + 1);
     });
+    const extent = whole || seesPadding(this.#config) ? window : extentOf(this.#lengths, chosen, window);
     return {
-      rows: gatherRows(this.#dataset, cases, this.#config.window),
-      training: {
-        candidates,
-        negatives: this.#alignment.block(step),
-        pairReduction: this.#config.alignmentReduction,
-      },
+      rows: gatherRows(dataset, moments, window, extent),
+      training: { candidates, negatives: this.#alignment.block(step), pairReduction: alignmentReduction },
     };
   }
-}
 
-/** Share of history positions of some rows that are padding. */
-export function paddedShare(rows: Rows): number {
-  let padded = 0;
-  for (const history of [rows.feed, rows.search]) for (const index of history) if (index === 0) padded++;
-  return padded / (rows.feed.length + rows.search.length);
+  /** Share of history positions that are padding, in the batches as they are or at the full window. */
+  paddedShare(whole = false): number {
+    let [padded, positions] = [0, 0];
+    for (let step = 0; step < this.#batches.length; step++) {
+      const { feed, search } = this.step(step, whole).rows;
+      positions += feed.length + search.length;
+      for (const history of [feed, search]) for (const index of history) if (index === 0) padded++;
+    }
+    return padded / positions;
+  }
 }
 
 function lastTrainingCases({ feedOffsets, heldOutStart }: Dataset): Case[] {

@@ -1,8 +1,8 @@
 """Times one variant's training step on the batches that bench/step.ts wrote; prints one JSON object.
 
-    python time_steps.py DIRECTORY --variant eager|best [--threads N] [--warm-up N] [--seconds S] [--compiled]
+    python time_steps.py DIRECTORY --variant eager|best [--threads N] [--seconds S] [--compiled]
 
-A step is counted from the padded rows to updated parameters. Files are read, and what the authors' data loader does in
+Goes through the batches again and again; `total` holds the times of each batch. A step is counted from the padded rows to updated parameters. Files are read, and what the authors' data loader does in
 processes of its own is done, before the clock starts. Knows clocks; does not know the model.
 """
 
@@ -23,7 +23,6 @@ def main() -> None:
     parser.add_argument("directory", type=Path)
     parser.add_argument("--variant", choices=("eager", "best"), required=True)
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--warm-up", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--compiled", action="store_true")
     options = parser.parse_args()
@@ -35,17 +34,23 @@ def main() -> None:
     else:
         contender = BestStep(settings, catalogue, compiled=options.compiled)
     contender.model.train()
-    times, losses, begun = [], [], time.perf_counter()
-    for number, batch in enumerate(batches):
-        if len(times) >= 3 and time.perf_counter() - begun > options.seconds:
-            break
+    def timed(batch) -> tuple[float, float]:
         prepared = contender.prepare(batch)
         start = time.perf_counter()
         loss = contender.step(prepared).total
-        end = time.perf_counter()
-        if number >= options.warm_up:
-            times.append(1000 * (end - start))
-            losses.append(loss.item())
+        return 1000 * (time.perf_counter() - start), loss.item()
+
+    # Warm-up: eager's steps are all of one size; best's differ, and compiling takes a few of them.
+    for batch in batches if options.compiled else batches[:2]:
+        timed(batch)
+    times, losses, begun = [[] for _ in batches], [], time.perf_counter()
+    for count in range(10 * len(batches)):
+        must_go_on = count < (3 if options.variant == "eager" else len(batches))
+        if not must_go_on and time.perf_counter() - begun > options.seconds:
+            break
+        elapsed, loss = timed(batches[count % len(batches)])
+        times[count % len(batches)].append(elapsed)
+        losses.append(loss)
     print(json.dumps({"total": times, "losses": losses, "torch": torch.__version__}))
 
 
