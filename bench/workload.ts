@@ -48,7 +48,7 @@ export interface Workload {
   /** The training rows that steps are made of. */
   readonly cases: readonly Case[];
   readonly weightDecay: number;
-  config(form: Form): SesrecConfig;
+  readonly config: (form: Form) => SesrecConfig;
 }
 
 /** On Beauty: numbers of purchases, and the share of users who have so many or fewer. */
