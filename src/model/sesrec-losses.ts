@@ -102,9 +102,8 @@ function alignmentLoss(scope: Scope, config: SesrecConfig, sizes: BatchSizes, it
     pairAnchor: Tensor,
     partners: Tensor,
   ): Tensor => {
-    const similarity = ops.tanh(matmul(mapped, negatives, { transposeB: true })); // (anchors, negatives)
-    const powers = ops.exp(mul(similarity, inverse));
-    const sums = ops.gather(matmul(powers, reshape(counts, [counts.shape[0] as number, 1])), pairAnchor); // (P,1)
+    const column = reshape(counts, [counts.shape[0] as number, 1]);
+    const sums = ops.gather(nn.boundedExponentialSums(mapped, negatives, column, inverse), pairAnchor); // (P,1)
     const positive = ops.tanh(sum(mul(ops.gather(mapped, pairAnchor), partners), [1])); // (P,1)
     const scaled = mul(positive, inverse);
     // the floor lies below any sum: where there is nothing to compare with, a pair of weight 0 must not say 0 * log 0

@@ -142,6 +142,7 @@ const gradientRules: ops.RuleTable<Step, Gradients> = {
     return [reshape(flat, table.shape), null];
   },
   scatterAdd: (_, { inputs, upstream }) => [null, ops.gather(upstream, first(inputs))],
+  withGradient: (op, { upstream }) => [null, ...op.rule(upstream)],
 };
 
 const upstreamWidth = (tableShape: Shape): number => tableShape.slice(1).reduce((product, size) => product * size, 1);

@@ -4,5 +4,6 @@ export { sizeOf, topologicalOrder } from './graph.js';
 export * as ops from './ops.js';
 export * as nn from './nn.js';
 export { gradients } from './gradients.js';
+export { lean } from './passes.js';
 export { toOnnx, type InputDescription, type OnnxModel } from './onnx.js';
 export { Runtime, type NumberArray, type Program, type RuntimeOptions } from './runtime.js';

@@ -70,6 +70,27 @@ function splitHeads(x: Tensor, heads: number): Tensor {
 }
 
 /**
+ * Softmax attention: each query's mean of the values, weighted by softmax(query . key) over the keys of the mask.
+ * Shapes: query (…,S,w), key (…,T,w), value (…,T,v), mask: one that broadcasts to (…,S,T). Result (…,S,v).
+ *
+ * The gradient by the scores is weights * (g - sum(weights * g)) with g = upstream value^T; the sum equals that of
+ * upstream * result, which is narrower than the T scores (Dao et al. 2022, section B.4).
+ */
+export function attention(query: Tensor, key: Tensor, value: Tensor, mask: Tensor): Tensor {
+  const weights = softmaxWithin(matmul(query, key, { transposeB: true }), mask);
+  const result = matmul(weights, value);
+  return ops.withGradient(result, [query, key, value], (upstream) => {
+    const common = sum(mul(upstream, result), [result.shape.length - 1]);
+    const byScores = mul(weights, sub(matmul(upstream, value, { transposeB: true }), common));
+    return [
+      matmul(byScores, key),
+      matmul(byScores, query, { transposeA: true }),
+      matmul(weights, upstream, { transposeA: true }),
+    ];
+  });
+}
+
+/**
  * Multi-head scaled dot-product attention (Vaswani et al. 2017) without its input and output projections.
  * query, key, value: (B,T,d); keyMask: (B,T), 1 for the keys that may be attended to; rows
  * without any give finite values that mean nothing. Result (B,T,d).
@@ -78,10 +99,31 @@ export function multiHeadAttention(query: Tensor, key: Tensor, value: Tensor, ke
   const [batch, positions, width] = query.shape as [number, number, number];
   assert(width % heads === 0, `width ${width} is not divisible by ${heads} heads`);
   const scaled = mul(splitHeads(query, heads), 1 / Math.sqrt(width / heads));
-  const scores = matmul(scaled, splitHeads(key, heads), { transposeB: true });
-  const weights = softmaxWithin(scores, reshape(keyMask, [batch, 1, 1, positions]));
-  const mixed = matmul(weights, splitHeads(value, heads));
+  const mask = reshape(keyMask, [batch, 1, 1, positions]);
+  const mixed = attention(scaled, splitHeads(key, heads), splitHeads(value, heads), mask);
   return reshape(ops.transpose(mixed, [0, 2, 1, 3]), [batch, positions, width]);
+}
+
+/**
+ * sum_j c_j exp(tanh(x . y_j) / tau) for each row x: the denominators of a contrastive loss whose similarities tanh
+ * bounds, so that exp needs no running maximum.
+ * Shapes: x (n,d), y (m,d), counts c (m,1), inverse: 1 / tau, a scalar. Result (n,1).
+ *
+ * In the gradient, factors of rows and columns stay out of the (n,m) matrices and on the small operands of the products.
+ */
+export function boundedExponentialSums(x: Tensor, y: Tensor, counts: Tensor, inverse: Tensor): Tensor {
+  const similarity = ops.tanh(matmul(x, y, { transposeB: true }));
+  const powers = ops.exp(mul(similarity, inverse));
+  return ops.withGradient(matmul(powers, counts), [x, y, inverse], (upstream) => {
+    const weighted = mul(powers, similarity);
+    const slope = sub(powers, mul(weighted, similarity)); // e (1 - t^2)
+    const rowFactor = mul(upstream, inverse);
+    return [
+      mul(matmul(slope, mul(y, counts)), rowFactor),
+      mul(matmul(slope, mul(x, rowFactor), { transposeA: true }), counts),
+      reshape(sum(mul(matmul(weighted, counts), upstream)), inverse.shape),
+    ];
+  });
 }
 
 /** Binary cross-entropy with logits, mean over all entries: softplus(z) - y z. labels: of the shape of logits. */

@@ -151,6 +151,7 @@ const loweringRules: RuleTable<Lowering, void> = {
     }),
   layerNormMean: layerNormOutput('.mean'),
   layerNormInverseDeviation: layerNormOutput('.inverse'),
+  withGradient: (_, { builder, inputs, output }) => builder.node('Identity', [inputs[0] as string], output),
   gather: (_, { builder, inputs, output }) => builder.node('Gather', inputs, output, { axis: 0 }),
   scatterAdd: (op, { builder, tensor, inputs, output }) => {
     const [indices, updates] = inputs as [string, string];

@@ -30,7 +30,12 @@ export type Op =
   | { readonly name: 'layerNormMean' | 'layerNormInverseDeviation' }
   // rows
   | { readonly name: 'gather' }
-  | { readonly name: 'scatterAdd'; readonly rows: number };
+  | { readonly name: 'scatterAdd'; readonly rows: number }
+  // a tensor whose gradient is worked out by a rule of its own
+  | { readonly name: 'withGradient'; readonly rule: OwnGradient };
+
+/** The gradients by the sources of a tensor, from that by the tensor itself. */
+export type OwnGradient = (upstream: Tensor) => readonly Tensor[];
 
 export type OpName = Op['name'];
 /** The member of the union with a given name. */
@@ -157,6 +162,7 @@ const shapeRules: RuleTable<readonly Shape[], Shape> = {
     );
     return [op.rows, updates[1] as number];
   },
+  withGradient: sameAsFirst,
 };
 
 /** Calls the rule of an operation. The table's type guarantees that name and rule fit; TypeScript cannot see it through a union. */
@@ -298,4 +304,11 @@ export function gather(table: Tensor, indices: Tensor): Tensor {
 /** A table (rows, d) of zeros to which every update (n, d) is added at the row that indices (n) say, in a fixed order. */
 export function scatterAdd(indices: Tensor, updates: Tensor, rows: number): Tensor {
   return make({ name: 'scatterAdd', rows }, indices, updates);
+}
+/**
+ * A tensor as it is, with a gradient of its own: what leads to the tensor otherwise is not differentiated. For
+ * functions whose gradient is cheaper than that of the primitives they are made of.
+ */
+export function withGradient(x: Tensor, sources: readonly Tensor[], rule: OwnGradient): Tensor {
+  return make({ name: 'withGradient', rule }, x, ...sources);
 }

@@ -9,6 +9,7 @@ import { Worker } from 'node:worker_threads';
 import { UserError, assert } from '../base/index.js';
 import { type Tensor, sizeOf } from './graph.js';
 import { type InputDescription, type OnnxModel, toOnnx } from './onnx.js';
+import { lean } from './passes.js';
 
 /** What a program takes and gives: float32 or int32 entries, row-major. */
 export type NumberArray = Float32Array | Int32Array;
@@ -96,9 +97,9 @@ export class Runtime {
     });
   }
 
-  /** Compiles the graph behind some named tensors. */
+  /** Compiles the graph behind some named tensors, without what it can do without. */
   async compile(outputs: Readonly<Record<string, Tensor>>): Promise<Program> {
-    return this.compileModel(toOnnx(outputs));
+    return this.compileModel(toOnnx(lean(outputs)));
   }
 
   /** Compiles a lowered graph. */

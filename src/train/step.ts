@@ -68,7 +68,7 @@ export class Stepper {
   readonly #runtime: Runtime;
   readonly #optimizer: Optimizer;
   readonly #moments: ReadonlyMap<string, { first: Float32Array; second: Float32Array }>;
-  /** One program per kind of batch (its rows and the room for histories): within a kind sizes never shrink, so an outgrown one is not met again. */
+  /** One program per kind of batch (its rows and their room): other sizes never shrink, so an outgrown one is not met again. */
   readonly #programs = new Map<string, { readonly shapes: string; readonly compiled: Promise<TrainingProgram> }>();
   /** Optimiser steps taken. */
   steps = 0;
@@ -132,8 +132,8 @@ export class Stepper {
   }
 
   async #programFor(batch: Batch, details: boolean): Promise<TrainingProgram> {
-    const { rows, candidates, feed, search } = batch.sizes;
-    const kind = `${details} ${rows} ${candidates} ${feed} ${search}`;
+    const { rows, feed, search, candidates } = batch.sizes;
+    const kind = `${details} ${rows} ${feed} ${search} ${candidates}`;
     const shapes = Object.values(batch.sizes).join(' ');
     const known = this.#programs.get(kind);
     if (known?.shapes === shapes) return known.compiled;

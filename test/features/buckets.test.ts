@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { Random, at, range } from '../../src/base/index.js';
 import { batchOrder, extentOf, gatherRows, historyLengths, trainingCases } from '../../src/features/index.js';
 import { tinyDataset } from '../support/tiny-dataset.js';

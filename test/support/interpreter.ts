@@ -103,6 +103,7 @@ const rules: RuleTable<Evaluation, Values> = {
   softplus: unary((x) => Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x)))),
   leakyRelu: (op, { inputs }) => (inputs[0] as Values).map((x) => (x > 0 ? x : op.slope * x)),
   reshape: (_, { inputs }) => inputs[0] as Values,
+  withGradient: (_, { inputs }) => inputs[0] as Values,
   broadcast: (_, { inputs, shapes, shape }) =>
     generate(shape, (index) => pick(inputs[0] as Values, shapes[0] as Shape, index)),
   transpose: (op, evaluation) =>

@@ -132,6 +132,16 @@ const examples: Readonly<Record<OpName, readonly Example[]>> = {
       build: (updates) => ops.scatterAdd(indices('rows', [5]), updates, 4),
     },
   ],
+  withGradient: [
+    {
+      shapes: [[2, 3], [3]],
+      build: (a, b) =>
+        ops.withGradient(ops.mul(ops.mul(a, a), b), [a, b], (upstream) => [
+          ops.mul(upstream, ops.mul(ops.mul(a, b), 2)),
+          ops.reshape(ops.sum(ops.mul(upstream, ops.mul(a, a)), [0]), [3]),
+        ]),
+    },
+  ],
 };
 
 const composed: Readonly<Record<string, Example>> = {
@@ -164,6 +174,19 @@ const composed: Readonly<Record<string, Example>> = {
     build: (z) => nn.binaryCrossEntropy(z, ops.constant([1, 0, 1, 0, 0, 1], [3, 2])),
   },
   norm: { shapes: [[3, 4]], build: (x) => nn.norm(x) },
+  'attention whose keys and values have widths and lengths of their own': {
+    shapes: [
+      [2, 3, 4],
+      [2, 5, 4],
+      [2, 5, 2],
+    ],
+    build: (q, k, v) => nn.attention(q, k, v, ops.constant([1, 1, 0, 1, 1, 0, 0, 1, 0, 0], [2, 1, 5])),
+  },
+  'bounded exponential sums': {
+    shapes: [[3, 4], [5, 4], []],
+    low: 0.3,
+    build: (x, y, inverse) => nn.boundedExponentialSums(x, y, ops.constant([1, 2, 0, 3, 1], [5, 1]), inverse),
+  },
 };
 
 describe('gradients', () => {
