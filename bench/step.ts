@@ -31,12 +31,6 @@ import {
 } from './harness.js';
 import { BATCH_SIZE, BUCKET_BATCHES, type Form, StepMaker, batchesOf, makeWorkload } from './workload.js';
 
-/** Each with every number of threads; the second says whether under torch.compile. */
-const PEER_RUNS = [
-  ['eager', false],
-  ['best', false],
-  ['best', true],
-] as const;
 /** How often all batches are timed. */
 const ROUNDS = { amazon: 4, kuaishou: 2 } as const;
 
@@ -60,6 +54,9 @@ interface Line extends Milliseconds {
 
   readonly parts?: Readonly<Record<Exclude<keyof StepTimes, 'total'>, number>>;
 }
+
+const quickestOf = (lines: readonly Line[], who: PeerName): Line | undefined =>
+  lines.filter((line) => line.who === who).toSorted((a, b) => a.ms - b.ms)[0];
 
 async function benchShape(shape: SesrecShapeName, options: Options, say: Say) {
   const workload = makeWorkload(shape);
@@ -109,26 +106,27 @@ async function benchShape(shape: SesrecShapeName, options: Options, say: Say) {
     const lines: Line[] = [];
     try {
       await writeBatches(directory, workload, config, batches);
-      for (const [variant, compiled] of PEER_RUNS)
-        for (const count of threads) {
-          const run = { python, variant, compiled, threads: count, seconds: peerSeconds };
-          // torch.compile needs a C++ compiler, which not every machine has
-          const times = await runPeer(directory, run).catch((error: unknown) => {
-            if (!compiled || !(error instanceof UserError)) throw error;
-            say(`best under torch.compile with ${count} thread(s) failed and is left out: ${error.message}`);
-            return null;
-          });
-          if (times === null) continue;
-          lines.push({
-            who: variant,
-            form: 'masked',
-            optimizer: `${variant === 'eager' ? 'dense Adam' : 'touched rows'}${compiled ? ', torch.compile' : ''}`,
-            threads: count,
-            compiled,
-            ...milliseconds(times.total),
-          });
-          torch = times.torch;
-        }
+      const add = async (variant: PeerName, count: number, compiled: boolean): Promise<void> => {
+        const run = { python, variant, compiled, threads: count, seconds: peerSeconds };
+        const times = await runPeer(directory, run);
+        const update = variant === 'eager' ? 'dense Adam' : 'touched rows';
+        lines.push({
+          who: variant,
+          form: 'masked',
+          optimizer: `${update}${compiled ? ', torch.compile' : ''}`,
+          threads: count,
+          compiled,
+          ...milliseconds(times.total),
+        });
+        torch = times.torch;
+      };
+      for (const variant of PEERS) for (const count of threads) await add(variant, count, false);
+      // compiling takes minutes: only with the better number of threads. It needs a C++ compiler, which not every machine has
+      const { threads: count } = quickestOf(lines, 'best') as Line;
+      await add('best', count, true).catch((error: unknown) => {
+        if (!(error instanceof UserError)) throw error;
+        say(`best under torch.compile is left out: ${error.message}`);
+      });
     } finally {
       await rm(directory, { recursive: true });
     }
@@ -152,7 +150,7 @@ async function benchShape(shape: SesrecShapeName, options: Options, say: Say) {
   if (single) say(`one thread takes ${(single.ms / main.ms).toFixed(2)} times as long as ${most}`);
   const ratios: Partial<Record<PeerName, { ratio: number; threads: number; compiled: boolean }>> = {};
   for (const variant of PEERS) {
-    const quickest = peers.filter(({ who }) => who === variant).toSorted((a, b) => a.ms - b.ms)[0];
+    const quickest = quickestOf(peers, variant);
     if (!quickest) continue;
     const { ms, threads, compiled = false } = quickest;
     ratios[variant] = { ratio: ms / main.ms, threads, compiled };

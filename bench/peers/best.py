@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+import torch.fx.experimental._config
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -61,6 +62,8 @@ class BestStep:
         dense = [parameter for parameter in self.model.parameters() if parameter.requires_grad]
         self.optimizer = torch.optim.Adam(dense, lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True)
         self.steps = 0
+        # one program for all sizes: without this setting, sizes that happen to agree in the first batch are taken to agree always
+        torch.fx.experimental._config.use_duck_shape = False
         self.forward = torch.compile(self.losses, dynamic=True) if compiled else self.losses
 
     def prepare(self, batch: Batch) -> Batch:
@@ -105,8 +108,9 @@ class BestStep:
         known, tensor = self.catalogue, torch.from_numpy
         feed, search, source, clicks = batch.feed, batch.search, batch.source, batch.clicks
         if self.settings.mask_co_attention:
-            feed = feed[:, : int((feed != 0).sum(1).max())]
-            longest = int((search != 0).sum(1).max())
+            # at least 2: a length of 1 would be compiled for itself
+            feed = feed[:, : max(2, int((feed != 0).sum(1).max()))]
+            longest = max(2, int((search != 0).sum(1).max()))
             search, source, clicks = search[:, :longest], source[:, :longest], clicks[:, :longest]
         items, (feed_slots, click_slots, candidates, negative_items) = distinct(
             feed, clicks, batch.candidates, batch.negative_items
