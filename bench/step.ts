@@ -3,11 +3,12 @@
  * check that its numbers are finite, the update. Knows what is compared with what; does not know how each is run.
  *
  *   npm run bench -- step [--shape amazon|kuaishou|both] [--threads 1,2] [--steps N] [--rounds N] [--optimizer NAME]
- *                         [--peer PYTHON] [--peer-seconds S] [--json]
+ *                         [--peer PYTHON] [--peer-seconds S] [--peer-plain] [--json]
  *
  * The main line is the masked form at the largest number of threads; `official`, with dense Adam, stands beside it. With
  * --peer, PyTorch runs the same batches in the same run, each with every number of threads: ours, eager, best, ours again, so
- * that a drift of the machine is seen; a peer is compared at its own best. Nothing of our step overlaps here (in a training the next batch is assembled while the graph works).
+ * that a drift of the machine is seen; a peer is compared at its own best. --peer-plain leaves torch.compile out, which takes
+ * minutes the first time. Nothing of our step overlaps here (in a training the next batch is assembled while the graph works).
  */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -42,6 +43,7 @@ interface Options {
   readonly optimizer: OptimizerName;
   readonly peer: string | null;
   readonly peerSeconds: number;
+  readonly peerPlain: boolean;
 }
 
 /** One contender's times, by medians. */
@@ -122,6 +124,7 @@ async function benchShape(shape: SesrecShapeName, options: Options, say: Say) {
       };
       for (const variant of PEERS) for (const count of threads) await add(variant, count, false);
       // compiling takes minutes: only with the better number of threads. It needs a C++ compiler, which not every machine has
+      if (options.peerPlain) return lines;
       const { threads: count } = quickestOf(lines, 'best') as Line;
       await add('best', count, true).catch((error: unknown) => {
         if (!(error instanceof UserError)) throw error;
@@ -172,6 +175,7 @@ await runBench('step', async () => {
       optimizer: { type: 'string', default: 'lazyAdam' },
       peer: { type: 'string' },
       'peer-seconds': { type: 'string', default: '20' },
+      'peer-plain': { type: 'boolean', default: false },
       json: { type: 'boolean', default: false },
     },
   });
@@ -182,6 +186,7 @@ await runBench('step', async () => {
     rounds: values.rounds === undefined ? null : wholeOption('rounds', values.rounds, 1),
     optimizer: choiceOption('optimizer', values.optimizer, OPTIMIZERS),
     peer: values.peer ?? null,
+    peerPlain: values['peer-plain'],
     peerSeconds: wholeOption('peer-seconds', values['peer-seconds'], 1),
   };
   const say = sayUnless(values.json);
