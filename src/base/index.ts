@@ -10,6 +10,7 @@ export {
 } from './errors.js';
 export { at, getOrCreate, isFiniteEverywhere, range, roundUp, topIndices } from './arrays.js';
 export { GENERATOR, Random } from './random.js';
+export { type GrowableMemory, LARGEST_MEMORY, compileModule, growableMemory, pagesOf } from './webassembly.js';
 export {
   isDictionaryOf,
   isEither,

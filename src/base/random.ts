@@ -43,6 +43,32 @@ export class Random {
     return result >>> 0;
   }
 
+  /**
+   * Fills with zero with a probability of `rate`, else with `value`, from 16 random bits each. The same numbers as
+   * `uint32` gives, with the state in local variables: masks are long.
+   */
+  fillMask(mask: Float32Array, rate: number, value: number): void {
+    const threshold = Math.round(rate * 65536);
+    let [a, b, c, d] = [this.#a, this.#b, this.#c, this.#d];
+    for (let i = 0; i < mask.length; i += 2) {
+      const product = Math.imul(b, 5);
+      const bits = Math.imul((product << 7) | (product >>> 25), 9);
+      const shifted = b << 9;
+      c ^= a;
+      d ^= b;
+      b ^= c;
+      a ^= d;
+      c ^= shifted;
+      d = (d << 11) | (d >>> 21);
+      mask[i] = (bits & 0xffff) < threshold ? 0 : value;
+      mask[i + 1] = bits >>> 16 < threshold ? 0 : value; // past the end of an odd length: ignored
+    }
+    this.#a = a;
+    this.#b = b;
+    this.#c = c;
+    this.#d = d;
+  }
+
   /** A uniform number in [0, 1) with 53 random bits. */
   float(): number {
     return ((this.uint32() >>> 5) * 67108864 + (this.uint32() >>> 6)) / 9007199254740992;

@@ -20,6 +20,7 @@ import {
   type SesrecConfig,
   type SesrecPreset,
   type SesrecShapeName,
+  type TrainingSettings,
   createRun,
   dataOf,
   lockOf,
@@ -53,7 +54,7 @@ export interface TrainFlags extends Session {
   readonly seed: number;
   readonly epochs: number;
   readonly batchSize: number;
-  readonly optimizer: 'adam' | 'lazyAdam';
+  readonly optimizer: TrainingSettings['optimizer'];
   readonly learningRate: number;
   readonly weightDecay?: number;
   readonly patience: number;

@@ -101,6 +101,34 @@ export interface TrainingPart {
   readonly negatives: AlignmentNegatives;
   /** `pairs`: every query-click pair of the batch weighs the same (mean over pairs); `rows`: pairs add up within a row, rows are averaged. */
   readonly pairReduction: 'pairs' | 'rows';
+  /** What the losses are means over, where the rows are only a part of what a step learns from; else their own. */
+  readonly totals?: Totals;
+}
+
+/** Numbers that the means of the losses are over. */
+export interface Totals {
+  readonly rows: number;
+  /** Rows with feed events and searches. */
+  readonly both: number;
+  /** Pairs of a search and an item clicked in its results. */
+  readonly pairs: number;
+}
+
+/** The totals of the parts of a batch. */
+export function totalsOf(parts: readonly Rows[]): Totals {
+  const total = { rows: 0, both: 0, pairs: 0 };
+  for (const { count, extent, feed, search, clicks } of parts) {
+    const has = (values: Int32Array, row: number, length: number): boolean =>
+      values.subarray(row * length, (row + 1) * length).some((value) => value !== 0);
+    for (let row = 0; row < count; row++)
+      if (has(feed, row, extent.feed) && has(search, row, extent.search)) total.both++;
+    const perSearch = clicks.length / search.length;
+    clicks.forEach((item, position) => {
+      if (item !== 0 && at(search, Math.floor(position / perSearch)) !== 0) total.pairs++;
+    });
+    total.rows += count;
+  }
+  return total;
 }
 
 /** Cuts the histories of some cases to the window. `extent`: the room they get; it must hold the longest of them. */
@@ -262,8 +290,8 @@ export class BatchAssembler {
       clickMask: maskOf(rows.clicks),
     };
     const capacity = this.#capacityOf(rows);
-    const alignment = training
-      ? this.#alignment(rows, training, inputs, capacity)
+    const losses = training
+      ? this.#losses(rows, training, inputs, capacity)
       : { pairs: 0, anchorQueries: 0, anchorItems: 0, negativeItems: 0, negativeQueries: 0 };
     if (training) inputs['candidates'] = this.#items.slots(training.candidates);
 
@@ -276,7 +304,7 @@ export class BatchAssembler {
       items: capacity('items', this.#items.indices.length),
       queries,
       words: capacity('words', this.#words.indices.length),
-      ...alignment,
+      ...losses,
     };
     const ids = {
       items: padded(this.#items.indices, sizes.items),
@@ -313,12 +341,12 @@ export class BatchAssembler {
   }
 
   /**
-   * The alignment loss needs each distinct query (item) against the negatives once, however many pairs it is in, and
+   * What the losses need, beside candidates. The alignment loss needs each distinct query (item) against the negatives once, however many pairs it is in, and
    * each distinct negative once, with its multiplicity.
    */
-  #alignment(
+  #losses(
     rows: Rows,
-    { negatives, pairReduction }: TrainingPart,
+    { negatives, pairReduction, totals = totalsOf([rows]) }: TrainingPart,
     inputs: Record<string, Float32Array | Int32Array>,
     capacity: Capacity,
   ) {
@@ -333,15 +361,13 @@ export class BatchAssembler {
     const clicks = inputs['clicks'] as Int32Array;
     const search = inputs['search'] as Int32Array;
     const perQuery = this.#window.clicks;
-    let total = 0;
     for (let position = 0; position < clicks.length; position++) {
       const query = at(search, Math.floor(position / perQuery));
       if (at(clicks, position) === 0 || query === 0) continue;
       const key = number(anchorQueries, query) * 2 ** 26 + number(anchorItems, at(clicks, position));
       weights.set(key, (weights.get(key) ?? 0) + 1);
-      total++;
     }
-    const scale = 1 / (pairReduction === 'pairs' ? Math.max(1, total) : rows.count);
+    const scale = 1 / (pairReduction === 'pairs' ? Math.max(1, totals.pairs) : totals.rows);
     const counted = (slots: Int32Array): [Int32Array, Float32Array] => {
       const counts = new Map<number, number>();
       for (const slot of slots) counts.set(slot, (counts.get(slot) ?? 0) + 1);
@@ -363,6 +389,8 @@ export class BatchAssembler {
       return result;
     };
     Object.assign(inputs, {
+      rowShare: Float32Array.of(rows.count / totals.rows),
+      contrastScale: Float32Array.of(1 / Math.max(1, totals.both)),
       pairQuery: padded(
         keys.map((key) => Math.floor(key / 2 ** 26)),
         sizes.pairs,

@@ -2,9 +2,18 @@
  * The values of a model's parameters. Knows names, shapes and how values start; does not know gradients or updates.
  *
  * Embedding tables lie on shared memory, outside every graph: a batch gathers the rows it needs. (Tensors handed to
- * ONNX Runtime cannot be on shared memory, so rows are copied out.)
+ * ONNX Runtime cannot be on shared memory, so rows are copied out.) That memory can grow, so that training finds room for the
+ * moments beside the values and updates both in place.
  */
-import { CorruptFileError, Random, assert, at } from '../base/index.js';
+import {
+  CorruptFileError,
+  type GrowableMemory,
+  LARGEST_MEMORY,
+  Random,
+  assert,
+  growableMemory,
+  pagesOf,
+} from '../base/index.js';
 import type { Batch } from '../features/index.js';
 import { sizeOf } from '../tensor/index.js';
 import type { Lookup, ParameterDescription } from './layers.js';
@@ -15,15 +24,46 @@ export function sharedZeros(length: number): Float32Array {
   return new Float32Array(new SharedArrayBuffer(4 * length));
 }
 
+/** Values and two moments, and a little more; what does not fit into one memory must do without. */
+function tableMemory(length: number): GrowableMemory | null {
+  const most = 3 * 4 * length + 2 ** 20;
+  if (most > LARGEST_MEMORY) return null;
+  try {
+    return growableMemory(4 * length, most);
+  } catch (error) {
+    if (error instanceof RangeError) return null; // no room for its addresses
+    throw error;
+  }
+}
+
 export class Parameters {
   readonly descriptions: readonly ParameterDescription[];
   readonly #values = new Map<string, Float32Array>();
+  readonly #memories = new Map<string, GrowableMemory>();
+  readonly #widths = new Map<string, number>();
 
   /** All zeros; call `initialise` or `load`. */
   constructor(descriptions: Iterable<ParameterDescription>) {
     this.descriptions = [...descriptions];
     for (const { name, shape, table } of this.descriptions) {
-      this.#values.set(name, table ? sharedZeros(sizeOf(shape)) : new Float32Array(sizeOf(shape)));
+      const length = sizeOf(shape);
+      const memory = table ? tableMemory(length) : null;
+      if (memory) this.#memories.set(name, memory);
+      if (table) this.#widths.set(name, shape[1] as number);
+      const shared = (): Float32Array => (memory ? new Float32Array(memory.buffer, 0, length) : sharedZeros(length));
+      this.#values.set(name, table ? shared() : new Float32Array(length));
+    }
+  }
+
+  /** Room for `bytes` beside a table, whose values begin its memory; null when there is none. */
+  roomBeside(name: string, bytes: number): { readonly memory: GrowableMemory; readonly from: number } | null {
+    const memory = this.#memories.get(name);
+    if (!memory) return null;
+    try {
+      return { memory, from: 2 ** 16 * memory.grow(pagesOf(bytes)) };
+    } catch (error) {
+      if (error instanceof RangeError) return null; // somebody has it already
+      throw error;
     }
   }
 
@@ -95,14 +135,23 @@ export class Parameters {
     return result;
   }
 
-  /** Some rows of a table, copied. */
-  rowsOf(table: string, indices: Int32Array): Float32Array {
-    const values = this.get(table);
-    const width = (this.descriptions.find(({ name }) => name === table) as ParameterDescription).shape[1] as number;
-    const rows = new Float32Array(indices.length * width);
+  /** The width of a table's rows. */
+  widthOf(table: string): number {
+    const width = this.#widths.get(table);
+    assert(width !== undefined, `parameter ${table} is no table`);
+    return width;
+  }
+
+  /** Some rows of a table, copied, into `rows` if it is given. */
+  rowsOf(
+    table: string,
+    indices: Int32Array,
+    rows: Float32Array = new Float32Array(indices.length * this.widthOf(table)),
+  ): Float32Array {
+    const [values, width] = [this.get(table), this.widthOf(table)];
     for (let slot = 0; slot < indices.length; slot++) {
-      const start = at(indices, slot) * width;
-      for (let column = 0; column < width; column++) rows[slot * width + column] = at(values, start + column);
+      const [source, target] = [(indices[slot] as number) * width, slot * width];
+      for (let column = 0; column < width; column++) rows[target + column] = values[source + column] as number;
     }
     return rows;
   }

@@ -54,7 +54,7 @@ export interface TrainingSettings {
   readonly seed: number;
   readonly epochs: number;
   readonly batchSize: number;
-  readonly optimizer: 'adam' | 'lazyAdam';
+  readonly optimizer: 'adam' | 'adamCatchUp' | 'lazyAdam';
   readonly learningRate: number;
   readonly minimumLearningRate: number;
   readonly learningRatePatience: number;
@@ -112,7 +112,7 @@ const planFields = {
     seed: isWhole(0),
     epochs: isWhole(1),
     batchSize: isWhole(1),
-    optimizer: isOneOf('adam', 'lazyAdam'),
+    optimizer: isOneOf('adam', 'adamCatchUp', 'lazyAdam'),
     learningRate: notNegative,
     minimumLearningRate: notNegative,
     learningRatePatience: isWhole(0),

@@ -27,7 +27,10 @@ export interface Losses {
   readonly state: UserState;
 }
 
-/** The training graph: candidates hold the positive in column 0, then the negatives. */
+/**
+ * The training graph: candidates hold the positive in column 0, then the negatives. Where a batch is computed in parts,
+ * each loss is the part's share, and the losses of the parts add up to those of the batch.
+ */
 export function sesrecLosses(scope: Scope, config: SesrecConfig, sizes: BatchSizes): Losses {
   const { state, embedded } = encodeUser(scope, config, sizes);
   const slots = scope.input('candidates', [sizes.rows, sizes.candidates], 'int32');
@@ -38,13 +41,13 @@ export function sesrecLosses(scope: Scope, config: SesrecConfig, sizes: BatchSiz
     ops.gather(config.projectCandidate ? embedded.projectedItems : embedded.items, slots),
   );
   const labels = ops.constant([1, ...Array.from({ length: sizes.candidates - 1 }, () => 0)], [1, sizes.candidates]);
-  const prediction = nn.binaryCrossEntropy(logits, labels);
+  const prediction = mul(nn.binaryCrossEntropy(logits, labels), scope.input('rowShare', []));
   const zero = ops.constant(0);
   const alignment =
     config.useAlignment && embedded.queries
       ? alignmentLoss(scope, config, sizes, embedded.projectedItems, embedded.queries)
       : zero;
-  const contrast = config.useContrast && state.split ? contrastLoss(config, state) : zero;
+  const contrast = config.useContrast && state.split ? contrastLoss(scope, config, state) : zero;
   const loss = add(prediction, add(mul(alignment, config.alpha), mul(contrast, config.beta)));
   return { loss, prediction, alignment, contrast, logits, state };
 }
@@ -132,7 +135,7 @@ function alignmentLoss(scope: Scope, config: SesrecConfig, sizes: BatchSizes, it
 }
 
 /** Interest contrast (Eq. 13 to 16): the triplet losses of both histories. */
-function contrastLoss(config: SesrecConfig, { feed, search, masks, split }: UserState): Tensor {
+function contrastLoss(scope: Scope, config: SesrecConfig, { feed, search, masks, split }: UserState): Tensor {
   assert(split && search && masks.search, 'the contrast needs both histories');
   const triplet = (history: Tensor, attention: Tensor, interests: Interests<Tensor>): Tensor => {
     const [rows, length, width] = history.shape as [number, number, number];
@@ -146,5 +149,5 @@ function contrastLoss(config: SesrecConfig, { feed, search, masks, split }: User
     triplet(search, split.search.attention, masks.search),
   ); // Eq. 16
   const counts = reshape(split.hasBoth, [both.shape[0] as number]);
-  return nn.scalar(div(sum(mul(both, counts)), ops.maximum(sum(counts), 1)));
+  return mul(nn.scalar(sum(mul(both, counts))), scope.input('contrastScale', []));
 }

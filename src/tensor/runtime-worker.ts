@@ -12,7 +12,7 @@ if (!port) throw new Error('internal error: runtime-worker runs as a worker thre
 
 const sessions = new Map<number, { session: ort.InferenceSession; shapes: ReadonlyMap<string, readonly number[]> }>();
 
-async function answer(request: Request): Promise<Pick<Answer, 'outputs'>> {
+async function answer(request: Request): Promise<Omit<Answer, 'id' | 'error'>> {
   switch (request.kind) {
     case 'compile': {
       // asked for a provider that it was not built with, ONNX Runtime warns and quietly takes the next one
@@ -40,10 +40,13 @@ async function answer(request: Request): Promise<Pick<Answer, 'outputs'>> {
         feeds[key] =
           data instanceof Int32Array ? new ort.Tensor('int32', data, shape) : new ort.Tensor('float32', data, shape);
       }
+      const start = performance.now();
       const results = await found.session.run(feeds);
+      const milliseconds = performance.now() - start;
       const outputs: Record<string, NumberArray> = {};
       for (const [key, tensor] of Object.entries(results)) outputs[key] = tensor.data as NumberArray;
-      return { outputs };
+      const returned = Object.fromEntries(request.handedOver.map((key) => [key, request.inputs[key] as NumberArray]));
+      return { outputs, returned, milliseconds };
     }
     case 'dispose': {
       await sessions.get(request.program)?.session.release();
@@ -58,7 +61,9 @@ let queue = Promise.resolve();
 port.on('message', (request: Request) => {
   queue = queue.then(async () => {
     try {
-      port.postMessage({ id: request.id, ...(await answer(request)) } satisfies Answer);
+      const { outputs = {}, returned = {}, ...rest } = await answer(request);
+      const buffers = new Set([...Object.values(outputs), ...Object.values(returned)].map(({ buffer }) => buffer));
+      port.postMessage({ id: request.id, outputs, returned, ...rest } satisfies Answer, [...buffers] as ArrayBuffer[]);
     } catch (error) {
       port.postMessage({ id: request.id, error: messageOf(error) } satisfies Answer);
     }

@@ -24,7 +24,12 @@ export type Request = { readonly id: number; readonly program: number } & (
       readonly device: string;
       readonly profile: string | null;
     }
-  | { readonly kind: 'run'; readonly inputs: Readonly<Record<string, NumberArray>> }
+  | {
+      readonly kind: 'run';
+      readonly inputs: Readonly<Record<string, NumberArray>>;
+      /** Keys of the inputs that came without a copy and go back so. */
+      readonly handedOver: readonly string[];
+    }
   | { readonly kind: 'dispose' }
 );
 
@@ -33,6 +38,18 @@ export interface Answer {
   readonly id: number;
   readonly error?: string;
   readonly outputs?: Readonly<Record<string, NumberArray>>;
+  readonly returned?: Readonly<Record<string, NumberArray>>;
+  /** How long the graph ran. */
+  readonly milliseconds?: number;
+}
+
+/** What a run gives. */
+export interface RunResult {
+  readonly outputs: Record<string, Float32Array>;
+  /** The inputs that were handed over, by key, to be used again. */
+  readonly returned: Readonly<Record<string, NumberArray>>;
+  /** How long the graph ran, by the compute thread's clock. */
+  readonly milliseconds: number;
 }
 
 export interface RuntimeOptions {
@@ -55,6 +72,8 @@ export interface Program {
     inputs: Readonly<Record<string, NumberArray>>,
     transfer?: readonly ArrayBuffer[],
   ): Promise<Record<string, Float32Array>>;
+  /** Runs once. The inputs whose keys are listed are handed over, not copied: they are empty until they come back. */
+  runHandingOver(inputs: Readonly<Record<string, NumberArray>>, keys: readonly string[]): Promise<RunResult>;
   /** Frees the memory. */
   dispose(): Promise<void>;
 }
@@ -121,21 +140,31 @@ export class Runtime {
         cause: error,
       });
     }
+    const runHandingOver: Program['runHandingOver'] = async (inputs, keys) => {
+      for (const { key, shape, dtype } of model.inputs) {
+        const data = inputs[key];
+        assert(data, `input ${key} is missing`);
+        assert(
+          data.length === sizeOf(shape),
+          `input ${key} has ${data.length} entries, its shape [${shape}] has ${sizeOf(shape)}`,
+        );
+        assert((dtype === 'int32') === data instanceof Int32Array, `input ${key} must be ${dtype}`);
+      }
+      const buffers = new Set(keys.map((key) => (inputs[key] as NumberArray).buffer as ArrayBuffer));
+      const answer = await this.#ask({ id: this.#nextId++, program, kind: 'run', inputs, handedOver: keys }, [
+        ...buffers,
+      ]);
+      return answer as unknown as RunResult;
+    };
     return {
       inputs: model.inputs,
       run: async (inputs, transfer = []) => {
-        for (const { key, shape, dtype } of model.inputs) {
-          const data = inputs[key];
-          assert(data, `input ${key} is missing`);
-          assert(
-            data.length === sizeOf(shape),
-            `input ${key} has ${data.length} entries, its shape [${shape}] has ${sizeOf(shape)}`,
-          );
-          assert((dtype === 'int32') === data instanceof Int32Array, `input ${key} must be ${dtype}`);
-        }
-        const answer = await this.#ask({ id: this.#nextId++, program, kind: 'run', inputs }, transfer);
-        return answer.outputs as Record<string, Float32Array>;
+        const keys = Object.keys(inputs).filter((key) =>
+          transfer.includes((inputs[key] as NumberArray).buffer as ArrayBuffer),
+        );
+        return (await runHandingOver(inputs, keys)).outputs;
       },
+      runHandingOver,
       dispose: async () => {
         await this.#ask({ id: this.#nextId++, program, kind: 'dispose' });
       },

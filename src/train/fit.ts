@@ -73,6 +73,7 @@ export type FitEvent =
       readonly trainingSeconds: number;
       readonly validationSeconds: number;
       readonly stepMilliseconds: number;
+      /** The part of the training time in which the graph was at work, by the compute thread's clock. */
       readonly graphShare: number;
     }
   | {
@@ -136,6 +137,7 @@ export async function fit(
   let state: FitState = { ...from, random: { generator: GENERATOR, seed } };
   let saved: FitState | null = from.optimizerSteps > 0 ? from : null;
   const save = async (next: FitState, isBest: boolean): Promise<void> => {
+    stepper.level();
     await hooks.save(next, isBest);
     saved = next;
   };
@@ -186,13 +188,13 @@ export async function fit(
     while (batch) {
       const { step } = state;
       reached = assembler.reached;
-      const graphStart = performance.now();
       const pending = stepper.gradients(batch, new Random(seed, 'dropout', epoch, step));
       pending.catch(() => undefined); // the await below tells; should building fail before it, this must not be left unheard
       await nextTurn(); // lets the request reach the compute thread; the next batch is built while it works
       const next: Batch | null = step + 1 < steps ? build(step + 1) : null;
+      if (next) stepper.prepare(next, new Random(seed, 'dropout', epoch, step + 1));
       const result = await pending;
-      graphMilliseconds += performance.now() - graphStart;
+      graphMilliseconds += result.milliseconds;
       try {
         checkGradients(result);
         stepper.update(result, state.learningRate);
@@ -242,6 +244,7 @@ export async function fit(
 
     const trainingSeconds = (performance.now() - epochStart) / 1000;
     const validationStart = performance.now();
+    stepper.level();
     const validation = await hooks.validate().catch(async (error: unknown) => {
       if (error instanceof NotFiniteError)
         throw new UserError(`${error.message} in the validation of epoch ${epoch + 1}: ${wayOut(saved)}`, {

@@ -1,5 +1,6 @@
 /** The training wing's door. */
 export {
+  OPTIMIZERS,
   createOptimizer,
   sumByRow,
   type Optimizer,

@@ -52,6 +52,8 @@ export interface ParityReport {
   /** Entries of parameters left out because their gradient is noise, after one and after five steps. */
   readonly noiseEntries: readonly [number, number];
   readonly tolerances: typeof TOLERANCES;
+  /** Values that `adamCatchUp` makes of the same gradients and that are not those of `adam`, bit for bit. */
+  readonly catchUpDifferences: number;
   /** What is out of tolerance. */
   readonly failures: readonly string[];
 }
@@ -113,6 +115,10 @@ export async function parity(directory: string, runtime: Runtime): Promise<Parit
   const weightDecay = golden['weight_decay'] as number;
   const stepper = new Stepper(config, parameters, runtime, createOptimizer({ kind: 'adam', weightDecay }));
 
+  const twin = sesrecParameters(config);
+  loadOfficial(twin, weights);
+  const catchingUp = new Stepper(config, twin, runtime, createOptimizer({ kind: 'adamCatchUp', weightDecay }));
+
   // Entries whose effective gradient was noise at any step so far.
   const noise = new Map(parameters.descriptions.map(({ name }) => [name, new Uint8Array(parameters.get(name).length)]));
   const parameterError = async (name: string): Promise<{ error: number; noisy: number }> => {
@@ -165,6 +171,7 @@ export async function parity(directory: string, runtime: Runtime): Promise<Parit
     }
     results.push(result);
     stepper.update(result, golden['lr'] as number);
+    catchingUp.update(result, golden['lr'] as number);
     if (results.length === 1) afterStep = await parameterError('after_one_adam_step.safetensors');
   }
   const afterFiveSteps = await parameterError('after_five_adam_steps.safetensors');
@@ -210,6 +217,12 @@ export async function parity(directory: string, runtime: Runtime): Promise<Parit
     .filter(([name, error]) => !(error <= TOLERANCES[name as keyof typeof TOLERANCES]))
     .map(([name]) => name);
   if (wrongSides > 0) failures.push('masks');
+  catchingUp.level();
+  const catchUpDifferences = parameters.descriptions.reduce((total, { name }) => {
+    const values = twin.get(name);
+    return total + parameters.get(name).filter((value, i) => value !== values[i]).length;
+  }, 0);
+  if (catchUpDifferences > 0) failures.push('adamCatchUp');
   return {
     ok: failures.length === 0,
     ...errors,
@@ -217,6 +230,7 @@ export async function parity(directory: string, runtime: Runtime): Promise<Parit
     coattention,
     coattentionStep: coattentionErrors.indexOf(coattention) + 1,
     noiseEntries: [afterStep.noisy, afterFiveSteps.noisy],
+    catchUpDifferences,
     tolerances: TOLERANCES,
     failures,
   };

@@ -70,6 +70,24 @@ describe('a random stream', () => {
     assert.ok([...counts.values()].reduce((sum, count) => sum + (count - 1000) ** 2 / 1000, 0) < 22);
   });
 
+  test('fills a mask from the same bits as it gives, 16 each, and goes on after them', () => {
+    for (const length of [0, 1, 6, 7]) {
+      const [random, same] = [new Random('mask', length), new Random('mask', length)];
+      const mask = new Float32Array(length).fill(9);
+      random.fillMask(mask, 0.25, 1.5);
+      const bits = take(same, Math.ceil(length / 2)).flatMap((word) => [word & 0xffff, word >>> 16]);
+      assert.deepEqual(
+        [...mask],
+        bits.slice(0, length).map((part) => (part < 16384 ? 0 : 1.5)),
+      );
+      assert.equal(random.uint32(), same.uint32());
+    }
+    const mask = new Float32Array(100_000);
+    new Random('rate').fillMask(mask, 0.1, 2);
+    const zeros = mask.filter((value) => value === 0).length;
+    assert.ok(Math.abs(zeros - 10_000) < 400, `${zeros} zeros`);
+  });
+
   test('has integers below any bound, 1 and 2^32 included', () => {
     fc.assert(
       fc.property(

@@ -146,7 +146,7 @@ const refusals: readonly (readonly [args: readonly string[], code: number, messa
     /--candidates belongs to --protocol sampled/,
   ],
   [train('--preset', 'best'), USAGE, /Allowed choices are official, paper/],
-  [train('--optimizer', 'sgd'), USAGE, /Allowed choices are adam, lazyAdam/],
+  [train('--optimizer', 'sgd'), USAGE, /Allowed choices are adam, adamCatchUp, lazyAdam/],
   [train('--shape', 'netflix'), USAGE, /Allowed choices are amazon, kuaishou/],
   [train('--seed', '-1'), USAGE, /'-1' is invalid/],
   [train('--learning-rate', 'fast'), USAGE, /'fast' is invalid/],

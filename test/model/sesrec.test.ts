@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { Random } from '../../src/base/index.js';
-import type { Rows, TrainingPart } from '../../src/features/index.js';
+import { type Rows, type TrainingPart, totalsOf } from '../../src/features/index.js';
 import {
   type Parameters,
   type SesrecConfig,
@@ -96,6 +96,26 @@ function extended(
     parameters: other,
   };
 }
+
+describe('a batch in parts', () => {
+  test('has losses that add up to those of the whole', async () => {
+    for (const preset of PRESETS) {
+      const uneven: readonly Lengths[] = [...ALL, [2, 0], [0, 2]];
+      const { config, rows, training, parameters } = setup(preset, uneven);
+      const whole = await forward(runtime, config, parameters, rows, training);
+      const totals = totalsOf([rows]);
+      assert.equal(totals.both, ALL.length);
+      const width = training.candidates.length / rows.count;
+      const parts = [];
+      for (let row = 0; row < rows.count; row++) {
+        const candidates = training.candidates.slice(row * width, (row + 1) * width);
+        parts.push(await forward(runtime, config, parameters, rowOf(rows, row), { ...training, candidates, totals }));
+      }
+      for (const key of ['loss', 'prediction', 'alignment', 'contrast'])
+        close([parts.reduce((sum, part) => sum + number(part, key), 0)], [number(whole, key)]);
+    }
+  });
+});
 
 describe('padding', () => {
   test('does not matter to `paper`: logits and losses stay when windows grow', async () => {

@@ -199,6 +199,21 @@ describe('the runtime', () => {
     assert.equal(x.length, 0);
   });
 
+  test('gives inputs that were handed over back, to be filled again, and says how long the graph ran', async (t) => {
+    const program = await runtimeOf(t, { threads: 1 }).compile(double);
+    const x = Float32Array.of(1, 2);
+    const { buffer } = x;
+    const { outputs, returned, milliseconds } = await program.runHandingOver({ x }, ['x']);
+    assert.deepEqual(outputs['y'], Float32Array.of(2, 4));
+    assert.deepEqual([x.length, buffer.byteLength], [0, 0]);
+    assert.deepEqual(returned, { x: Float32Array.of(1, 2) });
+    assert.ok(milliseconds > 0 && milliseconds < 10_000, `${milliseconds}`);
+    const again = returned['x'] as Float32Array;
+    again[0] = 5;
+    assert.deepEqual((await program.runHandingOver({ x: again }, [])).outputs['y'], Float32Array.of(10, 4));
+    assert.equal(again.length, 2, 'not handed over');
+  });
+
   test('refuses programs that were disposed of, and everything once it is disposed of itself', async (t) => {
     const runtime = runtimeOf(t, { threads: 1 });
     const [gone, kept] = [await runtime.compile(double), await runtime.compile(double)];

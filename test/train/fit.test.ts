@@ -24,6 +24,7 @@ import {
   type FitOptions,
   type FitState,
   type LossParts,
+  type OptimizerName,
   Stepper,
   createOptimizer,
   fit,
@@ -126,6 +127,8 @@ interface TrainingOf {
   readonly validating?: () => void;
   readonly weightDecay?: number;
   readonly toDisk?: boolean;
+  readonly optimizer?: OptimizerName;
+  readonly saveSeconds?: number;
 }
 
 /** Trains, and keeps everything that can be seen from outside. Saves go to `checkpoint` as the command line's do. */
@@ -141,10 +144,12 @@ async function training({
   validating,
   weightDecay = 1e-5,
   toDisk = true,
+  optimizer = 'adam',
+  saveSeconds = 300,
 }: TrainingOf) {
   const parameters = sesrecParameters(config);
   parameters.initialise(1);
-  const stepper = new WatchedStepper(config, parameters, on, createOptimizer({ kind: 'adam', weightDecay }));
+  const stepper = new WatchedStepper(config, parameters, on, createOptimizer({ kind: optimizer, weightDecay }));
   const events: FitEvent[] = [];
   const saves: { state: FitState; isBest: boolean }[] = [];
   const controller = new AbortController();
@@ -175,6 +180,7 @@ async function training({
       },
       onEvent: (event) => events.push(event),
       signal: controller.signal,
+      saveSeconds,
     },
     from,
   );
@@ -203,8 +209,9 @@ const endOf = ({ outcome }: { outcome: unknown }): FitState => {
   return outcome as FitState;
 };
 const sameTensors = (one: ReadonlyMap<string, NamedTensor>, other: ReadonlyMap<string, NamedTensor>): void => {
-  for (const [name, { data }] of one)
-    assert.deepEqual(new Uint8Array(data.buffer), new Uint8Array((other.get(name) as NamedTensor).data.buffer), name);
+  const bytes = ({ buffer, byteOffset, byteLength }: Float32Array): Uint8Array =>
+    new Uint8Array(buffer, byteOffset, byteLength);
+  for (const [name, { data }] of one) assert.deepEqual(bytes(data), bytes((other.get(name) as NamedTensor).data), name);
 };
 const epochs = (events: readonly FitEvent[]): (FitEvent & { kind: 'epoch' })[] =>
   events.filter((event) => event.kind === 'epoch');
@@ -294,6 +301,39 @@ describe('training', () => {
     // few items per row, so that sizes that have been reached matter to the batches after a resumption
     const config = configFor(small, { alignmentNegatives: 2, maskCoAttention: true });
     for (const options of [{}, { bucketBatches: 2 }]) await stopAndResume(config, options);
+  });
+
+  test('with adamCatchUp ends with the bits of adam, whenever it saves, and interrupted and resumed from its files too', async () => {
+    const config = configFor(small, { alignmentNegatives: 2 });
+    const adam = await training({ config });
+    const optimizer = 'adamCatchUp';
+    for (const options of [{}, { saveSeconds: 0 }]) {
+      const whole = await training({ config, optimizer, ...options });
+      sameTensors(whole.everything(), adam.everything());
+      assert.deepEqual(endOf(whole), endOf(adam));
+      assert.deepEqual(whole.stepper.losses, adam.stepper.losses);
+    }
+    for (const abortAfter of [2, 7]) {
+      const stopped = await training({ config, optimizer, abortAfter });
+      assert.ok(stopped.outcome instanceof InterruptedError);
+      const resumed = await training({ config, optimizer, start: fromFiles(stopped.checkpoint) });
+      sameTensors(resumed.everything(), adam.everything());
+      assert.deepEqual(endOf(resumed), endOf(adam));
+    }
+  });
+
+  test('prepared or not, a step has the same gradients, and a mask is not used twice', async () => {
+    const { stepper } = await training({ options: { epochs: 1 } });
+    const [batch] = stepper.batches as [Batch];
+    const plain = await stepper.gradients(batch, new Random('dropout'));
+    const other = await stepper.gradients(batch, new Random('other dropout'));
+    stepper.prepare(batch, new Random('dropout'));
+    const prepared = await stepper.gradients(batch, new Random('not used'));
+    assert.deepEqual(prepared.losses, plain.losses);
+    assert.deepEqual(prepared.dense, plain.dense);
+    assert.deepEqual(prepared.rows, plain.rows);
+    assert.notDeepEqual(other.losses, plain.losses, 'dropout matters');
+    assert.deepEqual((await stepper.gradients(batch, new Random('other dropout'))).losses, other.losses);
   });
 
   test('repeats the negatives of each row in every epoch when they are fixed, and draws new ones when not', async () => {

@@ -139,6 +139,117 @@ describe('optimisers', () => {
     }
   });
 
+  test('adam in WebAssembly is adam with every operation rounded to float32, and what fades becomes zero', () => {
+    const f = Math.fround;
+    const flushed = (value: number, tiny: number): number => (Math.abs(value) < tiny ? 0 : value);
+    for (const width of [1, 2, 3, 4, 7, 16, 21, 32, 48]) {
+      const optimizer = createOptimizer({ kind: 'adam', weightDecay: 1e-3 });
+      const make = (): Float32Array => random(`values ${width}`, 3 * width, 0.01);
+      const slot: Slot = { values: make(), first: new Float32Array(3 * width), second: new Float32Array(3 * width) };
+      const mine = Array.from(make(), (value) => ({ value, first: 0, second: 0 }));
+      for (let step = 1; step <= 700; step++) {
+        const touched = step % 300 === 1; // the middle row, and a long time for all to fade
+        const values = random(`gradient ${step}`, width, 1e-4);
+        optimizer.updateRows(
+          slot,
+          width,
+          { rows: Int32Array.of(...(touched ? [1] : [])), values: touched ? values : new Float32Array() },
+          { learningRate: RATE, step },
+        );
+        const [rate, root] = [f(RATE / (1 - 0.9 ** step)), f(1 / Math.sqrt(1 - 0.999 ** step))];
+        mine.forEach((one, i) => {
+          const slope = f(
+            (touched && Math.floor(i / width) === 1 ? (values[i % width] as number) : 0) + f(f(1e-3) * one.value),
+          );
+          one.first = flushed(f(f(f(0.9) * one.first) + f(f(1 - 0.9) * slope)), 2 ** -70);
+          one.second = flushed(f(f(f(0.999) * one.second) + f(f(f(1 - 0.999) * slope) * slope)), 2 ** -80);
+          const length = f(f(f(Math.sqrt(one.second)) * root) + f(1e-8));
+          one.value = flushed(f(one.value - f(f(rate * one.first) / length)), 2 ** -40);
+        });
+      }
+      const zeros = slot.values.filter((value) => value === 0).length;
+      assert.deepEqual(
+        [...slot.values],
+        mine.map(({ value }) => value),
+        `width ${width}`,
+      );
+      assert.deepEqual(
+        [...slot.first],
+        mine.map(({ first }) => first),
+      );
+      assert.deepEqual(
+        [...slot.second],
+        mine.map(({ second }) => second),
+      );
+      assert.ok(zeros > 0 && zeros < slot.values.length, `${zeros} of ${slot.values.length} have faded`);
+    }
+  });
+
+  test('adamCatchUp gives the bits of adam over thousands of steps, wherever it is read, levelled or begun anew', () => {
+    const [rows, width, steps] = [40, 6, 4000];
+    const make = (): Slot => ({
+      values: random('long', rows * width, 0.01),
+      first: new Float32Array(rows * width),
+      second: new Float32Array(rows * width),
+    });
+    const stream = new Random('which rows');
+    /** Row r is touched with probability 2^-r / 2, so that some are seldom or never. */
+    const chosen = Array.from({ length: steps }, () =>
+      Int32Array.from({ length: rows }, (_, row) => row).filter((row) => stream.float() < 2 ** -(row / 3) / 2),
+    );
+    const rateOf = (step: number): number => (step < 1500 ? 1e-2 : 1e-3); // the schedule comes between
+    const adam = createOptimizer({ kind: 'adam', weightDecay: 1e-4 });
+    let catching = createOptimizer({ kind: 'adamCatchUp', weightDecay: 1e-4 });
+    let [dense, lazy] = [make(), make()];
+    let compared = 0;
+    for (let step = 1; step <= steps; step++) {
+      const touched = chosen[step - 1] as Int32Array;
+      const gradient = { rows: touched, values: random(`gradient ${step}`, touched.length * width, 10 ** -(step % 7)) };
+      const size = { learningRate: rateOf(step), step };
+      assert.ok(adam.updateRows(dense, width, gradient, size));
+      assert.ok(catching.updateRows(lazy, width, gradient, size));
+      if (step % 250 === 0) {
+        const read = chosen[(step + 3) % steps] as Int32Array;
+        assert.ok(catching.catchUp(lazy, Int32Array.of(...read, ...read, 0)));
+        for (const row of read) {
+          const part = (values: Float32Array): Float32Array => values.slice(row * width, (row + 1) * width);
+          assert.deepEqual(part(lazy.values), part(dense.values), `row ${row} after step ${step}`);
+          assert.deepEqual(part(lazy.second), part(dense.second));
+          compared++;
+        }
+      }
+      if (step === 777) assert.ok(catching.level());
+      if (step === 2222) {
+        assert.ok(catching.level());
+        assert.deepEqual(lazy, dense);
+        catching = createOptimizer({ kind: 'adamCatchUp', weightDecay: 1e-4 }); // as when a run is resumed
+        lazy = structuredClone(lazy);
+      }
+    }
+    assert.notDeepEqual(lazy.values, dense.values, 'something is left to catch up with');
+    assert.ok(catching.level());
+    assert.deepEqual(lazy, dense);
+    assert.ok(compared > 20);
+    assert.ok(dense.values.some((value) => value === 0) && dense.values.some((value) => Math.abs(value) > 1e-3));
+  });
+
+  test('adamCatchUp levels by itself when more steps were missed than it remembers', () => {
+    const slots = ['adam', 'adamCatchUp'].map((kind) => {
+      const optimizer = createOptimizer({ kind: kind as 'adam', weightDecay: 0.01 });
+      const slot = freshSlot();
+      for (let step = 1; step <= 33_000; step++)
+        optimizer.updateRows(
+          slot,
+          WIDTH,
+          { rows: Int32Array.of(step === 1 ? 2 : 1), values: Float32Array.of(step % 3, 0.1, -1) },
+          { learningRate: 1e-4, step },
+        );
+      optimizer.level();
+      return slot;
+    });
+    assert.deepEqual(slots[1], slots[0]);
+  });
+
   test('refuse a weight decay that is negative or no number', () => {
     for (const weightDecay of [-1, Number.NaN])
       assert.throws(() => createOptimizer({ kind: 'adam', weightDecay }), UserError);

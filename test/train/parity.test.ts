@@ -66,6 +66,7 @@ describe('parity with the official code', () => {
       for (const [kind, tolerance] of Object.entries(TOLERANCES))
         assert.ok(report[kind as keyof typeof TOLERANCES] <= tolerance, kind);
       assert.equal(report.masks, 0);
+      assert.equal(report.catchUpDifferences, 0);
       assert.ok(report.coattention < 1e-5);
     });
   }

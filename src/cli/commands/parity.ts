@@ -30,7 +30,7 @@ function printReport(report: ParityReport): void {
     ]),
   );
   printText(
-    `sides that differ: ${report.masks}; co-attention (step ${report.coattentionStep}): ${report.coattention.toExponential(1)}`,
+    `values that adamCatchUp makes other than adam: ${report.catchUpDifferences}; sides that differ: ${report.masks}; co-attention (step ${report.coattentionStep}): ${report.coattention.toExponential(1)}`,
   );
   if (report.ok) printText('parity holds');
 }

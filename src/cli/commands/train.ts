@@ -1,6 +1,7 @@
 /** `sesrec train`: a run from a data directory. Knows options and how the result is told; cli/training.ts does the work. */
 import { Command, Option } from 'commander';
 import { sesrecPresets, sesrecShapes } from '../../model/index.js';
+import { OPTIMIZERS } from '../../train/index.js';
 import { candidateCountOption, deviceOption, jsonOption, numberFrom, threadsOption, wholeNumber } from '../options.js';
 import { note, printJson, printText } from '../output.js';
 import type { TrainFlags } from '../run-plan.js';
@@ -51,9 +52,9 @@ function describeTrain(): Command {
     .addOption(
       new Option(
         '--optimizer <name>',
-        'adam: dense, coupled L2, the reference; lazyAdam: touched rows only, decoupled decay',
+        'adam: dense, coupled L2, the reference; adamCatchUp: the same bits, for large catalogues; lazyAdam: touched rows only, decoupled decay',
       )
-        .choices(['adam', 'lazyAdam'])
+        .choices(OPTIMIZERS)
         .default('adam'),
     )
     .option('--learning-rate <number>', 'at the start; a tenth after a plateau, never below 1e-5', numberFrom(0), 1e-3)
