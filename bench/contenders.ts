@@ -14,7 +14,6 @@ import { type OptimizerName, Stepper, checkGradients, createOptimizer } from '..
 import { StepMaker, type Workload } from './workload.js';
 
 const LEARNING_RATE = 1e-3;
-export const OPTIMIZERS: readonly OptimizerName[] = ['adam', 'lazyAdam'];
 
 /** Milliseconds of a step, by batch: `times[batch]` has one entry per round. */
 export type BatchTimes = readonly (readonly number[])[];
@@ -28,6 +27,8 @@ export interface StepTimes {
   readonly graph: BatchTimes;
   readonly check: BatchTimes;
   readonly update: BatchTimes;
+  /** Processor time of a timed step, all threads together, in the mean: what it costs when others want the cores too. */
+  readonly processor: number;
 }
 
 export interface OurRun {
@@ -54,8 +55,10 @@ export async function runOurs(run: OurRun): Promise<StepTimes> {
     const maker = new StepMaker(workload, config, batches);
     const byBatch = (): number[][] => batches.map(() => []);
     const times = { total: byBatch(), assemble: byBatch(), graph: byBatch(), check: byBatch(), update: byBatch() };
+    let begun = process.cpuUsage();
     for (let round = 0; round <= rounds; round++) {
       for (let step = 0; step < batches.length; step++) {
+        if (round === 1 && step === 0) begun = process.cpuUsage();
         const start = performance.now();
         const { rows, training } = maker.step(step);
         const batch = assembler.assemble(rows, training);
@@ -74,7 +77,8 @@ export async function runOurs(run: OurRun): Promise<StepTimes> {
         times.total[step]?.push(end - start);
       }
     }
-    return times;
+    const { user, system } = process.cpuUsage(begun);
+    return { ...times, processor: (user + system) / 1000 / (rounds * batches.length) };
   } finally {
     await runtime.dispose();
   }
@@ -162,6 +166,7 @@ export interface PeerRun {
 
 export interface PeerTimes {
   readonly total: BatchTimes;
+  readonly processor: number;
   /** The loss of every timed step. */
   readonly losses: readonly number[];
   readonly torch: string;

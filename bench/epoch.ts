@@ -18,8 +18,7 @@ import { textTable } from '../src/cli/table.js';
 import { type Dataset, loadDataset } from '../src/data/index.js';
 import { batchOrder, extentOf, historyLengths, trainingCases } from '../src/features/index.js';
 import { sesrecShapes } from '../src/model/index.js';
-import type { FitEvent } from '../src/train/index.js';
-import { OPTIMIZERS } from './contenders.js';
+import { type FitEvent, OPTIMIZERS } from '../src/train/index.js';
 import { choiceOption, conditions, conditionsLine, runBench, sayUnless, wholeOption } from './harness.js';
 import { BATCH_SIZE, BUCKET_BATCHES, FORMS, type Form } from './workload.js';
 
@@ -92,7 +91,7 @@ await runBench('epoch', async () => {
     options: {
       form: { type: 'string', default: 'both' },
       'bucket-batches': { type: 'string', default: `${BUCKET_BATCHES}` },
-      optimizer: { type: 'string', default: 'lazyAdam' },
+      optimizer: { type: 'string', default: 'adamCatchUp' },
       threads: { type: 'string', default: '2' },
       json: { type: 'boolean', default: false },
     },

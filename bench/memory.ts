@@ -12,7 +12,8 @@ import { parseArgs } from 'node:util';
 import { peakMemoryBytes } from '../src/cli/environment.js';
 import { textTable } from '../src/cli/table.js';
 import { sesrecParameters } from '../src/model/index.js';
-import { OPTIMIZERS, runOurs } from './contenders.js';
+import { OPTIMIZERS } from '../src/train/index.js';
+import { runOurs } from './contenders.js';
 import { choiceOption, conditions, conditionsLine, milliseconds, runBench, sayUnless, wholeOption } from './harness.js';
 import { FORMS, makeWorkload, batchesOf } from './workload.js';
 
@@ -30,7 +31,7 @@ await runBench('memory', async () => {
     options: {
       batches: { type: 'string', default: '16' },
       threads: { type: 'string', default: '2' },
-      optimizer: { type: 'string', default: 'lazyAdam' },
+      optimizer: { type: 'string', default: 'adamCatchUp' },
       form: { type: 'string', default: 'masked' },
       json: { type: 'boolean', default: false },
     },

@@ -17,8 +17,8 @@ import { parseArgs } from 'node:util';
 import { UserError } from '../src/base/index.js';
 import { textTable } from '../src/cli/table.js';
 import { type SesrecShapeName, sesrecParameters } from '../src/model/index.js';
-import type { OptimizerName } from '../src/train/index.js';
-import { OPTIMIZERS, PEERS, type PeerName, type StepTimes, runOurs, runPeer, writeBatches } from './contenders.js';
+import { OPTIMIZERS, type OptimizerName } from '../src/train/index.js';
+import { PEERS, type PeerName, type StepTimes, runOurs, runPeer, writeBatches } from './contenders.js';
 import {
   type Milliseconds,
   type Say,
@@ -46,15 +46,19 @@ interface Options {
   readonly peerPlain: boolean;
 }
 
+type Part = Exclude<keyof StepTimes, 'processor'>;
+
 /** One contender's times, by medians. */
 interface Line extends Milliseconds {
   readonly who: 'ours' | PeerName;
   readonly form: Form;
   readonly optimizer: string;
   readonly threads: number;
+  /** Milliseconds of processor time of a step, all threads together. */
+  readonly processor: number;
   readonly compiled?: boolean;
 
-  readonly parts?: Readonly<Record<Exclude<keyof StepTimes, 'total'>, number>>;
+  readonly parts?: Readonly<Record<Exclude<Part, 'total'>, number>>;
 }
 
 const quickestOf = (lines: readonly Line[], who: PeerName): Line | undefined =>
@@ -76,15 +80,16 @@ async function benchShape(shape: SesrecShapeName, options: Options, say: Say) {
   const ours = async (form: Form, optimizer: OptimizerName, threads: number): Promise<StepTimes> =>
     runOurs({ workload, config: workload.config(form), parameters, optimizer, threads, batches, rounds });
   const lineOf = (form: Form, optimizer: OptimizerName, threads: number, runs: readonly StepTimes[]): Line => {
-    const all = (part: keyof StepTimes): number[][] =>
+    const all = (part: Part): number[][] =>
       batches.map((_, batch) => runs.flatMap((times) => times[part][batch] ?? []));
-    const part = (name: keyof StepTimes): number => milliseconds(all(name)).ms;
+    const part = (name: Part): number => milliseconds(all(name)).ms;
     return {
       who: 'ours',
       form,
       optimizer,
       threads,
       ...milliseconds(all('total')),
+      processor: runs.reduce((sum, { processor }) => sum + processor, 0) / runs.length,
       parts: { assemble: part('assemble'), graph: part('graph'), check: part('check'), update: part('update') },
     };
   };
@@ -119,6 +124,7 @@ async function benchShape(shape: SesrecShapeName, options: Options, say: Say) {
           threads: count,
           compiled,
           ...milliseconds(times.total),
+          processor: times.processor,
         });
         torch = times.torch;
       };
@@ -139,12 +145,13 @@ async function benchShape(shape: SesrecShapeName, options: Options, say: Say) {
   const lines = [main, ...others, ...peers];
   say(
     textTable([
-      ['', 'threads', 'ms', '10 %', '90 %', 'steps', 'assemble', 'graph', 'check', 'update'],
-      ...lines.map(({ who, form, optimizer, threads, ms, low, high, steps: timed, parts }) => [
+      ['', 'threads', 'ms', '10 %', '90 %', 'steps', 'processor', 'assemble', 'graph', 'check', 'update'],
+      ...lines.map(({ who, form, optimizer, threads, ms, low, high, steps: timed, processor, parts }) => [
         `${who} ${form}, ${optimizer}`,
         `${threads}`,
         ...[ms, low, high].map((time) => time.toFixed(1)),
         `${timed}`,
+        processor.toFixed(1),
         ...(parts ? [parts.assemble, parts.graph, parts.check, parts.update].map((time) => time.toFixed(1)) : []),
       ]),
     ]),
@@ -172,7 +179,7 @@ await runBench('step', async () => {
       threads: { type: 'string', default: '1,2' },
       steps: { type: 'string', default: `${BUCKET_BATCHES}` },
       rounds: { type: 'string' },
-      optimizer: { type: 'string', default: 'lazyAdam' },
+      optimizer: { type: 'string', default: 'adamCatchUp' },
       peer: { type: 'string' },
       'peer-seconds': { type: 'string', default: '20' },
       'peer-plain': { type: 'boolean', default: false },

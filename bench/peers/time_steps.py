@@ -2,7 +2,8 @@
 
     python time_steps.py DIRECTORY --variant eager|best [--threads N] [--seconds S] [--compiled]
 
-Goes through the batches again and again; `total` holds the times of each batch. A step is counted from the padded rows to updated parameters. Files are read, and what the authors' data loader does in
+Goes through the batches again and again; `total` holds the times of each batch,
+`processor` the processor time of a step, all threads together, in the mean. A step is counted from the padded rows to updated parameters. Files are read, and what the authors' data loader does in
 processes of its own is done, before the clock starts. Knows clocks; does not know the model.
 """
 
@@ -34,24 +35,26 @@ def main() -> None:
     else:
         contender = BestStep(settings, catalogue, compiled=options.compiled)
     contender.model.train()
-    def timed(batch) -> tuple[float, float]:
+    def timed(batch) -> tuple[float, float, float]:
         prepared = contender.prepare(batch)
-        start = time.perf_counter()
+        start, processor = time.perf_counter(), time.process_time()
         loss = contender.step(prepared).total
-        return 1000 * (time.perf_counter() - start), loss.item()
+        return 1000 * (time.perf_counter() - start), 1000 * (time.process_time() - processor), loss.item()
 
     # Warm-up: eager's steps are all of one size; best's differ, and compiling takes a few of them.
     for batch in batches if options.compiled else batches[:2]:
         timed(batch)
-    times, losses, begun = [[] for _ in batches], [], time.perf_counter()
+    times, processors, losses, begun = [[] for _ in batches], [], [], time.perf_counter()
     for count in range(10 * len(batches)):
         must_go_on = count < (3 if options.variant == "eager" else len(batches))
         if not must_go_on and time.perf_counter() - begun > options.seconds:
             break
-        elapsed, loss = timed(batches[count % len(batches)])
+        elapsed, processor, loss = timed(batches[count % len(batches)])
         times[count % len(batches)].append(elapsed)
+        processors.append(processor)
         losses.append(loss)
-    print(json.dumps({"total": times, "losses": losses, "torch": torch.__version__}))
+    processor = sum(processors) / len(processors)
+    print(json.dumps({"total": times, "processor": processor, "losses": losses, "torch": torch.__version__}))
 
 
 if __name__ == "__main__":
