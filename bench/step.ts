@@ -158,14 +158,17 @@ async function benchShape(shape: SesrecShapeName, options: Options, say: Say) {
   );
   const single = others.find(({ form, threads }) => form === 'masked' && threads === 1);
   if (single) say(`one thread takes ${(single.ms / main.ms).toFixed(2)} times as long as ${most}`);
-  const ratios: Partial<Record<PeerName, { ratio: number; threads: number; compiled: boolean }>> = {};
+  const ratios: Partial<
+    Record<PeerName, { ratio: number; processorRatio: number; threads: number; compiled: boolean }>
+  > = {};
   for (const variant of PEERS) {
     const quickest = quickestOf(peers, variant);
     if (!quickest) continue;
-    const { ms, threads, compiled = false } = quickest;
-    ratios[variant] = { ratio: ms / main.ms, threads, compiled };
+    const { ms, processor, threads, compiled = false } = quickest;
+    const processorRatio = processor / main.processor;
+    ratios[variant] = { ratio: ms / main.ms, processorRatio, threads, compiled };
     say(
-      `${variant} at its best, with ${threads} thread(s)${compiled ? ' and torch.compile' : ''} (torch ${torch}), takes ${(ms / main.ms).toFixed(2)} times as long as ours with ${most}`,
+      `${variant} at its best, with ${threads} thread(s)${compiled ? ' and torch.compile' : ''} (torch ${torch}), takes ${(ms / main.ms).toFixed(2)} times as long as ours with ${most}, and ${processorRatio.toFixed(2)} times its processor time`,
     );
   }
   if (drift !== null) say(`ours again after the peers: ${drift.toFixed(2)} times what it was before`);
