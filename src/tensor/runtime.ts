@@ -124,7 +124,7 @@ class Lane {
     if (this.#waiting.size > 0 || this.#failure) await this.#worker.terminate();
     else {
       const ended = new Promise((resolve) => this.#worker.once('exit', resolve));
-      this.#worker.postMessage('end');
+      this.#worker.postMessage('end', []);
       await ended;
     }
   }

@@ -6,32 +6,18 @@
  * state ends with the same weights, bit for bit, as one that was not.
  */
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { GENERATOR, InterruptedError, NotFiniteError, Random, UserError, at, range } from '../base/index.js';
+import { GENERATOR, InterruptedError, NotFiniteError, Random, UserError, range } from '../base/index.js';
 import type { Dataset } from '../data/index.js';
-import {
-  AlignmentSampler,
-  type Batch,
-  BatchAssembler,
-  type Case,
-  NegativeSampler,
-  batchOrder,
-  catalogueOf,
-  extentOf,
-  gatherRows,
-  historyLengths,
-  totalsOf,
-  trainingCases,
-  trainingQueries,
-} from '../features/index.js';
-import { type SesrecConfig, seesPadding } from '../model/index.js';
+import { AlignmentSampler, type Case, trainingCases, trainingQueries } from '../features/index.js';
+import type { SesrecConfig } from '../model/index.js';
+import { BatchMaker, type BatchOptions } from './batches.js';
 import { checkGradients, describeBatch } from './finite.js';
 import { type FitState, initialState, noLosses, strangeRandomness } from './state.js';
 import type { LossParts, StepBatch, Stepper } from './step.js';
 
-export interface FitOptions {
+export interface FitOptions extends BatchOptions {
   readonly seed: number;
   readonly epochs: number;
-  readonly batchSize: number;
   readonly learningRate: number;
   /** The schedule multiplies the learning rate by 0.1 after more than this many epochs without improvement… */
   readonly learningRatePatience: number;
@@ -41,10 +27,6 @@ export interface FitOptions {
   readonly patience: number;
   /** New order of rows every epoch. */
   readonly shuffle: boolean;
-  /** Form batches of rows with histories of about the same length, within a shuffle buffer of this many batches; 0, or not set: as the rows come. */
-  readonly bucketBatches?: number;
-  /** Parts that each batch is cut into, to be computed side by side; 1 if not set. It matters to the last bits only. */
-  readonly batchParts?: number;
   /** Leave out rows that lack either history. */
   readonly requireBoth: boolean;
 }
@@ -123,15 +105,8 @@ export async function fit(
 ): Promise<FitState> {
   const cases = trainingCases(dataset, options.requireBoth);
   if (cases.length === 0) throw new UserError('there is nothing to train on: no feed event has a history before it');
-  const lengths = historyLengths(dataset, cases, config.window);
   const queries = trainingQueries(dataset);
-  const names = (attributes: SesrecConfig['itemAttributes']): string[] => attributes.map(({ name }) => name);
-  const assembler = new BatchAssembler(
-    catalogueOf(dataset, names(config.itemAttributes), names(config.userAttributes)),
-    config.window,
-    { reached: from.reached },
-  );
-  const sampler = new NegativeSampler(dataset, cases, { count: config.negatives, sampling: config.negativeSampling });
+  const maker = new BatchMaker(dataset, config, cases, options, from.reached);
   const { seed, batchSize } = options;
   const steps = Math.ceil(cases.length / batchSize);
   const strange = strangeRandomness(from, seed);
@@ -150,12 +125,7 @@ export async function fit(
   for (; state.epoch < options.epochs && state.stopWaits < options.patience;) {
     const { epoch } = state;
     const shuffle = options.shuffle ? new Random(seed, 'order', epoch) : null;
-    const rows = range(cases.length);
-    const batches = batchOrder(shuffle?.shuffle(rows) ?? rows, lengths, config.window, {
-      batchSize,
-      poolBatches: options.bucketBatches ?? 0,
-      random: shuffle,
-    });
+    const batches = maker.order(range(cases.length), shuffle);
     const alignment = new AlignmentSampler(
       dataset,
       queries,
@@ -165,42 +135,20 @@ export async function fit(
     const rowsOf = (step: number): Int32Array => batches[step] as Int32Array;
     const casesOf = (step: number): Case[] => Array.from(rowsOf(step), (row) => cases[row] as Case);
     const build = (step: number): StepBatch => {
-      const chosen = rowsOf(step);
-      const batchCases = casesOf(step);
       const fresh = new Random(seed, 'negatives', epoch, step);
-      const width = 1 + config.negatives;
-      const candidates = new Int32Array(chosen.length * width);
-      batchCases.forEach((moment, row) => {
-        const random = config.fixedNegatives ? new Random(seed, 'negatives of a row', at(chosen, row)) : fresh;
-        candidates[row * width] = at(dataset.feedItem, moment.feedPosition);
-        candidates.set(sampler.draw(moment, random), row * width + 1);
-      });
-      const cuts = cutInto(chosen.length, options.batchParts ?? 1);
-      const parts = cuts.map(([start, end]) => {
-        const extent = seesPadding(config)
-          ? config.window
-          : extentOf(lengths, chosen.subarray(start, end), config.window);
-        return gatherRows(dataset, batchCases.slice(start, end), config.window, extent);
-      });
-      const common = {
-        negatives: alignment.block(step),
-        pairReduction: config.alignmentReduction,
-        totals: totalsOf(parts),
-      };
-      return parts.map((rows, part) => {
-        const [start, end] = cuts[part] as [number, number];
-        return assembler.assemble(rows, { ...common, candidates: candidates.subarray(start * width, end * width) });
-      }) as [Batch, ...Batch[]];
+      const randomOf = (row: number): Random =>
+        config.fixedNegatives ? new Random(seed, 'negatives of a row', row) : fresh;
+      return maker.make(rowsOf(step), randomOf, alignment.block(step));
     };
 
     const epochStart = performance.now();
     const firstStep = state.step;
     let graphMilliseconds = 0;
-    let reached = assembler.reached;
+    let reached = maker.reached;
     let batch = firstStep < steps ? build(firstStep) : null;
     while (batch) {
       const { step } = state;
-      reached = assembler.reached;
+      reached = maker.reached;
       const pending = stepper.gradients(batch, new Random(seed, 'dropout', epoch, step));
       pending.catch(() => undefined); // the await below tells; should building fail before it, this must not be left unheard
       await nextTurn(); // lets the request reach the compute thread; the next batch is built while it works
@@ -311,15 +259,6 @@ export async function fit(
       : `all ${options.epochs} epochs done`;
   hooks.onEvent({ kind: 'end', epochs: state.epoch, best, reason });
   return state;
-}
-
-/** The ends of parts of about the same length, at most as many as there are rows. */
-function cutInto(rows: number, parts: number): [number, number][] {
-  const count = Math.min(rows, parts);
-  return Array.from({ length: count }, (_, part) => [
-    Math.floor((part * rows) / count),
-    Math.floor(((part + 1) * rows) / count),
-  ]);
 }
 
 /** How to go on after a number that is none: from what was saved, or anew. */

@@ -10,6 +10,7 @@ export {
   type Slot,
 } from './optimizer.js';
 export { Stepper, type BatchGradients, type LossParts, type StepBatch } from './step.js';
+export { BatchMaker, type BatchOptions } from './batches.js';
 export { checkGradients } from './finite.js';
 export { fit, type FitEvent, type FitHooks, type FitOptions, type Validation } from './fit.js';
 export {

@@ -1,5 +1,6 @@
-/** Small data sets in memory, told as stories. Knows the columns of Dataset; reads no files. */
-import { FIRST_INDEX, UNKNOWN, partition, type Dataset, type Vocabulary } from '../../src/data/index.js';
+/** Small data sets in memory, told as stories. Knows how events become columns; reads no files. */
+import { FIRST_INDEX, UNKNOWN, type Dataset, type Vocabulary } from '../../src/data/index.js';
+import { memoryDataset } from './memory-dataset.js';
 
 /**
  * One event, in order: an item id is a feed event; `led` is a feed event that the latest search led to; `query` is a
@@ -61,54 +62,32 @@ export function tinyDataset(
     searchOffsets.push(searches.length);
   }
   const clicks = searches.flatMap((search) => search.clicks);
-  const split = { strategy: 'leave-one-out' } as const;
-  const columns = {
-    feedOffsets: Int32Array.from(feedOffsets),
-    feedItem: Int32Array.from(feed, ({ item }) => item),
-    feedOrdinal: Float64Array.from(feed, (event) => event.ordinal),
-    feedTime: new Float64Array(feed.length).fill(Number.NaN),
-    feedSearch: Int32Array.from(feed, ({ search }) => search),
-    searchOffsets: Int32Array.from(searchOffsets),
-    searchQuery: Int32Array.from(searches, ({ query }) => query),
-    searchSource: new Int32Array(searches.length).fill(FIRST_INDEX),
-    searchOrdinal: Float64Array.from(searches, (search) => search.ordinal),
-    searchTime: new Float64Array(searches.length).fill(Number.NaN),
-  };
-  return {
-    manifest: {
-      format: 'sesrec-data',
-      version: 2,
-      source: { importer: 'tiny', files: [], options: options.importOptions ?? {}, generator: null },
-      counts: [],
-      split,
-      sizes: {
-        users: users.ids.length,
-        items: items.ids.length,
-        queries: queries.ids.length,
-        words: words.ids.length,
-        sources: 3,
-      },
-      itemAttributes: [],
-      userAttributes: [],
-      files: {},
-      hash: 'tiny',
+  return memoryDataset(
+    'tiny',
+    {
+      users,
+      items,
+      queries,
+      words,
+      sources: tinyVocabulary(['unknown']),
+      wordOffsets: offsetsOf(queryWords),
+      queryWords: Int32Array.from(queryWords.flat()),
+      itemAttributes: new Map(),
+      userAttributes: new Map(),
+      feedOffsets: Int32Array.from(feedOffsets),
+      feedItem: Int32Array.from(feed, ({ item }) => item),
+      feedOrdinal: Float64Array.from(feed, (event) => event.ordinal),
+      feedSearch: Int32Array.from(feed, ({ search }) => search),
+      searchOffsets: Int32Array.from(searchOffsets),
+      searchQuery: Int32Array.from(searches, ({ query }) => query),
+      searchSource: new Int32Array(searches.length).fill(FIRST_INDEX),
+      searchOrdinal: Float64Array.from(searches, (search) => search.ordinal),
+      clickOffsets: offsetsOf(searches.map((search) => search.clicks)),
+      clickItem: Int32Array.from(clicks, ({ item }) => item),
+      clickOrdinal: Float64Array.from(clicks, (click) => click.ordinal),
     },
-    users,
-    items,
-    queries,
-    words,
-    sources: tinyVocabulary(['unknown']),
-    wordOffsets: offsetsOf(queryWords),
-    queryWords: Int32Array.from(queryWords.flat()),
-    itemAttributes: new Map(),
-    userAttributes: new Map(),
-    ...columns,
-    clickOffsets: offsetsOf(searches.map((search) => search.clicks)),
-    clickItem: Int32Array.from(clicks, ({ item }) => item),
-    clickOrdinal: Float64Array.from(clicks, (click) => click.ordinal),
-    clickTime: new Float64Array(clicks.length).fill(Number.NaN),
-    ...partition(split, columns),
-  };
+    options.importOptions,
+  );
 }
 
 function itemsOf(event: TinyEvent): readonly string[] {

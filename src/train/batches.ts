@@ -1,0 +1,115 @@
+/**
+ * The batches of a training, cut into parts. Knows which rows go together and what is drawn for them; does not know how
+ * they are computed.
+ */
+import { type Random, at } from '../base/index.js';
+import type { Dataset } from '../data/index.js';
+import {
+  type AlignmentNegatives,
+  type Batch,
+  BatchAssembler,
+  type Case,
+  type HistoryLengths,
+  NegativeSampler,
+  type ReachedSizes,
+  batchOrder,
+  catalogueOf,
+  extentOf,
+  gatherRows,
+  historyLengths,
+  totalsOf,
+} from '../features/index.js';
+import { type SesrecConfig, seesPadding } from '../model/index.js';
+import type { StepBatch } from './step.js';
+
+export interface BatchOptions {
+  readonly batchSize: number;
+  /** Form batches of rows with histories of about the same length, within a shuffle buffer of this many batches; 0, or not set: as the rows come. */
+  readonly bucketBatches?: number;
+  /** Parts that each batch is cut into, to be computed side by side; 1 if not set. It matters to the last bits only. */
+  readonly batchParts?: number;
+}
+
+export class BatchMaker {
+  readonly lengths: HistoryLengths;
+  readonly #dataset: Dataset;
+  readonly #config: SesrecConfig;
+  readonly #cases: readonly Case[];
+  readonly #options: BatchOptions;
+  readonly #assembler: BatchAssembler;
+  readonly #sampler: NegativeSampler;
+
+  /** @param reached sizes to start from, on resuming */
+  constructor(
+    dataset: Dataset,
+    config: SesrecConfig,
+    cases: readonly Case[],
+    options: BatchOptions,
+    reached: ReachedSizes = {},
+  ) {
+    const names = (attributes: SesrecConfig['itemAttributes']): string[] => attributes.map(({ name }) => name);
+    const catalogue = catalogueOf(dataset, names(config.itemAttributes), names(config.userAttributes));
+    this.#dataset = dataset;
+    this.#config = config;
+    this.#cases = cases;
+    this.#options = options;
+    this.lengths = historyLengths(dataset, cases, config.window);
+    this.#assembler = new BatchAssembler(catalogue, config.window, { reached });
+    this.#sampler = new NegativeSampler(dataset, cases, { count: config.negatives, sampling: config.negativeSampling });
+  }
+
+  /** The largest sizes so far. */
+  get reached(): ReachedSizes {
+    return this.#assembler.reached;
+  }
+
+  /** The batches of an epoch, as numbers of cases. `shuffle` also shuffles the batches of each pool; null: none. */
+  order(rows: Int32Array, shuffle: Random | null): Int32Array[] {
+    const { batchSize, bucketBatches: poolBatches = 0 } = this.#options;
+    return batchOrder(shuffle?.shuffle(rows) ?? rows, this.lengths, this.#config.window, {
+      batchSize,
+      poolBatches,
+      random: shuffle,
+    });
+  }
+
+  /** The target of each row, and negatives drawn for it: (rows, 1 + negatives). */
+  candidates(rows: Int32Array, randomOf: (row: number) => Random): Int32Array {
+    const width = 1 + this.#config.negatives;
+    const candidates = new Int32Array(rows.length * width);
+    rows.forEach((row, position) => {
+      const moment = this.#cases[row] as Case;
+      candidates[position * width] = at(this.#dataset.feedItem, moment.feedPosition);
+      candidates.set(this.#sampler.draw(moment, randomOf(row)), position * width + 1);
+    });
+    return candidates;
+  }
+
+  /** One batch. `randomOf`: where the negatives of a row come from. */
+  make(rows: Int32Array, randomOf: (row: number) => Random, negatives: AlignmentNegatives): StepBatch {
+    const { window, alignmentReduction: pairReduction } = this.#config;
+    const candidates = this.candidates(rows, randomOf);
+    const width = candidates.length / rows.length;
+    const cuts = cutInto(rows.length, this.#options.batchParts ?? 1);
+    const parts = cuts.map(([start, end]) => {
+      const own = rows.subarray(start, end);
+      const extent = seesPadding(this.#config) ? window : extentOf(this.lengths, own, window);
+      const cases = Array.from(own, (row) => this.#cases[row] as Case);
+      return gatherRows(this.#dataset, cases, window, extent);
+    });
+    const totals = totalsOf(parts);
+    const assembled = parts.map((part, position): Batch => {
+      const [start, end] = cuts[position] as readonly [number, number];
+      const own = candidates.subarray(start * width, end * width);
+      return this.#assembler.assemble(part, { candidates: own, negatives, pairReduction, totals });
+    });
+    return assembled as [Batch, ...Batch[]];
+  }
+}
+
+/** The ends of parts of about the same length, at most as many as there are rows. */
+function cutInto(rows: number, parts: number): (readonly [number, number])[] {
+  const count = Math.min(rows, parts);
+  const end = (part: number): number => Math.floor((part * rows) / count);
+  return Array.from({ length: count }, (_, part) => [end(part), end(part + 1)] as const);
+}
