@@ -2,7 +2,7 @@
  * Time of one training step of SESRec, all included: negatives, assembly, dropout masks, the graph forward and backward, the
  * check that its numbers are finite, the update. Knows what is compared with what; does not know how each is run.
  *
- *   npm run bench -- step [--shape amazon|kuaishou|both] [--threads 1,2] [--steps N] [--rounds N] [--optimizer NAME]
+ *   npm run bench -- step [--shape amazon|kuaishou|both] [--threads 1,2] [--steps N] [--rounds N] [--parts N] [--optimizer NAME]
  *                         [--peer PYTHON] [--peer-seconds S] [--peer-plain] [--json]
  *
  * The main line is the masked form at the largest number of threads; `official`, with dense Adam, stands beside it. With
@@ -40,6 +40,8 @@ interface Options {
   /** Batches, each with rows of its own. */
   readonly steps: number;
   readonly rounds: number | null;
+  /** Parts of a batch; null: as many as suit the shape. */
+  readonly parts: number | null;
   readonly optimizer: OptimizerName;
   readonly peer: string | null;
   readonly peerSeconds: number;
@@ -65,7 +67,7 @@ const quickestOf = (lines: readonly Line[], who: PeerName): Line | undefined =>
   lines.filter((line) => line.who === who).toSorted((a, b) => a.ms - b.ms)[0];
 
 async function benchShape(shape: SesrecShapeName, options: Options, say: Say) {
-  const workload = makeWorkload(shape);
+  const workload = makeWorkload(shape, options.parts ?? undefined);
   const rounds = options.rounds ?? ROUNDS[shape];
   const batches = batchesOf(workload, options.steps);
   const config = workload.config('masked');
@@ -75,7 +77,7 @@ async function benchShape(shape: SesrecShapeName, options: Options, say: Say) {
   const parameters = sesrecParameters(config);
   parameters.initialise(1);
   say(
-    `\n${shape}: ${parameters.size.toLocaleString('en-US')} parameters, ${batches.length} batches of ${BATCH_SIZE}, sorted by length within pools of ${BUCKET_BATCHES}; padding: ${(100 * padding.fullWindow).toFixed(0)} % of positions at the full window, ${(100 * padding.masked).toFixed(0)} % in the masked form`,
+    `\n${shape}: ${parameters.size.toLocaleString('en-US')} parameters, ${batches.length} batches of ${BATCH_SIZE} in ${workload.cut.batchParts} parts, sorted by length within pools of ${BUCKET_BATCHES}; padding: ${(100 * padding.fullWindow).toFixed(0)} % of positions at the full window, ${(100 * padding.masked).toFixed(0)} % in the masked form`,
   );
 
   const ours = async (form: Form, optimizer: OptimizerName, threads: number): Promise<StepTimes> =>
@@ -183,6 +185,7 @@ await runBench('step', async () => {
       threads: { type: 'string', default: '1,2' },
       steps: { type: 'string', default: `${BUCKET_BATCHES}` },
       rounds: { type: 'string' },
+      parts: { type: 'string' },
       optimizer: { type: 'string', default: 'adamCatchUp' },
       peer: { type: 'string' },
       'peer-seconds': { type: 'string', default: '20' },
@@ -195,6 +198,7 @@ await runBench('step', async () => {
     threads: [...new Set(values.threads.split(',').map((text) => wholeOption('threads', text, 1)))],
     steps: wholeOption('steps', values.steps, 1),
     rounds: values.rounds === undefined ? null : wholeOption('rounds', values.rounds, 1),
+    parts: values.parts === undefined ? null : wholeOption('parts', values.parts, 1),
     optimizer: choiceOption('optimizer', values.optimizer, OPTIMIZERS),
     peer: values.peer ?? null,
     peerPlain: values['peer-plain'],

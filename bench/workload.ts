@@ -29,7 +29,7 @@ import {
   sesrecShapes,
   vocabularySizes,
 } from '../src/model/index.js';
-import { BatchMaker, type StepBatch } from '../src/train/index.js';
+import { BatchMaker, type BatchOptions, type StepBatch } from '../src/train/index.js';
 import { memoryDataset } from '../test/support/memory-dataset.js';
 
 export const BATCH_SIZE = 256;
@@ -43,6 +43,8 @@ export interface Workload {
   /** The training rows that steps are made of. */
   readonly cases: readonly Case[];
   readonly weightDecay: number;
+  /** How batches are formed and cut. */
+  readonly cut: Required<BatchOptions>;
   readonly config: (form: Form) => SesrecConfig;
 }
 
@@ -67,8 +69,11 @@ const BEAUTY_PURCHASES = [
   [204, 1],
 ] as const;
 
+/** Parts that a batch is cut into: of about as many positions each. */
+const PARTS = { amazon: 2, kuaishou: 8 } as const;
+
 /** The workload of a shape; the same for the same seed. */
-export function makeWorkload(name: SesrecShapeName, seed = 1): Workload {
+export function makeWorkload(name: SesrecShapeName, batchParts: number = PARTS[name], seed = 1): Workload {
   const random = new Random(seed, 'workload', name);
   const { shape, weightDecay } = sesrecShapes[name];
   const dataset = name === 'amazon' ? amazonDataset(random) : kuaishouDataset(random);
@@ -80,6 +85,7 @@ export function makeWorkload(name: SesrecShapeName, seed = 1): Workload {
     // one row per user there: the moment with the history whose length was drawn
     cases: name === 'amazon' ? trainingCases(dataset, false) : lastTrainingCases(dataset),
     weightDecay,
+    cut: { batchSize: BATCH_SIZE, bucketBatches: BUCKET_BATCHES, batchParts },
     config: (form) => ({
       ...sesrecPresets.official,
       ...shape,
@@ -95,17 +101,14 @@ export function makeWorkload(name: SesrecShapeName, seed = 1): Workload {
 export const BUCKET_BATCHES = 16;
 
 /** Which cases make up each step: here, and nowhere else, batches are formed. Whole batches, of one epoch. */
-export function batchesOf({ cases, dataset, config }: Workload, count: number, seed = 1): Int32Array[] {
+export function batchesOf({ cases, dataset, config, cut }: Workload, count: number, seed = 1): Int32Array[] {
   const random = new Random(seed, 'order');
   const rows = random.shuffle(Int32Array.from(cases.keys())).subarray(0, count * BATCH_SIZE);
-  const batches = new BatchMaker(dataset, config('masked'), cases, CUT).order(rows, random);
+  const batches = new BatchMaker(dataset, config('masked'), cases, cut).order(rows, random);
   if (batches.length < count || (batches.at(-1)?.length ?? 0) < BATCH_SIZE)
     throw new UserError(`the workload has rows for ${Math.floor(cases.length / BATCH_SIZE)} batches, not for ${count}`);
   return batches;
 }
-
-/** How batches are cut. */
-export const CUT = { batchSize: BATCH_SIZE, bucketBatches: BUCKET_BATCHES, batchParts: 2 } as const;
 
 /** The batches of any step: the same whenever they are asked for. */
 export class StepMaker {
@@ -120,7 +123,7 @@ export class StepMaker {
     this.#workload = workload;
     this.#config = config;
     this.#batches = batches;
-    this.#maker = new BatchMaker(dataset, config, cases, CUT);
+    this.#maker = new BatchMaker(dataset, config, cases, workload.cut);
     const random = new Random(1, 'alignment');
     this.#alignment = new AlignmentSampler(dataset, trainingQueries(dataset), config.alignmentNegatives, random);
   }
