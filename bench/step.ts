@@ -40,8 +40,8 @@ interface Options {
   /** Batches, each with rows of its own. */
   readonly steps: number;
   readonly rounds: number | null;
-  /** Parts of a batch; null: as many as suit the shape. */
-  readonly parts: number | null;
+  /** Parts of a batch. */
+  readonly parts: number;
   readonly optimizer: OptimizerName;
   readonly peer: string | null;
   readonly peerSeconds: number;
@@ -67,7 +67,7 @@ const quickestOf = (lines: readonly Line[], who: PeerName): Line | undefined =>
   lines.filter((line) => line.who === who).toSorted((a, b) => a.ms - b.ms)[0];
 
 async function benchShape(shape: SesrecShapeName, options: Options, say: Say) {
-  const workload = makeWorkload(shape, options.parts ?? undefined);
+  const workload = makeWorkload(shape, options.parts);
   const rounds = options.rounds ?? ROUNDS[shape];
   const batches = batchesOf(workload, options.steps);
   const config = workload.config('masked');
@@ -185,7 +185,7 @@ await runBench('step', async () => {
       threads: { type: 'string', default: '1,2' },
       steps: { type: 'string', default: `${BUCKET_BATCHES}` },
       rounds: { type: 'string' },
-      parts: { type: 'string' },
+      parts: { type: 'string', default: '2' },
       optimizer: { type: 'string', default: 'adamCatchUp' },
       peer: { type: 'string' },
       'peer-seconds': { type: 'string', default: '20' },
@@ -198,7 +198,7 @@ await runBench('step', async () => {
     threads: [...new Set(values.threads.split(',').map((text) => wholeOption('threads', text, 1)))],
     steps: wholeOption('steps', values.steps, 1),
     rounds: values.rounds === undefined ? null : wholeOption('rounds', values.rounds, 1),
-    parts: values.parts === undefined ? null : wholeOption('parts', values.parts, 1),
+    parts: wholeOption('parts', values.parts, 1),
     optimizer: choiceOption('optimizer', values.optimizer, OPTIMIZERS),
     peer: values.peer ?? null,
     peerPlain: values['peer-plain'],

@@ -146,12 +146,17 @@ export class Runtime {
     this.#options = { device, profile: profile ?? null };
   }
 
-  /** Compiles the graph behind some named tensors, without what it can do without. */
-  async compile(outputs: Readonly<Record<string, Tensor>>, placement: Placement = {}): Promise<Program> {
-    return this.compileModel(toOnnx(lean(outputs)), placement);
+  /** Lowers the graph behind some named tensors, without what it can do without, for a place to run at. */
+  lower(outputs: Readonly<Record<string, Tensor>>, { threads = this.threads }: Placement = {}): OnnxModel {
+    return toOnnx(lean(outputs), { oneThread: threads === 1 && this.#options.device === 'cpu' });
   }
 
-  /** Compiles a lowered graph. */
+  /** Compiles the graph behind some named tensors. */
+  async compile(outputs: Readonly<Record<string, Tensor>>, placement: Placement = {}): Promise<Program> {
+    return this.compileModel(this.lower(outputs, placement), placement);
+  }
+
+  /** Compiles a graph that was lowered for the same place. */
   async compileModel(model: OnnxModel, { lane: place = 0, threads = this.threads }: Placement = {}): Promise<Program> {
     const program = this.#nextProgram++;
     const lane = getOrCreate(this.#lanes, place, () => new Lane());

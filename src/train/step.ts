@@ -23,9 +23,7 @@ import {
   type Shape,
   type Tensor,
   gradients,
-  lean,
   sizeOf,
-  toOnnx,
 } from '../tensor/index.js';
 import { checkValues } from './finite.js';
 import {
@@ -194,7 +192,7 @@ export class Stepper {
       gradientKeys.set(key, `gradient of ${key}`);
       outputs[`gradient of ${key}`] = gradient;
     });
-    const model = toOnnx(lean(outputs));
+    const model = this.#runtime.lower(outputs, placement);
     const program = this.#runtime.compileModel(model, placement);
     program.catch(() => undefined); // who runs it is told; a batch that was only prepared leaves nothing unheard
     const inputBytes = model.inputs.reduce((total, { shape }) => total + bytesOf(shape), 0);

@@ -116,6 +116,8 @@ describe('the graphs of SESRec', () => {
       const types = operatorsOf(toOnnx(outputs).bytes);
       for (const type of ['ScatterElements', 'LayerNormalization', 'Softmax', 'MatMul'])
         assert.ok(types.has(type), `${type} is missing: the graph is not the whole one`);
+      const onOneThread = operatorsOf(toOnnx(outputs, { oneThread: true }).bytes);
+      assert.ok(onOneThread.has('ScatterND') && !onOneThread.has('ScatterElements'));
     }
   });
 
