@@ -3,6 +3,7 @@
  * how each is run and how batches are handed over; does not know what is compared or shown.
  */
 import { spawn } from 'node:child_process';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -10,7 +11,7 @@ import { Random, UserError, at } from '../src/base/index.js';
 import { catalogueOf } from '../src/features/index.js';
 import { type NamedTensor, type Parameters, type SesrecConfig, encodeSafetensors } from '../src/model/index.js';
 import { Runtime } from '../src/tensor/index.js';
-import { type OptimizerName, Stepper, checkGradients, createOptimizer } from '../src/train/index.js';
+import { type OptimizerName, type StepBatch, Stepper, checkGradients, createOptimizer } from '../src/train/index.js';
 import { StepMaker, type Workload } from './workload.js';
 
 const LEARNING_RATE = 1e-3;
@@ -18,12 +19,12 @@ const LEARNING_RATE = 1e-3;
 /** Milliseconds of a step, by batch: `times[batch]` has one entry per round. */
 export type BatchTimes = readonly (readonly number[])[];
 
-/** The parts of our step, which add up to `total`. */
+/** A step from one update to the next, and its parts; making the next batch overlaps with the graphs. */
 export interface StepTimes {
   readonly total: BatchTimes;
-  /** Negatives, windows, packing. */
+  /** The next batch: negatives, windows, packing, dropout masks, the order of sums. */
   readonly assemble: BatchTimes;
-  /** Dropout masks, rows of the tables, the graph, gradients summed by row. */
+  /** The graphs, by the clock of their threads. */
   readonly graph: BatchTimes;
   readonly check: BatchTimes;
   readonly update: BatchTimes;
@@ -42,7 +43,7 @@ export interface OurRun {
   readonly rounds: number;
 }
 
-/** Runs our step again and again, nothing overlapping: what a step costs, not what a training gets out of two cores. */
+/** Runs our step again and again as a training does: the next batch is made ready while the graphs of this one work. */
 export async function runOurs(run: OurRun): Promise<StepTimes> {
   const { workload, config, parameters, optimizer, threads, batches, rounds } = run;
   const runtime = new Runtime({ threads });
@@ -53,25 +54,31 @@ export async function runOurs(run: OurRun): Promise<StepTimes> {
     const byBatch = (): number[][] => batches.map(() => []);
     const times = { total: byBatch(), assemble: byBatch(), graph: byBatch(), check: byBatch(), update: byBatch() };
     let begun = process.cpuUsage();
-    for (let round = 0; round <= rounds; round++) {
-      for (let step = 0; step < batches.length; step++) {
-        if (round === 1 && step === 0) begun = process.cpuUsage();
-        const start = performance.now();
-        const batch = maker.batch(step);
-        const assembled = performance.now();
-        const gradients = await stepper.gradients(batch, new Random(1, 'dropout', round, step));
-        const computed = performance.now();
-        checkGradients(gradients);
-        const checked = performance.now();
-        stepper.update(gradients, LEARNING_RATE);
-        const end = performance.now();
-        if (round === 0) continue;
-        times.assemble[step]?.push(assembled - start);
-        times.graph[step]?.push(computed - assembled);
-        times.check[step]?.push(checked - computed);
-        times.update[step]?.push(end - checked);
-        times.total[step]?.push(end - start);
-      }
+    const steps = (rounds + 1) * batches.length;
+    const randomOf = (step: number): Random => new Random(1, 'dropout', step);
+    let next: StepBatch = maker.batch(0);
+    for (let step = 0; step < steps; step++) {
+      const place = step % batches.length;
+      if (step === batches.length) begun = process.cpuUsage();
+      const start = performance.now();
+      const pending = stepper.gradients(next, randomOf(step));
+      await nextTurn(); // as in fit: the next batch is made while the graphs work
+      const sent = performance.now();
+      next = maker.batch((step + 1) % batches.length);
+      stepper.prepare(next, randomOf(step + 1));
+      const assembled = performance.now();
+      const gradients = await pending;
+      const computed = performance.now();
+      checkGradients(gradients);
+      const checked = performance.now();
+      stepper.update(gradients, LEARNING_RATE);
+      const end = performance.now();
+      if (step < batches.length) continue;
+      times.assemble[place]?.push(assembled - sent);
+      times.graph[place]?.push(gradients.milliseconds);
+      times.check[place]?.push(checked - computed);
+      times.update[place]?.push(end - checked);
+      times.total[place]?.push(end - start);
     }
     const { user, system } = process.cpuUsage(begun);
     return { ...times, processor: (user + system) / 1000 / (rounds * batches.length) };

@@ -8,7 +8,8 @@
  * The main line is the masked form at the largest number of threads; `official`, with dense Adam, stands beside it. With
  * --peer, PyTorch runs the same batches in the same run, each with every number of threads: ours, eager, best, ours again, so
  * that a drift of the machine is seen; a peer is compared at its own best. --peer-plain leaves torch.compile out, which takes
- * minutes the first time. Nothing of our step overlaps here (in a training the next batch is assembled while the graph works).
+ * minutes the first time. Our steps follow one another as in a training: the
+ * next batch is made while the graphs work. For the peers batches are drawn and cut beforehand, which is not counted.
  */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

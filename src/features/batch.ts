@@ -185,7 +185,9 @@ class Slots {
     return slot;
   }
   slots(values: Int32Array): Int32Array {
-    return values.map((index) => this.slot(index));
+    const slots = new Int32Array(values.length);
+    for (let i = 0; i < values.length; i++) slots[i] = this.slot(values[i] as number);
+    return slots;
   }
   clear(): void {
     for (const index of this.indices) this.#slotOf[index] = 0;
@@ -199,7 +201,24 @@ function sizeClass(size: number): number {
   return Math.ceil(size / step) * step;
 }
 
-const maskOf = (values: Int32Array): Float32Array => Float32Array.from(values, (value) => (value === 0 ? 0 : 1));
+/** 1 where there is something. Loops, here and below: a batch has tens of thousands of positions. */
+function maskOf(values: Int32Array): Float32Array {
+  const mask = new Float32Array(values.length);
+  for (let i = 0; i < values.length; i++) if (values[i] !== 0) mask[i] = 1;
+  return mask;
+}
+
+/** Distinct values from 0 to `most`, in order of appearance, and how often each occurs. */
+function counted(values: Int32Array, most: number): [Int32Array, Float32Array] {
+  const counts = new Int32Array(most + 1);
+  const distinct: number[] = [];
+  for (const value of values) {
+    if (counts[value] === 0) distinct.push(value);
+    counts[value] = at(counts, value) + 1;
+  }
+  return [Int32Array.from(distinct), Float32Array.from(distinct, (value) => at(counts, value))];
+}
+
 const padded = (values: ArrayLike<number>, size: number): Int32Array => {
   const result = new Int32Array(size);
   result.set(values);
@@ -341,8 +360,8 @@ export class BatchAssembler {
   }
 
   /**
-   * What the losses need, beside candidates. The alignment loss needs each distinct query (item) against the negatives once, however many pairs it is in, and
-   * each distinct negative once, with its multiplicity.
+   * What the losses need, beside candidates. The alignment loss needs each distinct query (item) against the negatives once,
+   * however many pairs it is in, and each distinct negative once, with its multiplicity.
    */
   #losses(
     rows: Rows,
@@ -368,13 +387,10 @@ export class BatchAssembler {
       weights.set(key, (weights.get(key) ?? 0) + 1);
     }
     const scale = 1 / (pairReduction === 'pairs' ? Math.max(1, totals.pairs) : totals.rows);
-    const counted = (slots: Int32Array): [Int32Array, Float32Array] => {
-      const counts = new Map<number, number>();
-      for (const slot of slots) counts.set(slot, (counts.get(slot) ?? 0) + 1);
-      return [Int32Array.from(counts.keys()), Float32Array.from(counts.values())];
-    };
-    const [negativeItems, itemCounts] = counted(this.#items.slots(negatives.items));
-    const [negativeQueries, queryCounts] = counted(this.#queries.slots(negatives.queries));
+    const countedSlots = (slots: Slots, indices: Int32Array): [Int32Array, Float32Array] =>
+      counted(slots.slots(indices), slots.indices.length);
+    const [negativeItems, itemCounts] = countedSlots(this.#items, negatives.items);
+    const [negativeQueries, queryCounts] = countedSlots(this.#queries, negatives.queries);
     const sizes = {
       pairs: capacity('pairs', Math.max(1, weights.size)),
       anchorQueries: capacity('anchorQueries', Math.max(1, anchorQueries.size)),

@@ -25,6 +25,9 @@ async function answer(request: Request): Promise<Omit<Answer, 'id' | 'error'>> {
         interOpNumThreads: 1,
         executionMode: 'sequential',
         graphOptimizationLevel: 'all',
+        // every session would keep its largest memory for itself, and there is one per kind of batch; without them a step takes no longer
+        enableCpuMemArena: false,
+        enableMemPattern: false,
         logSeverityLevel: 3,
         ...(request.profile === null ? {} : { enableProfiling: true, profileFilePrefix: request.profile }),
       });

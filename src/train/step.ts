@@ -68,8 +68,6 @@ interface TrainingProgram {
   readonly inputs: readonly InputDescription[];
   /** Bytes of all inputs together, which lie on one buffer: one thing to hand over. */
   readonly inputBytes: number;
-  /** Buffers that came back from a run. */
-  readonly spare: ArrayBuffer[];
 }
 
 /** What a step needs and can be made while the one before it is under way. */
@@ -143,6 +141,8 @@ export class Stepper {
   /** One program per lane and kind of batch (its rows and their room): other sizes never shrink, so an outgrown one is not met again. */
   readonly #programs = new Map<string, { readonly shapes: string; readonly training: TrainingProgram }>();
   readonly #prepared = new WeakMap<StepBatch, Preparation>();
+  /** Buffers that came back from a run, for whatever batch they are large enough for. */
+  readonly #spare: ArrayBuffer[] = [];
   /** Optimiser steps taken. */
   steps = 0;
 
@@ -196,7 +196,7 @@ export class Stepper {
     const program = this.#runtime.compileModel(model, placement);
     program.catch(() => undefined); // who runs it is told; a batch that was only prepared leaves nothing unheard
     const inputBytes = model.inputs.reduce((total, { shape }) => total + bytesOf(shape), 0);
-    return { program, scope, gradientKeys, inputs: model.inputs, inputBytes, spare: [] };
+    return { program, scope, gradientKeys, inputs: model.inputs, inputBytes };
   }
 
   #denseNames(scope: Scope): string[] {
@@ -230,7 +230,7 @@ export class Stepper {
     const outgrown: Promise<Program>[] = [];
     const parts = batch.map((part, position): PreparedPart => {
       const training = this.#programFor(part, details, { lane: position % lanes, threads }, outgrown);
-      const buffer = training.spare.pop() ?? new ArrayBuffer(training.inputBytes);
+      const buffer = this.#bufferOf(training.inputBytes);
       const inputs: Record<string, NumberArray> = {};
       let end = 0;
       for (const { key, shape, dtype } of training.inputs) {
@@ -253,6 +253,14 @@ export class Stepper {
       plans.set(table, planRows(indices, this.#description(table).padding !== 'none'));
     }
     return { parts, plans, outgrown };
+  }
+
+  /** A buffer for inputs: the smallest spare one that is large enough; where there is none, a new one takes the place of a spare one. */
+  #bufferOf(bytes: number): ArrayBuffer {
+    this.#spare.sort((a, b) => a.byteLength - b.byteLength);
+    const place = this.#spare.findIndex(({ byteLength }) => byteLength >= bytes);
+    const [found] = this.#spare.splice(Math.max(0, place), 1);
+    return place >= 0 && found ? found : new ArrayBuffer(bytes);
   }
 
   /**
@@ -293,7 +301,7 @@ export class Stepper {
       this.parameters.rowsOf(table, batch.ids[ids], inputs[key] as Float32Array);
     for (const [name, values] of Object.entries(this.parameters.dense())) inputs[name]?.set(values);
     const result = await program.runHandingOver(inputs, [buffer]);
-    training.spare.push(...result.buffers);
+    this.#spare.push(...result.buffers);
     return result;
   }
 
