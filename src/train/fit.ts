@@ -60,12 +60,6 @@ export type FitEvent =
       readonly stepMilliseconds: number;
       /** The part of the training time in which the graph was at work, by the compute thread's clock. */
       readonly graphShare: number;
-    }
-  | {
-      readonly kind: 'end';
-      readonly epochs: number;
-      readonly best: NonNullable<FitState['best']>;
-      readonly reason: string;
     };
 
 export interface FitHooks {
@@ -252,12 +246,6 @@ export async function fit(
     await save(state, improved);
     lastSave = Date.now();
   }
-  const best = state.best ?? { epoch: 0, score: NaN };
-  const reason =
-    state.stopWaits >= options.patience
-      ? `no improvement for ${options.patience} epochs`
-      : `all ${options.epochs} epochs done`;
-  hooks.onEvent({ kind: 'end', epochs: state.epoch, best, reason });
   return state;
 }
 

@@ -669,12 +669,7 @@ describe('the schedule', () => {
       [true, true, false, false, false],
     );
     assert.deepEqual(endOf(rest).best, { epoch: 2, score: 0.3 });
-    assert.deepEqual(events.at(-1), {
-      kind: 'end',
-      epochs: 5,
-      best: { epoch: 2, score: 0.3 },
-      reason: 'no improvement for 3 epochs',
-    });
+    assert.equal(endOf(rest).epoch, 5, 'three epochs after the best');
   });
 });
 
