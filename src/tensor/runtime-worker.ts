@@ -60,12 +60,15 @@ async function answer(request: Request): Promise<Omit<Answer, 'id' | 'error'>> {
 
 // One at a time, in order of arrival.
 let queue = Promise.resolve();
+let ended = false;
 port.on('message', (request: Request | 'end') => {
   if (request === 'end') {
+    ended = true; // heard between two requests: those that wait are not begun
     port.close();
     return;
   }
   queue = queue.then(async () => {
+    if (ended) return;
     try {
       const result = await answer(request);
       const { outputs = {}, buffers = [] } = result;

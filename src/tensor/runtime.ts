@@ -119,14 +119,15 @@ class Lane {
     });
   }
 
-  /** An idle thread ends by itself, which gives ONNX Runtime the time to clean up; a busy one is ended. */
+  /**
+   * Ends the thread when what it is at is done; what it has not begun is abandoned. It is not terminated: ONNX Runtime
+   * would come back to a thread that is no more, and take the process with it.
+   */
   async dispose(): Promise<void> {
-    if (this.#waiting.size > 0 || this.#failure) await this.#worker.terminate();
-    else {
-      const ended = new Promise((resolve) => this.#worker.once('exit', resolve));
-      this.#worker.postMessage('end', []);
-      await ended;
-    }
+    if (this.#failure) return;
+    const ended = new Promise((resolve) => this.#worker.once('exit', resolve));
+    this.#worker.postMessage('end', []);
+    await ended;
   }
 }
 /** A request without its number, kind by kind. */
@@ -199,7 +200,7 @@ export class Runtime {
     };
   }
 
-  /** Ends the threads; what is still running there is abandoned. */
+  /** Ends the threads, each when what it is at is done; what they have not begun is abandoned. */
   async dispose(): Promise<void> {
     await Promise.all([...this.#lanes.values()].map(async (lane) => lane.dispose()));
   }

@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { describe, test, type TestContext } from 'node:test';
 import { Random, UserError } from '../../src/base/index.js';
 import { BatchAssembler } from '../../src/features/index.js';
@@ -228,6 +229,25 @@ describe('the runtime', () => {
     await assert.rejects(kept.run({ x: Float32Array.of(1, 2) }), /compute thread has ended/);
     await assert.rejects(runtime.compile(double), /compute thread has ended/);
     await runtime.dispose();
+  });
+
+  test('can be disposed of at any moment of compiling and running', async () => {
+    const { outputs, given } = trainingGraph('official', 32, 64);
+    for (const wait of [0, 5, 20, 40, 80, 120, 160, 240]) {
+      const busy = new Runtime({ threads: 1 });
+      const work = busy
+        .compile(outputs)
+        .then(async (program) =>
+          program.run(Object.fromEntries(program.inputs.map(({ key }) => [key, given[key] as Float32Array]))),
+        );
+      const told = work.then(
+        () => 'done',
+        (error: unknown) => (error as Error).message,
+      );
+      await setTimeout(wait);
+      await busy.dispose();
+      assert.match(await told, /^done$|the compute thread has ended/);
+    }
   });
 
   test('lets the process end by itself once it is disposed of', async (t) => {
