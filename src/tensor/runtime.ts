@@ -139,6 +139,7 @@ export class Runtime {
   readonly #options: { readonly device: string; readonly profile: string | null };
   readonly threads: number;
   #nextProgram = 0;
+  #isDisposed = false;
 
   constructor({ threads = availableParallelism(), device = 'cpu', profile }: RuntimeOptions = {}) {
     if (!Number.isInteger(threads) || threads < 1)
@@ -159,6 +160,7 @@ export class Runtime {
 
   /** Compiles a graph that was lowered for the same place. */
   async compileModel(model: OnnxModel, { lane: place = 0, threads = this.threads }: Placement = {}): Promise<Program> {
+    if (this.#isDisposed) throw new Error('the compute thread has ended');
     const program = this.#nextProgram++;
     const lane = getOrCreate(this.#lanes, place, () => new Lane());
     try {
@@ -202,6 +204,7 @@ export class Runtime {
 
   /** Ends the threads, each when what it is at is done; what they have not begun is abandoned. */
   async dispose(): Promise<void> {
+    this.#isDisposed = true;
     await Promise.all([...this.#lanes.values()].map(async (lane) => lane.dispose()));
   }
 }
