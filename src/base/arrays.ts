@@ -12,6 +12,20 @@ export function range(length: number): Int32Array {
   return values;
 }
 
+/** Some rows of a table (…, width), copied, into `rows` if it is given. */
+export function copyRows(
+  table: Float32Array,
+  width: number,
+  indices: Int32Array,
+  rows: Float32Array = new Float32Array(indices.length * width),
+): Float32Array {
+  for (let slot = 0; slot < indices.length; slot++) {
+    const [source, target] = [(indices[slot] as number) * width, slot * width];
+    for (let column = 0; column < width; column++) rows[target + column] = table[source + column] as number;
+  }
+  return rows;
+}
+
 /** The smallest multiple of `step` that is at least `size` (and at least `step`). */
 export function roundUp(size: number, step: number): number {
   return Math.max(1, Math.ceil(size / step)) * step;

@@ -433,11 +433,14 @@ export class BatchAssembler {
 /** The catalogue of a data set, with the item and user attributes that a model uses. */
 export function catalogueOf(
   dataset: Dataset,
-  itemAttributes: readonly string[] = [],
-  userAttributes: readonly string[] = [],
+  itemAttributes: readonly { readonly name: string }[] = [],
+  userAttributes: readonly { readonly name: string }[] = [],
 ): Catalogue {
-  const columns = (names: readonly string[], known: Dataset['itemAttributes']): Record<string, Int32Array> =>
-    Object.fromEntries(names.map((name) => [name, (known.get(name) as { index: Int32Array }).index]));
+  const columns = (
+    used: readonly { readonly name: string }[],
+    known: Dataset['itemAttributes'],
+  ): Record<string, Int32Array> =>
+    Object.fromEntries(used.map(({ name }) => [name, (known.get(name) as { index: Int32Array }).index]));
   return {
     items: dataset.items.ids.length,
     queries: dataset.queries.ids.length,

@@ -11,6 +11,7 @@ import {
   LARGEST_MEMORY,
   Random,
   assert,
+  copyRows,
   growableMemory,
   pagesOf,
 } from '../base/index.js';
@@ -143,16 +144,7 @@ export class Parameters {
   }
 
   /** Some rows of a table, copied, into `rows` if it is given. */
-  rowsOf(
-    table: string,
-    indices: Int32Array,
-    rows: Float32Array = new Float32Array(indices.length * this.widthOf(table)),
-  ): Float32Array {
-    const [values, width] = [this.get(table), this.widthOf(table)];
-    for (let slot = 0; slot < indices.length; slot++) {
-      const [source, target] = [(indices[slot] as number) * width, slot * width];
-      for (let column = 0; column < width; column++) rows[target + column] = values[source + column] as number;
-    }
-    return rows;
+  rowsOf(table: string, indices: Int32Array, rows?: Float32Array): Float32Array {
+    return copyRows(this.get(table), this.widthOf(table), indices, rows);
   }
 }

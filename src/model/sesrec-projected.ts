@@ -15,11 +15,10 @@
  * constant, f units of the prediction's first layer, K columns: a constant one that carries the user's share, and for
  * each lane its positions once for the interest of all, and with multi-interest once more for the other two.
  */
-import { assert } from '../base/index.js';
 import type { Extent } from '../features/index.js';
 import { type Tensor, nn, ops } from '../tensor/index.js';
-import { type Scope, initialisers, linear } from './layers.js';
-import type { Interests, UserState } from './sesrec.js';
+import { type Scope, linear } from './layers.js';
+import { type Interests, type UserState, firstLayer, laterLayers } from './sesrec.js';
 import type { SesrecConfig } from './sesrec-config.js';
 
 const { add, concat, div, matmul, mul, reshape, slice, sub } = ops;
@@ -43,21 +42,12 @@ const hasSides = (config: SesrecConfig): boolean => config.useMultiInterest && c
 const laneCount = (config: SesrecConfig): number => (config.useSearch ? 2 : 1);
 const softmaxesPerLane = (config: SesrecConfig): number => (hasSides(config) ? 3 : 1);
 
-/** The first layer of the prediction, cut into what acts on each interest, on the user and on the candidate. */
-function firstLayer(scope: Scope, config: SesrecConfig, widths: { user: number; candidate: number }) {
-  const interests = laneCount(config) * softmaxesPerLane(config);
-  const [units] = config.hidden as [number, ...number[]];
-  const total = interests * config.width + widths.user + widths.candidate;
-  const weight = scope.parameter('prediction.0.weight', [units, total], initialisers.xavierNormal(total, units));
-  let start = 0;
-  const next = (width: number): Tensor => slice(weight, 1, start, (start += width));
-  const ofInterests = Array.from({ length: interests }, () => next(config.width));
-  const order = config.userBeforeCandidate ? (['user', 'candidate'] as const) : (['candidate', 'user'] as const);
-  const shares = Object.fromEntries(order.map((part) => [part, next(widths[part])])) as Record<
-    keyof typeof widths,
-    Tensor
-  >;
-  return { ofInterests, shares, bias: scope.parameter('prediction.0.bias', [units], initialisers.constant(0)) };
+/** The first layer of the prediction, for users and candidates of some widths. */
+function firstLayerOf(scope: Scope, config: SesrecConfig, widths: { user: number; candidate: number }) {
+  return firstLayer(scope, config, {
+    interests: laneCount(config) * softmaxesPerLane(config) * config.width,
+    ...widths,
+  });
 }
 
 const zeros = (shape: readonly number[]): Tensor => ops.broadcast(ops.constant(0), shape);
@@ -71,7 +61,7 @@ export function projectUsers(
   candidateWidth: number,
 ): ProjectedUsers {
   const [rows] = feed.shape as [number];
-  const { ofInterests, shares, bias } = firstLayer(scope, config, {
+  const { shares, bias } = firstLayerOf(scope, config, {
     user: user.shape[1] as number,
     candidate: candidateWidth,
   });
@@ -90,8 +80,11 @@ export function projectUsers(
     const length = history.shape[1] as number;
     const column = (mask: Tensor): Tensor => reshape(mask, [rows, length, 1]);
     const row = (mask: Tensor): Tensor => reshape(mask, [rows, 1, length]);
-    const value = (mask: Tensor, softmax: number): Tensor =>
-      mul(nn.linear(history, ofInterests[lane * perLane + softmax] as Tensor), column(mask));
+    const value = (mask: Tensor, softmax: number): Tensor => {
+      const start = (lane * perLane + softmax) * config.width;
+      const ofInterest = slice(shares.interests, 1, start, start + config.width);
+      return mul(nn.linear(history, ofInterest), column(mask));
+    };
     const key = ops.pad(history, 2, lane * config.width, (lanes.length - 1 - lane) * config.width);
     const sumOf = ({ all, similar, dissimilar }: Interests<Tensor>): Tensor =>
       ops.pad(
@@ -158,16 +151,6 @@ function columnWeights(queries: Tensor, { keys, sums, spread }: Omit<ProjectedUs
   return mul(exponentials, matmul(div(1, total), spread));
 }
 
-/** The layers after the first (Eq. 21). first: (…,f), before its activation. Result (…). */
-function laterLayers(scope: Scope, config: SesrecConfig, first: Tensor): Tensor {
-  let hidden = first;
-  config.hidden.slice(1).forEach((width, layer) => {
-    hidden = linear(scope, `prediction.${layer + 1}`, ops.relu(hidden), width);
-  });
-  assert(hidden.shape.at(-1) === 1, 'the last layer of the prediction has one unit');
-  return reshape(hidden, hidden.shape.slice(0, -1));
-}
-
 /** Scores candidates of each user's own. candidates: (B,C,d_v). Result (B,C). */
 export function scoreOwnCandidates(
   scope: Scope,
@@ -178,7 +161,7 @@ export function scoreOwnCandidates(
 ): Tensor {
   const [rows, , candidateWidth] = candidates.shape as [number, number, number];
   const weights = columnWeights(attentionQueries(scope, config, candidates), users);
-  const { shares, bias } = firstLayer(scope, config, { user: userWidth, candidate: candidateWidth });
+  const { shares, bias } = firstLayerOf(scope, config, { user: userWidth, candidate: candidateWidth });
   // Candidates are met once: they are further columns, and their share of the first layer further values.
   const share = ops.broadcast(
     reshape(ops.transpose(shares.candidate, [1, 0]), [1, candidateWidth, bias.shape[0] as number]),
@@ -202,7 +185,7 @@ export function scoreSharedCandidates(
   const queries = attentionQueries(scope, config, candidates);
   const share = nn.linear(
     candidates,
-    firstLayer(scope, config, { user: userWidth, candidate: candidateWidth }).shares.candidate,
+    firstLayerOf(scope, config, { user: userWidth, candidate: candidateWidth }).shares.candidate,
   );
   const scores = Array.from({ length: users.keys.shape[0] as number }, (_, user) => {
     const own = (x: Tensor): Tensor => reshape(slice(x, 0, user, user + 1), x.shape.slice(1));

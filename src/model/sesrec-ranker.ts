@@ -2,7 +2,7 @@
  * A trained SESRec as a ranker. Knows how to score and explain with given parameters; does not know training or
  * metrics. Histories are encoded once per case, items once per model; candidates meet both.
  */
-import { assert, at, getOrCreate, range } from '../base/index.js';
+import { assert, at, copyRows, getOrCreate, range } from '../base/index.js';
 import type { Dataset } from '../data/index.js';
 import {
   BatchAssembler,
@@ -99,9 +99,8 @@ export class SesrecRanker implements Ranker {
     this.#parameters = parameters;
     this.#dataset = dataset;
     this.#runtime = runtime;
-    const names = (attributes: SesrecConfig['itemAttributes']): string[] => attributes.map(({ name }) => name);
     this.#assembler = new BatchAssembler(
-      catalogueOf(dataset, names(config.itemAttributes), names(config.userAttributes)),
+      catalogueOf(dataset, config.itemAttributes, config.userAttributes),
       config.window,
     );
   }
@@ -469,14 +468,7 @@ function rowsOf(state: EncodedState, rows: number, start: number, end: number): 
 }
 
 /** Copies of the vectors of some items, one after another. */
-function rowsAt({ vectors, width }: Items, indices: Int32Array): Float32Array {
-  const rows = new Float32Array(indices.length * width);
-  for (let row = 0; row < indices.length; row++) {
-    const start = at(indices, row) * width;
-    for (let column = 0; column < width; column++) rows[row * width + column] = at(vectors, start + column);
-  }
-  return rows;
-}
+const rowsAt = ({ vectors, width }: Items, indices: Int32Array): Float32Array => copyRows(vectors, width, indices);
 
 /** The largest of some values and a number; infinity when one is not a number, so that nothing broken looks small. */
 function largest(values: Float32Array, start: number): number {

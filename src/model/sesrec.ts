@@ -264,7 +264,7 @@ export function scoreCandidates(
   state: Omit<UserState, 'split'>,
   candidates: Tensor,
 ): Scores {
-  const [rows, count, candidateWidth] = candidates.shape as [number, number, number];
+  const [rows, , candidateWidth] = candidates.shape as [number, number, number];
   const attend = (
     lane: 'feed' | 'search',
     history: Tensor,
@@ -288,35 +288,53 @@ export function scoreCandidates(
   const search = state.search && state.masks.search ? attend('search', state.search, state.masks.search) : null;
   const interests = ops.concat([...feed.interests, ...(search?.interests ?? [])], 2); // Eq. 20
 
-  // The first layer of the MLP acts on [interests, user, candidate] (or, in the paper, [.., candidate, user]); it is
-  // applied to the three apart, so that the user's share is computed once and nothing is repeated per candidate.
-  const [first, ...rest] = config.hidden as [number, ...number[]];
-  const widths = {
+  // The first layer is applied to the three parts apart, so that the user's share is computed once and nothing is
+  // repeated per candidate.
+  const { shares, bias } = firstLayer(scope, config, {
     interests: interests.shape[2] as number,
     user: state.user.shape[1] as number,
     candidate: candidateWidth,
-  };
-  const order = config.userBeforeCandidate
-    ? (['interests', 'user', 'candidate'] as const)
-    : (['interests', 'candidate', 'user'] as const);
-  const total = widths.interests + widths.user + widths.candidate;
-  const weight = scope.parameter('prediction.0.weight', [first, total], initialisers.xavierNormal(total, first));
-  const bias = scope.parameter('prediction.0.bias', [first], initialisers.constant(0));
-  let start = 0;
-  const share = Object.fromEntries(
-    order.map((part) => [part, ops.slice(weight, 1, start, (start += widths[part]))]),
-  ) as Record<keyof typeof widths, Tensor>;
-  const ofUser = reshape(nn.linear(state.user, share.user, bias), [rows, 1, first]);
-  let hidden = add(add(nn.linear(interests, share.interests), nn.linear(candidates, share.candidate)), ofUser);
-  rest.forEach((width, layer) => {
-    hidden = linear(scope, `prediction.${layer + 1}`, scope.dropout(ops.relu(hidden)), width); // Eq. 21
   });
-  assert(hidden.shape[2] === 1, 'the last layer of the prediction has one unit');
+  const ofUser = reshape(nn.linear(state.user, shares.user, bias), [rows, 1, bias.shape[0] as number]);
+  const first = add(add(nn.linear(interests, shares.interests), nn.linear(candidates, shares.candidate)), ofUser);
   return {
-    logits: reshape(hidden, [rows, count]),
+    logits: laterLayers(scope, config, first),
     feedAttention: feed.attention,
     searchAttention: search?.attention ?? null,
   };
+}
+
+/**
+ * The first layer of the prediction (Eq. 21), cut into what acts on [interests, user, candidate], or, in the paper,
+ * [interests, candidate, user]. Shares: (f, width of the part); bias: (f).
+ */
+export function firstLayer(
+  scope: Scope,
+  config: SesrecConfig,
+  widths: { readonly interests: number; readonly user: number; readonly candidate: number },
+) {
+  const [units] = config.hidden as [number, ...number[]];
+  const total = widths.interests + widths.user + widths.candidate;
+  const weight = scope.parameter('prediction.0.weight', [units, total], initialisers.xavierNormal(total, units));
+  const bias = scope.parameter('prediction.0.bias', [units], initialisers.constant(0));
+  const order = config.userBeforeCandidate
+    ? (['interests', 'user', 'candidate'] as const)
+    : (['interests', 'candidate', 'user'] as const);
+  let start = 0;
+  const shares = Object.fromEntries(
+    order.map((part) => [part, ops.slice(weight, 1, start, (start += widths[part]))]),
+  ) as Record<keyof typeof widths, Tensor>;
+  return { shares, bias };
+}
+
+/** The layers after the first (Eq. 21). first: (…,f), before its activation. Result (…). */
+export function laterLayers(scope: Scope, config: SesrecConfig, first: Tensor): Tensor {
+  let hidden = first;
+  config.hidden.slice(1).forEach((width, layer) => {
+    hidden = linear(scope, `prediction.${layer + 1}`, scope.dropout(ops.relu(hidden)), width);
+  });
+  assert(hidden.shape.at(-1) === 1, 'the last layer of the prediction has one unit');
+  return reshape(hidden, hidden.shape.slice(0, -1));
 }
 
 /** W_d. The official code keeps it as (1,d,d), which Xavier takes for fan-in d^2 and fan-out d; see docs/sesrec.md. */

@@ -47,8 +47,7 @@ export class BatchMaker {
     options: BatchOptions,
     reached: ReachedSizes = {},
   ) {
-    const names = (attributes: SesrecConfig['itemAttributes']): string[] => attributes.map(({ name }) => name);
-    const catalogue = catalogueOf(dataset, names(config.itemAttributes), names(config.userAttributes));
+    const catalogue = catalogueOf(dataset, config.itemAttributes, config.userAttributes);
     this.#dataset = dataset;
     this.#config = config;
     this.#cases = cases;

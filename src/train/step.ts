@@ -73,6 +73,8 @@ interface TrainingProgram {
 /** What a step needs and can be made while the one before it is under way. */
 interface Preparation {
   readonly parts: readonly PreparedPart[];
+  /** How many lanes share the parts. */
+  readonly lanes: number;
   /** By table: where the rows of the parts are, which follow one another. */
   readonly plans: ReadonlyMap<string, RowPlan>;
   /** Programs that no later step needs. */
@@ -252,7 +254,7 @@ export class Stepper {
       );
       plans.set(table, planRows(indices, this.#description(table).padding !== 'none'));
     }
-    return { parts, plans, outgrown };
+    return { parts, lanes, plans, outgrown };
   }
 
   /** A buffer for inputs: the smallest spare one that is large enough; where there is none, a new one takes the place of a spare one. */
@@ -269,7 +271,7 @@ export class Stepper {
    */
   async gradients(batch: StepBatch, random: Random, details = false): Promise<BatchGradients> {
     const prepared = details ? undefined : this.#prepared.get(batch);
-    const { parts, plans, outgrown } = prepared ?? this.#preparation(batch, random, details);
+    const { parts, lanes, plans, outgrown } = prepared ?? this.#preparation(batch, random, details);
     this.#prepared.delete(batch);
     const runs = await Promise.all(parts.map(async (part) => this.#run(part)));
     await Promise.all(outgrown.map(async (program) => (await program).dispose())); // an earlier part may have needed it still
@@ -288,7 +290,6 @@ export class Stepper {
       const gradient = concatenated(partsOf(gradientKeys.get(key) as string), Float32Array);
       rows.set(table, sumByPlan(plans.get(table) as RowPlan, gradient, this.parameters.widthOf(table)));
     }
-    const lanes = Math.min(parts.length, this.#runtime.threads);
     const milliseconds = runs.reduce((total, run) => total + run.milliseconds, 0) / lanes;
     return { losses, dense, rows, details: first.outputs, milliseconds };
   }

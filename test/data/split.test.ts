@@ -86,7 +86,7 @@ describe('global time, by hand', () => {
     assert.deepEqual(country?.values.ids.slice(2), ['NL', 'BE']);
     const of = (user: string): number | undefined => country?.index[data.users.index(user)];
     assert.deepEqual([of('ann'), of('dan'), of('bob'), of('cat'), of('eve')], [2, 0, 3, 2, UNKNOWN]);
-    const { userRow, userAttributes } = catalogueOf(data, [], ['country']);
+    const { userRow, userAttributes } = catalogueOf(data, [], [{ name: 'country' }]);
     assert.deepEqual([...userRow], [0, 1, 2, 3, 4, UNKNOWN, UNKNOWN]);
     assert.equal(userAttributes['country']?.[data.users.index('cat')], 2);
   });
