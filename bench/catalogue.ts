@@ -3,7 +3,7 @@
  * catalogue. Knows how to make such batches and where the time goes; judges nothing beyond the ratio. Usage, on a quiet
  * machine with 6 GB to spare:
  *
- *   npm run build && node dist/bench/catalogue.js [--items 1e4,1e6,1e7] [--optimizers lazyAdam,adamCatchUp] [--steps 30] [--threads 2] [--aged 1000] [--json]
+ *   npm run bench -- catalogue [--items 1e4,1e6,1e7] [--optimizers lazyAdam,adamCatchUp] [--steps 30] [--threads 2] [--aged 1000] [--json]
  *
  * Rows of a large catalogue are met for the first time in every step. `aged`: as many steps went before, so that such a row
  * has them all to catch up with; measured beside the early steps, and the worst case: all 4096 items are drawn uniformly.
@@ -18,7 +18,8 @@ import { Random, range } from '../src/base/index.js';
 import { type Batch, BatchAssembler, type Catalogue, type Rows, type TrainingPart } from '../src/features/index.js';
 import { type SesrecConfig, sesrecParameters, sesrecPresets, sesrecShapes } from '../src/model/index.js';
 import { Runtime } from '../src/tensor/index.js';
-import { type OptimizerName, Stepper, checkGradients, createOptimizer } from '../src/train/index.js';
+import { OPTIMIZERS, type OptimizerName, Stepper, checkGradients, createOptimizer } from '../src/train/index.js';
+import { choiceOption, conditions, conditionsLine, median, runBench, sayUnless, wholeOption } from './harness.js';
 
 const BATCH = 256;
 /** Distinct items of every step. */
@@ -49,19 +50,6 @@ interface Measurement {
   readonly peakMegabytes: number;
 }
 
-const { values } = parseArgs({
-  options: {
-    items: { type: 'string', default: '1e4,1e6,1e7' },
-    optimizers: { type: 'string', default: 'lazyAdam,adamCatchUp' },
-    steps: { type: 'string', default: '30' },
-    rounds: { type: 'string', default: '1' },
-    threads: { type: 'string', default: String(cpus().length) },
-    json: { type: 'boolean', default: false },
-    aged: { type: 'string', default: '1000' },
-    one: { type: 'boolean', default: false },
-  },
-});
-const median = (times: readonly number[]): number => times.toSorted((a, b) => a - b)[times.length >> 1] ?? NaN;
 const timed = (work: () => void): number => {
   const start = performance.now();
   work();
@@ -121,9 +109,18 @@ function contentOf({ sizes, window, negatives, alignmentNegatives }: SesrecConfi
   return { rows, training };
 }
 
-async function measure(optimizer: OptimizerName, items: number, aged: number): Promise<Measurement> {
+interface Options {
+  readonly steps: number;
+  readonly threads: number;
+}
+
+async function measure(
+  { optimizer, aged }: Pick<Kind, 'optimizer' | 'aged'>,
+  items: number,
+  { steps, threads }: Options,
+): Promise<Measurement> {
   const config = configFor(items);
-  const runtime = new Runtime({ threads: Number(values.threads) });
+  const runtime = new Runtime({ threads });
   const parameters = sesrecParameters(config);
   const start = configFor(1000);
   const small = sesrecParameters(start);
@@ -142,7 +139,7 @@ async function measure(optimizer: OptimizerName, items: number, aged: number): P
   for (let step = 0; step < aged; step++) stepper.update({ dense: new Map(), rows: new Map(tables) }, 1e-3);
   const assembler = new BatchAssembler(catalogueFor(config), config.window);
   const times = { assemble: [] as number[], prepare: [] as number[], graph: [] as number[], outside: [] as number[] };
-  for (let step = 0; step < WARM_UP + Number(values.steps); step++) {
+  for (let step = 0; step < WARM_UP + steps; step++) {
     const { rows, training } = contentOf(config, step);
     let batch: [Batch] | undefined;
     const assemble = timed(() => void (batch = [assembler.assemble(rows, training)]));
@@ -209,31 +206,49 @@ function catchingUp(): { missed: number; untouched: number; touchedOnce: number 
   });
 }
 
-const out = (text: string): void => void process.stdout.write(`${text}\n`);
 const argumentsOf = (options: Readonly<Record<string, string>>): string[] => [
   fileURLToPath(import.meta.url),
   '--one',
   ...Object.entries(options).map(([name, value]) => `--${name}=${value}`),
 ];
-const sizes = values.items.split(',').map(Number);
-const optimizers = values.optimizers.split(',') as OptimizerName[];
-const { steps, threads, aged } = values;
 /** Early steps of each rule, and late ones where these are other work. */
 interface Kind {
   readonly name: string;
   readonly optimizer: OptimizerName;
   readonly aged: number;
 }
-const kinds = optimizers.flatMap((optimizer): Kind[] => [
-  { name: optimizer, optimizer, aged: 0 },
-  ...(optimizer === 'adamCatchUp' && Number(aged) > 0 ? [{ name: 'late', optimizer, aged: Number(aged) }] : []),
-]);
 
-if (values.one) {
-  out(JSON.stringify(await measure(optimizers[0] as OptimizerName, sizes[0] as number, Number(aged))));
-} else {
+await runBench('catalogue', async () => {
+  const { values } = parseArgs({
+    options: {
+      items: { type: 'string', default: '1e4,1e6,1e7' },
+      optimizers: { type: 'string', default: 'lazyAdam,adamCatchUp' },
+      steps: { type: 'string', default: '30' },
+      rounds: { type: 'string', default: '1' },
+      threads: { type: 'string', default: String(cpus().length) },
+      json: { type: 'boolean', default: false },
+      aged: { type: 'string', default: '1000' },
+      one: { type: 'boolean', default: false },
+    },
+  });
+  const sizes = values.items.split(',').map((text) => wholeOption('items', text, DISTINCT + 1));
+  const optimizers = values.optimizers.split(',').map((text) => choiceOption('optimizers', text, OPTIMIZERS));
+  const [steps, rounds] = [wholeOption('steps', values.steps, 1), wholeOption('rounds', values.rounds, 1)];
+  const [threads, aged] = [wholeOption('threads', values.threads, 1), wholeOption('aged', values.aged, 0)];
+  if (values.one) {
+    const [optimizer, items] = [optimizers[0] as OptimizerName, sizes[0] as number];
+    return { bench: 'catalogue', ...(await measure({ optimizer, aged }, items, { steps, threads })) };
+  }
+  const say = sayUnless(values.json);
+  const machine = conditions();
+  say(conditionsLine(machine));
+  const kinds = optimizers.flatMap((optimizer): Kind[] => [
+    { name: optimizer, optimizer, aged: 0 },
+    ...(optimizer === 'adamCatchUp' && aged > 0 ? [{ name: 'late', optimizer, aged }] : []),
+  ]);
+
   const results: Measurement[] = [];
-  for (let round = 0; round < Number(values.rounds); round++) {
+  for (let round = 0; round < rounds; round++) {
     for (const kind of kinds) {
       for (const items of sizes) {
         const { stdout, status } = spawnSync(
@@ -241,8 +256,8 @@ if (values.one) {
           argumentsOf({
             optimizers: kind.optimizer,
             items: String(items),
-            steps,
-            threads,
+            steps: String(steps),
+            threads: String(threads),
             aged: String(kind.aged),
           }),
           { stdio: ['ignore', 'pipe', 'inherit'], encoding: 'utf8' },
@@ -273,51 +288,37 @@ if (values.one) {
     }),
   );
   const missed = catchingUp();
-  const conditions = {
-    batch: BATCH,
-    distinctItems: DISTINCT,
-    threads: Number(threads),
-    steps: Number(steps),
-    rounds: Number(values.rounds),
-    aged: Number(aged),
-    processor: `${cpus()[0]?.model}, ${cpus().length} cores`,
-    node: process.version,
-  };
-  if (!values.json) {
-    out(
-      `SESRec official, Amazon shape, batch ${BATCH}, ${DISTINCT} distinct items a step, ${threads} thread(s), ${conditions.processor}, Node ${conditions.node}`,
-    );
-    out(
-      'median milliseconds of a step, nothing overlapped; at the right once an epoch, once a validation, and peak memory',
-    );
-    const line = (cells: readonly string[]): void =>
-      out(cells.map((cell, i) => (i === 0 ? cell.padEnd(12) : cell.padStart(10))).join(''));
-    line(['', 'items', 'assemble', 'prepare', 'graph', 'outside', 'step', 'shuffle', 'level', 'MB']);
-    for (const kind of kinds) {
-      for (const items of sizes) {
-        const figures = (digits: number, ...what: (keyof Measurement)[]): string[] =>
-          what.map((one) =>
-            of(kind, items, one as 'step')
-              .toFixed(digits)
-              .replace('NaN', '-'),
-          );
-        line([
-          kind.name,
-          items.toExponential(0),
-          ...figures(1, 'assemble', 'prepare', 'graph', 'outside', 'step'),
-          ...figures(0, 'shuffle', 'level', 'peakMegabytes'),
-        ]);
-      }
+  say(
+    `SESRec official, Amazon shape, batch ${BATCH}, ${DISTINCT} distinct items a step, ${threads} thread(s)\nmedian milliseconds of a step, nothing overlapped; at the right once an epoch, once a validation, and peak memory`,
+  );
+  const line = (cells: readonly string[]): void =>
+    say(cells.map((cell, i) => (i === 0 ? cell.padEnd(12) : cell.padStart(10))).join(''));
+  line(['', 'items', 'assemble', 'prepare', 'graph', 'outside', 'step', 'shuffle', 'level', 'MB']);
+  for (const kind of kinds) {
+    for (const items of sizes) {
+      const figures = (digits: number, ...what: (keyof Measurement)[]): string[] =>
+        what.map((one) =>
+          of(kind, items, one as 'step')
+            .toFixed(digits)
+            .replace('NaN', '-'),
+        );
+      line([
+        kind.name,
+        items.toExponential(0),
+        ...figures(1, 'assemble', 'prepare', 'graph', 'outside', 'step'),
+        ...figures(0, 'shuffle', 'level', 'peakMegabytes'),
+      ]);
     }
-    if (kinds.some(({ name }) => name === 'late')) out(`late: adamCatchUp after ${aged} steps`);
-    for (const [kind, ratio] of Object.entries(ratios))
-      out(
-        `${kind}: the slowest step takes ${ratio.toFixed(2)} times the fastest (target 1.25); ${ratiosOfEqualGraphs[kind]?.toFixed(2)} were the graph always at its median of ${graph.toFixed(0)} ms`,
-      );
-    out('milliseconds to catch up with 1000 rows of width 32 (adamCatchUp), by the steps they missed:');
-    line(['', ...missed.map((one) => String(one.missed))]);
-    line(['untouched', ...missed.map((one) => one.untouched.toFixed(1))]);
-    line(['once', ...missed.map((one) => one.touchedOnce.toFixed(1))]);
   }
-  out(JSON.stringify({ bench: 'catalogue', conditions, results, ratios, ratiosOfEqualGraphs, catchingUp: missed }));
-}
+  if (kinds.some(({ name }) => name === 'late')) say(`late: adamCatchUp after ${aged} steps`);
+  for (const [kind, ratio] of Object.entries(ratios))
+    say(
+      `${kind}: the slowest step takes ${ratio.toFixed(2)} times the fastest (target 1.25); ${ratiosOfEqualGraphs[kind]?.toFixed(2)} were the graph always at its median of ${graph.toFixed(0)} ms`,
+    );
+  say('milliseconds to catch up with 1000 rows of width 32 (adamCatchUp), by the steps they missed:');
+  line(['', ...missed.map((one) => String(one.missed))]);
+  line(['untouched', ...missed.map((one) => one.untouched.toFixed(1))]);
+  line(['once', ...missed.map((one) => one.touchedOnce.toFixed(1))]);
+  const options = { batch: BATCH, distinctItems: DISTINCT, threads, steps, rounds, aged };
+  return { bench: 'catalogue', options, machine, results, ratios, ratiosOfEqualGraphs, catchingUp: missed };
+});

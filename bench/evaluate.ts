@@ -2,18 +2,18 @@
  * How many users a second an evaluation ranks, under both protocols, with each number of threads: medians over a sample of
  * users, all of them ranked once more for the whole. Knows what to measure; judges nothing. Usage, on a quiet machine:
  *
- *   npm run build && node dist/bench/evaluate.js DATA_OR_RUN [--threads 1,2] [--users 1024] [--repeats 5] [--json]
+ *   npm run bench -- evaluate DATA_OR_RUN [--threads 1,2] [--users 1024] [--repeats 5] [--json]
  *
  * DATA: parameters at their start, at the published Amazon shape (--preset official). RUN: its data and best parameters.
  * The first evaluation of each kind compiles its programs and is told apart. The last line is one JSON object; with --json
  * it is all that is printed.
  */
 import { existsSync } from 'node:fs';
-import { cpus } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { UserError } from '../src/base/index.js';
-import { type Dataset, loadDataset } from '../src/data/index.js';
+import { UsageError } from '../src/base/index.js';
+import { textTable } from '../src/cli/table.js';
+import { type Dataset, FIRST_INDEX, loadDataset } from '../src/data/index.js';
 import { type ProtocolName, drawCandidates, evaluate } from '../src/evaluate/index.js';
 import {
   type Parameters,
@@ -27,17 +27,7 @@ import {
   vocabularySizes,
 } from '../src/model/index.js';
 import { Runtime } from '../src/tensor/index.js';
-
-const { positionals, values } = parseArgs({
-  allowPositionals: true,
-  options: {
-    threads: { type: 'string', default: '1,2' },
-    users: { type: 'string', default: '1024' },
-    repeats: { type: 'string', default: '5' },
-    preset: { type: 'string', default: 'official' },
-    json: { type: 'boolean', default: false },
-  },
-});
+import { choiceOption, conditions, conditionsLine, median, runBench, sayUnless, wholeOption } from './harness.js';
 
 interface Subject {
   readonly what: string;
@@ -46,15 +36,14 @@ interface Subject {
   readonly parameters: Parameters;
 }
 
-async function subjectOf(directory: string): Promise<Subject> {
+async function subjectOf(directory: string, preset: SesrecPreset): Promise<Subject> {
   if (existsSync(join(directory, 'run.json'))) {
     const { dataset, manifest, parameters } = await loadRun(directory);
     return { what: `${manifest.preset}, trained`, dataset, config: manifest.config, parameters };
   }
-  if (!(values.preset in sesrecPresets)) throw new UserError(`there is no preset ${values.preset}`);
   const dataset = await loadDataset(directory);
   const config: SesrecConfig = {
-    ...sesrecPresets[values.preset as SesrecPreset],
+    ...sesrecPresets[preset],
     ...sesrecShapes.amazon.shape,
     itemAttributes: [],
     userAttributes: [],
@@ -62,7 +51,7 @@ async function subjectOf(directory: string): Promise<Subject> {
   };
   const parameters = sesrecParameters(config);
   parameters.initialise(1);
-  return { what: `${values.preset}, untrained`, dataset, config, parameters };
+  return { what: `${preset}, untrained`, dataset, config, parameters };
 }
 
 interface Line {
@@ -75,11 +64,6 @@ interface Line {
   /** Processor time of that pass, of all threads. */
   readonly processorSeconds: number;
 }
-
-const median = (times: readonly number[]): number => times.toSorted((a, b) => a - b)[times.length >> 1] ?? NaN;
-const out = (text: string): void => {
-  if (!values.json) process.stdout.write(`${text}\n`);
-};
 
 async function measure(
   { dataset, config, parameters }: Subject,
@@ -119,27 +103,50 @@ async function measure(
   }
 }
 
-const subject = await subjectOf(positionals[0] ?? 'data/beauty');
-const items = subject.dataset.items.ids.length - 2;
-const machine = `${cpus()[0]?.model.trim()}, ${cpus().length} cores, Node ${process.version}`;
-out(`SESRec ${subject.what}, ${items.toLocaleString('en-US')} items; ${machine}; validation`);
-out('protocol  threads   sample, first     median   users/s      all   seconds   users/s   processor s');
-const lines: Line[] = [];
-for (const protocol of ['sampled', 'full'] as const) {
-  for (const threads of values.threads.split(',').map(Number)) {
-    const line = await measure(subject, protocol, threads, {
-      users: Number(values.users),
-      repeats: Number(values.repeats),
-    });
-    lines.push(line);
-    const { sample, all, processorSeconds } = line;
-    const seconds = (value: number, width: number): string => `${value.toFixed(2)} s`.padStart(width);
-    const rate = (value: number): string => value.toFixed(0).padStart(10);
-    out(
-      `${protocol.padEnd(10)}${String(threads).padStart(7)}${String(sample.users).padStart(7)}${seconds(sample.firstSeconds, 10)}${seconds(sample.seconds, 10)}${rate(sample.users / sample.seconds)}${String(all.users).padStart(9)}${seconds(all.seconds, 10)}${rate(all.usersPerSecond)}${processorSeconds.toFixed(1).padStart(14)}`,
-    );
-  }
-}
-process.stdout.write(
-  `${JSON.stringify({ bench: 'evaluate', model: subject.what, items, machine, repeats: Number(values.repeats), results: lines })}\n`,
-);
+await runBench('evaluate', async () => {
+  const { positionals, values } = parseArgs({
+    allowPositionals: true,
+    options: {
+      threads: { type: 'string', default: '1,2' },
+      users: { type: 'string', default: '1024' },
+      repeats: { type: 'string', default: '5' },
+      preset: { type: 'string', default: 'official' },
+      json: { type: 'boolean', default: false },
+    },
+  });
+  const [directory] = positionals;
+  if (directory === undefined || positionals.length > 1)
+    throw new UsageError('give one data or run directory: npm run bench -- evaluate DATA_OR_RUN');
+  const threadCounts = values.threads.split(',').map((text) => wholeOption('threads', text, 1));
+  const repeats = wholeOption('repeats', values.repeats, 1);
+  const sample = { users: wholeOption('users', values.users, 1), repeats };
+  const preset = choiceOption('preset', values.preset, Object.keys(sesrecPresets) as SesrecPreset[]);
+  const say = sayUnless(values.json);
+  const subject = await subjectOf(directory, preset);
+  const items = subject.dataset.items.ids.length - FIRST_INDEX;
+  const machine = conditions();
+  say(conditionsLine(machine));
+  say(`SESRec ${subject.what}, ${items.toLocaleString('en-US')} items; validation`);
+  const lines: Line[] = [];
+  for (const protocol of ['sampled', 'full'] as const)
+    for (const threads of threadCounts) lines.push(await measure(subject, protocol, threads, sample));
+  const seconds = (value: number): string => `${value.toFixed(2)} s`;
+  say(
+    textTable([
+      ['protocol', 'threads', 'sample', 'first', 'median', 'users/s', 'all', 'seconds', 'users/s', 'processor s'],
+      ...lines.map(({ protocol, threads, sample: some, all, processorSeconds }) => [
+        protocol,
+        `${threads}`,
+        `${some.users}`,
+        seconds(some.firstSeconds),
+        seconds(some.seconds),
+        (some.users / some.seconds).toFixed(0),
+        `${all.users}`,
+        seconds(all.seconds),
+        all.usersPerSecond.toFixed(0),
+        processorSeconds.toFixed(1),
+      ]),
+    ]),
+  );
+  return { bench: 'evaluate', model: subject.what, items, machine, repeats, results: lines };
+});
