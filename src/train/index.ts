@@ -2,7 +2,8 @@
 export {
   OPTIMIZERS,
   createOptimizer,
-  sumByRow,
+  planRows,
+  sumByPlan,
   type Optimizer,
   type OptimizerName,
   type OptimizerOptions,

@@ -105,16 +105,6 @@ export function sumByPlan({ rows, occurrences, starts }: RowPlan, gradients: Flo
   return { rows, values };
 }
 
-/** Sums the gradients of repeated rows, in order of occurrence, and sorts rows ascending. Row 0 is dropped when it stands for padding. */
-export function sumByRow(
-  indices: Int32Array,
-  gradients: Float32Array,
-  width: number,
-  dropPadding: boolean,
-): RowGradient {
-  return sumByPlan(planRows(indices, dropPadding), gradients, width);
-}
-
 interface StepSize {
   readonly learningRate: number;
   /** How many steps have been taken, this one included. */

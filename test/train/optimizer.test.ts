@@ -2,7 +2,10 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import * as fc from 'fast-check';
 import { Random, UserError } from '../../src/base/index.js';
-import { type RowGradient, type Slot, createOptimizer, sumByRow } from '../../src/train/index.js';
+import { type RowGradient, type Slot, createOptimizer, planRows, sumByPlan } from '../../src/train/index.js';
+
+const sumByRow = (indices: Int32Array, gradients: Float32Array, width: number, dropPadding: boolean): RowGradient =>
+  sumByPlan(planRows(indices, dropPadding), gradients, width);
 
 const RATE = 0.01;
 const ROWS = 6;
