@@ -89,15 +89,22 @@ export function planRows(indices: Int32Array, dropPadding: boolean): RowPlan {
   return { rows: rows.subarray(0, distinct), occurrences, starts: starts.subarray(0, distinct + 1) };
 }
 
-/** Sums gradients of occurrences by row, in order of occurrence. */
-export function sumByPlan({ rows, occurrences, starts }: RowPlan, gradients: Float32Array, width: number): RowGradient {
+/** Sums gradients of occurrences by row, in order of occurrence. They come in parts, (occurrences, width) each, that follow one another. */
+export function sumByPlan(
+  { rows, occurrences, starts }: RowPlan,
+  parts: readonly Float32Array[],
+  width: number,
+): RowGradient {
   const values = new Float32Array(rows.length * width);
   for (let position = 0; position < rows.length; position++) {
     const [start, end, target] = [starts[position] as number, starts[position + 1] as number, position * width];
-    let source = (occurrences[start] as number) * width;
-    for (let column = 0; column < width; column++) values[target + column] = gradients[source + column] as number;
-    for (let i = start + 1; i < end; i++) {
-      source = (occurrences[i] as number) * width;
+    for (let i = start; i < end; i++) {
+      let [source, part] = [(occurrences[i] as number) * width, 0];
+      let gradients = parts[0] as Float32Array;
+      while (source >= gradients.length) {
+        source -= gradients.length;
+        gradients = parts[++part] as Float32Array;
+      }
       for (let column = 0; column < width; column++)
         values[target + column] = (values[target + column] as number) + (gradients[source + column] as number);
     }

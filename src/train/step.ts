@@ -101,13 +101,9 @@ function summed([total, ...others]: readonly Float32Array[]): Float32Array {
   return total;
 }
 
-/** Arrays, one after another. */
-function concatenated<Values extends Float32Array | Int32Array>(
-  parts: readonly Values[],
-  kind: new (length: number) => Values,
-): Values {
-  if (parts.length === 1) return parts[0] as Values;
-  const whole = new kind(parts.reduce((total, { length }) => total + length, 0));
+/** Indices, one part after another. */
+function concatenated(parts: readonly Int32Array[]): Int32Array {
+  const whole = new Int32Array(parts.reduce((total, { length }) => total + length, 0));
   let start = 0;
   for (const part of parts) {
     whole.set(part, start);
@@ -248,10 +244,7 @@ export class Stepper {
     const plans = new Map<string, RowPlan>();
     for (const { table, ids } of (parts[0] as PreparedPart).training.scope.lookups.values()) {
       assert(!plans.has(table), `table ${table} is looked up twice`);
-      const indices = concatenated(
-        batch.map((part) => part.ids[ids]),
-        Int32Array,
-      );
+      const indices = concatenated(batch.map((part) => part.ids[ids]));
       plans.set(table, planRows(indices, this.#description(table).padding !== 'none'));
     }
     return { parts, lanes, plans, outgrown };
@@ -287,8 +280,8 @@ export class Stepper {
     );
     const rows = new Map<string, RowGradient>();
     for (const { key, table } of scope.lookups.values()) {
-      const gradient = concatenated(partsOf(gradientKeys.get(key) as string), Float32Array);
-      rows.set(table, sumByPlan(plans.get(table) as RowPlan, gradient, this.parameters.widthOf(table)));
+      const parts = partsOf(gradientKeys.get(key) as string);
+      rows.set(table, sumByPlan(plans.get(table) as RowPlan, parts, this.parameters.widthOf(table)));
     }
     const milliseconds = runs.reduce((total, run) => total + run.milliseconds, 0) / lanes;
     return { losses, dense, rows, details: first.outputs, milliseconds };

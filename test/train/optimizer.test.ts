@@ -5,7 +5,7 @@ import { Random, UserError } from '../../src/base/index.js';
 import { type RowGradient, type Slot, createOptimizer, planRows, sumByPlan } from '../../src/train/index.js';
 
 const sumByRow = (indices: Int32Array, gradients: Float32Array, width: number, dropPadding: boolean): RowGradient =>
-  sumByPlan(planRows(indices, dropPadding), gradients, width);
+  sumByPlan(planRows(indices, dropPadding), [gradients], width);
 
 const RATE = 0.01;
 const ROWS = 6;
