@@ -16,7 +16,14 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { Random, range } from '../src/base/index.js';
 import { type Batch, BatchAssembler, type Catalogue, type Rows, type TrainingPart } from '../src/features/index.js';
-import { type SesrecConfig, sesrecParameters, sesrecPresets, sesrecShapes } from '../src/model/index.js';
+import {
+  type SesrecConfig,
+  sesrecParameters,
+  sesrecPresets,
+  sesrecShapes,
+  publishedShapes,
+  sesrecModel,
+} from '../src/model/index.js';
 import { Runtime } from '../src/tensor/index.js';
 import { OPTIMIZERS, type OptimizerName, Stepper, checkGradients, createOptimizer } from '../src/train/index.js';
 import { choiceOption, conditions, conditionsLine, median, runBench, sayUnless, wholeOption } from './harness.js';
@@ -59,7 +66,7 @@ const timed = (work: () => void): number => {
 function configFor(items: number): SesrecConfig {
   return {
     ...sesrecPresets.official,
-    ...sesrecShapes.amazon.shape,
+    ...sesrecShapes.amazon,
     itemAttributes: [],
     userAttributes: [],
     sizes: { items, ...OTHERS },
@@ -131,8 +138,13 @@ async function measure(
     for (let from = 0; from < whole.length; from += part.length)
       whole.set(part.subarray(0, Math.min(part.length, whole.length - from)), from);
   }
-  const { weightDecay } = sesrecShapes.amazon;
-  const stepper = new Stepper(config, parameters, runtime, createOptimizer({ kind: optimizer, weightDecay }));
+  const { weightDecay } = publishedShapes.amazon;
+  const stepper = new Stepper(
+    sesrecModel(config),
+    parameters,
+    runtime,
+    createOptimizer({ kind: optimizer, weightDecay }),
+  );
   for (const { data } of stepper.momentTensors().values()) data.fill(0); // every page is there, as it is after an epoch
   const nothing = { rows: new Int32Array(), values: new Float32Array() };
   const tables = parameters.descriptions.filter(({ table }) => table).map(({ name }) => [name, nothing] as const);
@@ -177,7 +189,7 @@ async function measure(
 /** Milliseconds to catch up with 1000 rows that missed some steps: rows with their first values, and rows touched once. */
 function catchingUp(): { missed: number; untouched: number; touchedOnce: number }[] {
   const [width, count] = [32, 1000];
-  const { weightDecay } = sesrecShapes.amazon;
+  const { weightDecay } = publishedShapes.amazon;
   const all = range(2 * count + 1);
   return MISSED.map((missed) => {
     const optimizer = createOptimizer({ kind: 'adamCatchUp', weightDecay });

@@ -9,7 +9,13 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Random, UserError, at } from '../src/base/index.js';
 import { catalogueOf } from '../src/features/index.js';
-import { type NamedTensor, type Parameters, type SesrecConfig, encodeSafetensors } from '../src/model/index.js';
+import {
+  type NamedTensor,
+  type Parameters,
+  type SesrecConfig,
+  encodeSafetensors,
+  sesrecModel,
+} from '../src/model/index.js';
 import { Runtime } from '../src/tensor/index.js';
 import { type OptimizerName, type StepBatch, Stepper, checkGradients, createOptimizer } from '../src/train/index.js';
 import { StepMaker, type Workload } from './workload.js';
@@ -49,7 +55,7 @@ export async function runOurs(run: OurRun): Promise<StepTimes> {
   const runtime = new Runtime({ threads });
   try {
     const rule = createOptimizer({ kind: optimizer, weightDecay: workload.weightDecay });
-    const stepper = new Stepper(config, parameters, runtime, rule);
+    const stepper = new Stepper(sesrecModel(config), parameters, runtime, rule);
     const maker = new StepMaker(workload, config, batches);
     const byBatch = (): number[][] => batches.map(() => []);
     const times = { total: byBatch(), assemble: byBatch(), graph: byBatch(), check: byBatch(), update: byBatch() };

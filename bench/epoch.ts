@@ -17,7 +17,7 @@ import { Random, UsageError, UserError, at, range } from '../src/base/index.js';
 import { textTable } from '../src/cli/table.js';
 import { type Dataset, loadDataset } from '../src/data/index.js';
 import { batchOrder, extentOf, historyLengths, trainingCases } from '../src/features/index.js';
-import { sesrecShapes } from '../src/model/index.js';
+import { publishedShapes } from '../src/model/index.js';
 import { type FitEvent, OPTIMIZERS } from '../src/train/index.js';
 import { choiceOption, conditions, conditionsLine, runBench, sayUnless, wholeOption } from './harness.js';
 import { BATCH_SIZE, BUCKET_BATCHES, FORMS, type Form } from './workload.js';
@@ -70,7 +70,7 @@ async function trainOneEpoch(data: string, form: Form, { bucketBatches, optimize
 
 /** Share of history positions that are padding in the first epoch, at the full window and in batches cut to their longest histories. */
 function paddedShares(dataset: Dataset, bucketBatches: number) {
-  const { window } = sesrecShapes.amazon.shape;
+  const { window } = publishedShapes.amazon.common;
   const cases = trainingCases(dataset, false);
   const lengths = historyLengths(dataset, cases, window);
   const random = new Random(SEED, 'order', 0);

@@ -39,12 +39,12 @@ interface Subject {
 async function subjectOf(directory: string, preset: SesrecPreset): Promise<Subject> {
   if (existsSync(join(directory, 'run.json'))) {
     const { dataset, manifest, parameters } = await loadRun(directory);
-    return { what: `${manifest.preset}, trained`, dataset, config: manifest.config, parameters };
+    return { what: `${manifest.preset}, trained`, dataset, config: manifest.config as SesrecConfig, parameters };
   }
   const dataset = await loadDataset(directory);
   const config: SesrecConfig = {
     ...sesrecPresets[preset],
-    ...sesrecShapes.amazon.shape,
+    ...sesrecShapes.amazon,
     itemAttributes: [],
     userAttributes: [],
     sizes: vocabularySizes(dataset),

@@ -14,7 +14,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { type Evaluation, type ProtocolName, compare, evaluate } from '../src/evaluate/index.js';
-import { Runtime, SesrecRanker, importEvents, loadRun } from '../src/index.js';
+import { Runtime, importEvents, loadRun, rankerOf } from '../src/index.js';
 import { SIMULATOR_VERSION, simulate } from '../src/simulate/index.js';
 import { type SignalPoint, signalFigure } from './search-signal-figure.js';
 
@@ -62,8 +62,8 @@ async function sesrec(...args: readonly string[]): Promise<void> {
 
 /** The evaluations of a run on test, each protocol once. */
 async function testFigures(directory: string, runtime: Runtime): Promise<Record<ProtocolName, Evaluation>> {
-  const { manifest, parameters, dataset } = await loadRun(directory);
-  const ranker = new SesrecRanker(manifest.config, parameters, dataset, runtime);
+  const { model, parameters, dataset } = await loadRun(directory);
+  const ranker = rankerOf(model, parameters, dataset, runtime);
   const [sampled, full] = [
     await evaluate(ranker, dataset, { on: 'test', protocol: 'sampled' }),
     await evaluate(ranker, dataset, { on: 'test', protocol: 'full' }),

@@ -17,7 +17,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { UserError } from '../src/base/index.js';
 import { textTable } from '../src/cli/table.js';
-import { type SesrecShapeName, sesrecParameters } from '../src/model/index.js';
+import { type ShapeName, sesrecParameters } from '../src/model/index.js';
 import { OPTIMIZERS, type OptimizerName } from '../src/train/index.js';
 import { PEERS, type PeerName, type StepTimes, runOurs, runPeer, writeBatches } from './contenders.js';
 import {
@@ -67,7 +67,7 @@ interface Line extends Milliseconds {
 const quickestOf = (lines: readonly Line[], who: PeerName): Line | undefined =>
   lines.filter((line) => line.who === who).toSorted((a, b) => a.ms - b.ms)[0];
 
-async function benchShape(shape: SesrecShapeName, options: Options, say: Say) {
+async function benchShape(shape: ShapeName, options: Options, say: Say) {
   const workload = makeWorkload(shape, options.parts);
   const rounds = options.rounds ?? ROUNDS[shape];
   const batches = batchesOf(workload, options.steps);
@@ -209,7 +209,7 @@ await runBench('step', async () => {
   const before = conditions();
   say(conditionsLine(before));
   const shapes = shape === 'both' ? (['amazon', 'kuaishou'] as const) : [shape];
-  const results: Partial<Record<SesrecShapeName, Awaited<ReturnType<typeof benchShape>>>> = {};
+  const results: Partial<Record<ShapeName, Awaited<ReturnType<typeof benchShape>>>> = {};
   for (const name of shapes) results[name] = await benchShape(name, options, say);
   const after = conditions();
   say(`\n${conditionsLine(after)}`);

@@ -16,18 +16,20 @@ import {
   AlignmentSampler,
   type Case,
   type Rows,
-  type TrainingPart,
   gatherRows,
   trainingCases,
   trainingQueries,
+  type AlignedPart,
 } from '../src/features/index.js';
 import {
   type AttributeConfig,
   type SesrecConfig,
-  type SesrecShapeName,
+  type ShapeName,
   sesrecPresets,
   sesrecShapes,
   vocabularySizes,
+  publishedShapes,
+  sesrecModel,
 } from '../src/model/index.js';
 import { BatchMaker, type BatchOptions, type StepBatch } from '../src/train/index.js';
 import { memoryDataset } from '../test/support/memory-dataset.js';
@@ -38,7 +40,7 @@ export const FORMS = ['masked', 'official'] as const;
 export type Form = (typeof FORMS)[number];
 
 export interface Workload {
-  readonly name: SesrecShapeName;
+  readonly name: ShapeName;
   readonly dataset: Dataset;
   /** The training rows that steps are made of. */
   readonly cases: readonly Case[];
@@ -70,9 +72,9 @@ const BEAUTY_PURCHASES = [
 ] as const;
 
 /** The workload of a shape; the same for the same seed. */
-export function makeWorkload(name: SesrecShapeName, batchParts = 2, seed = 1): Workload {
+export function makeWorkload(name: ShapeName, batchParts = 2, seed = 1): Workload {
   const random = new Random(seed, 'workload', name);
-  const { shape, weightDecay } = sesrecShapes[name];
+  const { weightDecay } = publishedShapes[name];
   const dataset = name === 'amazon' ? amazonDataset(random) : kuaishouDataset(random);
   const attributes = (known: Dataset['itemAttributes'], width: number): AttributeConfig[] =>
     [...known].map(([attribute, { values }]) => ({ name: attribute, size: values.ids.length, width }));
@@ -85,7 +87,7 @@ export function makeWorkload(name: SesrecShapeName, batchParts = 2, seed = 1): W
     cut: { batchSize: BATCH_SIZE, bucketBatches: BUCKET_BATCHES, batchParts },
     config: (form) => ({
       ...sesrecPresets.official,
-      ...shape,
+      ...sesrecShapes[name],
       maskCoAttention: form === 'masked',
       itemAttributes: attributes(dataset.itemAttributes, 8),
       userAttributes: attributes(dataset.userAttributes, 4),
@@ -101,7 +103,7 @@ export const BUCKET_BATCHES = 16;
 export function batchesOf({ cases, dataset, config, cut }: Workload, count: number, seed = 1): Int32Array[] {
   const random = new Random(seed, 'order');
   const rows = random.shuffle(Int32Array.from(cases.keys())).subarray(0, count * BATCH_SIZE);
-  const batches = new BatchMaker(dataset, config('masked'), cases, cut).order(rows, random);
+  const batches = new BatchMaker(dataset, sesrecModel(config('masked')), cases, cut).order(rows, random);
   if (batches.length < count || (batches.at(-1)?.length ?? 0) < BATCH_SIZE)
     throw new UserError(`the workload has rows for ${Math.floor(cases.length / BATCH_SIZE)} batches, not for ${count}`);
   return batches;
@@ -120,7 +122,7 @@ export class StepMaker {
     this.#workload = workload;
     this.#config = config;
     this.#batches = batches;
-    this.#maker = new BatchMaker(dataset, config, cases, workload.cut);
+    this.#maker = new BatchMaker(dataset, sesrecModel(config), cases, workload.cut);
     const random = new Random(1, 'alignment');
     this.#alignment = new AlignmentSampler(dataset, trainingQueries(dataset), config.alignmentNegatives, random);
   }
@@ -132,11 +134,12 @@ export class StepMaker {
 
   batch(step: number): StepBatch {
     const { randomOf, negatives } = this.#draws(step);
-    return this.#maker.make(this.#batches[step] as Int32Array, randomOf, negatives);
+    const draws = { negativesOf: randomOf, alignment: negatives, extrasOf: randomOf };
+    return this.#maker.make(this.#batches[step] as Int32Array, draws);
   }
 
   /** What is in a batch, before it is cut into parts and made graph inputs, at the full window. */
-  content(step: number): { rows: Rows } & Pick<TrainingPart, 'candidates' | 'negatives'> {
+  content(step: number): { rows: Rows } & Pick<AlignedPart, 'candidates' | 'negatives'> {
     const { randomOf, negatives } = this.#draws(step);
     const chosen = this.#batches[step] as Int32Array;
     const moments = Array.from(chosen, (row) => this.#workload.cases[row] as Case);
@@ -227,7 +230,7 @@ function amazonDataset(random: Random): Dataset {
 
 function kuaishouDataset(random: Random): Dataset {
   const [users, items, queries, words, sources] = [35_721, 822_833, 398_925, 116_570, 4];
-  const { window } = sesrecShapes.kuaishou.shape;
+  const { window } = sesrecShapes.kuaishou;
   const length = (median: number, most: number): number =>
     Math.min(most, Math.max(1, Math.round(median * Math.exp(random.normal()))));
   const feedOffsets = new Int32Array(users + 1);

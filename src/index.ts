@@ -20,6 +20,7 @@ export {
   loadRun,
   popularityRanker,
   randomRanker,
+  rankerOf,
   recommend,
   SesrecRanker,
   sesrecParameters,

@@ -16,12 +16,12 @@ import {
 import {
   type Ranker,
   type Run,
-  SesrecRanker,
   type TestFigures,
   planLook,
   planOf,
   popularityRanker,
   randomRanker,
+  rankerOf,
   recordTestLook,
   resultsOf,
 } from '../model/index.js';
@@ -90,13 +90,13 @@ export async function evaluateRun(run: Run, compute: ComputeFlags, request: Eval
 }
 
 async function measure(
-  { dataset, manifest: { config }, parameters }: Run,
+  { dataset, model, parameters }: Run,
   compute: ComputeFlags,
   request: EvaluationRequest,
   sanity: readonly (readonly Evaluation[])[],
 ): Promise<Measured[]> {
   return withRuntime(compute, async (runtime) => {
-    const ranker = new SesrecRanker(config, parameters, dataset, runtime);
+    const ranker = rankerOf(model, parameters, dataset, runtime);
     const measured: Measured[] = [];
     for (const [position, protocol] of request.protocols.entries()) {
       const [startedAt, start] = [new Date(), performance.now()];

@@ -6,12 +6,15 @@ import { type Dataset, UNKNOWN, withSearch } from '../data/index.js';
 import { clicksBefore, hasHistory, metBefore } from '../features/index.js';
 import {
   type Case,
+  GraphRanker,
+  type ModelId,
   type Ranker,
   type Reason,
   type Run,
   SesrecRanker,
   type SidedAction,
   popularityRanker,
+  rankerOf,
   recommend,
 } from '../model/index.js';
 import type { Runtime } from '../tensor/index.js';
@@ -37,7 +40,7 @@ export interface ToldReason extends ToldAction {
 export interface ToldRecommendation {
   readonly rank: number;
   readonly item: string;
-  /** A logit of SESRec, or a count of popularity: higher is better, comparable within one answer only. */
+  /** A logit of the model, or a count of popularity: higher is better, comparable within one answer only. */
   readonly score: number;
   /** With an imagined search: the rank without it. */
   readonly rankBefore?: number;
@@ -48,7 +51,7 @@ export interface ToldRecommendation {
 /** Recommendations for somebody, and where they come from. */
 export interface Told {
   /** `popularity` for somebody of whom nothing is known. */
-  readonly source: 'sesrec' | 'popularity';
+  readonly source: ModelId | 'popularity';
   readonly items: readonly ToldRecommendation[];
 }
 
@@ -71,7 +74,7 @@ export async function recommendFor(run: Run, runtime: Runtime, wanted: Wanted): 
   const { users } = run.dataset;
   if (user !== undefined && !users.has(user))
     throw new UserError(`user ${JSON.stringify(user)} is not in the log that ${run.directory} was trained on`);
-  if (search !== undefined && !run.manifest.config.useSearch)
+  if (search !== undefined && !run.model.seesSearches)
     throw new UserError(`the model of ${run.directory} cannot see searches: --search would change nothing`);
   const index = user === undefined ? UNKNOWN : users.index(user);
   const dataset = search === undefined ? run.dataset : withSearch(run.dataset, index, { query: search });
@@ -83,7 +86,7 @@ export async function recommendFor(run: Run, runtime: Runtime, wanted: Wanted): 
   const why = explain && ranker instanceof SesrecRanker ? await ranker.explain(moment, items, reasons) : null;
   const before = search === undefined ? null : await ranksWithout(run, runtime, moment, excluded, items);
   return {
-    source: ranker instanceof SesrecRanker ? 'sesrec' : 'popularity',
+    source: ranker instanceof GraphRanker ? run.manifest.model : 'popularity',
     items: best.map(({ item, score }, position) => ({
       rank: position + 1,
       item: dataset.items.ids[item] as string,
@@ -102,12 +105,12 @@ export async function recommendFor(run: Run, runtime: Runtime, wanted: Wanted): 
   };
 }
 
-/** SESRec where there is any history that it can see; it has learned nothing for somebody without one. */
-function rankerFor({ manifest, parameters }: Run, runtime: Runtime, dataset: Dataset, moment: Case): Ranker {
-  const sees = manifest.config.useSearch
+/** The model where there is any history that it can see; it has learned nothing for somebody without one. */
+function rankerFor({ model, parameters }: Run, runtime: Runtime, dataset: Dataset, moment: Case): Ranker {
+  const sees = model.seesSearches
     ? hasHistory(dataset, moment, false)
     : moment.feedPosition > at(dataset.feedOffsets, moment.user);
-  return sees ? new SesrecRanker(manifest.config, parameters, dataset, runtime) : popularityRanker(dataset);
+  return sees ? rankerOf(model, parameters, dataset, runtime) : popularityRanker(dataset);
 }
 
 /** The ranks of items in the log as it is, without an imagined search. */

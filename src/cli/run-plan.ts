@@ -16,20 +16,19 @@ import {
   saveCandidates,
 } from '../evaluate/index.js';
 import {
+  type AttributeConfig,
+  type CommonConfig,
+  type ModelId,
   type RunPlan,
-  type SesrecConfig,
-  type SesrecPreset,
-  type SesrecShapeName,
+  type ShapeName,
   type TrainingSettings,
   createRun,
   dataOf,
   lockOf,
+  models,
   openRun,
   planOf,
-  seesPadding,
-  sesrecConfigRule,
-  sesrecPresets,
-  sesrecShapes,
+  publishedShapes,
   vocabularySizes,
 } from '../model/index.js';
 import { type ComputeFlags, applySettings, checkDevice, namesIn } from './options.js';
@@ -48,9 +47,10 @@ export interface Session extends ComputeFlags {
 
 /** The options of `sesrec train`. */
 export interface TrainFlags extends Session {
-  readonly model: 'sesrec';
-  readonly preset: SesrecPreset;
-  readonly shape: SesrecShapeName;
+  readonly model: ModelId;
+  /** The model's usual one unless told. */
+  readonly preset?: string;
+  readonly shape: ShapeName;
   readonly seed: number;
   readonly epochs: number;
   readonly batchSize: number;
@@ -160,7 +160,13 @@ export async function reopen(data: string, flags: TrainFlags, said: readonly str
 
 /** What a run will be, from the flags and the data. */
 function planRun(dataset: Dataset, flags: TrainFlags): RunPlan {
-  const { shape, weightDecay, learningRatePatience } = sesrecShapes[flags.shape];
+  const { weightDecay, learningRatePatience } = publishedShapes[flags.shape];
+  const { settings, rule, presets, card, build } = models[flags.model];
+  const preset = flags.preset ?? (presets[0] as string);
+  if (!presets.includes(preset))
+    throw new UserError(
+      `--preset ${preset}: ${card.id} has ${presets.length === 1 ? 'only ' : ''}${presets.join(', ')}`,
+    );
   const attributes = (owner: 'item' | 'user', list: string | undefined, known: Dataset['itemAttributes']) =>
     namesIn(list).map((name) => {
       const column = known.get(name);
@@ -171,29 +177,31 @@ function planRun(dataset: Dataset, flags: TrainFlags): RunPlan {
       return { name, size: column.values.ids.length, width: ATTRIBUTE_WIDTH[owner] };
     });
   const hasSearches = dataset.searchQuery.length > 0;
-  if (!hasSearches) note('the log has no searches: search is off, SESRec works on the feed alone');
-  const settings: Omit<SesrecConfig, 'sizes' | 'itemAttributes' | 'userAttributes'> = {
-    ...sesrecPresets[flags.preset],
-    ...shape,
-    useSearch: hasSearches,
-  };
-  const config: SesrecConfig = {
-    ...applySettings(settings, flags.set),
+  const usual = settings(preset, flags.shape);
+  const knowsSearch = 'useSearch' in usual;
+  if (!hasSearches && knowsSearch) note(`the log has no searches: search is off, ${card.name} works on the feed alone`);
+  const config: CommonConfig = {
+    ...applySettings({ ...usual, ...(knowsSearch ? { useSearch: hasSearches } : {}) }, flags.set),
     sizes: vocabularySizes(dataset),
     itemAttributes: attributes('item', flags.itemAttributes, dataset.itemAttributes),
     userAttributes: attributes('user', flags.userAttributes, dataset.userAttributes),
   };
-  const wrong = sesrecConfigRule(config, '');
+  const wrong = rule(config, '');
   if (wrong !== null) throw new UserError(`the settings make no model: ${wrong}`);
-  if (config.useSearch && !hasSearches)
-    throw new UserError('the settings make no model: useSearch is true, and the log has no searches');
-  if (flags.bucketBatches > 0 && seesPadding(config))
+  const { seesSearches, seesPadding } = build(config);
+  if (seesSearches && !hasSearches)
     throw new UserError(
-      '--bucket-batches saves nothing here: the co-attention of this model sees padding, so its histories keep the full window; add --set maskCoAttention=true',
+      knowsSearch
+        ? 'the settings make no model: useSearch is true, and the log has no searches'
+        : `${card.name} learns from searches, and the log has none: choose another --model`,
+    );
+  if (flags.bucketBatches > 0 && seesPadding)
+    throw new UserError(
+      `--bucket-batches saves nothing here: this model sees padding, so its histories keep the full window${'maskCoAttention' in usual ? '; add --set maskCoAttention=true' : ''}`,
     );
   return {
     model: flags.model,
-    preset: flags.preset,
+    preset,
     shape: flags.shape,
     config,
     training: {
@@ -222,7 +230,7 @@ const madeWith = (): RunPlan['madeWith'] => ({ sesrec: programVersion(), node: p
 /** A run is resumed as it was begun: what shapes it is in its manifest; what is said again must be the same. */
 function checkSame(plan: RunPlan, flags: TrainFlags, said: readonly string[]): void {
   const { model, preset, shape, config, training } = plan;
-  const listed = (attributes: SesrecConfig['itemAttributes']): string => attributes.map(({ name }) => name).join();
+  const listed = (attributes: readonly AttributeConfig[]): string => attributes.map(({ name }) => name).join();
   const was: Record<string, unknown> = {
     model,
     preset,

@@ -10,7 +10,7 @@ import { evaluate } from '../evaluate/index.js';
 import {
   type NamedTensor,
   type Parameters,
-  SesrecRanker,
+  buildModel,
   checkpointsOf,
   firstNotFinite,
   loadCheckpoint,
@@ -18,7 +18,8 @@ import {
   lockOf,
   resultsOf,
   saveCheckpoint,
-  sesrecParameters,
+  parametersOf,
+  rankerOf,
 } from '../model/index.js';
 import type { Runtime } from '../tensor/index.js';
 import {
@@ -123,12 +124,13 @@ async function trainRun(
 ): Promise<TrainSummary> {
   const { plan, dataset, candidates } = beginning;
   const startedAt = new Date();
-  const { config, training } = plan;
+  const { training } = plan;
+  const model = buildModel(plan.model, plan.config);
   const { out } = session;
   const directory = checkpointsOf(out);
-  const parameters = sesrecParameters(config);
+  const parameters = parametersOf(model);
   const stepper = new Stepper(
-    config,
+    model,
     parameters,
     runtime,
     createOptimizer({ kind: training.optimizer, weightDecay: training.weightDecay }),
@@ -142,7 +144,7 @@ async function trainRun(
     `${parameters.size.toLocaleString('en-US')} parameters; ${dataset.feedItem.length.toLocaleString('en-US')} feed events, ${dataset.searchQuery.length.toLocaleString('en-US')} searches`,
   );
 
-  const ranker = new SesrecRanker(config, parameters, dataset, runtime);
+  const ranker = rankerOf(model, parameters, dataset, runtime);
   const interrupt = new AbortController();
   const onSignal = (): void => {
     note('\nstopping at the next step or batch…');
@@ -156,7 +158,7 @@ async function trainRun(
   try {
     const end = await fit(
       dataset,
-      config,
+      model,
       stepper,
       training,
       {
@@ -237,8 +239,11 @@ async function conclude(
   return { ...summary, result: path };
 }
 
-const parts = ({ losses }: { losses: LossParts }): string =>
-  `loss ${losses.loss.toFixed(4)} (prediction ${losses.prediction.toFixed(4)}, alignment ${losses.alignment.toFixed(3)}, contrast ${losses.contrast.toFixed(4)})`;
+/** The loss, and its parts where there are several. */
+function parts({ losses: { loss, ...others } }: { losses: LossParts }): string {
+  const named = Object.entries(others).map(([name, value]) => `${name} ${(value as number).toFixed(4)}`);
+  return `loss ${loss.toFixed(4)}${named.length > 1 ? ` (${named.join(', ')})` : ''}`;
+}
 
 function stepLine(event: FitEvent & { kind: 'step' }, epochs: number): string {
   return `epoch ${event.epoch}/${epochs}  step ${event.step}/${event.steps}  ${parts(event)}  ${Math.round(event.rowsPerSecond)} rows/s  at most ${duration(event.secondsLeft)} left`;

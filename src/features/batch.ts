@@ -8,7 +8,7 @@
  * Shapes: B rows, C candidates (the positive first), T_r feed window, T_s search window, K clicks per query, W words
  * per query; I, Q, V slots of distinct items, queries, words; P query-click pairs.
  */
-import { assert, at, getOrCreate, isDictionaryOf, isEither, isOneOf, isRecordOf, isWhole } from '../base/index.js';
+import { type Random, assert, at, getOrCreate, isDictionaryOf, isWhole } from '../base/index.js';
 import { type Dataset, UNKNOWN } from '../data/index.js';
 import { type Case, clicksBefore, recentFeed, recentSearches } from './histories.js';
 import type { AlignmentNegatives } from './negatives.js';
@@ -36,6 +36,8 @@ export interface Extent {
 /** Padded histories, row-major; 0 pads. T_r and T_s are those of the extent. */
 export interface Rows {
   readonly count: number;
+  /** The moments that the histories end at; absent where rows come from elsewhere than a data set. */
+  readonly cases?: readonly Case[];
   readonly extent: Extent;
   /** (B) user indices. */
   readonly users: Int32Array;
@@ -79,7 +81,13 @@ export interface BatchSizes extends Extent {
   readonly anchorItems: number;
   readonly negativeItems: number;
   readonly negativeQueries: number;
+  /** What the extras of the model brought along, by name. */
+  readonly extras: Readonly<Record<string, number>>;
 }
+
+/** Shapes as one word: batches that share it share a program. */
+export const sizesKey = ({ extras, ...sizes }: BatchSizes): string =>
+  [...Object.values(sizes), ...Object.entries(extras).flat()].join(' ');
 
 export interface Batch {
   readonly sizes: BatchSizes;
@@ -98,11 +106,40 @@ export interface Batch {
 export interface TrainingPart {
   /** (B,C) item indices, the positive first. */
   readonly candidates: Int32Array;
-  readonly negatives: AlignmentNegatives;
+  /** What queries and clicked items are aligned against, for models that align them. */
+  readonly negatives?: AlignmentNegatives | null;
   /** `pairs`: every query-click pair of the batch weighs the same (mean over pairs); `rows`: pairs add up within a row, rows are averaged. */
-  readonly pairReduction: 'pairs' | 'rows';
+  readonly pairReduction?: 'pairs' | 'rows';
   /** What the losses are means over, where the rows are only a part of what a step learns from; else their own. */
   readonly totals?: Totals;
+  /** A stream of its own for whatever an extra draws for one row of the part; the same however the batch is cut. */
+  readonly randomOf?: (purpose: string, row: number) => Random;
+}
+
+/** A training part whose queries and clicked items are aligned. */
+export type AlignedPart = TrainingPart &
+  Required<Pick<TrainingPart, 'pairReduction'>> & { readonly negatives: AlignmentNegatives };
+
+/** What a model wants to know beyond histories and candidates: further inputs of its graphs, made batch by batch. */
+export interface BatchExtra {
+  /** Called when the histories have their slots: may number further items and queries. */
+  add?(assembly: Assembly): void;
+  /** Called when all items have their slots: may number further queries. */
+  complete?(assembly: Assembly): void;
+}
+
+/** A batch while it is put together. */
+export interface Assembly {
+  readonly rows: Rows;
+  /** Null when the batch is only scored. */
+  readonly training: TrainingPart | null;
+  /** What is there so far; an extra adds its own. */
+  readonly inputs: Record<string, Float32Array | Int32Array>;
+  /** Slots of the distinct items and queries. */
+  readonly items: Slots;
+  readonly queries: Slots;
+  /** The room for so much of something that depends on the content: a size, `sizes.extras[name]`. */
+  capacity(name: string, needed: number): number;
 }
 
 /** Numbers that the means of the losses are over. */
@@ -141,6 +178,7 @@ export function gatherRows(
   const count = cases.length;
   const rows = {
     count,
+    cases,
     extent: { feed, search },
     users: Int32Array.from(cases, ({ user }) => user),
     feed: new Int32Array(count * feed),
@@ -167,7 +205,7 @@ export function gatherRows(
 }
 
 /** Numbers distinct indices in order of appearance; slot 0 is padding. */
-class Slots {
+export class Slots {
   readonly indices: number[] = [0];
   readonly #slotOf: Int32Array;
 
@@ -225,33 +263,17 @@ const padded = (values: ArrayLike<number>, size: number): Int32Array => {
   return result;
 };
 
-/** Sizes that depend on the content of a batch. */
-const contentSizes = [
-  'items',
-  'queries',
-  'words',
-  'pairs',
-  'anchorQueries',
-  'anchorItems',
-  'negativeItems',
-  'negativeQueries',
-] as const;
-type ContentSizes = Record<(typeof contentSizes)[number], number>;
-
 /**
- * The largest sizes so far, by the rows and the extent of a batch (see `kindOf`). The kind `*` is where all others start
- * from: states of older versions have no other.
+ * The largest sizes so far of what depends on the content of a batch, by the rows and the extent of the batch (see
+ * `kindOf`). The kind `*` is where all others start from: states of older versions have no other.
  */
-export type ReachedSizes = Readonly<Record<string, Readonly<Partial<ContentSizes>>>>;
+export type ReachedSizes = Readonly<Record<string, Readonly<Record<string, number>>>>;
 
-const isReached = isRecordOf(
-  Object.fromEntries(contentSizes.map((name) => [name, isEither(isOneOf(undefined), isWhole(0, 2 ** 24))])),
-);
 /** What reached sizes read from a file must be. */
-export const reachedSizesRule = isDictionaryOf(isReached);
+export const reachedSizesRule = isDictionaryOf(isDictionaryOf(isWhole(0, 2 ** 24)));
 
 /** The room that is made for so much of something. */
-type Capacity = (what: keyof ContentSizes, needed: number) => number;
+type Capacity = (what: string, needed: number) => number;
 
 /** Batches of one kind share a program: sizes of their content never shrink. */
 const kindOf = ({ count, extent }: Rows): string => `${count} ${extent.feed} ${extent.search}`;
@@ -268,14 +290,20 @@ export class BatchAssembler {
   readonly #items: Slots;
   readonly #queries: Slots;
   readonly #words: Slots;
-  readonly #reached: Map<string, Partial<ContentSizes>>;
+  readonly #reached: Map<string, Record<string, number>>;
+  readonly #extras: readonly BatchExtra[];
 
-  /** @param options.exact no rounding: sizes are what the content needs. `reached`: sizes to start from, on resuming. */
+  /** @param options.exact no rounding: sizes are what the content needs. `reached`: sizes to start from, on resuming. `extras`: what else the model takes. */
   constructor(
     catalogue: Catalogue,
     window: Window,
-    { exact = false, reached = {} }: { exact?: boolean; reached?: ReachedSizes } = {},
+    {
+      exact = false,
+      reached = {},
+      extras = [],
+    }: { exact?: boolean; reached?: ReachedSizes; extras?: readonly BatchExtra[] } = {},
   ) {
+    this.#extras = extras;
     this.#catalogue = catalogue;
     this.#window = window;
     this.#exact = exact;
@@ -293,12 +321,13 @@ export class BatchAssembler {
   /** The room for the content of a batch, rounded up; from now on no batch of the kind gets less. */
   #capacityOf(rows: Rows): Capacity {
     if (this.#exact) return (_, needed) => needed;
-    const reached = getOrCreate(this.#reached, kindOf(rows), () => ({ ...this.#reached.get('*') }));
+    const reached = getOrCreate(this.#reached, kindOf(rows), (): Record<string, number> => ({
+      ...this.#reached.get('*'),
+    }));
     return (what, needed) => (reached[what] = Math.max(reached[what] ?? 0, sizeClass(needed)));
   }
 
   assemble(rows: Rows, training?: TrainingPart): Batch {
-    const { itemAttributes, userAttributes, userRow, queryRow } = this.#catalogue;
     const inputs: Record<string, Float32Array | Int32Array> = {
       feed: this.#items.slots(rows.feed),
       feedMask: maskOf(rows.feed),
@@ -309,10 +338,47 @@ export class BatchAssembler {
       clickMask: maskOf(rows.clicks),
     };
     const capacity = this.#capacityOf(rows);
-    const losses = training
-      ? this.#losses(rows, training, inputs, capacity)
+    const aligned = training?.negatives
+      ? this.#alignment(rows, training, training.negatives, inputs, capacity)
       : { pairs: 0, anchorQueries: 0, anchorItems: 0, negativeItems: 0, negativeQueries: 0 };
-    if (training) inputs['candidates'] = this.#items.slots(training.candidates);
+    if (training) {
+      const totals = training.totals ?? totalsOf([rows]);
+      inputs['rowShare'] = Float32Array.of(rows.count / totals.rows);
+      inputs['contrastScale'] = Float32Array.of(1 / Math.max(1, totals.both));
+      inputs['candidates'] = this.#items.slots(training.candidates);
+    }
+    return this.#finished(rows, training ?? null, inputs, capacity, aligned);
+  }
+
+  /** Items alone: what a graph takes that works out what is known of items. `itemSlots`: the slot of each. */
+  assembleItems(items: Int32Array): Batch {
+    const none = new Int32Array(0);
+    const rows = { count: 1, extent: { feed: 0, search: 0 }, users: Int32Array.of(0), feed: none, search: none, source: none, clicks: none }; // prettier-ignore
+    const inputs = { itemSlots: this.#items.slots(items) };
+    return this.#finished(rows, null, inputs, this.#capacityOf(rows), { pairs: 0, anchorQueries: 0, anchorItems: 0, negativeItems: 0, negativeQueries: 0 }, false); // prettier-ignore
+  }
+
+  /** What is left to do when histories and candidates have their slots. */
+  #finished(
+    rows: Rows,
+    training: TrainingPart | null,
+    inputs: Record<string, Float32Array | Int32Array>,
+    capacity: Capacity,
+    aligned: Omit<BatchSizes, 'rows' | 'feed' | 'search' | 'candidates' | 'items' | 'queries' | 'words' | 'extras'>,
+    hasRows = true,
+  ): Batch {
+    const { itemAttributes, userAttributes, userRow, queryRow } = this.#catalogue;
+    const extras: Record<string, number> = {};
+    const assembly: Assembly = {
+      rows,
+      training,
+      inputs,
+      items: this.#items,
+      queries: this.#queries,
+      capacity: (name, needed) => (extras[name] = capacity(name, needed)),
+    };
+    if (hasRows) for (const extra of this.#extras) extra.add?.(assembly);
+    for (const extra of this.#extras) extra.complete?.(assembly);
 
     const queries = capacity('queries', this.#queries.indices.length);
     this.#wordInputs(queries, inputs);
@@ -323,7 +389,8 @@ export class BatchAssembler {
       items: capacity('items', this.#items.indices.length),
       queries,
       words: capacity('words', this.#words.indices.length),
-      ...losses,
+      ...aligned,
+      extras,
     };
     const ids = {
       items: padded(this.#items.indices, sizes.items),
@@ -360,12 +427,13 @@ export class BatchAssembler {
   }
 
   /**
-   * What the losses need, beside candidates. The alignment loss needs each distinct query (item) against the negatives once,
+   * What queries and clicked items are aligned with. The alignment loss needs each distinct query (item) against the negatives once,
    * however many pairs it is in, and each distinct negative once, with its multiplicity.
    */
-  #losses(
+  #alignment(
     rows: Rows,
-    { negatives, pairReduction, totals = totalsOf([rows]) }: TrainingPart,
+    { pairReduction = 'pairs', totals = totalsOf([rows]) }: TrainingPart,
+    negatives: AlignmentNegatives,
     inputs: Record<string, Float32Array | Int32Array>,
     capacity: Capacity,
   ) {
@@ -405,8 +473,6 @@ export class BatchAssembler {
       return result;
     };
     Object.assign(inputs, {
-      rowShare: Float32Array.of(rows.count / totals.rows),
-      contrastScale: Float32Array.of(1 / Math.max(1, totals.both)),
       pairQuery: padded(
         keys.map((key) => Math.floor(key / 2 ** 26)),
         sizes.pairs,

@@ -14,20 +14,33 @@ export {
   saveCheckpoint,
 } from './checkpoint.js';
 export { candidateVectors, encodeUser, scoreCandidates, type Scores, type UserState } from './sesrec.js';
-export { sesrecLosses, sesrecParameters, type Losses } from './sesrec-losses.js';
+export { sesrecLosses } from './sesrec-losses.js';
 export {
-  type AttributeConfig,
   type SesrecConfig,
   type SesrecPreset,
   type SesrecRules,
   type SesrecShape,
-  type SesrecShapeName,
   seesPadding,
   sesrecPresets,
   sesrecShapes,
-  vocabularySizes,
 } from './sesrec-config.js';
-export { sesrecConfigRule } from './config-rules.js';
+export { sesrecModel, sesrecParameters } from './sesrec-model.js';
+export {
+  type AttributeConfig,
+  type CommonConfig,
+  type Losses,
+  type Model,
+  type ModelCard,
+  type ModelDefinition,
+  type RegisteredModel,
+  parametersOf,
+  registered,
+  vocabularySizes,
+} from './model.js';
+export { type PublishedShape, type ShapeName, publishedShapes } from './shapes.js';
+export { MODEL_IDS, type ModelId, buildModel, models } from './registry.js';
+export { GraphRanker } from './graph-ranker.js';
+export { rankerOf } from './rankers.js';
 export { type Reason, SesrecRanker, type Side, type SidedAction } from './sesrec-ranker.js';
 export { type PlannedLook, planLook, type TestFigures, type TestLook } from './test-looks.js';
 export {

@@ -16,6 +16,8 @@ import { join } from 'node:path';
 import {
   CorruptFileError,
   UserError,
+  type Rule,
+  isDictionaryOf,
   isEither,
   isNumber,
   isOneOf,
@@ -31,18 +33,10 @@ import {
 } from '../base/index.js';
 import { type Dataset, linkDataset, loadDataset } from '../data/index.js';
 import { loadCheckpoint } from './checkpoint.js';
-import { sesrecConfigRule } from './config-rules.js';
+import { type AttributeConfig, type CommonConfig, type Model, parametersOf, vocabularySizes } from './model.js';
 import type { Parameters } from './parameters.js';
-import { sesrecParameters } from './sesrec-losses.js';
-import {
-  type AttributeConfig,
-  type SesrecConfig,
-  type SesrecPreset,
-  type SesrecShapeName,
-  sesrecPresets,
-  sesrecShapes,
-  vocabularySizes,
-} from './sesrec-config.js';
+import { MODEL_IDS, type ModelId, buildModel, models } from './registry.js';
+import { type ShapeName, publishedShapes } from './shapes.js';
 import { type TestLook, planLook, testLooksRule } from './test-looks.js';
 
 const FORMAT = 'sesrec-run';
@@ -73,10 +67,10 @@ export interface TrainingSettings {
 export interface RunManifest {
   readonly format: typeof FORMAT;
   readonly version: typeof RUN_FORMAT_VERSION;
-  readonly model: 'sesrec';
-  readonly preset: SesrecPreset;
-  readonly shape: SesrecShapeName;
-  readonly config: SesrecConfig;
+  readonly model: ModelId;
+  readonly preset: string;
+  readonly shape: ShapeName;
+  readonly config: CommonConfig;
   readonly training: TrainingSettings;
   /** Identity of the data set. */
   readonly dataHash: string;
@@ -93,6 +87,7 @@ export interface Run {
   readonly directory: string;
   readonly manifest: RunManifest;
   readonly dataset: Dataset;
+  readonly model: Model;
   /** The best parameters. */
   readonly parameters: Parameters;
   /** SHA-256 of the best checkpoint: the version of the model. */
@@ -106,10 +101,10 @@ export const lockOf = (directory: string): string => join(directory, 'lock');
 
 const notNegative = isNumber('a number from 0', (value) => value >= 0);
 const planFields = {
-  model: isOneOf('sesrec'),
-  preset: isOneOf(...Object.keys(sesrecPresets)),
-  shape: isOneOf(...Object.keys(sesrecShapes)),
-  config: sesrecConfigRule,
+  model: isOneOf(...MODEL_IDS),
+  preset: isText,
+  shape: isOneOf(...Object.keys(publishedShapes)),
+  config: isDictionaryOf(() => null), // the model has its own rule, see `rulesOf`
   training: isRecordOf({
     seed: isWhole(0),
     epochs: isWhole(1),
@@ -128,9 +123,19 @@ const planFields = {
   }),
   dataHash: isText,
 };
+/** The fields, then what the model they name has to say of them. */
+const withModel =
+  (fields: Rule): Rule =>
+  (value, name) => {
+    const wrong = fields(value, name);
+    if (wrong !== null) return wrong;
+    const { model, preset, config } = value as RunPlan;
+    const { presets, rule } = models[model];
+    return isOneOf(...presets)(preset, 'preset') ?? rule(config, 'config');
+  };
 /** What a plan read from a file must be. */
-export const runPlanRule = isRecordOf(planFields);
-const manifestRule = isRecordOf({ ...planFields, testLooks: testLooksRule });
+export const runPlanRule = withModel(isRecordOf(planFields));
+const manifestRule = withModel(isRecordOf({ ...planFields, testLooks: testLooksRule }));
 
 /** Makes a run directory from a data directory. Refuses an existing one unless `overwrite` is set. `fill` may put more into it before it appears. */
 export async function createRun(
@@ -241,7 +246,8 @@ export function planOf({ format: _format, version: _version, testLooks: _looks, 
 /** Loads a run with its best parameters. */
 export async function loadRun(directory: string): Promise<Run> {
   const { manifest, dataset } = await openRun(directory);
-  const parameters = sesrecParameters(manifest.config);
+  const model = buildModel(manifest.model, manifest.config);
+  const parameters = parametersOf(model);
   if (!(await isThere(join(checkpointsOf(directory), 'best.json')))) {
     throw new UserError(
       `${directory} has no trained model yet: its first epoch has not ended; go on with sesrec train --resume`,
@@ -249,5 +255,5 @@ export async function loadRun(directory: string): Promise<Run> {
   }
   const { tensors, sha256 } = await loadCheckpoint(checkpointsOf(directory), 'best');
   parameters.load(tensors, `${checkpointsOf(directory)}/best`);
-  return { directory, manifest, dataset, parameters, version: sha256 };
+  return { directory, manifest, dataset, model, parameters, version: sha256 };
 }

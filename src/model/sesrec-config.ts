@@ -2,8 +2,8 @@
  * The sizes and switches of SESRec. Knows the presets `official` (what the authors' code does) and `paper` (what the
  * text says), and the two published shapes; does not know the graph.
  */
-import type { Dataset } from '../data/index.js';
-import type { NegativeSampling, Window } from '../features/index.js';
+import type { CommonConfig } from './model.js';
+import { type ShapeName, publishedShapes } from './shapes.js';
 
 /** Rules that the paper and the authors' code disagree on, or that an ablation turns off. */
 export interface SesrecRules {
@@ -31,10 +31,6 @@ export interface SesrecRules {
   readonly flatAttentionInitialisation: boolean;
   /** Order before the MLP: interests, user, candidate (official) or interests, candidate, user (paper, Eq. 21). */
   readonly userBeforeCandidate: boolean;
-  /** How training negatives are drawn. */
-  readonly negativeSampling: NegativeSampling;
-  /** Draw each row's negatives once and keep them for all epochs, as the official loader happens to. */
-  readonly fixedNegatives: boolean;
   /** L_ali of Eq. 23. */
   readonly useAlignment: boolean;
   /** L_con of Eq. 23. */
@@ -45,15 +41,10 @@ export interface SesrecRules {
   readonly useSearch: boolean;
 }
 
-/** Widths, windows and numbers. */
+/** Widths and numbers. */
 export interface SesrecShape {
   /** d */
   readonly width: number;
-  readonly itemIdWidth: number;
-  readonly queryIdWidth: number;
-  readonly wordWidth: number;
-  readonly userIdWidth: number;
-  readonly window: Window;
   readonly blocks: number;
   readonly heads: number;
   /** Units of the prediction's layers (Eq. 21), the last one 1. */
@@ -65,33 +56,11 @@ export interface SesrecShape {
   /** Weights of the alignment and the contrast (Eq. 23). */
   readonly alpha: number;
   readonly beta: number;
-  readonly dropout: number;
-  /** Negative candidates per training row. */
-  readonly negatives: number;
   /** Negative items and queries of the alignment, per batch. */
   readonly alignmentNegatives: number;
 }
 
-/** An attribute of items or users that is embedded beside the id. */
-export interface AttributeConfig {
-  readonly name: string;
-  /** Values, padding and unknown included. */
-  readonly size: number;
-  readonly width: number;
-}
-
-export interface SesrecConfig extends SesrecRules, SesrecShape {
-  /** Vocabulary sizes, padding and unknown included. */
-  readonly sizes: {
-    readonly items: number;
-    readonly users: number;
-    readonly queries: number;
-    readonly words: number;
-    readonly sources: number;
-  };
-  readonly itemAttributes: readonly AttributeConfig[];
-  readonly userAttributes: readonly AttributeConfig[];
-}
+export interface SesrecConfig extends CommonConfig, SesrecRules, SesrecShape {}
 
 /**
  * Whether scores depend on how far histories are padded: the co-attention of `official` lets padded positions into its
@@ -107,7 +76,6 @@ export function seesPadding({
 const complete = {
   threshold: 'mean',
   meanCoAttention: false,
-  fixedNegatives: false,
   useAlignment: true,
   useContrast: true,
   useMultiInterest: true,
@@ -143,7 +111,7 @@ export const sesrecPresets = {
     userBeforeCandidate: false,
     negativeSampling: 'uniform',
   },
-} as const satisfies Record<string, SesrecRules>;
+} as const satisfies Record<string, SesrecRules & Pick<CommonConfig, 'negativeSampling'>>;
 export type SesrecPreset = keyof typeof sesrecPresets;
 
 const common = {
@@ -153,51 +121,17 @@ const common = {
   margin: 0.1,
   alpha: 0.1,
   beta: 0.001,
-  dropout: 0.1,
-  negatives: 4,
   alignmentNegatives: 1024,
 } as const;
 
-/** The two published shapes, with the trainer settings that go with each. */
-export const sesrecShapes = {
-  amazon: {
-    shape: {
-      ...common,
-      width: 32,
-      itemIdWidth: 32,
-      queryIdWidth: 16,
-      wordWidth: 16,
-      userIdWidth: 32,
-      heads: 4,
-      window: { feed: 15, search: 15, clicks: 1, words: 15 },
-    },
-    weightDecay: 1e-5,
-    learningRatePatience: 5,
-  },
-  kuaishou: {
-    shape: {
-      ...common,
-      width: 48,
-      itemIdWidth: 32,
-      queryIdWidth: 32,
-      wordWidth: 32,
-      userIdWidth: 16,
-      heads: 2,
-      window: { feed: 150, search: 25, clicks: 5, words: 6 },
-    },
-    weightDecay: 1e-6,
-    learningRatePatience: 1,
-  },
-} as const satisfies Record<string, { shape: SesrecShape; weightDecay: number; learningRatePatience: number }>;
-export type SesrecShapeName = keyof typeof sesrecShapes;
+/** What the published shapes say of SESRec alone. */
+export const ownShapes = {
+  amazon: { ...common, width: 32, heads: 4 },
+  kuaishou: { ...common, width: 48, heads: 2 },
+} as const satisfies Record<ShapeName, SesrecShape>;
 
-/** The vocabulary sizes of a data set, padding and unknown included. Of users it counts those that training knows. */
-export function vocabularySizes({ items, trainedUsers, queries, words, sources }: Dataset): SesrecConfig['sizes'] {
-  return {
-    items: items.ids.length,
-    users: trainedUsers,
-    queries: queries.ids.length,
-    words: words.ids.length,
-    sources: sources.ids.length,
-  };
-}
+/** The two published shapes, whole. */
+export const sesrecShapes = {
+  amazon: { ...publishedShapes.amazon.common, ...ownShapes.amazon },
+  kuaishou: { ...publishedShapes.kuaishou.common, ...ownShapes.kuaishou },
+} as const;

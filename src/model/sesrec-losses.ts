@@ -6,30 +6,16 @@
 import { assert } from '../base/index.js';
 import type { BatchSizes } from '../features/index.js';
 import { type Tensor, nn, ops } from '../tensor/index.js';
-import { Scope, initialisers } from './layers.js';
-import { Parameters } from './parameters.js';
+import { type Scope, initialisers } from './layers.js';
+import { type Losses, predictionLoss } from './model.js';
 import { type Interests, type UserState, encodeUser, scoreCandidates } from './sesrec.js';
 import type { SesrecConfig } from './sesrec-config.js';
 
 const { add, div, matmul, mul, reshape, sub, sum } = ops;
 
-export interface Losses {
-  /** Eq. 23: prediction + alpha * alignment + beta * contrast. All are scalars. */
-  readonly loss: Tensor;
-  /** Eq. 22, mean over all candidates. */
-  readonly prediction: Tensor;
-  /** Eq. 8. */
-  readonly alignment: Tensor;
-  /** Eq. 16, mean over the rows that have both histories. */
-  readonly contrast: Tensor;
-  /** (B,C). */
-  readonly logits: Tensor;
-  readonly state: UserState;
-}
-
 /**
- * The training graph: candidates hold the positive in column 0, then the negatives. Where a batch is computed in parts,
- * each loss is the part's share, and the losses of the parts add up to those of the batch.
+ * The training graph (Eq. 23: prediction + alpha * alignment + beta * contrast). The alignment is Eq. 8, the contrast Eq. 16, a
+ * mean over the rows that have both histories.
  */
 export function sesrecLosses(scope: Scope, config: SesrecConfig, sizes: BatchSizes): Losses {
   const { state, embedded } = encodeUser(scope, config, sizes);
@@ -40,8 +26,7 @@ export function sesrecLosses(scope: Scope, config: SesrecConfig, sizes: BatchSiz
     state,
     ops.gather(config.projectCandidate ? embedded.projectedItems : embedded.items, slots),
   );
-  const labels = ops.constant([1, ...Array.from({ length: sizes.candidates - 1 }, () => 0)], [1, sizes.candidates]);
-  const prediction = mul(nn.binaryCrossEntropy(logits, labels), scope.input('rowShare', []));
+  const prediction = predictionLoss(scope, logits); // Eq. 22
   const zero = ops.constant(0);
   const alignment =
     config.useAlignment && embedded.queries
@@ -49,27 +34,22 @@ export function sesrecLosses(scope: Scope, config: SesrecConfig, sizes: BatchSiz
       : zero;
   const contrast = config.useContrast && state.split ? contrastLoss(scope, config, state) : zero;
   const loss = add(prediction, add(mul(alignment, config.alpha), mul(contrast, config.beta)));
-  return { loss, prediction, alignment, contrast, logits, state };
+  return { loss, prediction, others: { alignment, contrast }, logits, details: detailsOf(state) };
 }
 
-/** Parameters of a SESRec with the given configuration, all zero. */
-export function sesrecParameters(config: SesrecConfig): Parameters {
-  const scope = new Scope();
-  // The smallest batch that touches everything: names and shapes of parameters do not depend on a batch.
-  sesrecLosses(scope, config, {
-    rows: 1,
-    ...config.window,
-    candidates: 2,
-    items: 1,
-    queries: 1,
-    words: 1,
-    pairs: 1,
-    anchorQueries: 1,
-    anchorItems: 1,
-    negativeItems: 1,
-    negativeQueries: 1,
-  });
-  return new Parameters(scope.parameters.values());
+/** Co-attentions and masks, for checks. */
+function detailsOf({ split, masks }: UserState): Record<string, Tensor> {
+  if (!split || !masks.search) return {};
+  return {
+    'feed co-attention': split.feed.attention,
+    'search co-attention': split.search.attention,
+    'feed is similar': split.feed.isSimilar,
+    'search is similar': split.search.isSimilar,
+    'feed similar': masks.feed.similar,
+    'feed dissimilar': masks.feed.dissimilar,
+    'search similar': masks.search.similar,
+    'search dissimilar': masks.search.dissimilar,
+  };
 }
 
 /**

@@ -19,7 +19,7 @@ import {
   historyLengths,
   totalsOf,
 } from '../features/index.js';
-import { type SesrecConfig, seesPadding } from '../model/index.js';
+import type { Model } from '../model/index.js';
 import type { StepBatch } from './step.js';
 
 export interface BatchOptions {
@@ -30,10 +30,20 @@ export interface BatchOptions {
   readonly batchParts?: number;
 }
 
+/** Where what is drawn for a batch comes from. */
+export interface BatchDraws {
+  /** The negatives of a case. */
+  negativesOf(row: number): Random;
+  /** What queries and clicked items are aligned against; null for models that align nothing. */
+  readonly alignment: AlignmentNegatives | null;
+  /** What the model's extras draw for a case. */
+  extrasOf(purpose: string, row: number): Random;
+}
+
 export class BatchMaker {
   readonly lengths: HistoryLengths;
   readonly #dataset: Dataset;
-  readonly #config: SesrecConfig;
+  readonly #model: Model;
   readonly #cases: readonly Case[];
   readonly #options: BatchOptions;
   readonly #assembler: BatchAssembler;
@@ -42,18 +52,19 @@ export class BatchMaker {
   /** @param reached sizes to start from, on resuming */
   constructor(
     dataset: Dataset,
-    config: SesrecConfig,
+    model: Model,
     cases: readonly Case[],
     options: BatchOptions,
     reached: ReachedSizes = {},
   ) {
+    const { config } = model;
     const catalogue = catalogueOf(dataset, config.itemAttributes, config.userAttributes);
     this.#dataset = dataset;
-    this.#config = config;
+    this.#model = model;
     this.#cases = cases;
     this.#options = options;
     this.lengths = historyLengths(dataset, cases, config.window);
-    this.#assembler = new BatchAssembler(catalogue, config.window, { reached });
+    this.#assembler = new BatchAssembler(catalogue, config.window, { reached, extras: model.extras(dataset) });
     this.#sampler = new NegativeSampler(dataset, cases, { count: config.negatives, sampling: config.negativeSampling });
   }
 
@@ -65,7 +76,7 @@ export class BatchMaker {
   /** The batches of an epoch, as numbers of cases. `shuffle` also shuffles the batches of each pool; null: none. */
   order(rows: Int32Array, shuffle: Random | null): Int32Array[] {
     const { batchSize, bucketBatches: poolBatches = 0 } = this.#options;
-    return batchOrder(shuffle?.shuffle(rows) ?? rows, this.lengths, this.#config.window, {
+    return batchOrder(shuffle?.shuffle(rows) ?? rows, this.lengths, this.#model.config.window, {
       batchSize,
       poolBatches,
       random: shuffle,
@@ -74,7 +85,7 @@ export class BatchMaker {
 
   /** The target of each row, and negatives drawn for it: (rows, 1 + negatives). */
   candidates(rows: Int32Array, randomOf: (row: number) => Random): Int32Array {
-    const width = 1 + this.#config.negatives;
+    const width = 1 + this.#model.config.negatives;
     const candidates = new Int32Array(rows.length * width);
     rows.forEach((row, position) => {
       const moment = this.#cases[row] as Case;
@@ -84,15 +95,17 @@ export class BatchMaker {
     return candidates;
   }
 
-  /** One batch. `randomOf`: where the negatives of a row come from. */
-  make(rows: Int32Array, randomOf: (row: number) => Random, negatives: AlignmentNegatives): StepBatch {
-    const { window, alignmentReduction: pairReduction } = this.#config;
-    const candidates = this.candidates(rows, randomOf);
+  /** One batch. */
+  make(rows: Int32Array, { negativesOf, alignment, extrasOf }: BatchDraws): StepBatch {
+    const { config, seesPadding, alignment: aligned } = this.#model;
+    const { window } = config;
+    const pairReduction = aligned?.reduction ?? 'pairs';
+    const candidates = this.candidates(rows, negativesOf);
     const width = candidates.length / rows.length;
     const cuts = cutInto(rows.length, this.#options.batchParts ?? 1);
     const parts = cuts.map(([start, end]) => {
       const own = rows.subarray(start, end);
-      const extent = seesPadding(this.#config) ? window : extentOf(this.lengths, own, window);
+      const extent = seesPadding ? window : extentOf(this.lengths, own, window);
       const cases = Array.from(own, (row) => this.#cases[row] as Case);
       return gatherRows(this.#dataset, cases, window, extent);
     });
@@ -100,7 +113,8 @@ export class BatchMaker {
     const assembled = parts.map((part, position): Batch => {
       const [start, end] = cuts[position] as readonly [number, number];
       const own = candidates.subarray(start * width, end * width);
-      return this.#assembler.assemble(part, { candidates: own, negatives, pairReduction, totals });
+      const randomOf = (purpose: string, row: number): Random => extrasOf(purpose, at(rows, start + row));
+      return this.#assembler.assemble(part, { candidates: own, negatives: alignment, pairReduction, totals, randomOf });
     });
     return assembled as [Batch, ...Batch[]];
   }

@@ -16,8 +16,8 @@ export function checkValues(what: string, values: Float32Array): void {
 
 /** Throws a `NotFiniteError` if a part of the loss or any gradient is not finite: the parts first, since their sum tells less. */
 export function checkGradients({ losses, dense, rows }: Pick<BatchGradients, 'losses' | 'dense' | 'rows'>): void {
-  for (const part of ['prediction', 'alignment', 'contrast'] as const)
-    if (!Number.isFinite(losses[part])) throw new NotFiniteError(`the ${part} loss became ${losses[part]}`);
+  for (const [part, value] of Object.entries(losses))
+    if (part !== 'loss' && !Number.isFinite(value)) throw new NotFiniteError(`the ${part} loss became ${value}`);
   if (!Number.isFinite(losses.loss)) throw new NotFiniteError(`the loss became ${losses.loss}`);
   for (const [name, values] of dense) checkValues(`the gradient of ${name}`, values);
   for (const [name, { values }] of rows) checkValues(`the gradient of ${name}`, values);

@@ -9,7 +9,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { GENERATOR, InterruptedError, NotFiniteError, Random, UserError, range } from '../base/index.js';
 import type { Dataset } from '../data/index.js';
 import { AlignmentSampler, type Case, trainingCases, trainingQueries } from '../features/index.js';
-import type { SesrecConfig } from '../model/index.js';
+import type { Model } from '../model/index.js';
 import { BatchMaker, type BatchOptions } from './batches.js';
 import { checkGradients, describeBatch } from './finite.js';
 import { type FitState, initialState, noLosses, strangeRandomness } from './state.js';
@@ -74,12 +74,11 @@ export interface FitHooks {
   readonly saveSeconds?: number;
 }
 
-const mapLosses = (losses: LossParts, other: LossParts, rule: (a: number, b: number) => number): LossParts => ({
-  loss: rule(losses.loss, other.loss),
-  prediction: rule(losses.prediction, other.prediction),
-  alignment: rule(losses.alignment, other.alignment),
-  contrast: rule(losses.contrast, other.contrast),
-});
+/** Sums of the losses so far, those of one more step added. */
+const added = (sums: LossParts, losses: LossParts): LossParts =>
+  Object.fromEntries(Object.entries(losses).map(([name, value]) => [name, (sums[name] ?? 0) + value])) as LossParts;
+const meanOf = (sums: LossParts, steps: number): LossParts =>
+  Object.fromEntries(Object.entries(sums).map(([name, sum]) => [name, sum / steps])) as LossParts;
 
 /** Improvement as PyTorch's ReduceLROnPlateau (mode max, relative threshold 1e-4) sees it. */
 const improves = (score: number, best: FitState['best']): boolean => best === null || score > best.score * (1 + 1e-4);
@@ -91,7 +90,7 @@ const improves = (score: number, best: FitState['best']): boolean => best === nu
  */
 export async function fit(
   dataset: Dataset,
-  config: SesrecConfig,
+  model: Model,
   stepper: Stepper,
   options: FitOptions,
   hooks: FitHooks,
@@ -99,8 +98,9 @@ export async function fit(
 ): Promise<FitState> {
   const cases = trainingCases(dataset, options.requireBoth);
   if (cases.length === 0) throw new UserError('there is nothing to train on: no feed event has a history before it');
-  const queries = trainingQueries(dataset);
-  const maker = new BatchMaker(dataset, config, cases, options, from.reached);
+  const { alignment } = model;
+  const queries = alignment ? trainingQueries(dataset) : null;
+  const maker = new BatchMaker(dataset, model, cases, options, from.reached);
   const { seed, batchSize } = options;
   const steps = Math.ceil(cases.length / batchSize);
   const strange = strangeRandomness(from, seed);
@@ -120,19 +120,19 @@ export async function fit(
     const { epoch } = state;
     const shuffle = options.shuffle ? new Random(seed, 'order', epoch) : null;
     const batches = maker.order(range(cases.length), shuffle);
-    const alignment = new AlignmentSampler(
-      dataset,
-      queries,
-      config.alignmentNegatives,
-      new Random(seed, 'alignment', epoch),
-    );
+    const sampler =
+      alignment && queries
+        ? new AlignmentSampler(dataset, queries, alignment.negatives, new Random(seed, 'alignment', epoch))
+        : null;
     const rowsOf = (step: number): Int32Array => batches[step] as Int32Array;
     const casesOf = (step: number): Case[] => Array.from(rowsOf(step), (row) => cases[row] as Case);
     const build = (step: number): StepBatch => {
       const fresh = new Random(seed, 'negatives', epoch, step);
-      const randomOf = (row: number): Random =>
-        config.fixedNegatives ? new Random(seed, 'negatives of a row', row) : fresh;
-      return maker.make(rowsOf(step), randomOf, alignment.block(step));
+      return maker.make(rowsOf(step), {
+        negativesOf: (row) => (model.config.fixedNegatives ? new Random(seed, 'negatives of a row', row) : fresh),
+        alignment: sampler?.block(step) ?? null,
+        extrasOf: (purpose, row) => new Random(seed, purpose, epoch, row),
+      });
     };
 
     const epochStart = performance.now();
@@ -164,7 +164,7 @@ export async function fit(
         ...state,
         step: step + 1,
         optimizerSteps: stepper.steps,
-        sums: mapLosses(state.sums, result.losses, (a, b) => a + b),
+        sums: added(state.sums, result.losses),
         reached,
       };
       batch = next;
@@ -179,7 +179,7 @@ export async function fit(
           epoch: epoch + 1,
           step: state.step,
           steps,
-          losses: mapLosses(state.sums, noLosses, (a) => a / state.step),
+          losses: meanOf(state.sums, state.step),
           rowsPerSecond: (1000 * batchSize) / stepMilliseconds,
           stepMilliseconds,
           secondsLeft,
@@ -214,7 +214,7 @@ export async function fit(
     });
     const validationSeconds = (performance.now() - validationStart) / 1000;
     const improved = improves(validation.score, state.best);
-    const losses = mapLosses(state.sums, noLosses, (a) => a / steps);
+    const losses = meanOf(state.sums, steps);
     let { learningRate } = state;
     let scheduleWaits = improved ? 0 : state.scheduleWaits + 1;
     if (scheduleWaits > options.learningRatePatience) {

@@ -3,7 +3,7 @@
  * Knows their layout and the official names of parameters; assumes no size, and does not know what is compared.
  */
 import { CorruptFileError, range } from '../base/index.js';
-import type { Catalogue, Rows, TrainingPart, Window } from '../features/index.js';
+import type { Catalogue, Rows, AlignedPart, Window } from '../features/index.js';
 import { type NamedTensor, type Parameters, type SesrecConfig, sesrecPresets } from '../model/index.js';
 
 export interface GoldenConfig {
@@ -66,6 +66,7 @@ export function readConfig(golden: GoldenConfig | null): SesrecConfig {
   const itemAttributes = attributes('item', ITEM_ATTRIBUTES);
   return {
     ...sesrecPresets.official,
+    fixedNegatives: false,
     sizes: {
       items: number('item_id_num'),
       users: number('user_id_num'),
@@ -290,7 +291,7 @@ export function readRows(
   batch: GoldenBatch,
   catalogue: GoldenCatalogue,
   window: Window,
-): { rows: Rows; training: TrainingPart } {
+): { rows: Rows; training: AlignedPart } {
   const flat = (values: unknown): Int32Array => Int32Array.from([values].flat(Infinity) as number[]);
   const positives = batch.pos[0] as number[];
   const negatives = batch.neg[0] as number[][];

@@ -2,7 +2,7 @@
  * What a training must remember to go on. Knows what a state holds and what one read from a file must look like; does
  * not know files, nor how a training moves from one state to the next.
  */
-import { GENERATOR, isEither, isNumber, isOneOf, isRecordOf, isText, isWhole } from '../base/index.js';
+import { GENERATOR, isDictionaryOf, isEither, isNumber, isOneOf, isRecordOf, isText, isWhole } from '../base/index.js';
 import { type ReachedSizes, reachedSizesRule } from '../features/index.js';
 import type { LossParts } from './step.js';
 
@@ -40,7 +40,7 @@ export const fitStateRule = isRecordOf({
   step: isWhole(0),
   optimizerSteps: isWhole(0),
   learningRate: isNumber('a number from 0', (value) => value >= 0),
-  sums: isRecordOf({ loss: isNumber(), prediction: isNumber(), alignment: isNumber(), contrast: isNumber() }),
+  sums: isDictionaryOf(isNumber()),
   best: isEither(isOneOf(null), isRecordOf({ epoch: isWhole(1), score: isNumber() })),
   scheduleWaits: isWhole(0),
   stopWaits: isWhole(0),
@@ -61,7 +61,7 @@ export function strangeRandomness({ random }: FitState, seed: number): string | 
   return `its random numbers come from ${JSON.stringify(random.generator)} with seed ${random.seed}, those of this run from ${JSON.stringify(GENERATOR)} with seed ${seed}`;
 }
 
-export const noLosses: LossParts = { loss: 0, prediction: 0, alignment: 0, contrast: 0 };
+export const noLosses: LossParts = { loss: 0, prediction: 0 };
 
 /** Where a training begins. */
 export function initialState({ seed, learningRate }: { seed: number; learningRate: number }): FitState {

@@ -3,14 +3,13 @@
  * made while the graph of the step before works; does not know epochs, data or files.
  */
 import { type Random, assert, at, roundUp } from '../base/index.js';
-import type { Batch } from '../features/index.js';
+import { type Batch, sizesKey } from '../features/index.js';
 import {
   type NamedTensor,
   type ParameterDescription,
+  type Model,
   type Parameters,
   Scope,
-  type SesrecConfig,
-  sesrecLosses,
   sharedZeros,
 } from '../model/index.js';
 import {
@@ -38,13 +37,8 @@ import {
   sumByPlan,
 } from './optimizer.js';
 
-/** The parts of the loss (Eq. 23). */
-export interface LossParts {
-  readonly loss: number;
-  readonly prediction: number;
-  readonly alignment: number;
-  readonly contrast: number;
-}
+/** The loss and its parts by name, before their weights; the prediction is always one of them. */
+export type LossParts = Readonly<Record<string, number>> & { readonly loss: number; readonly prediction: number };
 
 /** What one step learns from: a batch, cut into parts that are computed side by side where there are threads for it. */
 export type StepBatch = readonly [Batch, ...Batch[]];
@@ -54,7 +48,7 @@ export interface BatchGradients {
   readonly losses: LossParts;
   readonly dense: ReadonlyMap<string, Float32Array>;
   readonly rows: ReadonlyMap<string, RowGradient>;
-  /** Of the first part, when asked for: (B,C) logits, the interest masks and co-attentions, for checks. */
+  /** Of the first part, when asked for: (B,C) logits, and what else the model lets be looked at. */
   readonly details: Readonly<Record<string, Float32Array>>;
   /** How long the graphs ran: the mean over the lanes that had any to run. */
   readonly milliseconds: number;
@@ -63,6 +57,8 @@ export interface BatchGradients {
 interface TrainingProgram {
   readonly program: Promise<Program>;
   readonly scope: Scope;
+  /** Names of the losses. */
+  readonly losses: readonly string[];
   /** Output key of each differentiated input. */
   readonly gradientKeys: ReadonlyMap<string, string>;
   readonly inputs: readonly InputDescription[];
@@ -88,7 +84,7 @@ interface PreparedPart {
   readonly inputs: Readonly<Record<string, NumberArray>>;
 }
 
-const LOSSES = ['loss', 'prediction', 'alignment', 'contrast'] as const;
+const lossKey = (name: string): string => (name === 'loss' ? name : `loss ${name}`);
 
 /** Room for an input on the buffer; a multiple of what processors read at once. */
 const bytesOf = (shape: Shape): number => roundUp(4 * sizeOf(shape), 64);
@@ -132,7 +128,7 @@ function slotOf(parameters: Parameters, name: string): Slot {
 /** Trains one model: its parameters, their moments, and the programs for the shapes met so far. */
 export class Stepper {
   readonly parameters: Parameters;
-  readonly #config: SesrecConfig;
+  readonly #model: Model;
   readonly #runtime: Runtime;
   readonly #optimizer: Optimizer;
   readonly #slots: ReadonlyMap<string, Slot>;
@@ -144,8 +140,8 @@ export class Stepper {
   /** Optimiser steps taken. */
   steps = 0;
 
-  constructor(config: SesrecConfig, parameters: Parameters, runtime: Runtime, optimizer: Optimizer) {
-    this.#config = config;
+  constructor(model: Model, parameters: Parameters, runtime: Runtime, optimizer: Optimizer) {
+    this.#model = model;
     this.parameters = parameters;
     this.#runtime = runtime;
     this.#optimizer = optimizer;
@@ -166,26 +162,16 @@ export class Stepper {
   }
 
   #compile(batch: Batch, details: boolean, placement: Placement): TrainingProgram {
-    const scope = new Scope(this.#config.dropout);
-    const { loss, prediction, alignment, contrast, logits, state } = sesrecLosses(scope, this.#config, batch.sizes);
-    const outputs: Record<string, Tensor> = { loss, prediction, alignment, contrast };
-    if (details) {
-      outputs['logits'] = logits;
-      if (state.split && state.masks.search) {
-        Object.assign(outputs, {
-          'feed co-attention': state.split.feed.attention,
-          'search co-attention': state.split.search.attention,
-          'feed similar': state.masks.feed.similar,
-          'feed dissimilar': state.masks.feed.dissimilar,
-          'search similar': state.masks.search.similar,
-          'search dissimilar': state.masks.search.dissimilar,
-        });
-      }
-    }
+    const scope = new Scope(this.#model.config.dropout);
+    const built = this.#model.losses(scope, batch.sizes);
+    const losses = { loss: built.loss, prediction: built.prediction, ...built.others };
+    const outputs: Record<string, Tensor> = {};
+    for (const [name, tensor] of Object.entries(losses)) outputs[lossKey(name)] = tensor;
+    if (details) Object.assign(outputs, { logits: built.logits, ...built.details });
     const differentiated = [...this.#denseNames(scope), ...scope.lookups.keys()];
     const tensors = differentiated.map((key) => scope.known(key));
     const gradientKeys = new Map<string, string>();
-    gradients(loss, tensors).forEach((gradient, position) => {
+    gradients(built.loss, tensors).forEach((gradient, position) => {
       const key = differentiated[position] as string;
       gradientKeys.set(key, `gradient of ${key}`);
       outputs[`gradient of ${key}`] = gradient;
@@ -194,7 +180,7 @@ export class Stepper {
     const program = this.#runtime.compileModel(model, placement);
     program.catch(() => undefined); // who runs it is told; a batch that was only prepared leaves nothing unheard
     const inputBytes = model.inputs.reduce((total, { shape }) => total + bytesOf(shape), 0);
-    return { program, scope, gradientKeys, inputs: model.inputs, inputBytes };
+    return { program, scope, losses: Object.keys(losses), gradientKeys, inputs: model.inputs, inputBytes };
   }
 
   #denseNames(scope: Scope): string[] {
@@ -205,7 +191,7 @@ export class Stepper {
   #programFor(batch: Batch, details: boolean, placement: Placement, outgrown: Promise<Program>[]): TrainingProgram {
     const { rows, feed, search, candidates } = batch.sizes;
     const kind = [...Object.values(placement), details, rows, feed, search, candidates].join(' ');
-    const shapes = Object.values(batch.sizes).join(' ');
+    const shapes = sizesKey(batch.sizes);
     const known = this.#programs.get(kind);
     if (known?.shapes === shapes) return known.training;
     if (known) outgrown.push(known.training.program);
@@ -269,11 +255,11 @@ export class Stepper {
     const runs = await Promise.all(parts.map(async (part) => this.#run(part)));
     await Promise.all(outgrown.map(async (program) => (await program).dispose())); // an earlier part may have needed it still
     const [first] = runs as [RunResult];
-    const { scope, gradientKeys } = (parts[0] as PreparedPart).training;
+    const { scope, gradientKeys, losses: names } = (parts[0] as PreparedPart).training;
     const partsOf = (key: string): Float32Array[] => runs.map(({ outputs }) => outputs[key] as Float32Array);
 
     const losses = Object.fromEntries(
-      LOSSES.map((key) => [key, partsOf(key).reduce((total, part) => total + at(part, 0), 0)]),
+      names.map((name) => [name, partsOf(lossKey(name)).reduce((total, part) => total + at(part, 0), 0)]),
     ) as unknown as LossParts;
     const dense = new Map(
       this.#denseNames(scope).map((name) => [name, summed(partsOf(gradientKeys.get(name) as string))]),

@@ -11,6 +11,7 @@ import {
   Runtime,
   SesrecRanker,
   UserError,
+  type SesrecConfig,
 } from '../../src/index.js';
 import { QUICK, type TinyWorld, inProcess, sesrec, sesrecJson, tinyWorld } from '../support/command-line.js';
 
@@ -334,7 +335,7 @@ test('as a library: a run is loaded, evaluated and asked without the command lin
   const run = await loadRun(world.run);
   const runtime = new Runtime({ threads: 1 });
   try {
-    const ranker = new SesrecRanker(run.manifest.config, run.parameters, run.dataset, runtime);
+    const ranker = new SesrecRanker(run.manifest.config as SesrecConfig, run.parameters, run.dataset, runtime);
     const candidates = await loadOrDrawCandidates(join(world.run, 'data'), run.dataset, { seed: 1 });
     const { metrics } = await evaluate(ranker, run.dataset, { on: 'test', protocol: 'sampled', candidates });
     assert.deepEqual(metrics, (await sesrecJson<EvaluateDocument>('evaluate', world.run, '--on', 'test')).metrics);

@@ -7,7 +7,7 @@ import {
   type Catalogue,
   type ReachedSizes,
   type Rows,
-  type TrainingPart,
+  type AlignedPart,
   type Window,
 } from '../../src/features/index.js';
 
@@ -53,7 +53,7 @@ const rowsOf = (count: number): fc.Arbitrary<Rows> =>
     source: indices(count * window.search, 3),
     clicks: indices(count * window.search * window.clicks, ITEMS),
   });
-const trainingOf = (count: number, pairReduction: TrainingPart['pairReduction']): fc.Arbitrary<TrainingPart> =>
+const trainingOf = (count: number, pairReduction: AlignedPart['pairReduction']): fc.Arbitrary<AlignedPart> =>
   fc.record({
     candidates: indices(count * 3, ITEMS),
     negatives: fc.record({ items: indices(10, ITEMS), queries: indices(7, QUERIES) }),
@@ -72,7 +72,7 @@ function pairsOf(rows: Rows): { row: number; query: number; item: number }[] {
   })).filter(({ query, item }) => query !== 0 && item !== 0);
 }
 
-function check(batch: Batch, rows: Rows, training: TrainingPart): void {
+function check(batch: Batch, rows: Rows, training: AlignedPart): void {
   const through = (slots: Int32Array, ids: Int32Array): number[] => Array.from(slots, (slot) => ids[slot] as number);
   const { items, queries, words, users } = batch.ids;
   for (const kind of [items, queries, words]) assert.equal(kind[0], 0, 'slot 0 is padding');
@@ -188,7 +188,7 @@ describe('a batch', () => {
   test('weighs pairs to a sum of 1 under `pairs`, and of pairs per row under `rows`', () => {
     fc.assert(
       fc.property(rowsOf(3), trainingOf(3, 'pairs'), (rows, training) => {
-        const total = (pairReduction: TrainingPart['pairReduction']): number =>
+        const total = (pairReduction: AlignedPart['pairReduction']): number =>
           floats(
             new BatchAssembler(catalogue, window).assemble(rows, { ...training, pairReduction }),
             'pairWeight',
@@ -211,7 +211,7 @@ describe('a batch', () => {
       source: Int32Array.of(1, 1, 1),
       clicks: Int32Array.of(7, 8, 7, 0, 0, 0),
     };
-    const training: TrainingPart = {
+    const training: AlignedPart = {
       candidates: Int32Array.of(2, 9),
       negatives: { items: Int32Array.of(7, 3, 7), queries: Int32Array.of(6, 6) },
       pairReduction: 'pairs',
@@ -236,6 +236,7 @@ describe('a batch', () => {
       anchorItems: 2,
       negativeItems: 2,
       negativeQueries: 1,
+      extras: {},
     });
   });
 
@@ -256,7 +257,8 @@ describe('a batch', () => {
         batches.forEach(([rows, training], position) => {
           const { sizes } = assembler.assemble(rows, training);
           for (const reached of Object.values(before))
-            for (const [kind, size] of Object.entries(reached)) assert.ok(sizes[kind as keyof Batch['sizes']] >= size);
+            for (const [kind, size] of Object.entries(reached))
+              assert.ok((sizes[kind as keyof Batch['sizes']] as number) >= size);
           const resumed = new BatchAssembler(catalogue, window, {
             reached: position === 0 ? {} : (JSON.parse(JSON.stringify(before)) as ReachedSizes),
           });

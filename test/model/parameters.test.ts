@@ -15,7 +15,7 @@ import { tinyConfig } from '../support/tiny-sesrec.js';
 
 const amazon: SesrecConfig = {
   ...sesrecPresets.official,
-  ...sesrecShapes.amazon.shape,
+  ...sesrecShapes.amazon,
   itemAttributes: [],
   userAttributes: [],
   sizes: { items: 900, users: 300, queries: 200, words: 400, sources: 3 },

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { Random } from '../../src/base/index.js';
-import { type Rows, type TrainingPart, totalsOf } from '../../src/features/index.js';
+import { type Rows, type AlignedPart, totalsOf } from '../../src/features/index.js';
 import {
   type Parameters,
   type SesrecConfig,
@@ -183,8 +183,8 @@ describe('the split', () => {
           const cut = (values: ArrayLike<number>): number[] =>
             Array.from(values).slice(row * length, (row + 1) * length);
           const real = cut(ids).map((id): number => (id === 0 ? 0 : 1));
-          const [attention, similar, dissimilar] = ['Attention', 'Similar', 'Dissimilar'].map((part) =>
-            cut(get(results, `${lane}${part}`)),
+          const [attention, similar, dissimilar] = ['co-attention', 'similar', 'dissimilar'].map((part) =>
+            cut(get(results, `${lane} ${part}`)),
           ) as [number[], number[], number[]];
           const count = real.reduce((a, b) => a + b, 0);
           assert.ok(Math.abs(attention.reduce((a, b) => a + b, 0) - 1) < 1e-5, 'co-attention sums to 1');
@@ -196,7 +196,7 @@ describe('the split', () => {
           const ruled = attention.map((weight, i) =>
             real[i] === 1 && (preset === 'official' ? weight >= gamma : weight > gamma) ? 1 : 0,
           );
-          assert.deepEqual(cut(get(results, `${lane}IsSimilar`)), ruled);
+          assert.deepEqual(cut(get(results, `${lane} is similar`)), ruled);
           const sides = [ruled, real.map((one, i) => one - (ruled[i] as number))].map((side) =>
             side.includes(1) ? side : real,
           );
@@ -230,12 +230,12 @@ describe('the split', () => {
       for (let row = 0; row < rows.count; row++) {
         const count = rowOf(rows, row)[lane].filter((id) => id !== 0).length;
         const cut = (key: string): number[] =>
-          Array.from(get(results, `${lane}${key}`)).slice(row * length, row * length + count);
-        const sorted = cut('Attention').toSorted((a, b) => a - b);
+          Array.from(get(results, `${lane} ${key}`)).slice(row * length, row * length + count);
+        const sorted = cut('co-attention').toSorted((a, b) => a - b);
         const median = ((sorted[(count - 1) >> 1] as number) + (sorted[count >> 1] as number)) / 2;
         assert.deepEqual(
-          cut('IsSimilar'),
-          cut('Attention').map((weight) => (weight > Math.fround(median) ? 1 : 0)),
+          cut('is similar'),
+          cut('co-attention').map((weight) => (weight > Math.fround(median) ? 1 : 0)),
           `${lane} of ${ids.length}, row ${row}`,
         );
       }
@@ -245,8 +245,8 @@ describe('the split', () => {
   test('at a constant threshold that nothing passes is the whole history on both sides', async () => {
     const { config, rows, training, parameters } = setup('official', [[3, 2]], { threshold: 1.5 });
     const results = await forward(runtime, config, parameters, rows, training);
-    assert.deepEqual([...get(results, 'feedSimilar'), ...get(results, 'feedDissimilar')], [1, 1, 1, 1, 1, 1]);
-    assert.deepEqual([...get(results, 'searchSimilar'), ...get(results, 'searchDissimilar')], [1, 1, 0, 1, 1, 0]);
+    assert.deepEqual([...get(results, 'feed similar'), ...get(results, 'feed dissimilar')], [1, 1, 1, 1, 1, 1]);
+    assert.deepEqual([...get(results, 'search similar'), ...get(results, 'search dissimilar')], [1, 1, 0, 1, 1, 0]);
   });
 });
 
@@ -324,8 +324,8 @@ describe('a missing history', () => {
         const results = await forward(runtime, config, parameters, rows, training);
         const masks = { feed: [1, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0], search: [0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 0] };
         for (const lane of ['feed', 'search'] as const)
-          for (const side of ['Similar', 'Dissimilar'])
-            assert.deepEqual([...get(results, `${lane}${side}`)], masks[lane]);
+          for (const side of ['similar', 'dissimilar'])
+            assert.deepEqual([...get(results, `${lane} ${side}`)], masks[lane]);
       }
     });
 
@@ -439,7 +439,7 @@ describe('losses', () => {
     test(`at the start are those of a model that knows nothing (${preset})`, async () => {
       const config: SesrecConfig = {
         ...sesrecPresets[preset],
-        ...sesrecShapes.amazon.shape,
+        ...sesrecShapes.amazon,
         itemAttributes: [],
         userAttributes: [],
         alignmentReduction: 'pairs',
@@ -535,7 +535,7 @@ describe('losses', () => {
         rows.clicks.set([4, 9, 4]);
         const built = build(config, lively(config, seed), rows, training);
         const attentions = evaluate(
-          [built.outputs['feedAttention'], built.outputs['searchAttention']] as [Tensor, Tensor],
+          [built.outputs['feed co-attention'], built.outputs['search co-attention']] as [Tensor, Tensor],
           built.given,
         );
         const gaps = lengths.flatMap((ofRow, row) =>
@@ -608,7 +608,7 @@ function alignmentPairByPair(
   config: SesrecConfig,
   parameters: Parameters,
   rows: Rows,
-  { negatives }: TrainingPart,
+  { negatives }: AlignedPart,
 ): number {
   const cut = (name: string, row: number, width: number): number[] =>
     Array.from(parameters.get(name).subarray(row * width, (row + 1) * width));

@@ -1,6 +1,6 @@
 /** A SESRec small enough to check by hand. Knows configurations, random rows and how to run a graph once. */
 import { Random } from '../../src/base/index.js';
-import { type Batch, BatchAssembler, type Catalogue, type Rows, type TrainingPart } from '../../src/features/index.js';
+import { type Batch, BatchAssembler, type Catalogue, type Rows, type AlignedPart } from '../../src/features/index.js';
 import {
   type Parameters,
   Scope,
@@ -18,6 +18,7 @@ export const tinySizes = { items: 14, users: 5, queries: 8, words: 9, sources: 4
 export function tinyConfig(preset: SesrecPreset, changes: Partial<SesrecConfig> = {}): SesrecConfig {
   return {
     ...sesrecPresets[preset],
+    fixedNegatives: false,
     sizes: tinySizes,
     itemAttributes: [{ name: 'kind', size: 5, width: 2 }],
     userAttributes: [{ name: 'group', size: 4, width: 1 }],
@@ -100,7 +101,7 @@ export function randomRows(config: SesrecConfig, lengths: readonly Lengths[], ra
   return rows;
 }
 
-export function randomTraining(config: SesrecConfig, count: number, random: Random): TrainingPart {
+export function randomTraining(config: SesrecConfig, count: number, random: Random): AlignedPart {
   const draw = (length: number, size: number): Int32Array =>
     Int32Array.from({ length }, () => 1 + random.integer(size - 1));
   return {
@@ -137,30 +138,15 @@ export interface Built {
 }
 
 /** The training graph of some rows, and what it takes. */
-export function build(config: SesrecConfig, parameters: Parameters, rows: Rows, training: TrainingPart): Built {
+export function build(config: SesrecConfig, parameters: Parameters, rows: Rows, training: AlignedPart): Built {
   const batch: Batch = new BatchAssembler(tinyCatalogue(config), config.window, { exact: true }).assemble(
     rows,
     training,
   );
   const scope = new Scope();
-  const { logits, state, ...losses } = sesrecLosses(scope, config, batch.sizes);
-  const { masks, split } = state;
-  const outputs: Record<string, Tensor> = {
-    logits,
-    ...losses,
-    feedSimilar: masks.feed.similar,
-    feedDissimilar: masks.feed.dissimilar,
-  };
-  if (split && masks.search) {
-    Object.assign(outputs, {
-      searchSimilar: masks.search.similar,
-      searchDissimilar: masks.search.dissimilar,
-      feedAttention: split.feed.attention,
-      searchAttention: split.search.attention,
-      feedIsSimilar: split.feed.isSimilar,
-      searchIsSimilar: split.search.isSimilar,
-    });
-  }
+  const { loss, prediction, others, logits, details = {} } = sesrecLosses(scope, config, batch.sizes);
+  const losses = { loss, prediction, ...others } as Built['losses'];
+  const outputs: Record<string, Tensor> = { logits, ...losses, ...details };
   return {
     scope,
     losses,
@@ -187,7 +173,7 @@ export async function forward(
   config: SesrecConfig,
   parameters: Parameters,
   rows: Rows,
-  training: TrainingPart,
+  training: AlignedPart,
 ): Promise<Record<string, Float32Array>> {
   return run(runtime, build(config, parameters, rows, training));
 }

@@ -98,8 +98,17 @@ describe('a lean graph', () => {
       const scope = new Scope(config.dropout);
       const { feed, search } = config.window;
       const shape = { rows: 3, feed, search, candidates: 3, items: 6, queries: 4, words: 5 };
-      const sizes = { ...shape, pairs: 3, anchorQueries: 2, anchorItems: 3, negativeItems: 4, negativeQueries: 3 };
-      const { loss, alignment, logits } = sesrecLosses(scope, config, sizes);
+      const sizes = {
+        ...shape,
+        pairs: 3,
+        anchorQueries: 2,
+        anchorItems: 3,
+        negativeItems: 4,
+        negativeQueries: 3,
+        extras: {},
+      };
+      const { loss, others, logits } = sesrecLosses(scope, config, sizes);
+      const alignment = others['alignment'] as Tensor;
       const inputs = topologicalOrder([loss]).filter(({ op }) => op.name === 'input');
       const by = inputs.filter(({ dtype }) => dtype === 'float32');
       const before = [loss, alignment, logits, ...gradients(loss, by)];

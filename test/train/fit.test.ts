@@ -17,6 +17,7 @@ import {
   loadCheckpoint,
   saveCheckpoint,
   sesrecParameters,
+  sesrecModel,
 } from '../../src/model/index.js';
 import { Runtime } from '../../src/tensor/index.js';
 import {
@@ -153,7 +154,12 @@ async function training({
 }: TrainingOf) {
   const parameters = sesrecParameters(config);
   parameters.initialise(1);
-  const stepper = new WatchedStepper(config, parameters, on, createOptimizer({ kind: optimizer, weightDecay }));
+  const stepper = new WatchedStepper(
+    sesrecModel(config),
+    parameters,
+    on,
+    createOptimizer({ kind: optimizer, weightDecay }),
+  );
   const events: FitEvent[] = [];
   const saves: { state: FitState; isBest: boolean }[] = [];
   const controller = new AbortController();
@@ -170,7 +176,7 @@ async function training({
   const size = (): number => parameters.get('item.id').reduce((sum, value) => sum + Math.abs(value), 0);
   const run = fit(
     dataset,
-    config,
+    sesrecModel(config),
     stepper,
     all,
     {
@@ -345,7 +351,10 @@ describe('training', () => {
     few.stepper.losses.forEach((losses, step) => {
       const wanted = whole.stepper.losses[step] as LossParts;
       for (const part of ['loss', 'prediction', 'alignment', 'contrast'] as const)
-        assert.ok(Math.abs(losses[part] - wanted[part]) < 1e-4, `${part} ${losses[part]} ${wanted[part]}`);
+        assert.ok(
+          Math.abs((losses[part] as number) - (wanted[part] as number)) < 1e-4,
+          `${part} ${losses[part]} ${wanted[part]}`,
+        );
     });
   });
 
@@ -393,7 +402,7 @@ describe('training', () => {
     const { stepper, events } = await training({ options: { epochs: 2 }, toDisk: false });
     const means = [0, 4].map((first) =>
       (['loss', 'prediction', 'alignment', 'contrast'] as const).map(
-        (part) => stepper.losses.slice(first, first + 4).reduce((sum, losses) => sum + losses[part], 0) / 4,
+        (part) => stepper.losses.slice(first, first + 4).reduce((sum, losses) => sum + (losses[part] as number), 0) / 4,
       ),
     );
     assert.deepEqual(
@@ -470,7 +479,7 @@ describe('training', () => {
       [
         /^the alignment loss became NaN/,
         ({ losses }) => {
-          (losses as { alignment: number }).alignment = Number.NaN;
+          (losses as Record<string, number>)['alignment'] = Number.NaN;
         },
       ],
     ];
@@ -639,10 +648,15 @@ describe('the schedule', () => {
     const config = configFor(small);
     const parameters = sesrecParameters(config);
     parameters.initialise(1);
-    const stepper = new Noting(config, parameters, runtime, createOptimizer({ kind: 'adam', weightDecay: 0 }));
+    const stepper = new Noting(
+      sesrecModel(config),
+      parameters,
+      runtime,
+      createOptimizer({ kind: 'adam', weightDecay: 0 }),
+    );
     await fit(
       small,
-      config,
+      sesrecModel(config),
       stepper,
       { ...usual, ...one, epochs: 4, learningRatePatience: 0 },
       { validate: async () => ({ score: 1, metrics: {} }), save: async () => {}, onEvent: () => {} },

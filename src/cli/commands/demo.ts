@@ -10,7 +10,15 @@ import { UserError, assert, at } from '../../base/index.js';
 import { type AttributeColumn, type Dataset, FIRST_INDEX, loadDataset } from '../../data/index.js';
 import { type Evaluation, compare, loadOrDrawCandidates } from '../../evaluate/index.js';
 import { recentFeed } from '../../features/index.js';
-import { type Case, type Run, SesrecRanker, type SidedAction, dataOf, loadRun } from '../../model/index.js';
+import {
+  type Case,
+  type Run,
+  type SesrecConfig,
+  SesrecRanker,
+  type SidedAction,
+  dataOf,
+  loadRun,
+} from '../../model/index.js';
 import { simulateData } from '../../simulate/index.js';
 import type { Runtime } from '../../tensor/index.js';
 import * as text from '../demo-text.js';
@@ -156,7 +164,7 @@ async function evaluateBoth(run: Run, twin: Run, flags: DemoFlags): Promise<Eval
  */
 async function choosePerson(run: Run, runtime: Runtime): Promise<{ user: string; actions: SidedAction[] }> {
   const { dataset, manifest, parameters } = run;
-  const ranker = new SesrecRanker(manifest.config, parameters, dataset, runtime);
+  const ranker = new SesrecRanker(manifest.config as SesrecConfig, parameters, dataset, runtime);
   let first: { user: string; actions: SidedAction[] } | null = null;
   for (let user = FIRST_INDEX; user < dataset.users.ids.length; user++) {
     const actions = await ranker.sides(nowOf(dataset, user));

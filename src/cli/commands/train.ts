@@ -1,6 +1,6 @@
 /** `sesrec train`: a run from a data directory. Knows options and how the result is told; cli/training.ts does the work. */
 import { Command, Option } from 'commander';
-import { sesrecPresets, sesrecShapes } from '../../model/index.js';
+import { MODEL_IDS, models, publishedShapes } from '../../model/index.js';
 import { OPTIMIZERS } from '../../train/index.js';
 import { candidateCountOption, deviceOption, jsonOption, numberFrom, threadsOption, wholeNumber } from '../options.js';
 import { note, printJson, printText } from '../output.js';
@@ -35,15 +35,18 @@ function describeTrain(): Command {
   return new Command('train')
     .description('train a model; the run directory it makes is all that evaluate and recommend need')
     .argument('<data>', 'a directory made by sesrec import')
-    .addOption(new Option('--model <name>', 'the model').choices(['sesrec']).default('sesrec'))
     .addOption(
-      new Option('--preset <name>', "official: what the authors' code does; paper: what the text says")
-        .choices(Object.keys(sesrecPresets))
-        .default('official'),
+      new Option('--model <name>', 'the model; sesrec models tells of each').choices(MODEL_IDS).default('sesrec'),
+    )
+    .addOption(
+      new Option(
+        '--preset <name>',
+        "settings of the model (default: its first). sesrec: official, what the authors' code does; paper, what the text says",
+      ).choices([...new Set(Object.values(models).flatMap(({ presets }) => presets))]),
     )
     .addOption(
       new Option('--shape <name>', 'published widths, windows and weight decay')
-        .choices(Object.keys(sesrecShapes))
+        .choices(Object.keys(publishedShapes))
         .default('amazon'),
     )
     .option('--seed <number>', 'seed of everything random', wholeNumber(0), 1)

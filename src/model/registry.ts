@@ -1,0 +1,15 @@
+/**
+ * Every model that is trained, by its id: from here command line, documents and tests take their lists. A new model is a file
+ * and a line here (docs/add-a-model.md).
+ */
+import type { CommonConfig, Model, RegisteredModel } from './model.js';
+import { sesrec } from './sesrec-model.js';
+
+export const models = { sesrec } as const satisfies Record<string, RegisteredModel>;
+export type ModelId = keyof typeof models;
+export const MODEL_IDS = Object.keys(models) as ModelId[];
+
+/** A model with its settings. They must have passed its rule. */
+export function buildModel(id: ModelId, config: CommonConfig): Model {
+  return models[id].build(config);
+}
