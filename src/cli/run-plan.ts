@@ -162,7 +162,7 @@ export async function reopen(data: string, flags: TrainFlags, said: readonly str
 function planRun(dataset: Dataset, flags: TrainFlags): RunPlan {
   const { weightDecay, learningRatePatience } = publishedShapes[flags.shape];
   const { settings, rule, presets, card, build } = models[flags.model];
-  const preset = flags.preset ?? (presets[0] as string);
+  const preset = flags.preset ?? presets[0];
   if (!presets.includes(preset))
     throw new UserError(
       `--preset ${preset}: ${card.id} has ${presets.length === 1 ? 'only ' : ''}${presets.join(', ')}`,

@@ -241,7 +241,7 @@ async function conclude(
 
 /** The loss, and its parts where there are several. */
 function parts({ losses: { loss, ...others } }: { losses: LossParts }): string {
-  const named = Object.entries(others).map(([name, value]) => `${name} ${(value as number).toFixed(4)}`);
+  const named = Object.entries(others).map(([name, value]) => `${name} ${value.toFixed(4)}`);
   return `loss ${loss.toFixed(4)}${named.length > 1 ? ` (${named.join(', ')})` : ''}`;
 }
 

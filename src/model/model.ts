@@ -88,25 +88,25 @@ export type State = Readonly<Record<string, Tensor>>;
 /** One way to score: encode users once, then let candidates meet them. */
 export interface ScoringForm {
   /** @param extent where the histories of the rows end at the latest; the graph's own room may be larger */
-  encode(scope: Scope, sizes: BatchSizes, extent: Extent): State;
+  readonly encode: (scope: Scope, sizes: BatchSizes, extent: Extent) => State;
   /** Scores candidates of each user's own. candidates: (B,C,d_v). Result (B,C), logits. */
-  score(scope: Scope, state: State, candidates: Tensor): Tensor;
+  readonly score: (scope: Scope, state: State, candidates: Tensor) => Tensor;
   /** Scores the same candidates for all users, where that is cheaper than one user after another. candidates: (N,d_v). Result (B,N). */
-  scoreShared?(scope: Scope, state: State, candidates: Tensor): Tensor;
+  readonly scoreShared?: (scope: Scope, state: State, candidates: Tensor) => Tensor;
   /** How many pairs of a user and a candidate may be scored at once; 16,384 unless told. */
   readonly pairsAtOnce?: number;
 }
 
 export interface Scoring extends ScoringForm {
   /** What each distinct item of a batch is scored by, the same for every user: (I,d_v). */
-  items(scope: Scope, sizes: BatchSizes): Tensor;
+  readonly items: (scope: Scope, sizes: BatchSizes) => Tensor;
   /** A shorter form of the same scores, as long as they stay small: reach of a user times reach of an item at most `most`. */
   readonly short?: ScoringForm & {
     readonly most: number;
     /** (B,…) upper bounds. */
-    reachOfUsers(state: State): Tensor;
+    readonly reachOfUsers: (state: State) => Tensor;
     /** (I) upper bounds. vectors: (I,d_v). */
-    reachOfItems(scope: Scope, vectors: Tensor): Tensor;
+    readonly reachOfItems: (scope: Scope, vectors: Tensor) => Tensor;
   };
 }
 
@@ -121,9 +121,9 @@ export interface Model {
   /** Queries and clicked items to align, where it does that: negatives per batch, and how pairs are averaged. */
   readonly alignment: { readonly negatives: number; readonly reduction: 'pairs' | 'rows' } | null;
   readonly scoring: Scoring;
-  losses(scope: Scope, sizes: BatchSizes): Losses;
+  readonly losses: (scope: Scope, sizes: BatchSizes) => Losses;
   /** What else its batches bring, for a data set. Sizes of the smallest instance of each: `extraSizes`. */
-  extras(dataset: Dataset): readonly BatchExtra[];
+  readonly extras: (dataset: Dataset) => readonly BatchExtra[];
   readonly extraSizes: Readonly<Record<string, number>>;
 }
 
@@ -136,8 +136,8 @@ export interface ModelDefinition<Settings extends object> {
   readonly shapes?: Readonly<Record<ShapeName, Partial<Settings & CommonConfig>>>;
   readonly rules: { readonly [Key in keyof Settings]: Rule };
   /** What is wrong with a configuration whose every setting is sound by itself; null when nothing is. */
-  wrong?(config: CommonConfig & Settings): string | null;
-  build(config: CommonConfig & Settings): ModelParts;
+  readonly wrong?: (config: CommonConfig & Settings) => string | null;
+  readonly build: (config: CommonConfig & Settings) => ModelParts;
 }
 
 export interface ModelParts extends Pick<Model, 'scoring'> {
@@ -145,21 +145,22 @@ export interface ModelParts extends Pick<Model, 'scoring'> {
   readonly seesSearches?: boolean;
   readonly alignment?: Model['alignment'];
   /** Default: the prediction alone. */
-  losses?(scope: Scope, sizes: BatchSizes): Losses;
-  extras?(dataset: Dataset): readonly BatchExtra[];
+  readonly losses?: Model['losses'];
+  readonly extras?: Model['extras'];
   readonly extraSizes?: Readonly<Record<string, number>>;
 }
 
 /** An entry of the registry: a definition whose settings nobody outside its file needs to know by type. */
 export interface RegisteredModel {
   readonly card: ModelCard;
-  readonly presets: readonly string[];
+  /** The usual one first. */
+  readonly presets: readonly [string, ...string[]];
   /** The settings of a preset at a published shape, without what the data decide. */
-  settings(preset: string, shape: ShapeName): Omit<CommonConfig, keyof DataConfig>;
+  readonly settings: (preset: string, shape: ShapeName) => Omit<CommonConfig, keyof DataConfig>;
   /** What keeps it from being built with a configuration, in a few words; null when nothing does. */
   readonly rule: Rule;
   /** The configuration must have passed the rule. */
-  build(config: CommonConfig): Model;
+  readonly build: (config: CommonConfig) => Model;
 }
 
 const width = isWhole(1, 4096);
@@ -204,7 +205,7 @@ export function registered<Settings extends object>(definition: ModelDefinition<
     isComplete(value, name) ?? definition.wrong?.(value as CommonConfig & Settings) ?? null;
   return {
     card,
-    presets: Object.keys(presets),
+    presets: Object.keys(presets) as [string, ...string[]],
     settings: (preset, shape) => ({ ...publishedShapes[shape].common, ...presets[preset], ...shapes?.[shape] }),
     rule,
     build: (config) => built(card, config, definition.build(config as CommonConfig & Settings)),

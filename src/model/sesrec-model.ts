@@ -5,6 +5,7 @@
 import { isEither, isListOf, isNumber, isOneOf, isTrueOrFalse, isWhole } from '../base/index.js';
 import type { Extent } from '../features/index.js';
 import { type Tensor, ops } from '../tensor/index.js';
+import { itemWidthOf, userWidthOf } from './embeddings.js';
 import type { Scope } from './layers.js';
 import { type Model, type ModelDefinition, type ScoringForm, type Scoring, type State, registered } from './model.js';
 import type { Parameters } from './parameters.js';
@@ -115,11 +116,6 @@ export const sesrecModel = (config: SesrecConfig): Model => sesrec.build(config)
 /** Parameters of a SESRec with the given configuration, all zero. */
 export const sesrecParameters = (config: SesrecConfig): Parameters => parametersOf(sesrecModel(config));
 
-/** d_u */
-function userWidthOf({ userIdWidth, userAttributes }: SesrecConfig): number {
-  return userAttributes.reduce((total, { width: own }) => total + own, userIdWidth);
-}
-
 function sesrecScoring(config: SesrecConfig): Scoring {
   return {
     items: (scope, sizes) => candidateVectors(scope, config, sizes.items),
@@ -142,9 +138,7 @@ export const scoreWithAttention = (scope: Scope, config: SesrecConfig, state: St
 
 /** Projected before it is mixed. */
 function shortForm(config: SesrecConfig): NonNullable<Scoring['short']> {
-  const candidateWidth = config.projectCandidate
-    ? config.width
-    : config.itemAttributes.reduce((total, { width: own }) => total + own, config.itemIdWidth);
+  const candidateWidth = config.projectCandidate ? config.width : itemWidthOf(config);
   const projected = (state: State): ProjectedUsers => state as unknown as ProjectedUsers;
   return {
     encode: (scope, sizes, extent) => ({

@@ -10,6 +10,7 @@
 import { assert } from '../base/index.js';
 import type { BatchSizes } from '../features/index.js';
 import { type Tensor, nn, ops } from '../tensor/index.js';
+import { embedItems, embedQueries, embedUsers } from './embeddings.js';
 import { type Initialiser, type Scope, addPositions, embedding, initialisers, linear, transformer } from './layers.js';
 import type { SesrecConfig } from './sesrec-config.js';
 
@@ -55,15 +56,6 @@ export interface Embedded {
   readonly queries: Tensor | null;
 }
 
-/** Item ids and attributes, side by side. Result (I,d_i). */
-export function embedItems(scope: Scope, config: SesrecConfig, count: number): Tensor {
-  const parts = [scope.rows('item.id', [config.sizes.items, config.itemIdWidth], 'items', count, paddingRow(config))];
-  for (const { name, size, width } of config.itemAttributes) {
-    parts.push(embedding(scope, `item.${name}`, [size, width], scope.input(`itemAttribute.${name}`, [count], 'int32')));
-  }
-  return ops.concat(parts, 1);
-}
-
 /** E_i W_i (Eq. 1), (I,d). */
 function projectItems(scope: Scope, config: SesrecConfig, items: Tensor): Tensor {
   return linear(scope, 'item.projection', items, config.width, { bias: config.projectionBias });
@@ -71,31 +63,16 @@ function projectItems(scope: Scope, config: SesrecConfig, items: Tensor): Tensor
 
 /** What a candidate is scored by: the projected item (official) or the raw one (paper). (I,d_v). */
 export function candidateVectors(scope: Scope, config: SesrecConfig, count: number): Tensor {
-  const items = embedItems(scope, config, count);
+  const items = embedItems(scope, config, count, paddingRow(config));
   return config.projectCandidate ? projectItems(scope, config, items) : items;
 }
 
 const paddingRow = (config: SesrecConfig) => (config.zeroPaddingRows ? 'zero' : 'frozen');
 
-/** Query ids beside the mean of their words, projected: Ê_q of Eq. 1. (Q,d). */
-function embedQueries(scope: Scope, config: SesrecConfig, sizes: BatchSizes): Tensor {
-  const id = scope.rows(
-    'query.id',
-    [config.sizes.queries, config.queryIdWidth],
-    'queries',
-    sizes.queries,
-    paddingRow(config),
-  );
-  const words = scope.rows(
-    'query.word',
-    [config.sizes.words, config.wordWidth],
-    'words',
-    sizes.words,
-    paddingRow(config),
-  );
-  const slots = scope.input('queryWords', [sizes.queries, config.window.words], 'int32');
-  const mean = nn.maskedMean(ops.gather(words, slots), scope.input('wordMask', [sizes.queries, config.window.words]));
-  return linear(scope, 'query.projection', ops.concat([id, mean], 1), config.width, { bias: config.projectionBias });
+/** Ê_q of Eq. 1, (Q,d). */
+function projectQueries(scope: Scope, config: SesrecConfig, sizes: BatchSizes): Tensor {
+  const queries = embedQueries(scope, config, sizes, paddingRow(config));
+  return linear(scope, 'query.projection', queries, config.width, { bias: config.projectionBias });
 }
 
 /** Encodes both histories and splits them (Eq. 1 to 12). */
@@ -105,9 +82,9 @@ export function encodeUser(
   sizes: BatchSizes,
 ): { state: UserState; embedded: Embedded } {
   const { rows } = sizes;
-  const items = embedItems(scope, config, sizes.items);
+  const items = embedItems(scope, config, sizes.items, paddingRow(config));
   const projectedItems = projectItems(scope, config, items);
-  const queries = config.useSearch ? embedQueries(scope, config, sizes) : null;
+  const queries = config.useSearch ? projectQueries(scope, config, sizes) : null;
 
   const feedMask = scope.input('feedMask', [rows, sizes.feed]);
   const feedItems = ops.gather(projectedItems, scope.input('feed', [rows, sizes.feed], 'int32'));
@@ -119,13 +96,7 @@ export function encodeUser(
     config,
   ); // Eq. 2, 4, 5
 
-  const userParts = [scope.rows('user.id', [config.sizes.users, config.userIdWidth], 'users', rows)];
-  for (const { name, size, width } of config.userAttributes) {
-    userParts.push(
-      embedding(scope, `user.${name}`, [size, width], scope.input(`userAttribute.${name}`, [rows], 'int32')),
-    );
-  }
-  const user = ops.concat(userParts, 1);
+  const user = embedUsers(scope, config, rows);
   const embedded = { items, projectedItems, queries };
   if (!queries) {
     const masks = { feed: { all: feedMask, similar: feedMask, dissimilar: feedMask }, search: null };

@@ -33,11 +33,11 @@ export interface BatchOptions {
 /** Where what is drawn for a batch comes from. */
 export interface BatchDraws {
   /** The negatives of a case. */
-  negativesOf(row: number): Random;
+  readonly negativesOf: (row: number) => Random;
   /** What queries and clicked items are aligned against; null for models that align nothing. */
   readonly alignment: AlignmentNegatives | null;
   /** What the model's extras draw for a case. */
-  extrasOf(purpose: string, row: number): Random;
+  readonly extrasOf: (purpose: string, row: number) => Random;
 }
 
 export class BatchMaker {
