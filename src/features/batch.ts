@@ -139,7 +139,7 @@ export interface Assembly {
   readonly items: Slots;
   readonly queries: Slots;
   /** The room for so much of something that depends on the content: a size, `sizes.extras[name]`. */
-  capacity(name: string, needed: number): number;
+  readonly capacity: (name: string, needed: number) => number;
 }
 
 /** Numbers that the means of the losses are over. */
