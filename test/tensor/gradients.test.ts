@@ -197,6 +197,14 @@ const composed: Readonly<Record<string, Example>> = {
     ],
     build: (q, k, v) => nn.attention(q, k, v, ops.constant([1, 1, 0, 1, 1, 0, 0, 1, 0, 0], [2, 1, 5])),
   },
+  'the logarithm of a sum of exponentials': {
+    shapes: [
+      [3, 4],
+      [5, 4],
+      [3, 1],
+    ],
+    build: (x, y, r) => nn.logSumExp(x, y, r),
+  },
   'bounded exponential sums': {
     shapes: [[3, 4], [5, 4], []],
     low: 0.3,
