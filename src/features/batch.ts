@@ -122,9 +122,9 @@ export type AlignedPart = TrainingPart &
 
 /** What a model wants to know beyond histories and candidates: further inputs of its graphs, made batch by batch. */
 export interface BatchExtra {
-  /** Called when the histories have their slots: may number further items and queries. */
+  /** Called when the histories have their slots: may number further items, queries and words. */
   add?(assembly: Assembly): void;
-  /** Called when all items have their slots: may number further queries. */
+  /** Called when all items have their slots: may number further queries and words. */
   complete?(assembly: Assembly): void;
 }
 
@@ -135,9 +135,10 @@ export interface Assembly {
   readonly training: TrainingPart | null;
   /** What is there so far; an extra adds its own. */
   readonly inputs: Record<string, Float32Array | Int32Array>;
-  /** Slots of the distinct items and queries. */
+  /** Slots of the distinct items, queries and words. Those of queries bring their words along. */
   readonly items: Slots;
   readonly queries: Slots;
+  readonly words: Slots;
   /** The room for so much of something that depends on the content: a size, `sizes.extras[name]`. */
   readonly capacity: (name: string, needed: number) => number;
 }
@@ -383,6 +384,7 @@ export class BatchAssembler {
       inputs,
       items: this.#items,
       queries: this.#queries,
+      words: this.#words,
       capacity: (name, needed) => (extras[name] = capacity(name, needed)),
     };
     if (hasRows) for (const extra of this.#extras) extra.add?.(assembly);

@@ -40,4 +40,7 @@ export {
 export { alignedRight } from './aligned.js';
 export { feedNegatives } from './feed-negatives.js';
 export { nextItems, type NextItemChoice } from './next-items.js';
+export { ItemQueries, frequentQueries } from './item-queries.js';
+export { ItemText, itemWords, type ItemWords } from './item-text.js';
+export { SearchPairDraws, trainingPairs, type SearchPairs } from './search-pairs.js';
 export { batchOrder, extentOf, historyLengths, type HistoryLengths } from './buckets.js';

@@ -27,10 +27,15 @@ export function embedQueries(scope: Scope, config: CommonConfig, sizes: BatchSiz
 
 /** The means of the words of the distinct queries. Result (Q, word width). */
 export function embedWords(scope: Scope, config: CommonConfig, sizes: BatchSizes, padding: Padding = 'zero'): Tensor {
-  const { window, wordWidth } = config;
-  const words = scope.rows('query.word', [config.sizes.words, wordWidth], 'words', sizes.words, padding);
+  const { window } = config;
+  const words = wordRows(scope, config, sizes, padding);
   const slots = scope.input('queryWords', [sizes.queries, window.words], 'int32');
   return nn.maskedMean(ops.gather(words, slots), scope.input('wordMask', [sizes.queries, window.words]));
+}
+
+/** The distinct words themselves. Result (V, word width). */
+export function wordRows(scope: Scope, config: CommonConfig, sizes: BatchSizes, padding: Padding = 'zero'): Tensor {
+  return scope.rows('query.word', [config.sizes.words, config.wordWidth], 'words', sizes.words, padding);
 }
 
 /** Ids and attributes of the rows' users, side by side. Result (B,d_u). */

@@ -2,13 +2,26 @@
  * Every model that is trained, by its id: from here command line, documents and tests take their lists. A new model is a file
  * and a line here (docs/add-a-model.md).
  */
-import type { CommonConfig, Model, RegisteredModel } from './model.js';
+import { din } from './din.js';
 import { fmlpRec } from './fmlp-rec.js';
+import { iv4rec } from './iv4rec.js';
+import { jsr } from './jsr.js';
+import type { CommonConfig, Model, RegisteredModel } from './model.js';
+import { nrhub } from './nrhub.js';
 import { sasrec } from './sasrec.js';
 import { sesrec } from './sesrec-model.js';
 import { stamp } from './stamp.js';
 
-export const models = { stamp, sasrec, 'fmlp-rec': fmlpRec, sesrec } as const satisfies Record<string, RegisteredModel>;
+export const models = {
+  stamp,
+  din,
+  sasrec,
+  'fmlp-rec': fmlpRec,
+  nrhub,
+  jsr,
+  iv4rec,
+  sesrec,
+} as const satisfies Record<string, RegisteredModel>;
 export type ModelId = keyof typeof models;
 export const MODEL_IDS = Object.keys(models) as ModelId[];
 
