@@ -2,8 +2,10 @@
  * Every model that is trained, by its id: from here command line, documents and tests take their lists. A new model is a file
  * and a line here (docs/add-a-model.md).
  */
+import { dien } from './dien.js';
 import { din } from './din.js';
 import { fmlpRec } from './fmlp-rec.js';
+import { gru4rec } from './gru4rec.js';
 import { iv4rec } from './iv4rec.js';
 import { jsr } from './jsr.js';
 import type { CommonConfig, Model, RegisteredModel } from './model.js';
@@ -15,7 +17,9 @@ import { stamp } from './stamp.js';
 export const models = {
   stamp,
   din,
+  gru4rec,
   sasrec,
+  dien,
   'fmlp-rec': fmlpRec,
   nrhub,
   jsr,
