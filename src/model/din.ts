@@ -78,8 +78,8 @@ const definition: ModelDefinition<DinSettings> = {
 
 export const din = registered(definition);
 
-/** Entries of the largest tensor of a scoring: 16 MB of float32. */
-const ENTRIES_AT_ONCE = 2 ** 22;
+/** Entries of the largest tensor of a scoring: 4 MB of float32 stay in cache, and are twice as fast as 60 MB. */
+const ENTRIES_AT_ONCE = 2 ** 20;
 
 /**
  * DIN's scorer over any vectors of items.

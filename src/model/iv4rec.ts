@@ -102,7 +102,7 @@ function rebuiltItems(scope: Scope, config: Config, sizes: BatchSizes): Tensor {
   const mask = scope.input('itemQueryMask', [sizes.items, count]);
   const found = ops.gather(queries, scope.input('itemQueries', [sizes.items, count], 'int32'));
   const instruments = ops.mul(found, ops.reshape(mask, [sizes.items, count, 1])); // Z^T
-  const fitted = ridgeFit(instruments, mask, treatment, config);
+  const fitted = ridgeFit(instruments, treatment, config);
 
   const seen = ops.concat([treatment, ops.reshape(instruments, [sizes.items, count * width])], 1);
   const [first, ...units] = [...config.gateUnits, 1];

@@ -20,25 +20,17 @@ const LEAST = 1e-12;
 
 /**
  * What a linear combination of the instruments tells of each target, by ridge regression: Z^T (Z Z^T + e I)^-1 Z t with
- * e = ridge trace(Z Z^T) / N. Absent instruments count as zeros and have no share in it; a target without any gets zeros.
- * instruments Z: (I,N,d), mask: (I,N), targets t: (I,d). Result (I,d).
+ * e = ridge trace(Z Z^T) / N. Absent instruments are zeros and have no share in it; a target without any gets zeros.
+ * instruments Z: (I,N,d), targets t: (I,d). Result (I,d).
  */
-export function ridgeFit(
-  instruments: Tensor,
-  mask: Tensor,
-  targets: Tensor,
-  { ridge, detachProjector }: RidgeOptions,
-): Tensor {
+export function ridgeFit(instruments: Tensor, targets: Tensor, { ridge, detachProjector }: RidgeOptions): Tensor {
   const [systems, count, width] = instruments.shape as [number, number, number];
-  const present = mul(instruments, reshape(mask, [systems, count, 1]));
-  const products = matmul(present, present, { transposeB: true });
+  const products = matmul(instruments, instruments, { transposeB: true });
   const trace = ops.sum(mul(products, identity(count)), [1, 2]);
-  // 1 at absent instruments, whose equations say nothing: theta = 0
-  const diagonal = add(add(mul(trace, ridge / count), LEAST), reshape(sub(1, mask), [systems, count, 1]));
-  const matrix = add(products, mul(diagonal, identity(count)));
-  const right = matmul(present, reshape(targets, [systems, width, 1]));
+  const matrix = add(products, mul(add(mul(trace, ridge / count), LEAST), identity(count)));
+  const right = matmul(instruments, reshape(targets, [systems, width, 1]));
   const theta = solution(matrix, right, detachProjector);
-  return reshape(matmul(present, theta, { transposeA: true }), [systems, width]);
+  return reshape(matmul(instruments, theta, { transposeA: true }), [systems, width]);
 }
 
 /**

@@ -37,7 +37,7 @@ function system(count: number, options = { ridge: 0.05, detachProjector: false }
   const isPresent = (row: number, place: number): boolean => row === 0 || (row === 1 && place > 0);
   const mask = Array.from({ length: 3 * count }, (_, at) => (isPresent(Math.floor(at / count), at % count) ? 1 : 0));
   const given: Given = { instruments: drawn(`${count}`, 3 * count * WIDTH), targets: drawn('t', 3 * WIDTH) };
-  const fit = ridgeFit(instruments, ops.constant(mask, [3, count]), targets, options);
+  const fit = ridgeFit(ops.mul(instruments, ops.constant(mask, [3, count, 1])), targets, options);
   return { instruments, targets, mask, given, fit, options };
 }
 
@@ -76,8 +76,7 @@ describe('a ridge fit', () => {
           row === 2 || (row === 1 && place === 0) ? Array.from({ length: WIDTH }, () => 0) : from.slice((2 * row + place) * WIDTH, (2 * row + place + 1) * WIDTH); // prettier-ignore
         const [a, b] = [part(values, 0), part(values, 1)];
         const penalty = (options.ridge * (dot(a, a) + dot(b, b))) / 2 + 1e-12;
-        const absent = [0, 1].map((place) => (row === 2 || (row === 1 && place === 0) ? 1 : 0)) as [number, number];
-        const [p, q, r] = [dot(a, a) + penalty + absent[0], dot(a, b), dot(b, b) + penalty + absent[1]];
+        const [p, q, r] = [dot(a, a) + penalty, dot(a, b), dot(b, b) + penalty];
         const [z0, z1] = [part(moved, 0), part(moved, 1)];
         const own = t.slice(row * WIDTH, (row + 1) * WIDTH);
         const [u, v] = [dot(z0, own), dot(z1, own)];
