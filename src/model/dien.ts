@@ -98,7 +98,7 @@ function nextBehaviourLoss(scope: Scope, config: DienConfig, sizes: BatchSizes):
   const places = Math.max(1, length - 1); // with room for one event only its place is looked at, and weighs nothing
   const from = (x: Tensor): Tensor => ops.slice(x, 1, length - places, length);
   const states = ops.slice(interestsOf(scope, config, feed), 1, 0, places);
-  const negatives = ops.gather(items, from(scope.input('feedNegatives', [sizes.rows, length], 'int32')));
+  const negatives = from(ops.gather(items, scope.input('feedNegatives', [sizes.rows, length], 'int32')));
   const both = ops.concat([from(feed.vectors), negatives], 0); // (2B,T-1,d)
   const pairs = ops.concat([ops.concat([states, states], 0), both], 2);
   const logits = ops.reshape(perceptron(scope, 'auxiliary', pairs, [100, 50, 1], 'dice'), [2, sizes.rows, places]);
