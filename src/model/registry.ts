@@ -4,11 +4,20 @@
  */
 import type { CommonConfig, Model, RegisteredModel } from './model.js';
 import { fmlpRec } from './fmlp-rec.js';
+import { querySeqrec } from './query-seqrec.js';
 import { sasrec } from './sasrec.js';
 import { sesrec } from './sesrec-model.js';
 import { stamp } from './stamp.js';
+import { unisar } from './unisar.js';
 
-export const models = { stamp, sasrec, 'fmlp-rec': fmlpRec, sesrec } as const satisfies Record<string, RegisteredModel>;
+export const models = {
+  stamp,
+  sasrec,
+  'fmlp-rec': fmlpRec,
+  'query-seqrec': querySeqrec,
+  unisar,
+  sesrec,
+} as const satisfies Record<string, RegisteredModel>;
 export type ModelId = keyof typeof models;
 export const MODEL_IDS = Object.keys(models) as ModelId[];
 

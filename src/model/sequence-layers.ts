@@ -62,7 +62,7 @@ export function maskedTransformer(
 
 /**
  * Decoder blocks (Vaswani et al. 2017), without a causal mask: x attends to itself, then to a memory, then comes the
- * feed-forward layer. Parameters `name.0.attention`, `name.0.crossAttention`, `name.0.feedForward`, … x: (B,S,d), mask: (B,S),
+ * feed-forward layer. Parameters `name.0.self.attention`, `name.0.cross.attention`, `name.0.feedForward`, … x: (B,S,d), mask: (B,S),
  * memory: (B,T,d), memoryMask: (B,T). Result (B,S,d); where there is nothing to attend to, finite values that mean nothing.
  */
 export function transformerDecoder(
@@ -76,8 +76,15 @@ export function transformerDecoder(
 ): Tensor {
   let hidden = x;
   for (let at = 0; at < options.blocks; at++) {
-    const own = residualAttention(scope, `${name}.${at}.attention`, hidden, hidden, keyMask(mask), options);
-    const crossed = residualAttention(scope, `${name}.${at}.crossAttention`, own, memory, keyMask(memoryMask), options);
+    const own = residualAttention(scope, `${name}.${at}.self.attention`, hidden, hidden, keyMask(mask), options);
+    const crossed = residualAttention(
+      scope,
+      `${name}.${at}.cross.attention`,
+      own,
+      memory,
+      keyMask(memoryMask),
+      options,
+    );
     hidden = feedForward(scope, `${name}.${at}`, crossed, options);
   }
   return hidden;

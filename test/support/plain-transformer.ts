@@ -101,8 +101,8 @@ export class PlainTransformer {
     visible: { readonly own: number[]; readonly memory: number[] },
   ): readonly Vector[] {
     return range(count).reduce<readonly Vector[]>((hidden, block) => {
-      const own = this.attention(`${name}.${block}.attention`, hidden, hidden, () => visible.own);
-      const crossed = this.attention(`${name}.${block}.crossAttention`, own, memory, () => visible.memory);
+      const own = this.attention(`${name}.${block}.self.attention`, hidden, hidden, () => visible.own);
+      const crossed = this.attention(`${name}.${block}.cross.attention`, own, memory, () => visible.memory);
       return this.feedForward(`${name}.${block}.feedForward`, crossed);
     }, x);
   }
