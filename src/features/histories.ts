@@ -46,18 +46,23 @@ export function recentSearches(dataset: Dataset, moment: Case, limit = Infinity)
   return positions.toReversed();
 }
 
-/** Items clicked in a search's results before the target, the first `limit` of them. */
-export function clicksBefore(dataset: Dataset, moment: Case, search: number, limit = Infinity): number[] {
+/** Positions (in the click columns) of the clicks on a search's results before the target, the first `limit` of them. */
+export function clickPositionsBefore(dataset: Dataset, moment: Case, search: number, limit = Infinity): number[] {
   const ordinal = targetOrdinal(dataset, moment);
-  const items: number[] = [];
+  const positions: number[] = [];
   for (
     let click = at(dataset.clickOffsets, search);
-    click < at(dataset.clickOffsets, search + 1) && items.length < limit;
+    click < at(dataset.clickOffsets, search + 1) && positions.length < limit;
     click++
   ) {
-    if (at(dataset.clickOrdinal, click) < ordinal) items.push(at(dataset.clickItem, click));
+    if (at(dataset.clickOrdinal, click) < ordinal) positions.push(click);
   }
-  return items;
+  return positions;
+}
+
+/** Items clicked in a search's results before the target, the first `limit` of them. */
+export function clicksBefore(dataset: Dataset, moment: Case, search: number, limit = Infinity): number[] {
+  return clickPositionsBefore(dataset, moment, search, limit).map((click) => at(dataset.clickItem, click));
 }
 
 /** The items that a user had met before a case: in the feed, or by a click on a search result. */

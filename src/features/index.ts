@@ -38,9 +38,12 @@ export {
   type Window,
 } from './batch.js';
 export { alignedRight } from './aligned.js';
+export { ClickGraph } from './click-graph.js';
 export { feedNegatives } from './feed-negatives.js';
 export { nextItems, type NextItemChoice } from './next-items.js';
 export { ItemQueries, frequentQueries } from './item-queries.js';
 export { ItemText, itemWords, type ItemWords } from './item-text.js';
+export { Replacements, type ReplacementRates } from './replacements.js';
 export { SearchPairDraws, trainingPairs, type SearchPairs } from './search-pairs.js';
+export { Timeline, timelineLength, tokenKinds, tokenPlaces, type TimelineOptions } from './timeline.js';
 export { batchOrder, extentOf, historyLengths, type HistoryLengths } from './buckets.js';

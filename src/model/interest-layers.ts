@@ -176,10 +176,15 @@ export function bilinearAttention(
   return nn.maskedSoftmax(matmul(projected, keys, { transposeB: true }), reshape(mask, [rows, 1, positions]));
 }
 
-/** Scores of each user's own candidates. user: (B,d), candidates: (B,C,d). Result (B,C). */
+/**
+ * Scores of each user's own candidates. user: (B,d), candidates: (B,C,d). Result (B,C).
+ *
+ * Not a matrix product: ONNX Runtime's adds up the last columns in another order than the others, and equal candidates would not
+ * tie.
+ */
 export function dot(user: Tensor, candidates: Tensor): Tensor {
-  const [rows, count, width] = candidates.shape as [number, number, number];
-  return reshape(matmul(reshape(user, [rows, 1, width]), candidates, { transposeB: true }), [rows, count]);
+  const [rows, , width] = candidates.shape as [number, number, number];
+  return nn.sumOut(mul(reshape(user, [rows, 1, width]), candidates), [2]);
 }
 
 /** Scores of the same candidates for every user. user: (B,d), candidates: (N,d). Result (B,N). */

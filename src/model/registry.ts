@@ -10,10 +10,13 @@ import { iv4rec } from './iv4rec.js';
 import { jsr } from './jsr.js';
 import type { CommonConfig, Model, RegisteredModel } from './model.js';
 import { nrhub } from './nrhub.js';
+import { querySeqrec } from './query-seqrec.js';
 import { sasrec } from './sasrec.js';
 import { sesrec } from './sesrec-model.js';
 import { stamp } from './stamp.js';
+import { unisar } from './unisar.js';
 
+/** In the order of the paper's Table 2, then what is beyond it. */
 export const models = {
   stamp,
   din,
@@ -24,6 +27,8 @@ export const models = {
   nrhub,
   jsr,
   iv4rec,
+  'query-seqrec': querySeqrec,
+  unisar,
   sesrec,
 } as const satisfies Record<string, RegisteredModel>;
 export type ModelId = keyof typeof models;
