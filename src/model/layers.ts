@@ -8,9 +8,13 @@
 import { assert } from '../base/index.js';
 import { type Shape, type Tensor, nn, ops } from '../tensor/index.js';
 
-/** How a parameter starts. `xavierNormal`: N(0, 2 / (fanIn + fanOut)); `xavierUniform`: U(±sqrt(6 / (fanIn + fanOut))). */
+/**
+ * How a parameter starts. `normal`: N(0, deviation^2); `xavierNormal`: N(0, 2 / (fanIn + fanOut)); `xavierUniform`:
+ * U(±sqrt(6 / (fanIn + fanOut))).
+ */
 export type Initialiser =
   | { readonly kind: 'constant'; readonly value: number }
+  | { readonly kind: 'normal'; readonly deviation: number }
   | { readonly kind: 'xavierNormal' | 'xavierUniform'; readonly fanIn: number; readonly fanOut: number };
 
 /** A parameter of a model. */
@@ -105,6 +109,7 @@ export const initialisers = {
   xavierNormal,
   xavierUniform: (fanIn: number, fanOut: number): Initialiser => ({ kind: 'xavierUniform', fanIn, fanOut }),
   constant: (value: number): Initialiser => ({ kind: 'constant', value }),
+  normal: (deviation: number): Initialiser => ({ kind: 'normal', deviation }),
 };
 
 /** x W^T + b. x: (…, in). Result (…, out). */
@@ -140,27 +145,62 @@ export function addPositions(scope: Scope, name: string, x: Tensor, window: numb
 }
 
 /**
+ * The first half of a post-norm Transformer block: LN(X + Drop(MHA(X, M))), X attending to M, with biases in the four
+ * projections. x: (B,S,d); memory: (B,T,d), x itself for self-attention; mask: a shape that broadcasts to (B,h,S,T), 1 where
+ * a position of x may attend to one of memory; `initialiser`: of the projections of query, key and value. Result (B,S,d).
+ */
+export function residualAttention(
+  scope: Scope,
+  name: string,
+  x: Tensor,
+  memory: Tensor,
+  mask: Tensor,
+  { heads, epsilon, initialiser }: { heads: number; epsilon: number; initialiser?: Initialiser },
+): Tensor {
+  const width = x.shape.at(-1) as number;
+  const part = (role: 'query' | 'key' | 'value', source: Tensor): Tensor =>
+    linear(scope, `${name}.${role}`, source, width, initialiser ? { initialiser } : {});
+  const [query, key, value] = [part('query', x), part('key', memory), part('value', memory)];
+  const attended = linear(scope, `${name}.output`, nn.multiHeadAttention(query, key, value, mask, heads), width);
+  return layerNorm(scope, `${name}.norm`, ops.add(x, scope.dropout(attended)), epsilon);
+}
+
+/** The second half: LN(X + Drop(W_2 activation(W_1 X + b_1) + b_2)). x: (…,d). Result (…,d). */
+export function residualFeedForward(
+  scope: Scope,
+  name: string,
+  x: Tensor,
+  { innerWidth, activation, epsilon }: { innerWidth: number; activation: (x: Tensor) => Tensor; epsilon: number },
+): Tensor {
+  const inner = activation(linear(scope, `${name}.inner`, x, innerWidth));
+  const outer = linear(scope, `${name}.outer`, inner, x.shape.at(-1) as number);
+  return layerNorm(scope, `${name}.norm`, ops.add(x, scope.dropout(outer)), epsilon);
+}
+
+/** A mask of keys (B,T) as multi-head attention takes it, (B,1,1,T). */
+export function keyMask(mask: Tensor): Tensor {
+  const [batch, positions] = mask.shape as [number, number];
+  return ops.reshape(mask, [batch, 1, 1, positions]);
+}
+
+/**
  * One bidirectional Transformer block, post-norm (SESRec, Eq. 4 and 5): Z = LN(X + MHA(X)), H = LN(Z + FFN(Z)), inner
  * width d, LeakyReLU. Padded keys are not attended to. x: (B,T,d), mask: (B,T). Result (B,T,d).
  */
 export function transformerBlock(scope: Scope, name: string, x: Tensor, mask: Tensor, heads: number): Tensor {
   const width = x.shape.at(-1) as number;
   const epsilon = 1e-8;
-  // query, key and value were one packed (3d, d) matrix in the official code: its fan-out is 3d
-  const packed = { initialiser: initialisers.xavierUniform(width, 3 * width) };
-  const [query, key, value] = ['query', 'key', 'value'].map((part) =>
-    linear(scope, `${name}.attention.${part}`, x, width, packed),
-  ) as [Tensor, Tensor, Tensor];
-  const attended = linear(
-    scope,
-    `${name}.attention.output`,
-    nn.multiHeadAttention(query, key, value, mask, heads),
-    width,
-  );
-  const z = layerNorm(scope, `${name}.attention.norm`, ops.add(x, scope.dropout(attended)), epsilon);
-  const inner = ops.leakyRelu(linear(scope, `${name}.feedForward.inner`, z, width));
-  const outer = linear(scope, `${name}.feedForward.outer`, inner, width);
-  return layerNorm(scope, `${name}.feedForward.norm`, ops.add(z, scope.dropout(outer)), epsilon);
+  const z = residualAttention(scope, `${name}.attention`, x, x, keyMask(mask), {
+    heads,
+    epsilon,
+    // query, key and value were one packed (3d, d) matrix in the official code: its fan-out is 3d
+    initialiser: initialisers.xavierUniform(width, 3 * width),
+  });
+  return residualFeedForward(scope, `${name}.feedForward`, z, {
+    innerWidth: width,
+    activation: (inner) => ops.leakyRelu(inner),
+    epsilon,
+  });
 }
 
 /**

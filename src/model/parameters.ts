@@ -85,15 +85,19 @@ export class Parameters {
     for (const { name, initialiser, padding, shape } of this.descriptions) {
       const values = this.get(name);
       const random = new Random(seed, 'initialise', name);
+      const drawNormal = (deviation: number): void => {
+        for (let i = 0; i < values.length; i++) values[i] = deviation * random.normal();
+      };
       switch (initialiser.kind) {
         case 'constant':
           values.fill(initialiser.value);
           break;
-        case 'xavierNormal': {
-          const deviation = Math.sqrt(2 / (initialiser.fanIn + initialiser.fanOut));
-          for (let i = 0; i < values.length; i++) values[i] = deviation * random.normal();
+        case 'normal':
+          drawNormal(initialiser.deviation);
           break;
-        }
+        case 'xavierNormal':
+          drawNormal(Math.sqrt(2 / (initialiser.fanIn + initialiser.fanOut)));
+          break;
         case 'xavierUniform': {
           const bound = Math.sqrt(6 / (initialiser.fanIn + initialiser.fanOut));
           for (let i = 0; i < values.length; i++) values[i] = bound * (2 * random.float() - 1);

@@ -74,6 +74,7 @@ const gradientRules: ops.RuleTable<Step, Gradients> = {
   // the results have the signs of the arguments, which need not be kept
   relu: unary(({ y, upstream }) => mul(upstream, ops.greater(y, 0))),
   softplus: unary(({ x, upstream }) => mul(upstream, ops.sigmoid(x))),
+  erf: unary(({ x, upstream }) => mul(upstream, mul(ops.exp(neg(mul(x, x))), 2 / Math.sqrt(Math.PI)))),
   leakyRelu: (op, { output, upstream }) => [mul(upstream, add(mul(ops.greater(output, 0), 1 - op.slope), op.slope))],
   reshape: (_, { inputs, upstream }) => [
     first(inputs).dtype === 'int32' ? null : reshape(upstream, first(inputs).shape),

@@ -55,6 +55,18 @@ export function maskedSoftmax(scores: Tensor, mask: Tensor): Tensor {
   return mul(softmaxWithin(scores, mask), mask);
 }
 
+/**
+ * x times the probability that a standard normal variable stays below x (Hendrycks and Gimpel 2016), exactly:
+ * x (1 + erf(x / sqrt 2)) / 2. In this very order ONNX Runtime makes one operator of it, where no gradient looks inside.
+ */
+export function gelu(x: Tensor): Tensor {
+  const twice = add(ops.erf(ops.div(x, Math.SQRT2)), 1); // twice the probability
+  return ops.withGradient(mul(mul(x, twice), 0.5), [x], (upstream) => {
+    const twiceDensity = mul(ops.exp(mul(mul(x, x), -0.5)), Math.sqrt(2 / Math.PI));
+    return [mul(upstream, mul(add(twice, mul(x, twiceDensity)), 0.5))];
+  });
+}
+
 /** Mean over the positions of a mask: sum(mask * x) / max(1, count). x: (B,T,d), mask: (B,T). Result (B,d). */
 export function maskedMean(x: Tensor, mask: Tensor): Tensor {
   const [batch, positions, width] = x.shape as [number, number, number];
@@ -91,14 +103,14 @@ export function attention(query: Tensor, key: Tensor, value: Tensor, mask: Tenso
 
 /**
  * Multi-head scaled dot-product attention (Vaswani et al. 2017) without its input and output projections.
- * query, key, value: (B,T,d); keyMask: (B,T), 1 for the keys that may be attended to; rows
- * without any give finite values that mean nothing. Result (B,T,d).
+ * query: (B,S,d); key, value: (B,T,d); mask: a shape that broadcasts to (B,h,S,T), 1 where a query may attend to a key, so
+ * (B,1,1,T) is a mask of keys and (B,1,S,T) one of pairs. Queries without any key give finite values that mean nothing.
+ * Result (B,S,d).
  */
-export function multiHeadAttention(query: Tensor, key: Tensor, value: Tensor, keyMask: Tensor, heads: number): Tensor {
+export function multiHeadAttention(query: Tensor, key: Tensor, value: Tensor, mask: Tensor, heads: number): Tensor {
   const [batch, positions, width] = query.shape as [number, number, number];
   assert(width % heads === 0, `width ${width} is not divisible by ${heads} heads`);
   const scaled = mul(splitHeads(query, heads), 1 / Math.sqrt(width / heads));
-  const mask = reshape(keyMask, [batch, 1, 1, positions]);
   const mixed = attention(scaled, splitHeads(key, heads), splitHeads(value, heads), mask);
   return reshape(ops.transpose(mixed, [0, 2, 1, 3]), [batch, positions, width]);
 }

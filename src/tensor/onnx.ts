@@ -7,6 +7,7 @@
  * the order of the rows, to the same bits, and ScatterND is nine times as fast.
  */
 import { PbfWriter } from 'pbf';
+import { getOrCreate } from '../base/index.js';
 import { type DataType, type Shape, type Tensor, topologicalOrder } from './graph.js';
 import { type RuleTable, applyRule } from './ops.js';
 
@@ -32,6 +33,7 @@ class Builder {
   readonly oneThread: boolean;
   readonly nodes: OnnxNode[] = [];
   readonly initialisers = new Map<string, { dtype: number; shape: Shape; bytes: Uint8Array }>();
+  readonly #constants = new Map<string, string>();
 
   constructor(oneThread: boolean) {
     this.oneThread = oneThread;
@@ -49,10 +51,13 @@ class Builder {
   /** The name of an initialiser with the given content; equal contents share one. */
   constant(values: Float32Array | BigInt64Array, shape: Shape): string {
     const isFloat = values instanceof Float32Array;
-    const name = `${isFloat ? 'float' : 'int'}[${shape}]:${values.join(',')}`;
-    const bytes = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
-    this.initialisers.set(name, { dtype: isFloat ? FLOAT : INT64, shape, bytes });
-    return name;
+    const content = `${isFloat ? 'float' : 'int'}[${shape}]:${values.join(',')}`;
+    return getOrCreate(this.#constants, content, () => {
+      const name = `constant ${this.#constants.size}`; // every node that takes it says its name, so that is short
+      const bytes = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
+      this.initialisers.set(name, { dtype: isFloat ? FLOAT : INT64, shape, bytes });
+      return name;
+    });
   }
 
   integers(values: readonly number[]): string {
@@ -111,6 +116,7 @@ const loweringRules: RuleTable<Lowering, void> = {
   relu: direct('Relu'),
   // log(1 + e^x) = max(x, 0) - log sigmoid(|x|): ONNX Runtime's Softplus does the same, without overflow
   softplus: direct('Softplus'),
+  erf: direct('Erf'),
   leakyRelu: (op, { builder, inputs, output }) =>
     builder.node('LeakyRelu', inputs, output, { alpha: { float: op.slope } }),
   reshape: (op, { builder, inputs, output }) =>

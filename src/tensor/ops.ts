@@ -14,7 +14,7 @@ export type Op =
   // elementwise, two tensors
   | { readonly name: 'add' | 'sub' | 'mul' | 'div' | 'maximum' | 'greater' | 'greaterOrEqual' }
   // elementwise, one tensor
-  | { readonly name: 'neg' | 'exp' | 'log' | 'sqrt' | 'tanh' | 'sigmoid' | 'relu' | 'softplus' }
+  | { readonly name: 'neg' | 'exp' | 'log' | 'sqrt' | 'tanh' | 'sigmoid' | 'relu' | 'softplus' | 'erf' }
   | { readonly name: 'leakyRelu'; readonly slope: number }
   // layout
   | { readonly name: 'reshape' | 'broadcast'; readonly shape: Shape }
@@ -85,6 +85,7 @@ const shapeRules: RuleTable<readonly Shape[], Shape> = {
   sigmoid: sameAsFirst,
   relu: sameAsFirst,
   softplus: sameAsFirst,
+  erf: sameAsFirst,
   leakyRelu: sameAsFirst,
   softmax: sameAsFirst,
   reshape: (op, inputs) => {
@@ -225,7 +226,7 @@ function binary(name: 'add' | 'sub' | 'mul' | 'div' | 'maximum' | 'greater' | 'g
   };
 }
 const unary =
-  (name: 'neg' | 'exp' | 'log' | 'sqrt' | 'tanh' | 'sigmoid' | 'relu' | 'softplus') =>
+  (name: 'neg' | 'exp' | 'log' | 'sqrt' | 'tanh' | 'sigmoid' | 'relu' | 'softplus' | 'erf') =>
   (x: Tensor): Tensor =>
     make({ name }, x);
 
@@ -250,6 +251,8 @@ export const sigmoid = unary('sigmoid');
 export const relu = unary('relu');
 /** log(1 + e^x), without overflow. */
 export const softplus = unary('softplus');
+/** The error function: 2 / sqrt(pi) times the integral of e^(-t^2) from 0 to x. */
+export const erf = unary('erf');
 /** x where x > 0, else slope * x. */
 export function leakyRelu(x: Tensor, slope = 0.01): Tensor {
   return make({ name: 'leakyRelu', slope }, x);

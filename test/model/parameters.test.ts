@@ -11,6 +11,7 @@ import {
   sesrecPresets,
   sesrecShapes,
 } from '../../src/model/index.js';
+import { initialisers } from '../../src/model/layers.js';
 import { tinyConfig } from '../support/tiny-sesrec.js';
 
 const amazon: SesrecConfig = {
@@ -129,6 +130,19 @@ describe('initialisation', () => {
     one.initialise(3);
     other.initialise(3);
     for (const { name } of descriptions) assert.deepEqual(one.get(name), other.get(name), name);
+  });
+
+  test('of a normal distribution has the deviation that it is given', () => {
+    const scope = new Scope();
+    scope.parameter('w', [100, 200], initialisers.normal(0.02));
+    const parameters = new Parameters(scope.parameters.values());
+    parameters.initialise(1);
+    const values = parameters.get('w');
+    assert.ok(Math.abs(deviation(values) / 0.02 - 1) < 5 / Math.sqrt(2 * values.length), `${deviation(values)}`);
+    assert.ok(
+      values.some((value) => Math.abs(value) > 0.07),
+      'normal has tails',
+    );
   });
 });
 

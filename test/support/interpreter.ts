@@ -80,6 +80,22 @@ function rows({
     return { values, mean, deviation: (epsilon) => Math.sqrt(variance + epsilon) };
   });
 }
+
+/**
+ * erf x = 2 / sqrt(pi) e^(-x^2) (x + 2 x^3 / 3 + 4 x^5 / (3 * 5) + …), Abramowitz and Stegun 7.1.6: its terms have one sign,
+ * so nothing cancels. From 6 on the result is 1 to the last bit.
+ */
+function errorFunction(x: number): number {
+  if (Math.abs(x) >= 6) return Math.sign(x);
+  let term = x;
+  let total = x;
+  for (let odd = 3; Math.abs(term) > 1e-18 * Math.abs(total); odd += 2) {
+    term *= (2 * x * x) / odd;
+    total += term;
+  }
+  return (2 / Math.sqrt(Math.PI)) * Math.exp(-x * x) * total;
+}
+
 /** By-products of a layer norm are worked out from what the layer norm was given; see `evaluate`. */
 let layerNormSource = new WeakMap<Values, Evaluation & { epsilon: number }>();
 
@@ -101,6 +117,7 @@ const rules: RuleTable<Evaluation, Values> = {
   sigmoid: unary((x) => 1 / (1 + Math.exp(-x))),
   relu: unary((x) => Math.max(x, 0)),
   softplus: unary((x) => Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x)))),
+  erf: unary(errorFunction),
   leakyRelu: (op, { inputs }) => (inputs[0] as Values).map((x) => (x > 0 ? x : op.slope * x)),
   reshape: (_, { inputs }) => inputs[0] as Values,
   withGradient: (_, { inputs }) => inputs[0] as Values,

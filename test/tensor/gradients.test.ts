@@ -72,6 +72,7 @@ const examples: Readonly<Record<OpName, readonly Example[]>> = {
   sigmoid: [{ shapes: [[5]], low: -5, high: 5, build: (x) => ops.sigmoid(x) }],
   relu: [{ shapes: [[7]], build: (x) => ops.relu(x) }],
   softplus: [{ shapes: [[7]], low: -30, high: 30, build: (x) => ops.softplus(x) }],
+  erf: [{ shapes: [[9]], low: -3, high: 3, build: (x) => ops.erf(x) }],
   leakyRelu: [{ shapes: [[7]], build: (x) => ops.leakyRelu(x, 0.01) }],
   reshape: [{ shapes: [[2, 6]], build: (x) => ops.reshape(x, [3, 4]) }],
   broadcast: [
@@ -169,8 +170,18 @@ const composed: Readonly<Record<string, Example>> = {
       [2, 3, 4],
       [2, 3, 4],
     ],
-    build: (q, k, v) => nn.multiHeadAttention(q, k, v, ops.constant([1, 1, 0, 1, 0, 0], [2, 3]), 2),
+    build: (q, k, v) => nn.multiHeadAttention(q, k, v, ops.constant([1, 1, 0, 1, 0, 0], [2, 1, 1, 3]), 2),
   },
+  'multi-head attention across sequences, with a mask of pairs': {
+    shapes: [
+      [2, 2, 4],
+      [2, 3, 4],
+      [2, 3, 4],
+    ],
+    build: (q, k, v) =>
+      nn.multiHeadAttention(q, k, v, ops.constant([1, 1, 0, 0, 1, 0, 0, 0, 1, 1, 1, 1], [2, 1, 2, 3]), 2),
+  },
+  gelu: { shapes: [[9]], low: -3, high: 3, build: (x) => nn.gelu(x) },
   'binary cross-entropy': {
     shapes: [[3, 2]],
     low: -3,
@@ -232,6 +243,28 @@ describe('gradients', () => {
     const [x, unrelated] = [ops.placeholder('x', [2]), ops.placeholder('y', [3])];
     const [gradient] = gradients(nn.scalar(ops.sum(x)), [unrelated]);
     assert.deepEqual(Array.from(evaluate([gradient as Tensor], {})[0] as Float64Array), [0, 0, 0]);
+  });
+
+  it('the error function, and gelu with it, have the values of tables', async () => {
+    // Abramowitz and Stegun, tables 7.1 and 26.1
+    const values = [0, 0.5, 1, 2, 3, 7];
+    const table = [0, 0.5204998778130465, 0.8427007929497149, 0.9953222650189527, 0.9999779095030014, 1];
+    const normal = [
+      0.5, 0.6914624612740131, 0.8413447460685429, 0.9772498680518208, 0.9986501019683699, 0.99999999999872,
+    ];
+    const [erf, negative, gelu] = [ops.placeholder('x', [6])].flatMap((x) => [
+      ops.erf(x),
+      ops.erf(ops.neg(x)),
+      nn.gelu(x),
+    ]) as [Tensor, Tensor, Tensor];
+    const exact = evaluate([erf, negative, gelu], { x: values });
+    const expected = [table, table.map((y) => -y), values.map((x, i) => x * (normal[i] as number))];
+    const program = await runtime.compile({ 0: erf, 1: negative, 2: gelu });
+    const results = await program.run({ x: Float32Array.from(values) });
+    expected.forEach((entries, i) => {
+      assert(largestError(exact[i] as Float64Array, entries) < 1e-12);
+      assert(largestError(results[i] as Float32Array, entries) < 5e-7);
+    });
   });
 
   it('of a masked softmax are finite where nothing is inside the mask', async () => {
