@@ -139,7 +139,7 @@ export interface Assembly {
   readonly items: Slots;
   readonly queries: Slots;
   /** The room for so much of something that depends on the content: a size, `sizes.extras[name]`. */
-  capacity(name: string, needed: number): number;
+  readonly capacity: (name: string, needed: number) => number;
 }
 
 /** Numbers that the means of the losses are over. */
@@ -149,11 +149,14 @@ export interface Totals {
   readonly both: number;
   /** Pairs of a search and an item clicked in its results. */
   readonly pairs: number;
+  /** Feed events of the histories, and those of them that have another one before them. */
+  readonly feedEvents: number;
+  readonly transitions: number;
 }
 
 /** The totals of the parts of a batch. */
 export function totalsOf(parts: readonly Rows[]): Totals {
-  const total = { rows: 0, both: 0, pairs: 0 };
+  const total = { rows: 0, both: 0, pairs: 0, feedEvents: 0, transitions: 0 };
   for (const { count, extent, feed, search, clicks } of parts) {
     const has = (values: Int32Array, row: number, length: number): boolean =>
       values.subarray(row * length, (row + 1) * length).some((value) => value !== 0);
@@ -162,6 +165,11 @@ export function totalsOf(parts: readonly Rows[]): Totals {
     const perSearch = clicks.length / search.length;
     clicks.forEach((item, position) => {
       if (item !== 0 && at(search, Math.floor(position / perSearch)) !== 0) total.pairs++;
+    });
+    feed.forEach((item, position) => {
+      if (item === 0) return;
+      total.feedEvents++;
+      if (position % extent.feed > 0) total.transitions++;
     });
     total.rows += count;
   }

@@ -92,3 +92,8 @@ export function trainingCases(dataset: Dataset, requireBoth: boolean): Case[] {
   }
   return cases;
 }
+
+/** One training row per user, the last one: models that learn from a whole feed at once need no other. */
+export function lastTrainingCases(dataset: Dataset, requireBoth: boolean): Case[] {
+  return trainingCases(dataset, requireBoth).filter(({ user }, i, cases) => cases[i + 1]?.user !== user);
+}

@@ -3,6 +3,7 @@ export {
   type Case,
   clicksBefore,
   hasHistory,
+  lastTrainingCases,
   metBefore,
   recentFeed,
   recentSearches,
@@ -36,4 +37,7 @@ export {
   type TrainingPart,
   type Window,
 } from './batch.js';
+export { alignedRight } from './aligned.js';
+export { feedNegatives } from './feed-negatives.js';
+export { nextItems, type NextItemChoice } from './next-items.js';
 export { batchOrder, extentOf, historyLengths, type HistoryLengths } from './buckets.js';

@@ -118,6 +118,8 @@ export interface Model {
   readonly seesPadding: boolean;
   /** Whether searches change its scores. */
   readonly seesSearches: boolean;
+  /** Its training rows: every event that is not held out, or one per user, the last (of a whole feed at once). */
+  readonly trainsOn: 'events' | 'users';
   /** Queries and clicked items to align, where it does that: negatives per batch, and how pairs are averaged. */
   readonly alignment: { readonly negatives: number; readonly reduction: 'pairs' | 'rows' } | null;
   readonly scoring: Scoring;
@@ -143,6 +145,7 @@ export interface ModelDefinition<Settings extends object> {
 export interface ModelParts extends Pick<Model, 'scoring'> {
   readonly seesPadding?: boolean;
   readonly seesSearches?: boolean;
+  readonly trainsOn?: Model['trainsOn'];
   readonly alignment?: Model['alignment'];
   /** Default: the prediction alone. */
   readonly losses?: Model['losses'];
@@ -221,6 +224,7 @@ function built(card: ModelCard, config: CommonConfig, parts: ModelParts): Model 
     scoring,
     seesPadding,
     seesSearches: parts.seesSearches ?? card.sees.some((sight) => sight === 'queries' || sight === 'query words'),
+    trainsOn: parts.trainsOn ?? 'events',
     alignment,
     losses: parts.losses ?? ((scope, sizes) => predictionLosses(scope, scoring, sizes)),
     extras: parts.extras ?? (() => []),

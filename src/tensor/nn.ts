@@ -151,3 +151,23 @@ export function norm(x: Tensor): Tensor {
 export function scalar(x: Tensor): Tensor {
   return reshape(x, []);
 }
+
+/**
+ * log sum_j exp(x . y_j) - r for each row x: cross-entropy over everything when r is the score of the right one. Scores that
+ * exceed r by more than 80 count as 80, where float32 ends. Shapes: x (n,d), y (m,d), r (n,1). Result (n,1).
+ *
+ * Its own gradient goes over the (n,m) matrix twice, in products.
+ */
+export function logSumExp(x: Tensor, y: Tensor, r: Tensor): Tensor {
+  const excess = sub(matmul(x, y, { transposeB: true }), r);
+  const powers = ops.exp(ops.neg(ops.maximum(ops.neg(excess), -80)));
+  const total = sum(powers, [1]);
+  return ops.withGradient(ops.log(total), [x, y, r], (upstream) => {
+    const scale = ops.div(upstream, total);
+    return [
+      mul(matmul(powers, y), scale),
+      matmul(powers, mul(x, scale), { transposeA: true }),
+      ops.neg(upstream), // the shares of all others sum to 1
+    ];
+  });
+}

@@ -8,7 +8,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { GENERATOR, InterruptedError, NotFiniteError, Random, UserError, range } from '../base/index.js';
 import type { Dataset } from '../data/index.js';
-import { AlignmentSampler, type Case, trainingCases, trainingQueries } from '../features/index.js';
+import { AlignmentSampler, type Case, lastTrainingCases, trainingCases, trainingQueries } from '../features/index.js';
 import type { Model } from '../model/index.js';
 import { BatchMaker, type BatchOptions } from './batches.js';
 import { checkGradients, describeBatch } from './finite.js';
@@ -96,7 +96,8 @@ export async function fit(
   hooks: FitHooks,
   from: FitState = initialState(options),
 ): Promise<FitState> {
-  const cases = trainingCases(dataset, options.requireBoth);
+  const rowsOfKind = model.trainsOn === 'users' ? lastTrainingCases : trainingCases;
+  const cases = rowsOfKind(dataset, options.requireBoth);
   if (cases.length === 0) throw new UserError('there is nothing to train on: no feed event has a history before it');
   const { alignment } = model;
   const queries = alignment ? trainingQueries(dataset) : null;
