@@ -5,8 +5,12 @@ export {
   hasHistory,
   lastTrainingCases,
   metBefore,
+  type Meeting,
   recentFeed,
+  recentMeetings,
   recentSearches,
+  type SearchMoment,
+  timeOf,
   trainingCases,
 } from './histories.js';
 export {
@@ -40,4 +44,12 @@ export {
 export { alignedRight } from './aligned.js';
 export { feedNegatives } from './feed-negatives.js';
 export { nextItems, type NextItemChoice } from './next-items.js';
+export {
+  InteractionGraph,
+  Neighbourhoods,
+  type Neighbour,
+  type NeighbourhoodOptions,
+  type NeighbourRequest,
+} from './neighbours.js';
+export { SearchPairDraws, trainingPairs, type DrawnPair, type SearchPairs } from './search-pairs.js';
 export { batchOrder, extentOf, historyLengths, type HistoryLengths } from './buckets.js';

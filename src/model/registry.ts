@@ -6,9 +6,13 @@ import type { CommonConfig, Model, RegisteredModel } from './model.js';
 import { fmlpRec } from './fmlp-rec.js';
 import { sasrec } from './sasrec.js';
 import { sesrec } from './sesrec-model.js';
+import { srjgraph } from './srjgraph.js';
 import { stamp } from './stamp.js';
 
-export const models = { stamp, sasrec, 'fmlp-rec': fmlpRec, sesrec } as const satisfies Record<string, RegisteredModel>;
+export const models = { stamp, sasrec, 'fmlp-rec': fmlpRec, srjgraph, sesrec } as const satisfies Record<
+  string,
+  RegisteredModel
+>;
 export type ModelId = keyof typeof models;
 export const MODEL_IDS = Object.keys(models) as ModelId[];
 
