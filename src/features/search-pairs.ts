@@ -12,6 +12,11 @@ export interface SearchPairs {
   readonly queries: Int32Array;
   /** Item indices. */
   readonly items: Int32Array;
+  /** The clicks themselves, by their positions. */
+  readonly clicks: Int32Array;
+  /** The searches that they belong to, and who searched. */
+  readonly searches: Int32Array;
+  readonly users: Int32Array;
 }
 
 /**
@@ -22,6 +27,7 @@ export function trainingPairs(dataset: Dataset): SearchPairs {
   const { searchOffsets, searchQuery, searchIsTraining, clickOffsets, clickItem } = dataset;
   const queries: number[] = [];
   const items: number[] = [];
+  const [clicks, searches, users]: [number[], number[], number[]] = [[], [], []];
   for (let user = 0; user + 1 < searchOffsets.length; user++) {
     const isBefore = beforeHeldOut(dataset, user);
     for (let search = at(searchOffsets, user); search < at(searchOffsets, user + 1); search++) {
@@ -30,10 +36,19 @@ export function trainingPairs(dataset: Dataset): SearchPairs {
         if (at(clickItem, click) < FIRST_INDEX || !isBefore(click)) continue;
         queries.push(at(searchQuery, search));
         items.push(at(clickItem, click));
+        clicks.push(click);
+        searches.push(search);
+        users.push(user);
       }
     }
   }
-  return { queries: Int32Array.from(queries), items: Int32Array.from(items) };
+  return {
+    queries: Int32Array.from(queries),
+    items: Int32Array.from(items),
+    clicks: Int32Array.from(clicks),
+    searches: Int32Array.from(searches),
+    users: Int32Array.from(users),
+  };
 }
 
 /** Whether a click of a user came before anything of that user, or of that time, is held out. */
@@ -43,6 +58,16 @@ function beforeHeldOut(dataset: Dataset, user: number): (click: number) => boole
   const ordinal = first < at(dataset.feedOffsets, user + 1) ? at(dataset.feedOrdinal, first) : Infinity;
   const time = split.strategy === 'global-time' ? split.validationFrom : null;
   return (click) => at(dataset.clickOrdinal, click) < ordinal && (time === null || at(dataset.clickTime, click) < time);
+}
+
+/** A training click, and what it is told from. */
+export interface DrawnPair {
+  readonly user: number;
+  /** The search that the click belongs to, and its query. */
+  readonly search: number;
+  readonly query: number;
+  /** Items, of which the first was clicked. */
+  readonly candidates: readonly number[];
 }
 
 /** Draws until something is not excluded; the last of a hundred draws is taken as it is, lest a small catalogue hangs the training. */
@@ -93,7 +118,7 @@ export class SearchPairDraws implements BatchExtra {
     const width = 1 + this.#negatives;
     const drawn = { queries: new Int32Array(rows.count), items: new Int32Array(rows.count * width) };
     for (let row = 0; row < rows.count; row++) {
-      const { query, candidates } = this.#draw(randomOf('search pairs', row));
+      const { query, candidates } = this.draw(randomOf('search pairs', row));
       drawn.queries[row] = query;
       drawn.items.set(candidates, row * width);
     }
@@ -101,8 +126,8 @@ export class SearchPairDraws implements BatchExtra {
     inputs['searchPairItems'] = items.slots(drawn.items);
   }
 
-  /** A query, and items of which the first was clicked in its results. */
-  #draw(random: Random): { query: number; candidates: number[] } {
+  /** The pair of a row, by its stream `search pairs`; whoever draws from the same stream gets the same. */
+  draw(random: Random): DrawnPair {
     const { pairs, clicked } = this.#training;
     const any = (): number => random.integer(pairs.items.length);
     const pair = any();
@@ -115,6 +140,6 @@ export class SearchPairDraws implements BatchExtra {
           (item) => clicked.has(this.#key(query, item)),
         ),
       );
-    return { query, candidates };
+    return { user: at(pairs.users, pair), search: at(pairs.searches, pair), query, candidates };
   }
 }

@@ -13,6 +13,7 @@ import { nrhub } from './nrhub.js';
 import { querySeqrec } from './query-seqrec.js';
 import { sasrec } from './sasrec.js';
 import { sesrec } from './sesrec-model.js';
+import { srjgraph } from './srjgraph.js';
 import { stamp } from './stamp.js';
 import { unisar } from './unisar.js';
 
@@ -28,6 +29,7 @@ export const models = {
   jsr,
   iv4rec,
   'query-seqrec': querySeqrec,
+  srjgraph,
   unisar,
   sesrec,
 } as const satisfies Record<string, RegisteredModel>;

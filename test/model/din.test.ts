@@ -14,7 +14,7 @@ import {
   tinyCases,
   tinyModel,
   trainingGraph,
-} from '../support/tiny-model.js';
+} from '../support/plain-model.js';
 
 let runtime: Runtime;
 before(() => {
