@@ -1,7 +1,8 @@
 /** Compares gradients with central differences in float64, and with what ONNX Runtime computes in float32. */
 import assert from 'node:assert/strict';
+import type { Random } from '../../src/base/index.js';
 import { type Runtime, type Tensor, gradients, ops } from '../../src/tensor/index.js';
-import { evaluate } from './interpreter.js';
+import { evaluate, reevaluator } from './interpreter.js';
 
 export type Given = Record<string, number[]>;
 
@@ -75,4 +76,56 @@ export function weightedSum(x: Tensor): Tensor {
   const size = x.shape.reduce((product, length) => product * length, 1);
   const weights = Array.from({ length: size }, (_, i) => Math.sin(i + 1) + 0.3);
   return ops.reshape(ops.sum(ops.mul(x, ops.constant(weights, x.shape))), []);
+}
+
+/**
+ * Checks a scalar loss of many parameters: some entries of each gradient against central differences in float64, and all of
+ * them on ONNX Runtime against float64. Returns the largest entry of each gradient, by key.
+ * @param least entries that are drawn per input; all of them where there are no more
+ */
+export async function checkSampledGradients(
+  runtime: Runtime,
+  loss: Tensor,
+  inputs: ReadonlyMap<string, Tensor>,
+  given: Readonly<Record<string, Float32Array | Int32Array>>,
+  { random, least }: { random: Random; least: number },
+): Promise<Map<string, number>> {
+  const keys = [...inputs.keys()];
+  const gradient = gradients(loss, [...inputs.values()]);
+  const [value, ...exact] = evaluate([loss, ...gradient], given);
+  const again = reevaluator([loss], given);
+  for (const [position, key] of keys.entries()) {
+    const analytic = exact[position] as Float64Array;
+    const entries = random.shuffle(Int32Array.from(analytic.keys())).subarray(0, least);
+    const scale = analytic.reduce((largest, entry) => Math.max(largest, Math.abs(entry)), 1);
+    for (const entry of entries) {
+      const step = 1e-5;
+      const shifted = (by: number): number => {
+        const values = Float64Array.from(given[key] as Float32Array);
+        values[entry] = (values[entry] as number) + by;
+        return again(key, values)[0]?.[0] as number;
+      };
+      const numeric = (shifted(step) - shifted(-step)) / (2 * step);
+      const error = Math.abs((analytic[entry] as number) - numeric) / scale;
+      assert(error < 1e-7, `gradient by ${key}, entry ${entry}: ${analytic[entry]}, finite differences say ${numeric}`);
+    }
+  }
+
+  const named = Object.fromEntries(gradient.map((tensor, position) => [`gradient ${position}`, tensor]));
+  const program = await runtime.compile({ ...named, loss });
+  const results = await program.run(
+    Object.fromEntries(program.inputs.map(({ key }) => [key, given[key] as Float32Array])),
+  );
+  await program.dispose();
+  assert(
+    largestError(results['loss'] as Float32Array, value as Float64Array) < 1e-5,
+    'the loss on ONNX Runtime differs',
+  );
+  for (const [position, key] of keys.entries()) {
+    const error = largestError(results[`gradient ${position}`] as Float32Array, exact[position] as Float64Array);
+    assert(error < 2e-5, `the gradient by ${key} on ONNX Runtime differs by ${error}`);
+  }
+  return new Map(
+    keys.map((key, at) => [key, (exact[at] as Float64Array).reduce((most, x) => Math.max(most, Math.abs(x)), 0)]),
+  );
 }

@@ -13,32 +13,41 @@ interface Evaluation {
   readonly given: Readonly<Record<string, ArrayLike<number>>>;
 }
 
-function strides(shape: Shape): number[] {
-  return shape.map((_, axis) => sizeOf(shape.slice(axis + 1)));
+const knownStrides = new WeakMap<Shape, readonly number[]>();
+function strides(shape: Shape): readonly number[] {
+  let known = knownStrides.get(shape);
+  if (!known) {
+    known = shape.map((_, axis) => sizeOf(shape.slice(axis + 1)));
+    knownStrides.set(shape, known);
+  }
+  return known;
 }
 
-/** Calls back with the coordinates of every entry, in row-major order. */
+/** Calls back with the coordinates of every entry, in row-major order. The array of them is the same one each time. */
 function forEachIndex(shape: Shape, visit: (index: readonly number[], position: number) => void): void {
-  const step = strides(shape);
-  for (let position = 0; position < sizeOf(shape); position++) {
-    visit(
-      shape.map((size, axis) => Math.floor(position / (step[axis] as number)) % size),
-      position,
-    );
+  const index = shape.map(() => 0);
+  const size = sizeOf(shape);
+  for (let position = 0; position < size; position++) {
+    visit(index, position);
+    for (let axis = shape.length - 1; axis >= 0; axis--) {
+      const next = (index[axis] as number) + 1;
+      index[axis] = next % (shape[axis] as number);
+      if (index[axis] !== 0) break;
+    }
   }
 }
 
-/** The entry of an array of the given shape that broadcasting puts at an index of higher or equal rank. */
-function pick(values: Values, shape: Shape, index: readonly number[]): number {
+/** Where in an array of the given shape the entry is that broadcasting puts at an index of higher or equal rank. */
+function placeOf(shape: Shape, index: readonly number[]): number {
   const step = strides(shape);
   const lead = index.length - shape.length;
-  return values[
-    shape.reduce(
-      (position, size, axis) => position + (size === 1 ? 0 : (index[axis + lead] as number) * (step[axis] as number)),
-      0,
-    )
-  ] as number;
+  let position = 0;
+  for (let axis = 0; axis < shape.length; axis++)
+    if (shape[axis] !== 1) position += (index[axis + lead] as number) * (step[axis] as number);
+  return position;
 }
+const pick = (values: Values, shape: Shape, index: readonly number[]): number =>
+  values[placeOf(shape, index)] as number;
 
 function generate(shape: Shape, entry: (index: readonly number[], position: number) => number): Values {
   const values = new Float64Array(sizeOf(shape));
@@ -151,12 +160,16 @@ const rules: RuleTable<Evaluation, Values> = {
     const inner = (op.transposeA ? aShape.at(-2) : aShape.at(-1)) as number;
     return generate(shape, (index) => {
       const [lead, row, column] = [index.slice(0, -2), index.at(-2) as number, index.at(-1) as number];
+      const ofA = placeOf(aShape, [...lead, ...(op.transposeA ? [0, row] : [row, 0])]);
+      const ofB = placeOf(bShape, [...lead, ...(op.transposeB ? [column, 0] : [0, column])]);
+      const [stepA, stepB] = [
+        op.transposeA ? (aShape.at(-1) as number) : 1,
+        op.transposeB ? 1 : (bShape.at(-1) as number),
+      ];
       let total = inputs[2]?.[column] ?? 0;
-      for (let k = 0; k < inner; k++) {
+      for (let k = 0; k < inner; k++)
         total +=
-          pick(inputs[0] as Values, aShape, [...lead, ...(op.transposeA ? [k, row] : [row, k])]) *
-          pick(inputs[1] as Values, bShape, [...lead, ...(op.transposeB ? [column, k] : [k, column])]);
-      }
+          ((inputs[0] as Values)[ofA + k * stepA] as number) * ((inputs[1] as Values)[ofB + k * stepB] as number);
       return total;
     });
   },
@@ -228,4 +241,39 @@ export function evaluate(
     );
   }
   return outputs.map((tensor) => values.get(tensor) as Values);
+}
+
+/**
+ * Values of some tensors in float64, time and again with another value of one input: only what depends on that input is worked
+ * out anew. `values` must be as many as those given at first.
+ */
+export function reevaluator(
+  outputs: readonly Tensor[],
+  given: Readonly<Record<string, ArrayLike<number>>>,
+): (key: string, values: ArrayLike<number>) => Float64Array[] {
+  layerNormSource = new WeakMap();
+  const order = topologicalOrder(outputs);
+  const evaluated = (tensor: Tensor, known: (source: Tensor) => Values, inputs: Evaluation['given']): Values =>
+    applyRule(rules, tensor.op, {
+      inputs: tensor.inputs.map(known),
+      shapes: tensor.inputs.map((source) => source.shape),
+      shape: tensor.shape,
+      given: inputs,
+    });
+  const base = new Map<Tensor, Values>();
+  for (const tensor of order)
+    base.set(
+      tensor,
+      evaluated(tensor, (source) => base.get(source) as Values, given),
+    );
+  return (key, values) => {
+    const changed = new Map<Tensor, Values>();
+    const known = (source: Tensor): Values => changed.get(source) ?? (base.get(source) as Values);
+    for (const tensor of order) {
+      const isChanged =
+        tensor.op.name === 'input' ? tensor.op.key === key : tensor.inputs.some((source) => changed.has(source));
+      if (isChanged) changed.set(tensor, evaluated(tensor, known, { [key]: values }));
+    }
+    return outputs.map(known);
+  };
 }
