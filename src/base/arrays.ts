@@ -65,7 +65,7 @@ export class Largest {
   /** Offers values of the indices firstIndex, firstIndex + 1, …; each index once, in whatever order. `allows` is asked for those only that would be kept. */
   offer(values: ArrayLike<number>, firstIndex = 0, allows: (index: number) => boolean = () => true): void {
     for (let i = 0; i < values.length; i++) {
-      const [value, index] = [at(values, i), firstIndex + i];
+      const [value, index] = [values[i] as number, firstIndex + i];
       if (Number.isNaN(value)) continue;
       if (this.#values.length < this.#count) {
         if (!allows(index)) continue;
@@ -88,7 +88,8 @@ export class Largest {
   }
 
   #isWorse(i: number, value: number, index: number): boolean {
-    return at(this.#values, i) < value || (at(this.#values, i) === value && at(this.#indices, i) > index);
+    const kept = this.#values[i] as number;
+    return kept < value || (kept === value && (this.#indices[i] as number) > index);
   }
 
   #swap(i: number, j: number): void {

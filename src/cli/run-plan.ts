@@ -56,6 +56,8 @@ export interface TrainFlags extends Session {
   readonly batchSize: number;
   readonly optimizer: TrainingSettings['optimizer'];
   readonly learningRate: number;
+  /** Those of the shape unless told. */
+  readonly learningRatePatience?: number;
   readonly weightDecay?: number;
   readonly patience: number;
   readonly shuffle: boolean;
@@ -211,7 +213,7 @@ function planRun(dataset: Dataset, flags: TrainFlags): RunPlan {
       optimizer: flags.optimizer,
       learningRate: flags.learningRate,
       minimumLearningRate: Math.min(1e-5, flags.learningRate),
-      learningRatePatience,
+      learningRatePatience: flags.learningRatePatience ?? learningRatePatience,
       weightDecay: flags.weightDecay ?? weightDecay,
       patience: flags.patience,
       shuffle: flags.shuffle,

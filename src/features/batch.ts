@@ -91,7 +91,10 @@ export const sizesKey = ({ extras, ...sizes }: BatchSizes): string =>
 
 export interface Batch {
   readonly sizes: BatchSizes;
-  /** Embedding rows to gather: indices of the distinct items (I), queries (Q), words (V), and the users of the rows (B). */
+  /**
+   * Embedding rows to gather: indices of the distinct items (I), queries (Q), words (V), and the users of the rows (B), behind
+   * them those that an extra numbered, `sizes.extras.users` of them.
+   */
   readonly ids: {
     readonly items: Int32Array;
     readonly queries: Int32Array;
@@ -122,9 +125,9 @@ export type AlignedPart = TrainingPart &
 
 /** What a model wants to know beyond histories and candidates: further inputs of its graphs, made batch by batch. */
 export interface BatchExtra {
-  /** Called when the histories have their slots: may number further items and queries. */
+  /** Called when the histories have their slots: may number further items, queries, words and users. */
   add?(assembly: Assembly): void;
-  /** Called when all items have their slots: may number further queries. */
+  /** Called when all items have their slots: may number further queries, words and users. */
   complete?(assembly: Assembly): void;
 }
 
@@ -135,9 +138,15 @@ export interface Assembly {
   readonly training: TrainingPart | null;
   /** What is there so far; an extra adds its own. */
   readonly inputs: Record<string, Float32Array | Int32Array>;
-  /** Slots of the distinct items and queries. */
+  /** Slots of the distinct items, queries and words. Those of queries bring their words along. */
   readonly items: Slots;
   readonly queries: Slots;
+  readonly words: Slots;
+  /**
+   * Slots of the distinct users beside those of the rows, behind which they come: slot s is row B + s of what is gathered. Who
+   * numbers any asks for their room, `capacity('users', users.indices.length)`.
+   */
+  readonly users: Slots;
   /** The room for so much of something that depends on the content: a size, `sizes.extras[name]`. */
   readonly capacity: (name: string, needed: number) => number;
 }
@@ -298,6 +307,7 @@ export class BatchAssembler {
   readonly #items: Slots;
   readonly #queries: Slots;
   readonly #words: Slots;
+  readonly #users: Slots;
   readonly #reached: Map<string, Record<string, number>>;
   readonly #extras: readonly BatchExtra[];
 
@@ -318,6 +328,7 @@ export class BatchAssembler {
     this.#items = new Slots(catalogue.items);
     this.#queries = new Slots(catalogue.queries);
     this.#words = new Slots(catalogue.words);
+    this.#users = new Slots(catalogue.userRow.length);
     this.#reached = new Map(Object.entries(reached).map(([kind, sizes]) => [kind, { ...sizes }]));
   }
 
@@ -383,11 +394,16 @@ export class BatchAssembler {
       inputs,
       items: this.#items,
       queries: this.#queries,
+      words: this.#words,
+      users: this.#users,
       capacity: (name, needed) => (extras[name] = capacity(name, needed)),
     };
     if (hasRows) for (const extra of this.#extras) extra.add?.(assembly);
     for (const extra of this.#extras) extra.complete?.(assembly);
 
+    const users = new Int32Array(rows.count + (extras['users'] ?? 0));
+    users.set(rows.users);
+    if (extras['users']) users.set(this.#users.indices, rows.count);
     const queries = capacity('queries', this.#queries.indices.length);
     this.#wordInputs(queries, inputs);
     const sizes: BatchSizes = {
@@ -407,15 +423,16 @@ export class BatchAssembler {
         sizes.queries,
       ),
       words: padded(this.#words.indices, sizes.words),
-      users: rows.users.map((user) => at(userRow, user)),
+      users: users.map((user) => at(userRow, user)),
     };
     for (const [name, column] of Object.entries(itemAttributes))
       inputs[`itemAttribute.${name}`] = ids.items.map((item) => at(column, item));
     for (const [name, column] of Object.entries(userAttributes))
-      inputs[`userAttribute.${name}`] = rows.users.map((user) => at(column, user));
+      inputs[`userAttribute.${name}`] = users.map((user) => at(column, user));
     this.#items.clear();
     this.#queries.clear();
     this.#words.clear();
+    this.#users.clear();
     return { sizes, ids, inputs };
   }
 

@@ -4,7 +4,7 @@
  * The history of a case is strictly earlier, by ordinal, never by time stamp: feed events before the target, searches
  * with a smaller ordinal, clicks with a smaller ordinal. The search that led to the target is never in it.
  */
-import { at } from '../base/index.js';
+import { at, range } from '../base/index.js';
 import { type Dataset, FIRST_INDEX } from '../data/index.js';
 
 /** A moment in one user's life: the user index, and the feed position of the target (or the end of the feed for "now"). */
@@ -13,9 +13,37 @@ export interface Case {
   readonly feedPosition: number;
 }
 
+/** The moment of a search in one user's life: neither it nor what is clicked in its results is known yet. */
+export interface SearchMoment {
+  readonly user: number;
+  /** The search, an index into the columns of searches. */
+  readonly search: number;
+}
+
+const isNow = (dataset: Dataset, { user, feedPosition }: Case): boolean =>
+  feedPosition >= at(dataset.feedOffsets, user + 1);
+
 /** Ordinal of the target; infinity for "now". */
-function targetOrdinal(dataset: Dataset, { user, feedPosition }: Case): number {
-  return feedPosition < at(dataset.feedOffsets, user + 1) ? at(dataset.feedOrdinal, feedPosition) : Infinity;
+function targetOrdinal(dataset: Dataset, moment: Case): number {
+  return isNow(dataset, moment) ? Infinity : at(dataset.feedOrdinal, moment.feedPosition);
+}
+
+/** The time of a target or a search in milliseconds since 1970; infinity for "now" and where the log does not tell. */
+export function timeOf(dataset: Dataset, moment: Case | SearchMoment): number {
+  if ('feedPosition' in moment && isNow(dataset, moment)) return Infinity;
+  const time = 'search' in moment ? at(dataset.searchTime, moment.search) : at(dataset.feedTime, moment.feedPosition);
+  return Number.isNaN(time) ? Infinity : time;
+}
+
+/** The first position of [start, end) whose ordinal is not below the given one, `end` if there is none. Ordinals ascend there. */
+function firstFrom(ordinals: Float64Array, ordinal: number, [start, end]: readonly [number, number]): number {
+  let [low, high] = [start, end];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (at(ordinals, middle) < ordinal) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }
 
 /** Feed positions [start, end) of the newest `limit` feed events before the target. */
@@ -29,35 +57,87 @@ export function recentFeed(
 
 /** Search positions of the newest `limit` searches before the target, oldest first, without the search that led to it. */
 export function recentSearches(dataset: Dataset, moment: Case, limit = Infinity): number[] {
-  const ordinal = targetOrdinal(dataset, moment);
-  const leading = ordinal === Infinity ? -1 : at(dataset.feedSearch, moment.feedPosition);
+  const leading = isNow(dataset, moment) ? -1 : at(dataset.feedSearch, moment.feedPosition);
   const first = at(dataset.searchOffsets, moment.user);
-  // Binary search for the end of what is strictly earlier.
-  let [low, high] = [first, at(dataset.searchOffsets, moment.user + 1)];
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if (at(dataset.searchOrdinal, middle) < ordinal) low = middle + 1;
-    else high = middle;
-  }
+  const end = firstFrom(dataset.searchOrdinal, targetOrdinal(dataset, moment), [
+    first,
+    at(dataset.searchOffsets, moment.user + 1),
+  ]);
   const positions: number[] = [];
-  for (let position = low - 1; position >= first && positions.length < limit; position--) {
+  for (let position = end - 1; position >= first && positions.length < limit; position--) {
     if (position !== leading) positions.push(position);
   }
   return positions.toReversed();
 }
 
-/** Items clicked in a search's results before the target, the first `limit` of them. */
-export function clicksBefore(dataset: Dataset, moment: Case, search: number, limit = Infinity): number[] {
+/** Positions (in the click columns) of the clicks on a search's results before the target, the first `limit` of them. */
+export function clickPositionsBefore(dataset: Dataset, moment: Case, search: number, limit = Infinity): number[] {
   const ordinal = targetOrdinal(dataset, moment);
-  const items: number[] = [];
+  const positions: number[] = [];
   for (
     let click = at(dataset.clickOffsets, search);
-    click < at(dataset.clickOffsets, search + 1) && items.length < limit;
+    click < at(dataset.clickOffsets, search + 1) && positions.length < limit;
     click++
   ) {
-    if (at(dataset.clickOrdinal, click) < ordinal) items.push(at(dataset.clickItem, click));
+    if (at(dataset.clickOrdinal, click) < ordinal) positions.push(click);
   }
-  return items;
+  return positions;
+}
+
+/** Items clicked in a search's results before the target, the first `limit` of them. */
+export function clicksBefore(dataset: Dataset, moment: Case, search: number, limit = Infinity): number[] {
+  return clickPositionsBefore(dataset, moment, search, limit).map((click) => at(dataset.clickItem, click));
+}
+
+/** An item that a user met, and the query that it was found by: 0 where the feed brought it. */
+export interface Meeting {
+  readonly item: number;
+  readonly query: number;
+}
+
+/**
+ * The newest `limit` distinct items that a user had met before a case or a search, in the feed or by a click on a search
+ * result, each at its last meeting, the newest first. One event that is both an action and a click counts as the click. Items
+ * that no vocabulary knows are left out.
+ */
+export function recentMeetings(dataset: Dataset, moment: Case | SearchMoment, limit: number): Meeting[] {
+  const { feedOffsets, feedOrdinal, feedItem } = dataset;
+  const start = at(feedOffsets, moment.user);
+  const clicks = clicksNewestFirst(dataset, moment);
+  const found = new Map<number, Meeting>();
+  let click = 0;
+  let feed = feedEndBefore(dataset, moment) - 1;
+  while (found.size < limit && (feed >= start || click < clicks.length)) {
+    const isClick = feed < start || (clicks[click]?.ordinal ?? -Infinity) >= at(feedOrdinal, feed);
+    const { item, query } = isClick ? (clicks[click++] as Meeting) : { item: at(feedItem, feed--), query: 0 };
+    if (item >= FIRST_INDEX && !found.has(item)) found.set(item, { item, query });
+  }
+  return [...found.values()];
+}
+
+function feedEndBefore(dataset: Dataset, moment: Case | SearchMoment): number {
+  if ('feedPosition' in moment) return moment.feedPosition;
+  const { feedOffsets, feedOrdinal, searchOrdinal } = dataset;
+  const own = [at(feedOffsets, moment.user), at(feedOffsets, moment.user + 1)] as const;
+  return firstFrom(feedOrdinal, at(searchOrdinal, moment.search), own);
+}
+
+/** Every click on a search result that a user had made before a moment. */
+function clicksNewestFirst(dataset: Dataset, moment: Case | SearchMoment): (Meeting & { readonly ordinal: number })[] {
+  const { searchOffsets, searchOrdinal, searchQuery, clickOffsets, clickItem, clickOrdinal } = dataset;
+  const ordinal = 'search' in moment ? at(searchOrdinal, moment.search) : targetOrdinal(dataset, moment);
+  const searches =
+    'search' in moment
+      ? range(moment.search - at(searchOffsets, moment.user)).map((i) => at(searchOffsets, moment.user) + i)
+      : recentSearches(dataset, moment);
+  const clicks: (Meeting & { readonly ordinal: number })[] = [];
+  for (const search of searches) {
+    for (let click = at(clickOffsets, search); click < at(clickOffsets, search + 1); click++) {
+      if (at(clickOrdinal, click) >= ordinal) break;
+      clicks.push({ item: at(clickItem, click), query: at(searchQuery, search), ordinal: at(clickOrdinal, click) });
+    }
+  }
+  return clicks.sort((a, b) => b.ordinal - a.ordinal); // a late click may belong to an early search
 }
 
 /** The items that a user had met before a case: in the feed, or by a click on a search result. */

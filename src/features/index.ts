@@ -5,8 +5,12 @@ export {
   hasHistory,
   lastTrainingCases,
   metBefore,
+  type Meeting,
   recentFeed,
+  recentMeetings,
   recentSearches,
+  type SearchMoment,
+  timeOf,
   trainingCases,
 } from './histories.js';
 export {
@@ -38,6 +42,19 @@ export {
   type Window,
 } from './batch.js';
 export { alignedRight } from './aligned.js';
+export { ClickGraph } from './click-graph.js';
 export { feedNegatives } from './feed-negatives.js';
 export { nextItems, type NextItemChoice } from './next-items.js';
+export {
+  InteractionGraph,
+  Neighbourhoods,
+  type Neighbour,
+  type NeighbourhoodOptions,
+  type NeighbourRequest,
+} from './neighbours.js';
+export { ItemQueries, frequentQueries } from './item-queries.js';
+export { ItemText, itemWords, type ItemWords } from './item-text.js';
+export { Replacements, type ReplacementRates } from './replacements.js';
+export { SearchPairDraws, trainingPairs, type DrawnPair, type SearchPairs } from './search-pairs.js';
+export { Timeline, timelineLength, tokenKinds, tokenPlaces, type TimelineOptions } from './timeline.js';
 export { batchOrder, extentOf, historyLengths, type HistoryLengths } from './buckets.js';

@@ -27,10 +27,15 @@ export function embedQueries(scope: Scope, config: CommonConfig, sizes: BatchSiz
 
 /** The means of the words of the distinct queries. Result (Q, word width). */
 export function embedWords(scope: Scope, config: CommonConfig, sizes: BatchSizes, padding: Padding = 'zero'): Tensor {
-  const { window, wordWidth } = config;
-  const words = scope.rows('query.word', [config.sizes.words, wordWidth], 'words', sizes.words, padding);
+  const { window } = config;
+  const words = wordRows(scope, config, sizes, padding);
   const slots = scope.input('queryWords', [sizes.queries, window.words], 'int32');
   return nn.maskedMean(ops.gather(words, slots), scope.input('wordMask', [sizes.queries, window.words]));
+}
+
+/** The distinct words themselves. Result (V, word width). */
+export function wordRows(scope: Scope, config: CommonConfig, sizes: BatchSizes, padding: Padding = 'zero'): Tensor {
+  return scope.rows('query.word', [config.sizes.words, config.wordWidth], 'words', sizes.words, padding);
 }
 
 /** Ids and attributes of the rows' users, side by side. Result (B,d_u). */
@@ -92,5 +97,55 @@ export function clicksOf(scope: Scope, sizes: BatchSizes, items: Tensor, clicksP
   return {
     vectors: ops.gather(items, ops.reshape(scope.input('clicks', shape, 'int32'), flat)),
     mask: ops.reshape(scope.input('clickMask', shape), flat),
+  };
+}
+
+/**
+ * The mean of the items clicked in each search, zeros where there is none, from vectors of the distinct items (I,d). Result
+ * (B,T_s,d).
+ */
+export function clickMeansOf(
+  scope: Scope,
+  { rows, search }: BatchSizes,
+  items: Tensor,
+  clicksPerSearch: number,
+): Tensor {
+  const shape = [rows, search, clicksPerSearch];
+  const clicked = ops.gather(items, scope.input('clicks', shape, 'int32'));
+  const width = items.shape[1] as number;
+  const flat = [rows * search, clicksPerSearch];
+  const mean = nn.maskedMean(
+    ops.reshape(clicked, [...flat, width]),
+    ops.reshape(scope.input('clickMask', shape), flat),
+  );
+  return ops.reshape(mean, [rows, search, width]);
+}
+
+/** The tokens of a timeline. */
+export interface Timed extends Behaviours {
+  /** (B,L): 1 where a token is a search. */
+  readonly isSearch: Tensor;
+}
+
+/**
+ * Feed and searches of every row in order of time (features/timeline.ts), from vectors at their places. feed: (B,T_r,d), searches:
+ * (B,T_s,d), clicks: (B,T_s K,d) where they are tokens. Result (B,L,d), of which padding is some token's vector.
+ * @param length L, see `timelineLength`
+ */
+export function timelineOf(
+  scope: Scope,
+  { rows }: BatchSizes,
+  length: number,
+  [feed, ...others]: readonly [feed: Tensor, searches: Tensor, clicks?: Tensor],
+): Timed {
+  const places = ops.concat([feed, ...others.filter((lane) => lane !== undefined)], 1);
+  const [, perRow, width] = places.shape as [number, number, number];
+  const shape = [rows, length];
+  const kinds = scope.input('timelineKind', shape, 'int32');
+  const searchKind = ops.constant([0, 1, 0], [3]);
+  return {
+    vectors: ops.gather(ops.reshape(places, [rows * perRow, width]), scope.input('timeline', shape, 'int32')),
+    mask: scope.input('timelineMask', shape),
+    isSearch: ops.gather(searchKind, kinds),
   };
 }

@@ -3,6 +3,7 @@ export { type Case, type Ranker, type Recommendation, type ScoredStretch, recomm
 export { type DropoutMask, type Lookup, type ParameterDescription, Scope } from './layers.js';
 export { Parameters, sharedZeros } from './parameters.js';
 export { popularityRanker, randomRanker, type PopularityOptions } from './popularity.js';
+export { itemToItemRanker, type ItemToItemOptions } from './item-to-item.js';
 export { type NamedTensor, decodeSafetensors, encodeSafetensors } from './safetensors.js';
 export {
   type Checkpoint,

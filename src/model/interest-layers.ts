@@ -43,8 +43,11 @@ export function activate(scope: Scope, name: string, x: Tensor, activation: Acti
   }
 }
 
-/** The layers of a perceptron after its first linear map, whose result is given. */
-function layersAfterFirst(
+/**
+ * The layers of a perceptron after its first linear map, whose result is given: for those who put that together from parts.
+ * first: (…,units[0]). Result (…,last of units).
+ */
+export function layersAfterFirst(
   scope: Scope,
   name: string,
   first: Tensor,

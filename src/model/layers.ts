@@ -144,10 +144,27 @@ export function addPositions(scope: Scope, name: string, x: Tensor, window: numb
   return ops.add(x, ops.slice(vectors, 0, 0, positions));
 }
 
+/** Where the layer norm of a residual layer stands: before it, on its input alone, or behind it, on the sum. */
+export type NormPlace = 'pre' | 'post';
+
+/** LN(X + Drop(f(X))), or X + Drop(f(LN(X))) where the norm comes first. */
+function residual(
+  scope: Scope,
+  name: string,
+  x: Tensor,
+  { epsilon, norm = 'post' }: { epsilon: number; norm?: NormPlace },
+  layer: (x: Tensor) => Tensor,
+): Tensor {
+  const normalised = (input: Tensor): Tensor => layerNorm(scope, `${name}.norm`, input, epsilon);
+  if (norm === 'pre') return ops.add(x, scope.dropout(layer(normalised(x))));
+  return normalised(ops.add(x, scope.dropout(layer(x))));
+}
+
 /**
- * The first half of a post-norm Transformer block: LN(X + Drop(MHA(X, M))), X attending to M, with biases in the four
- * projections. x: (B,S,d); memory: (B,T,d), x itself for self-attention; mask: a shape that broadcasts to (B,h,S,T), 1 where
- * a position of x may attend to one of memory; `initialiser`: of the projections of query, key and value. Result (B,S,d).
+ * The first half of a Transformer block: LN(X + Drop(MHA(X, M))), X attending to M, with biases in the four projections; with
+ * `norm: 'pre'` X + Drop(MHA(LN(X), M)), in which keys and values are those of M as it is (Kang and McAuley 2018). x: (B,S,d);
+ * memory: (B,T,d), x itself for self-attention; mask: a shape that broadcasts to (B,h,S,T), 1 where a position of x may attend
+ * to one of memory; `initialiser`: of the projections of query, key and value. Result (B,S,d).
  */
 export function residualAttention(
   scope: Scope,
@@ -155,26 +172,32 @@ export function residualAttention(
   x: Tensor,
   memory: Tensor,
   mask: Tensor,
-  { heads, epsilon, initialiser }: { heads: number; epsilon: number; initialiser?: Initialiser },
+  { heads, initialiser, ...place }: { heads: number; epsilon: number; norm?: NormPlace; initialiser?: Initialiser },
 ): Tensor {
   const width = x.shape.at(-1) as number;
   const part = (role: 'query' | 'key' | 'value', source: Tensor): Tensor =>
     linear(scope, `${name}.${role}`, source, width, initialiser ? { initialiser } : {});
-  const [query, key, value] = [part('query', x), part('key', memory), part('value', memory)];
-  const attended = linear(scope, `${name}.output`, nn.multiHeadAttention(query, key, value, mask, heads), width);
-  return layerNorm(scope, `${name}.norm`, ops.add(x, scope.dropout(attended)), epsilon);
+  return residual(scope, name, x, place, (input) => {
+    const [query, key, value] = [part('query', input), part('key', memory), part('value', memory)];
+    return linear(scope, `${name}.output`, nn.multiHeadAttention(query, key, value, mask, heads), width);
+  });
 }
 
-/** The second half: LN(X + Drop(W_2 activation(W_1 X + b_1) + b_2)). x: (…,d). Result (…,d). */
+/** The second half: LN(X + Drop(F(X))) with F(X) = W_2 activation(W_1 X + b_1) + b_2; or X + Drop(F(LN(X))). x: (…,d). Result (…,d). */
 export function residualFeedForward(
   scope: Scope,
   name: string,
   x: Tensor,
-  { innerWidth, activation, epsilon }: { innerWidth: number; activation: (x: Tensor) => Tensor; epsilon: number },
+  {
+    innerWidth,
+    activation,
+    ...place
+  }: { innerWidth: number; activation: (x: Tensor) => Tensor; epsilon: number; norm?: NormPlace },
 ): Tensor {
-  const inner = activation(linear(scope, `${name}.inner`, x, innerWidth));
-  const outer = linear(scope, `${name}.outer`, inner, x.shape.at(-1) as number);
-  return layerNorm(scope, `${name}.norm`, ops.add(x, scope.dropout(outer)), epsilon);
+  return residual(scope, name, x, place, (input) => {
+    const inner = activation(linear(scope, `${name}.inner`, input, innerWidth));
+    return linear(scope, `${name}.outer`, inner, x.shape.at(-1) as number);
+  });
 }
 
 /** A mask of keys (B,T) as multi-head attention takes it, (B,1,1,T). */

@@ -122,6 +122,8 @@ export interface Model {
   readonly trainsOn: 'events' | 'users';
   /** Queries and clicked items to align, where it does that: negatives per batch, and how pairs are averaged. */
   readonly alignment: { readonly negatives: number; readonly reduction: 'pairs' | 'rows' } | null;
+  /** A loss compares so many rows of a batch with one another, counted from its first: parts are cut between them. 1: none does. */
+  readonly rowsTogether: number;
   readonly scoring: Scoring;
   readonly losses: (scope: Scope, sizes: BatchSizes) => Losses;
   /** What else its batches bring, for a data set. Sizes of the smallest instance of each: `extraSizes`. */
@@ -147,6 +149,7 @@ export interface ModelParts extends Pick<Model, 'scoring'> {
   readonly seesSearches?: boolean;
   readonly trainsOn?: Model['trainsOn'];
   readonly alignment?: Model['alignment'];
+  readonly rowsTogether?: number;
   /** Default: the prediction alone. */
   readonly losses?: Model['losses'];
   readonly extras?: Model['extras'];
@@ -226,6 +229,7 @@ function built(card: ModelCard, config: CommonConfig, parts: ModelParts): Model 
     seesSearches: parts.seesSearches ?? card.sees.some((sight) => sight === 'queries' || sight === 'query words'),
     trainsOn: parts.trainsOn ?? 'events',
     alignment,
+    rowsTogether: parts.rowsTogether ?? 1,
     losses: parts.losses ?? ((scope, sizes) => predictionLosses(scope, scoring, sizes)),
     extras: parts.extras ?? (() => []),
     extraSizes,
@@ -245,14 +249,21 @@ export function predictionLoss(scope: Scope, logits: Tensor): Tensor {
   return ops.mul(nn.binaryCrossEntropy(logits, labels), scope.input('rowShare', []));
 }
 
+/** Further losses by name, each with its weight. */
+export type WeightedLosses = Readonly<Record<string, readonly [loss: Tensor, weight: number]>>;
+
 /** The prediction, and further losses with their weights. */
 export function predictionLosses(
   scope: Scope,
   scoring: Scoring,
   sizes: BatchSizes,
-  others: Readonly<Record<string, readonly [loss: Tensor, weight: number]>> = {},
+  others: WeightedLosses = {},
 ): Losses {
-  const logits = trainingLogits(scope, scoring, sizes, scoring.encode(scope, sizes, sizes));
+  return lossesOf(scope, trainingLogits(scope, scoring, sizes, scoring.encode(scope, sizes, sizes)), others);
+}
+
+/** The same from logits (B,C), for models that look at more of what they encode than they score by. */
+export function lossesOf(scope: Scope, logits: Tensor, others: WeightedLosses): Losses {
   const prediction = predictionLoss(scope, logits);
   const loss = Object.values(others).reduce((sum, [other, weight]) => ops.add(sum, ops.mul(other, weight)), prediction);
   return {

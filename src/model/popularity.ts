@@ -19,14 +19,7 @@ export interface PopularityOptions {
  * cut; the same for every case. Ties are left as ties. An item without events scores 0.
  */
 export function popularityRanker(dataset: Dataset, { countHeldOut = false }: PopularityOptions = {}): Ranker {
-  const counts = new Float32Array(dataset.items.ids.length);
-  for (let user = FIRST_INDEX; user < dataset.users.ids.length; user++) {
-    const end = countHeldOut ? at(dataset.feedOffsets, user + 1) : at(dataset.heldOutStart, user);
-    for (let i = at(dataset.feedOffsets, user); i < end; i++) {
-      const item = at(dataset.feedItem, i);
-      counts[item] = at(counts, item) + 1;
-    }
-  }
+  const counts = countEvents(dataset, countHeldOut);
   return {
     name: countHeldOut ? 'popularity, counted on held-out events too (leaky)' : 'popularity',
     score: async (_cases, candidates) => Float32Array.from(candidates, (item) => at(counts, item)),
@@ -40,6 +33,23 @@ export function popularityRanker(dataset: Dataset, { countHeldOut = false }: Pop
         }),
       ),
   };
+}
+
+/** The number of feed events in training of every item index. */
+export function countTrainingEvents(dataset: Dataset): Float32Array {
+  return countEvents(dataset, false);
+}
+
+function countEvents(dataset: Dataset, countHeldOut: boolean): Float32Array {
+  const counts = new Float32Array(dataset.items.ids.length);
+  for (let user = FIRST_INDEX; user < dataset.users.ids.length; user++) {
+    const end = countHeldOut ? at(dataset.feedOffsets, user + 1) : at(dataset.heldOutStart, user);
+    for (let i = at(dataset.feedOffsets, user); i < end; i++) {
+      const item = at(dataset.feedItem, i);
+      counts[item] = at(counts, item) + 1;
+    }
+  }
+  return counts;
 }
 
 /** Scores an item by a hash of (seed, user, item): uniform in [0, 1), the same in whatever batch or order it is asked. */

@@ -5,7 +5,7 @@
  * Shapes: B rows, T positions, d width. A mask (B,T) is 1 at real positions, which follow one another without gaps.
  */
 import { type Tensor, nn, ops } from '../tensor/index.js';
-import { type Scope, initialisers, keyMask, residualAttention, residualFeedForward } from './layers.js';
+import { type NormPlace, type Scope, initialisers, keyMask, residualAttention, residualFeedForward } from './layers.js';
 
 const { add, matmul, mul, reshape, sub } = ops;
 
@@ -18,25 +18,76 @@ export interface TransformerOptions {
   readonly activation: 'gelu' | 'relu';
   /** Of the layer norms. */
   readonly epsilon: number;
+  /** Behind each layer unless told; `pre` leaves the sum of the last block as it is. */
+  readonly norm?: NormPlace;
 }
 
 const activations = { gelu: nn.gelu, relu: ops.relu } as const;
 
-/** One post-norm block: positions of x attend to those of memory that the mask allows. x: (B,S,d), memory: (B,T,d). */
+/** One block: positions of x attend to those of memory that the mask allows. x: (B,S,d), memory: (B,T,d). */
 function block(
   scope: Scope,
   name: string,
   x: Tensor,
   memory: Tensor,
   mask: Tensor,
-  { heads, innerWidth, activation, epsilon }: TransformerOptions,
+  options: TransformerOptions,
 ): Tensor {
-  const attended = residualAttention(scope, `${name}.attention`, x, memory, mask, { heads, epsilon });
-  return residualFeedForward(scope, `${name}.feedForward`, attended, {
-    innerWidth,
-    activation: activations[activation],
-    epsilon,
-  });
+  return feedForward(scope, name, residualAttention(scope, `${name}.attention`, x, memory, mask, options), options);
+}
+
+function feedForward(scope: Scope, name: string, x: Tensor, options: TransformerOptions): Tensor {
+  const activation = activations[options.activation];
+  return residualFeedForward(scope, `${name}.feedForward`, x, { ...options, activation });
+}
+
+/**
+ * Transformer blocks in which a position attends to those that a mask allows: Z = LN(X + Drop(MHA(X))), X = LN(Z +
+ * Drop(FFN(Z))); with `norm: 'pre'` the norms come first, on what asks, not on keys and values: Z = X + Drop(MHA(LN(X), X)),
+ * X = Z + Drop(FFN(LN(Z))). Parameters `name.0`, `name.1`, … x: (B,T,d), mask: a shape that broadcasts to (B,h,T,T), 1 where
+ * the position of the row may attend to that of the column. Result (B,T,d); positions that see nothing get finite values
+ * that mean nothing.
+ */
+export function maskedTransformer(
+  scope: Scope,
+  name: string,
+  x: Tensor,
+  mask: Tensor,
+  options: TransformerOptions,
+): Tensor {
+  let hidden = x;
+  for (let at = 0; at < options.blocks; at++) hidden = block(scope, `${name}.${at}`, hidden, hidden, mask, options);
+  return hidden;
+}
+
+/**
+ * Decoder blocks (Vaswani et al. 2017), without a causal mask: x attends to itself, then to a memory, then comes the
+ * feed-forward layer. Parameters `name.0.self.attention`, `name.0.cross.attention`, `name.0.feedForward`, … x: (B,S,d), mask: (B,S),
+ * memory: (B,T,d), memoryMask: (B,T). Result (B,S,d); where there is nothing to attend to, finite values that mean nothing.
+ */
+export function transformerDecoder(
+  scope: Scope,
+  name: string,
+  x: Tensor,
+  mask: Tensor,
+  memory: Tensor,
+  memoryMask: Tensor,
+  options: TransformerOptions,
+): Tensor {
+  let hidden = x;
+  for (let at = 0; at < options.blocks; at++) {
+    const own = residualAttention(scope, `${name}.${at}.self.attention`, hidden, hidden, keyMask(mask), options);
+    const crossed = residualAttention(
+      scope,
+      `${name}.${at}.cross.attention`,
+      own,
+      memory,
+      keyMask(memoryMask),
+      options,
+    );
+    hidden = feedForward(scope, `${name}.${at}`, crossed, options);
+  }
+  return hidden;
 }
 
 /** 1 where a column is not after its row: a constant (T,T). */
@@ -47,10 +98,9 @@ function lowerTriangle(positions: number): Tensor {
 }
 
 /**
- * Transformer blocks in which a position attends to itself and the real positions before it (Kang and McAuley 2018,
- * SASRec, with the block of RecBole): Z = LN(X + Drop(MHA(X))), X = LN(Z + Drop(FFN(Z))). Parameters `name.0`, `name.1`, …
- * x: (B,T,d), mask: (B,T). Result (B,T,d); at padded positions, and where a row has no real one, finite values that mean
- * nothing.
+ * `maskedTransformer` in which a position attends to itself and the real positions before it (Kang and McAuley 2018, SASRec;
+ * post-norm it has the block of RecBole). x: (B,T,d), mask: (B,T). Result (B,T,d); at padded positions, and where a row has no
+ * real one, finite values that mean nothing.
  */
 export function causalTransformer(
   scope: Scope,
@@ -60,9 +110,7 @@ export function causalTransformer(
   options: TransformerOptions,
 ): Tensor {
   const visible = mul(lowerTriangle(x.shape[1] as number), keyMask(mask)); // (B,1,T,T)
-  let hidden = x;
-  for (let at = 0; at < options.blocks; at++) hidden = block(scope, `${name}.${at}`, hidden, hidden, visible, options);
-  return hidden;
+  return maskedTransformer(scope, name, x, visible, options);
 }
 
 /**

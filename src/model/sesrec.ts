@@ -10,7 +10,7 @@
 import { assert } from '../base/index.js';
 import type { BatchSizes } from '../features/index.js';
 import { type Tensor, nn, ops } from '../tensor/index.js';
-import { embedItems, embedQueries, embedUsers } from './embeddings.js';
+import { clickMeansOf, embedItems, embedQueries, embedUsers } from './embeddings.js';
 import { type Initialiser, type Scope, addPositions, embedding, initialisers, linear, transformer } from './layers.js';
 import type { SesrecConfig } from './sesrec-config.js';
 
@@ -113,7 +113,7 @@ export function encodeUser(
   );
   const withPositions = add(
     addPositions(scope, 'search.position', add(searched, source), config.window.search),
-    meanOfClicks(scope, config, sizes, projectedItems),
+    clickMeansOf(scope, sizes, projectedItems, config.window.clicks), // Ẽ_c
   );
   const search = transformer(scope, 'search.encoder', withPositions, searchMask, config); // Eq. 3, 4, 5
 
@@ -123,20 +123,6 @@ export function encodeUser(
     search: interestMasks(split.search, searchMask, split.hasBoth),
   };
   return { state: { feed, search, masks, user, split }, embedded };
-}
-
-/** The mean of the projected items clicked in each search: Ẽ_c of Eq. 3. (B,T_s,d). */
-function meanOfClicks(
-  scope: Scope,
-  { window, width }: SesrecConfig,
-  { rows, search }: BatchSizes,
-  projectedItems: Tensor,
-): Tensor {
-  const shape = [rows, search, window.clicks];
-  const clicked = ops.gather(projectedItems, scope.input('clicks', shape, 'int32'));
-  const flat = [rows * search, window.clicks];
-  const mean = nn.maskedMean(reshape(clicked, [...flat, width]), reshape(scope.input('clickMask', shape), flat));
-  return reshape(mean, [rows, search, width]);
 }
 
 /** Eq. 9 to 12: how much each action has in common with the other history, and the split by it. */

@@ -67,6 +67,18 @@ export function gelu(x: Tensor): Tensor {
   });
 }
 
+/**
+ * log sum exp over the last axis, which stays with size 1, restricted to the entries where mask is 1; a row needs at least
+ * one. With p the softmax it is sum p (x - log p), which does not overflow; its gradient is p.
+ * scores: any shape; mask: a shape that broadcasts to it, of 0 and 1.
+ */
+export function maskedLogSumExp(scores: Tensor, mask: Tensor): Tensor {
+  const weights = softmaxWithin(scores, mask);
+  const logarithms = ops.log(ops.maximum(weights, 1e-30)); // p log p is 0 where p is
+  const value = sum(mul(weights, sub(scores, logarithms)), [scores.shape.length - 1]);
+  return ops.withGradient(value, [scores], (upstream) => [mul(upstream, weights)]);
+}
+
 /** Mean over the positions of a mask: sum(mask * x) / max(1, count). x: (B,T,d), mask: (B,T). Result (B,d). */
 export function maskedMean(x: Tensor, mask: Tensor): Tensor {
   const [batch, positions, width] = x.shape as [number, number, number];

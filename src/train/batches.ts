@@ -97,12 +97,12 @@ export class BatchMaker {
 
   /** One batch. */
   make(rows: Int32Array, { negativesOf, alignment, extrasOf }: BatchDraws): StepBatch {
-    const { config, seesPadding, alignment: aligned } = this.#model;
+    const { config, seesPadding, alignment: aligned, rowsTogether } = this.#model;
     const { window } = config;
     const pairReduction = aligned?.reduction ?? 'pairs';
     const candidates = this.candidates(rows, negativesOf);
     const width = candidates.length / rows.length;
-    const cuts = cutInto(rows.length, this.#options.batchParts ?? 1);
+    const cuts = cutInto(rows.length, this.#options.batchParts ?? 1, rowsTogether);
     const parts = cuts.map(([start, end]) => {
       const own = rows.subarray(start, end);
       const extent = seesPadding ? window : extentOf(this.lengths, own, window);
@@ -120,9 +120,10 @@ export class BatchMaker {
   }
 }
 
-/** The ends of parts of about the same length, at most as many as there are rows. */
-function cutInto(rows: number, parts: number): (readonly [number, number])[] {
-  const count = Math.min(rows, parts);
-  const end = (part: number): number => Math.floor((part * rows) / count);
+/** The ends of parts of about the same length, at most as many as there are rows, each a multiple of so many rows but the last. */
+function cutInto(rows: number, parts: number, together: number): (readonly [number, number])[] {
+  const groups = Math.ceil(rows / together);
+  const count = Math.min(groups, parts);
+  const end = (part: number): number => Math.min(rows, together * Math.floor((part * groups) / count));
   return Array.from({ length: count }, (_, part) => [end(part), end(part + 1)] as const);
 }

@@ -222,8 +222,10 @@ export class Stepper {
         end += bytesOf(shape);
       }
       for (const [key, values] of Object.entries(part.inputs)) inputs[key]?.set(values);
-      for (const { key, rate } of training.scope.dropouts)
-        random.fillMask(inputs[key] as Float32Array, rate, 1 / (1 - rate));
+      for (const { key, rate } of training.scope.dropouts) {
+        const mask = inputs[key]; // a graph that is only looked at has masks that no loss takes
+        if (mask) random.fillMask(mask as Float32Array, rate, 1 / (1 - rate));
+      }
       this.#catchUp(training.scope, part);
       return { batch: part, training, buffer, inputs };
     });

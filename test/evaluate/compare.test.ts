@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type Evaluation, compare } from '../../src/evaluate/index.js';
+import { type Evaluation, compare, userDifferences } from '../../src/evaluate/index.js';
 
 /** As much of an evaluation as a comparison looks at. */
 function evaluation(better: readonly number[], { hash = 'a', users = better.map((_, i) => i + 2) } = {}): Evaluation {
@@ -16,7 +16,22 @@ test('differences are taken user by user: mean and error by hand', () => {
   assert.ok(Math.abs(mrr.difference - 1 / 12) < 1e-15);
   const variance = ((1 / 2 - 1 / 12) ** 2 + (1 / 12) ** 2 + (1 / 4 + 1 / 12) ** 2) / 2;
   assert.ok(Math.abs(mrr.error - Math.sqrt(variance / 3)) < 1e-15);
-  assert.deepEqual(mrr.interval, [mrr.difference - 1.96 * mrr.error, mrr.difference + 1.96 * mrr.error]);
+  // Student's t at 97.5 % for two degrees of freedom, from a table.
+  assert.ok(Math.abs(mrr.interval[0] - (mrr.difference - 4.302653 * mrr.error)) < 1e-5);
+  assert.ok(Math.abs(mrr.interval[1] - (mrr.difference + 4.302653 * mrr.error)) < 1e-5);
+});
+
+test('the interval of many users is the normal one', () => {
+  const ranks = Array.from({ length: 22_363 }, (_, user) => (user * 7919) % 30);
+  const { mrr } = compare(evaluation(ranks), evaluation(ranks.toReversed()));
+  const [low, high] = mrr.interval;
+  assert.ok(mrr.error > 0 && Math.abs((high - low) / 2 / (1.96 * mrr.error) - 1) < 5e-5);
+});
+
+test('differences of single users, in every metric', () => {
+  const { mrr, 'hit@5': hit } = userDifferences(evaluation([0, 1, 9]), evaluation([1, 7, 9]));
+  assert.deepEqual([...mrr], [1 / 2, 1 / 2 - 1 / 8, 0]);
+  assert.deepEqual([...hit], [0, 1, 0]);
 });
 
 test('a ranker compared with itself differs by exactly nothing; the other way round, by the opposite', () => {

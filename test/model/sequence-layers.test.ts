@@ -8,10 +8,13 @@ import {
   frequencyFilter,
   lastOfCausalTransformer,
   lastState,
+  maskedTransformer,
+  transformerDecoder,
 } from '../../src/model/sequence-layers.js';
 import { Runtime, type Tensor, gradients, nn, ops } from '../../src/tensor/index.js';
 import { largestError } from '../support/gradient-check.js';
-import { type Layer, checkLayer, layerOf, range, reader, total, valuesOf } from '../support/layer-check.js';
+import { type Layer, checkLayer, layerOf, range, reader, valuesOf } from '../support/layer-check.js';
+import { PlainTransformer, type Vector, gelu } from '../support/plain-transformer.js';
 
 let runtime: Runtime;
 before(() => {
@@ -23,85 +26,6 @@ const close = (actual: ArrayLike<number>, expected: ArrayLike<number>): void => 
   const error = largestError(actual, expected);
   assert.ok(error <= 1e-11, `differs by ${error}`);
 };
-
-type Vector = readonly number[];
-
-/** The Transformer once more, a position at a time, from the parameters of a layer. */
-class PlainTransformer {
-  readonly #layer: Layer;
-  readonly #heads: number;
-  readonly #epsilon: number;
-
-  constructor(layer: Layer, { heads, epsilon }: { heads: number; epsilon: number }) {
-    this.#layer = layer;
-    this.#heads = heads;
-    this.#epsilon = epsilon;
-  }
-
-  #linear(name: string, x: Vector): Vector {
-    const bias = this.#layer.given[`${name}.bias`] as number[];
-    const weight = reader(this.#layer.given[`${name}.weight`] as number[], [bias.length, x.length]);
-    return bias.map((b, out) => b + total(x.map((value, at) => value * weight(out, at))));
-  }
-
-  #normalised(name: string, x: Vector): Vector {
-    const [weight, bias] = ['weight', 'bias'].map((part) => this.#layer.given[`${name}.${part}`] ?? []) as [
-      number[],
-      number[],
-    ];
-    const mean = total(x) / x.length;
-    const variance = total(x.map((value) => (value - mean) ** 2)) / x.length;
-    return x.map((value, at) => {
-      const scaled = (value - mean) / Math.sqrt(variance + this.#epsilon);
-      return scaled * (weight[at] as number) + (bias[at] as number);
-    });
-  }
-
-  /** LN(x + MHA(x, memory)), where position s may attend to those of `visible(s)`. */
-  attention(name: string, x: readonly Vector[], memory: readonly Vector[], visible: (s: number) => number[]): Vector[] {
-    return x.map((own, s) => {
-      const size = own.length / this.#heads;
-      const query = this.#linear(`${name}.query`, own);
-      const seen = visible(s).map((t) => memory[t] as Vector);
-      const [keys, values] = ['key', 'value'].map((part) =>
-        seen.map((other) => this.#linear(`${name}.${part}`, other)),
-      ) as [Vector[], Vector[]];
-      const mixed = own.map((_, at) => {
-        const head = Math.floor(at / size) * size;
-        const powers = keys.map((key) =>
-          Math.exp(
-            total(range(size).map((i) => (query[head + i] as number) * (key[head + i] as number))) / Math.sqrt(size),
-          ),
-        );
-        return total(powers.map((power, i) => power * ((values[i] as Vector)[at] as number))) / total(powers);
-      });
-      const attended = this.#linear(`${name}.output`, mixed);
-      return this.#normalised(
-        `${name}.norm`,
-        own.map((value, at) => value + (attended[at] as number)),
-      );
-    });
-  }
-
-  feedForward(name: string, x: readonly Vector[], activation: (x: number) => number): Vector[] {
-    return x.map((own) => {
-      const outer = this.#linear(`${name}.outer`, this.#linear(`${name}.inner`, own).map(activation));
-      return this.#normalised(
-        `${name}.norm`,
-        own.map((value, at) => value + (outer[at] as number)),
-      );
-    });
-  }
-}
-
-/** x times the normal distribution function, by Simpson's rule. */
-function gelu(x: number): number {
-  const steps = 400;
-  const density = (at: number): number => Math.exp(-(at ** 2) / 2) / Math.sqrt(2 * Math.PI);
-  const weight = (step: number): number => (step === 0 || step === steps ? 1 : step % 2 === 1 ? 4 : 2);
-  const integral = total(range(steps + 1).map((step) => weight(step) * density((x * step) / steps)));
-  return x * (0.5 + (integral * x) / steps / 3);
-}
 
 const rowsOf = (values: ArrayLike<number>, rows: number, positions: number, width: number): Vector[][] => {
   const read = reader(values, [rows, positions, width]);
@@ -122,10 +46,14 @@ const transformerOf = (
   );
 
 describe('a causal Transformer', () => {
-  for (const activation of ['gelu', 'relu'] as const)
-    test(`is plain attention to the real positions so far, with ${activation}`, async () => {
-      const layer = transformerOf(causalTransformer, { ...OPTIONS, activation });
-      const plain = new PlainTransformer(layer, OPTIONS);
+  for (const [activation, norm] of [
+    ['gelu', 'post'],
+    ['relu', 'post'],
+    ['relu', 'pre'],
+  ] as const)
+    test(`is plain attention to the real positions so far, with ${activation} and ${norm}-norm`, async () => {
+      const layer = transformerOf(causalTransformer, { ...OPTIONS, activation, norm });
+      const plain = new PlainTransformer(layer.given, { ...OPTIONS, norm });
       const expected = rowsOf(layer.given['x'] as number[], 2, 3, 4).map((row, at) => {
         const visible = (t: number): number[] => range(t + 1).filter((s) => MASK[3 * at + s] === 1);
         return [0, 1].reduce((hidden, block) => {
@@ -172,8 +100,12 @@ describe('a causal Transformer', () => {
   });
 
   test('has its last state worked out alone, to the same value', async () => {
-    for (const blocks of [1, 2]) {
-      const options = { ...OPTIONS, blocks };
+    for (const [blocks, norm] of [
+      [1, 'post'],
+      [2, 'post'],
+      [2, 'pre'],
+    ] as const) {
+      const options = { ...OPTIONS, blocks, norm };
       const alone = transformerOf(lastOfCausalTransformer, options);
       const whole = transformerOf(
         (scope, name, x, mask, of) => lastState(causalTransformer(scope, name, x, mask, of), mask),
@@ -217,6 +149,48 @@ describe('a causal Transformer', () => {
   });
 });
 
+describe('a Transformer within a mask', () => {
+  test('lets each position see what the mask of pairs allows', async () => {
+    const pairs = [0, 1, 0, 1, 0, 1, 0, 1, 0, 1, 1, 1, 0, 0, 1, 1, 0, 0]; // two rows of three positions
+    const layer = layerOf(
+      { x: [2, 3, 4], pairs: [2, 1, 3, 3] },
+      (scope, inputs) => maskedTransformer(scope, 'blocks', inputs.x, inputs.pairs, { ...OPTIONS, activation: 'relu' }),
+      { pairs },
+    );
+    const plain = new PlainTransformer(layer.given, OPTIONS);
+    const expected = rowsOf(layer.given['x'] as number[], 2, 3, 4).map((row, at) =>
+      plain.blocks('blocks', 2, row, (s) => range(3).filter((t) => pairs[9 * at + 3 * s + t] === 1)),
+    );
+    close(valuesOf(layer), expected.flat(2));
+    await checkLayer(runtime, layer);
+  });
+});
+
+describe('a Transformer decoder', () => {
+  test('attends to itself, then to a memory of another length, each within its mask', async () => {
+    const [mask, memoryMask] = [MASK, [1, 0, 1, 1]]; // two rows, three positions, a memory of two
+    const layer = layerOf(
+      { x: [2, 3, 4], mask: [2, 3], memory: [2, 2, 4], memoryMask: [2, 2] },
+      (scope, inputs) =>
+        transformerDecoder(scope, 'decoder', inputs.x, inputs.mask, inputs.memory, inputs.memoryMask, {
+          ...OPTIONS,
+          activation: 'relu',
+        }),
+      { mask, memoryMask },
+    );
+    const plain = new PlainTransformer(layer.given, OPTIONS);
+    const memory = rowsOf(layer.given['memory'] as number[], 2, 2, 4);
+    const expected = rowsOf(layer.given['x'] as number[], 2, 3, 4).map((row, at) =>
+      plain.decoder('decoder', 2, row, memory[at] as Vector[], {
+        own: range(3).filter((t) => mask[3 * at + t] === 1),
+        memory: range(2).filter((t) => memoryMask[2 * at + t] === 1),
+      }),
+    );
+    close(valuesOf(layer), expected.flat(2));
+    await checkLayer(runtime, layer);
+  });
+});
+
 describe('attention with a residual', () => {
   test('goes to a memory of another length, by a mask of pairs', async () => {
     const pairs = [1, 1, 0, 0, 1, 0, 0, 0, 1, 1, 1, 1]; // two rows, two positions, a memory of three
@@ -226,7 +200,7 @@ describe('attention with a residual', () => {
         residualAttention(scope, 'cross', inputs.x, inputs.memory, inputs.pairs, { heads: 2, epsilon: 1e-8 }),
       { pairs },
     );
-    const plain = new PlainTransformer(layer, { heads: 2, epsilon: 1e-8 });
+    const plain = new PlainTransformer(layer.given, { heads: 2, epsilon: 1e-8 });
     const memory = rowsOf(layer.given['memory'] as number[], 2, 3, 4);
     const expected = rowsOf(layer.given['x'] as number[], 2, 2, 4).map((row, at) =>
       plain.attention('cross', row, memory[at] as Vector[], (s) =>

@@ -162,6 +162,10 @@ const composed: Readonly<Record<string, Example>> = {
     shapes: [[2, 4]],
     build: (x) => nn.maskedSoftmax(x, ops.constant([1, 1, 0, 1, 0, 0, 0, 0], [2, 4])),
   },
+  'masked log sum exp': {
+    shapes: [[2, 4]],
+    build: (x) => nn.maskedLogSumExp(x, ops.constant([1, 1, 0, 1, 0, 0, 1, 0], [2, 4])),
+  },
   'masked mean': { shapes: [[2, 3, 2]], build: (x) => nn.maskedMean(x, ops.constant([1, 0, 1, 0, 0, 0], [2, 3])) },
   // every row attends to something: what a row without keys gives means nothing, see nn.ts
   'multi-head attention': {
@@ -196,6 +200,14 @@ const composed: Readonly<Record<string, Example>> = {
       [2, 5, 2],
     ],
     build: (q, k, v) => nn.attention(q, k, v, ops.constant([1, 1, 0, 1, 1, 0, 0, 1, 0, 0], [2, 1, 5])),
+  },
+  'the logarithm of a sum of exponentials': {
+    shapes: [
+      [3, 4],
+      [5, 4],
+      [3, 1],
+    ],
+    build: (x, y, r) => nn.logSumExp(x, y, r),
   },
   'bounded exponential sums': {
     shapes: [[3, 4], [5, 4], []],
@@ -274,6 +286,17 @@ describe('gradients', () => {
       Array.from((await program.run({ x: Float32Array.of(5, -3, 1) }))['y'] as Float32Array).map(Math.abs),
       [0, 0, 0],
     );
+  });
+
+  it('a log sum exp within a mask does not overflow, nor see what is outside', async () => {
+    const x = ops.placeholder('x', [2, 3]);
+    const y = nn.maskedLogSumExp(x, ops.constant([1, 1, 0, 0, 1, 0], [2, 3]));
+    const values = [900, 901, 5000, 5000, -700, 3];
+    const expected = [901 + Math.log(1 + Math.exp(-1)), -700];
+    const program = await runtime.compile({ y });
+    const { y: found } = await program.run({ x: Float32Array.from(values) });
+    assert(largestError(evaluate([y], { x: values })[0] as Float64Array, expected) < 1e-12);
+    assert(largestError(found as Float32Array, expected) < 1e-6);
   });
 
   it('a layer norm hands out its mean and inverse deviation', async () => {

@@ -61,6 +61,11 @@ function describeTrain(): Command {
         .default('adam'),
     )
     .option('--learning-rate <number>', 'at the start; a tenth after a plateau, never below 1e-5', numberFrom(0), 1e-3)
+    .option(
+      '--learning-rate-patience <number>',
+      'epochs without a better validation MRR before the learning rate falls to a tenth (default: that of the shape)',
+      wholeNumber(0),
+    )
     .option('--weight-decay <number>', 'default: that of the shape', numberFrom(0))
     .option('--patience <number>', 'stop after this many epochs without a better validation MRR', wholeNumber(1), 8)
     .option('--no-shuffle', 'keep the rows in file order, as the official loader does')
