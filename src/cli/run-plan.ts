@@ -190,8 +190,8 @@ function planRun(dataset: Dataset, flags: TrainFlags): RunPlan {
   };
   const wrong = rule(config, '');
   if (wrong !== null) throw new UserError(`the settings make no model: ${wrong}`);
-  const { seesSearches, seesPadding } = build(config);
-  if (seesSearches && !hasSearches)
+  const { needsSearches, seesPadding } = build(config);
+  if (needsSearches && !hasSearches)
     throw new UserError(
       knowsSearch
         ? 'the settings make no model: useSearch is true, and the log has no searches'

@@ -118,6 +118,8 @@ export interface Model {
   readonly seesPadding: boolean;
   /** Whether searches change its scores. */
   readonly seesSearches: boolean;
+  /** Whether it cannot be trained on a log without searches. */
+  readonly needsSearches: boolean;
   /** Its training rows: every event that is not held out, or one per user, the last (of a whole feed at once). */
   readonly trainsOn: 'events' | 'users';
   /** Queries and clicked items to align, where it does that: negatives per batch, and how pairs are averaged. */
@@ -147,6 +149,8 @@ export interface ModelDefinition<Settings extends object> {
 export interface ModelParts extends Pick<Model, 'scoring'> {
   readonly seesPadding?: boolean;
   readonly seesSearches?: boolean;
+  /** As it sees searches, unless told. */
+  readonly needsSearches?: boolean;
   readonly trainsOn?: Model['trainsOn'];
   readonly alignment?: Model['alignment'];
   readonly rowsTogether?: number;
@@ -221,12 +225,14 @@ export function registered<Settings extends object>(definition: ModelDefinition<
 /** Fills in what a model leaves to the usual. */
 function built(card: ModelCard, config: CommonConfig, parts: ModelParts): Model {
   const { scoring, seesPadding = false, alignment = null, extraSizes = {} } = parts;
+  const seesSearches = parts.seesSearches ?? card.sees.some((sight) => sight === 'queries' || sight === 'query words');
   return {
     card,
     config,
     scoring,
     seesPadding,
-    seesSearches: parts.seesSearches ?? card.sees.some((sight) => sight === 'queries' || sight === 'query words'),
+    seesSearches,
+    needsSearches: parts.needsSearches ?? seesSearches,
     trainsOn: parts.trainsOn ?? 'events',
     alignment,
     rowsTogether: parts.rowsTogether ?? 1,
