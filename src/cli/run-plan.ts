@@ -4,7 +4,7 @@
  */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { UserError, refuseIfLocked, takeLock } from '../base/index.js';
+import { UsageError, UserError, refuseIfLocked, takeLock } from '../base/index.js';
 import { type Dataset, loadDataset, readManifest } from '../data/index.js';
 import {
   type Candidates,
@@ -166,7 +166,7 @@ function planRun(dataset: Dataset, flags: TrainFlags): RunPlan {
   const { settings, rule, presets, card, build } = models[flags.model];
   const preset = flags.preset ?? presets[0];
   if (!presets.includes(preset))
-    throw new UserError(
+    throw new UsageError(
       `--preset ${preset}: ${card.id} has ${presets.length === 1 ? 'only ' : ''}${presets.join(', ')}`,
     );
   const attributes = (owner: 'item' | 'user', list: string | undefined, known: Dataset['itemAttributes']) =>
