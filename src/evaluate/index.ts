@@ -18,6 +18,18 @@ export {
   type Protocol,
   type ProtocolName,
 } from './evaluate.js';
-export { compare, type Difference } from './compare.js';
+export { compare, type Difference, userDifferences } from './compare.js';
+export { hasSameUsers, intervalsOverSeeds, metricsOver, ranksOf, userMeans, type UserRanks } from './seeds.js';
+export {
+  type BootstrapOptions,
+  holm,
+  type PairedBootstrap,
+  pairedBootstrap,
+  type PairedTest,
+  pairedTest,
+  type StudentInterval,
+  studentInterval,
+} from './statistics.js';
+export { studentCriticalValue, studentTails } from './student.js';
 export { chance, hit, METRICS, metricsOf, ndcg, place, reciprocalRank, summarise } from './metrics.js';
 export type { MetricName, Metrics, Ranks, Summary } from './metrics.js';
