@@ -151,7 +151,8 @@ function otherFuture(dataset: Dataset): Dataset {
   });
   const clickItem = dataset.clickItem.slice();
   searchIsTraining.forEach((isTraining, search) => {
-    for (let at = clickOffsets[search] as number; !isTraining && at < (clickOffsets[search + 1] as number); at++)
+    if (isTraining) return;
+    for (let at = clickOffsets[search] as number; at < (clickOffsets[search + 1] as number); at++)
       clickItem[at] = other(clickItem[at] as number, items.ids.length);
   });
   const searchQuery = dataset.searchQuery.map((query, search) =>
