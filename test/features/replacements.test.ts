@@ -78,7 +78,7 @@ describe('replacements', () => {
 
   function batches(
     rates: ReplacementRates | null,
-    { parts = [cases.length], training = true, extent = window as { feed: number; search: number } } = {},
+    { parts = [cases.length], training = true, extent = { feed: window.feed, search: window.search } } = {},
   ): Batch[] {
     const extras = rates ? [new Replacements(dataset, rates)] : [];
     const assembler = new BatchAssembler(catalogueOf(dataset), window, { exact: true, extras });
