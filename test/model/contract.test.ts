@@ -151,7 +151,8 @@ function otherFuture(dataset: Dataset): Dataset {
   });
   const clickItem = dataset.clickItem.slice();
   searchIsTraining.forEach((isTraining, search) => {
-    for (let at = clickOffsets[search] as number; !isTraining && at < (clickOffsets[search + 1] as number); at++)
+    if (isTraining) return;
+    for (let at = clickOffsets[search] as number; at < (clickOffsets[search + 1] as number); at++)
       clickItem[at] = other(clickItem[at] as number, items.ids.length);
   });
   const searchQuery = dataset.searchQuery.map((query, search) =>
@@ -292,6 +293,7 @@ for (const entry of everyPreset) {
         const tiny = tinyModel(entry, { dataset: livelyDataset(told), changes: { negativeSampling: 'uniform' } });
         const all = await scores(tiny);
         assert.ok(all.length > 0 && all.every(Number.isFinite), 'scores');
+        if (told === onlyFeeds && tiny.model.needsSearches) continue; // its training is refused
         for (const [name, values] of await gradientsOf(tiny, trainingBatch(tiny, { rows: 100 })))
           assert.ok(values.every(Number.isFinite), name);
       }
