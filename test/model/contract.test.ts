@@ -239,7 +239,7 @@ for (const entry of everyPreset) {
     });
 
     test('of items that nothing tells apart are equal, and rank as chance does', async () => {
-      const dataset = livelyDataset(evenStories());
+      const dataset = livelyDataset(evenStories(), 16);
       const { model, parameters } = tinyModel(entry, { dataset });
       for (const { name, table, shape, padding } of parameters.descriptions) {
         if (!table && !/^(item|user|query)\.[^.]+$/.test(name)) continue;
