@@ -36,11 +36,14 @@ export interface EvaluationRequest {
   /** The lists of the sampled protocol. */
   readonly candidates: Candidates | null;
   readonly seed: number;
-  readonly users?: number;
+  /** Under which protocols a seeded sample of how many users is asked; all users under the others. */
+  readonly users?: Readonly<Partial<Record<ProtocolName, number>>>;
   /** Take another look at the test. */
   readonly again: boolean;
   /** Write manifests and looks into the run. Without, what was not looked at before is refused. */
   readonly record: boolean;
+  /** Asks to stop, with an `InterruptedError`, before anything is recorded. */
+  readonly signal?: AbortSignal;
 }
 
 /** The figures under one protocol. */
@@ -150,12 +153,16 @@ async function record(
   return { results, look };
 }
 
-const optionsOf = ({ on, seed, users, candidates }: EvaluationRequest, protocol: ProtocolName): EvaluateOptions => ({
+const optionsOf = (
+  { on, seed, users = {}, candidates, signal }: EvaluationRequest,
+  protocol: ProtocolName,
+): EvaluateOptions => ({
   on,
   protocol,
   seed,
-  ...(users === undefined ? {} : { users }),
+  ...(users[protocol] === undefined ? {} : { users: users[protocol] }),
   ...(protocol === 'sampled' && candidates ? { candidates } : {}),
+  ...(signal ? { signal } : {}),
 });
 
 function testFigures({ name, hash, count, sample }: Protocol): TestFigures {

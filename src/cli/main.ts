@@ -6,9 +6,11 @@ import { Command, CommanderError } from 'commander';
 import { UserError } from '../base/index.js';
 import { auditCommand } from './commands/audit.js';
 import { analyseCommand } from './commands/analyse.js';
+import { compareCommand } from './commands/compare.js';
 import { demoCommand } from './commands/demo.js';
 import { evaluateCommand } from './commands/evaluate.js';
 import { importCommand } from './commands/import.js';
+import { modelsCommand } from './commands/models.js';
 import { parityCommand } from './commands/parity.js';
 import { recommendCommand } from './commands/recommend.js';
 import { reproduceCommand } from './commands/reproduce.js';
@@ -31,8 +33,10 @@ export async function main(args: readonly string[]): Promise<number> {
     simulateCommand(),
     analyseCommand(),
     auditCommand(),
+    modelsCommand(),
     trainCommand(),
     evaluateCommand(),
+    compareCommand(),
     recommendCommand(),
     reproduceCommand(),
     parityCommand(),

@@ -165,7 +165,7 @@ async function evaluateAgain(
     protocols: [protocol.name],
     candidates,
     seed: protocol.sample?.seed ?? candidates?.seed ?? 1,
-    ...(protocol.sample === null ? {} : { users: protocol.sample.users }),
+    ...(protocol.sample === null ? {} : { users: { [protocol.name]: protocol.sample.users } }),
     again: false,
     record,
   });

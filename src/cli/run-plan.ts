@@ -4,7 +4,7 @@
  */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { UserError, refuseIfLocked, takeLock } from '../base/index.js';
+import { UsageError, UserError, refuseIfLocked, takeLock } from '../base/index.js';
 import { type Dataset, loadDataset, readManifest } from '../data/index.js';
 import {
   type Candidates,
@@ -29,6 +29,7 @@ import {
   openRun,
   planOf,
   publishedShapes,
+  readRunManifest,
   vocabularySizes,
 } from '../model/index.js';
 import { type ComputeFlags, applySettings, checkDevice, namesIn } from './options.js';
@@ -43,6 +44,8 @@ export interface Session extends ComputeFlags {
   /** Go on with the run instead of making it. */
   readonly resume?: boolean;
   readonly overwrite?: boolean;
+  /** Asks the training to stop where it can go on. Unless given, Ctrl-C does. */
+  readonly signal?: AbortSignal;
 }
 
 /** The options of `sesrec train`. */
@@ -92,6 +95,8 @@ const WORK = 'is training this run';
 export async function begin(data: string, flags: TrainFlags): Promise<Beginning> {
   const dataset = await loadDataset(data);
   const plan = planRun(dataset, flags);
+  if (dataset.searchQuery.length === 0 && 'useSearch' in plan.config)
+    note(`the log has no searches: search is off, ${models[plan.model].card.name} works on the feed alone`);
   await checkDevice(flags);
   const candidates =
     flags.candidates === undefined
@@ -160,13 +165,23 @@ export async function reopen(data: string, flags: TrainFlags, said: readonly str
   return { plan, dataset, candidates };
 }
 
-/** What a run will be, from the flags and the data. */
-function planRun(dataset: Dataset, flags: TrainFlags): RunPlan {
+/** Opens a run to go on with it, where it must be the one that a plan describes. */
+export async function reopenAs(directory: string, expected: Beginning): Promise<Beginning> {
+  const plan = planOf(await readRunManifest(directory));
+  const essence = ({ madeWith: _madeWith, ...shaping }: RunPlan): string => JSON.stringify(shaping);
+  if (essence(plan) !== essence(expected.plan))
+    throw new UserError(`${directory} is another run than is wanted here: delete it, or move it away`);
+  await takeLock(lockOf(directory), WORK);
+  return { ...expected, plan };
+}
+
+/** What a run will be, from the flags and the data; refuses what makes no model. */
+export function planRun(dataset: Dataset, flags: TrainFlags): RunPlan {
   const { weightDecay, learningRatePatience } = publishedShapes[flags.shape];
   const { settings, rule, presets, card, build } = models[flags.model];
   const preset = flags.preset ?? presets[0];
   if (!presets.includes(preset))
-    throw new UserError(
+    throw new UsageError(
       `--preset ${preset}: ${card.id} has ${presets.length === 1 ? 'only ' : ''}${presets.join(', ')}`,
     );
   const attributes = (owner: 'item' | 'user', list: string | undefined, known: Dataset['itemAttributes']) =>
@@ -181,7 +196,6 @@ function planRun(dataset: Dataset, flags: TrainFlags): RunPlan {
   const hasSearches = dataset.searchQuery.length > 0;
   const usual = settings(preset, flags.shape);
   const knowsSearch = 'useSearch' in usual;
-  if (!hasSearches && knowsSearch) note(`the log has no searches: search is off, ${card.name} works on the feed alone`);
   const config: CommonConfig = {
     ...applySettings({ ...usual, ...(knowsSearch ? { useSearch: hasSearches } : {}) }, flags.set),
     sizes: vocabularySizes(dataset),
@@ -190,8 +204,8 @@ function planRun(dataset: Dataset, flags: TrainFlags): RunPlan {
   };
   const wrong = rule(config, '');
   if (wrong !== null) throw new UserError(`the settings make no model: ${wrong}`);
-  const { seesSearches, seesPadding } = build(config);
-  if (seesSearches && !hasSearches)
+  const { needsSearches, seesPadding } = build(config);
+  if (needsSearches && !hasSearches)
     throw new UserError(
       knowsSearch
         ? 'the settings make no model: useSearch is true, and the log has no searches'

@@ -34,6 +34,7 @@ import {
   migrateFitState,
   strangeRandomness,
 } from '../train/index.js';
+import { interruptible } from './interruption.js';
 import { withRuntime } from './options.js';
 import { note } from './output.js';
 import { duration, progressLine } from './progress.js';
@@ -70,7 +71,9 @@ export async function trainSession(session: Session, open: () => Promise<Beginni
   const start = performance.now();
   const beginning = await open();
   try {
-    return await withRuntime(session, (runtime) => trainRun(session, beginning, runtime, start));
+    return await withRuntime(session, (runtime) =>
+      interruptible((signal) => trainRun(session, beginning, runtime, start, signal), session.signal),
+    );
   } catch (error) {
     // A run that never learned anything would only stand in the way of the corrected command.
     const isEmpty =
@@ -121,6 +124,7 @@ async function trainRun(
   beginning: Beginning,
   runtime: Runtime,
   start: number,
+  signal: AbortSignal,
 ): Promise<TrainSummary> {
   const { plan, dataset, candidates } = beginning;
   const startedAt = new Date();
@@ -145,13 +149,6 @@ async function trainRun(
   );
 
   const ranker = rankerOf(model, parameters, dataset, runtime);
-  const interrupt = new AbortController();
-  const onSignal = (): void => {
-    note('\nstopping at the next step or batch…');
-    interrupt.abort();
-  };
-  process.on('SIGINT', onSignal);
-  process.on('SIGTERM', onSignal);
   const progress = progressLine();
   let figures: Figures | undefined;
   const log = join(out, 'log.jsonl');
@@ -162,14 +159,14 @@ async function trainRun(
       stepper,
       training,
       {
-        signal: interrupt.signal,
+        signal,
         validate: async () => {
           ranker.refresh();
           const evaluation = await evaluate(ranker, dataset, {
             on: 'validation',
             protocol: 'sampled',
             candidates,
-            signal: interrupt.signal,
+            signal,
             ...(training.validationUsers === null ? {} : { users: training.validationUsers, seed: 1 }),
           });
           figures = figuresOf(evaluation);
@@ -194,8 +191,6 @@ async function trainRun(
     return await conclude(session, beginning, end, { startedAt, start, resumed: last !== null, size: parameters.size });
   } finally {
     progress.clear();
-    process.off('SIGINT', onSignal);
-    process.off('SIGTERM', onSignal);
   }
 }
 

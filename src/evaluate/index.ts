@@ -19,6 +19,7 @@ export {
   type ProtocolName,
 } from './evaluate.js';
 export { compare, type Difference, userDifferences } from './compare.js';
+export { hasSameUsers, intervalsOverSeeds, metricsOver, ranksOf, userMeans, type UserRanks } from './seeds.js';
 export {
   type BootstrapOptions,
   holm,

@@ -73,6 +73,7 @@ export class GraphRanker implements Ranker {
   readonly #assembler: BatchAssembler;
   readonly #programs = new Map<string, Promise<Compiled>>();
   #items: Promise<Items> | null = null;
+  #turns = 0;
 
   constructor(model: Model, parameters: Parameters, dataset: Dataset, runtime: Runtime) {
     const { itemAttributes, userAttributes, window } = model.config;
@@ -90,12 +91,14 @@ export class GraphRanker implements Ranker {
     this.#items = null;
   }
 
+  /** A program, on the lane whose turn it is. Each lane is one thread: how many there are matters to no bit. */
   protected async compiled(key: string, build: (scope: Scope) => State): Promise<Compiled> {
-    return getOrCreate(this.#programs, key, async () => {
+    const lane = this.#turns++ % this.#runtime.threads;
+    return getOrCreate(this.#programs, `${lane} ${key}`, async () => {
       const scope = new Scope();
       const outputs = build(scope);
       const shapes = new Map(Object.entries(outputs).map(([name, { shape }]) => [name, shape]));
-      return { program: await this.#runtime.compile(outputs), scope, shapes };
+      return { program: await this.#runtime.compile(outputs, { lane, threads: 1 }), scope, shapes };
     });
   }
 
@@ -214,7 +217,7 @@ export class GraphRanker implements Ranker {
         own.set(candidates.subarray(position * perCase, (position + 1) * perCase), row * perCase);
       return { block, logits: await this.#scoreBlock(block, own, perCase, items) };
     });
-    for await (const { block, logits } of oneAhead(tasks)) {
+    for await (const { block, logits } of ahead(this.#runtime.threads, tasks)) {
       for (const [row, position] of block.positions.subarray(0, block.count).entries())
         scores.set(logits.subarray(row * perCase, (row + 1) * perCase), position * perCase);
     }
@@ -270,7 +273,7 @@ export class GraphRanker implements Ranker {
     consume: (stretch: ScoredStretch) => void,
     references: Int32Array | null = null,
   ): Promise<void> {
-    for await (const stretches of oneAhead(this.#catalogueRuns(cases, references)))
+    for await (const stretches of ahead(this.#runtime.threads, this.#catalogueRuns(cases, references)))
       for (const stretch of stretches) consume(stretch);
   }
 
@@ -380,7 +383,7 @@ function* runsOf(
   const total = vectors.length / width;
   const lead = references ? group.length : 0;
   const size = Math.ceil((lead + total) / Math.ceil((lead + total) / chunk));
-  let referenceScores: Float32Array | null = null;
+  let led: Promise<Float32Array> | null = null; // the first chunk, which later ones may overtake
   for (let start = 0; start < lead + total; start += size) {
     yield async () => {
       const offset = start === 0 ? lead : 0;
@@ -395,29 +398,30 @@ function* runsOf(
           ),
         );
       given.set(vectors.subarray(firstItem * width, end * width), offset * width);
-      const scores = await score(given);
-      if (references && start === 0)
-        referenceScores = Float32Array.from(group, (_, row) => at(scores, row * size + row));
+      const running = score(given);
+      led ??= running;
+      const [scores, first] = await Promise.all([running, led]);
       return Array.from({ length: count }, (_, row) => ({
         position: at(group, row),
         firstItem,
         scores: scores.subarray(row * size + offset, row * size + offset + end - firstItem),
-        reference: referenceScores && at(referenceScores, row),
+        reference: references && at(first, row * size + row),
       }));
     };
   }
 }
 
-/** Does tasks in order; the next one is under way while somebody looks at the result of the one before. */
-async function* oneAhead<Result>(
+/** Does tasks, results in order; so many more are under way while somebody looks at a result. */
+async function* ahead<Result>(
+  count: number,
   tasks: Iterable<() => Promise<Result>> | AsyncIterable<() => Promise<Result>>,
 ): AsyncGenerator<Result> {
-  let running: Promise<Result> | null = null;
+  const running: Promise<Result>[] = [];
   for await (const task of tasks) {
     const next = task();
     next.catch(() => undefined); // it is looked at in its turn
-    if (running) yield await running;
-    running = next;
+    running.push(next);
+    if (running.length > count) yield await (running.shift() as Promise<Result>);
   }
-  if (running) yield await running;
+  for (const result of running) yield await result;
 }

@@ -33,13 +33,18 @@ export {
   type Model,
   type ModelCard,
   type ModelDefinition,
+  MOST_TRIALS,
   type RegisteredModel,
+  type Sight,
+  type Trial,
   parametersOf,
   registered,
   vocabularySizes,
 } from './model.js';
 export { type PublishedShape, type ShapeName, publishedShapes } from './shapes.js';
 export { MODEL_IDS, type ModelId, buildModel, models } from './registry.js';
+export { COUNTED_IDS, type CountedId, type CountedRanker, countedRankers } from './counted.js';
+export { type Group, GROUPS, RANKER_IDS, type RankerId, cardOf, groupOf, isCounted } from './line-up.js';
 export { GraphRanker } from './graph-ranker.js';
 export { rankerOf } from './rankers.js';
 export { type Reason, SesrecRanker, type Side, type SidedAction } from './sesrec-ranker.js';

@@ -147,7 +147,7 @@ function newestClicks(dataset: Dataset, moment: Case, counts: (search: number, c
   return clicks.sort((one, other) => at(dataset.clickOrdinal, other) - at(dataset.clickOrdinal, one));
 }
 
-/** What every user met in training, oldest first: user u has items[offsets[u]] … items[offsets[u + 1] - 1], all distinct. */
+/** What every user met in training, newest first: user u has items[offsets[u]] … items[offsets[u + 1] - 1], all distinct. */
 interface Sequences {
   readonly offsets: Int32Array;
   readonly items: Int32Array;
@@ -169,7 +169,7 @@ function trainingSequences(dataset: Dataset, useSearches: boolean): Sequences {
     const moment = { user, feedPosition: at(dataset.heldOutStart, user) };
     const met = newestItems(dataset, moment, Infinity, useSearches ? counts : null);
     const start = at(offsets, user);
-    items.set(met.toReversed(), start);
+    items.set(met, start);
     offsets[user + 1] = start + met.length;
   }
   return { offsets, items: items.slice(0, at(offsets, dataset.users.ids.length)) };

@@ -75,6 +75,7 @@ const definition: ModelDefinition<Iv4recSettings> = {
   wrong: dinWrong,
   build: (config) => ({
     seesSearches: false,
+    needsSearches: true,
     extras: (dataset) => [new ItemQueries(dataset, config.queriesPerItem)],
     scoring: dinScoring(config, (scope, sizes) => rebuiltItems(scope, config, sizes)),
     losses: (scope, sizes) => {

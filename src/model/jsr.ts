@@ -83,6 +83,7 @@ const definition: ModelDefinition<JsrSettings> = {
   wrong: dinWrong,
   build: (config) => ({
     seesSearches: false,
+    needsSearches: config.searchWeight > 0,
     ...(config.variant === 'retrieval' ? retrieval(config) : reconstruct(config)),
   }),
 };

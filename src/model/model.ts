@@ -114,10 +114,14 @@ export interface Scoring extends ScoringForm {
 export interface Model {
   readonly card: ModelCard;
   readonly config: CommonConfig;
+  /** What it looks at with these settings: the card tells what it can look at. */
+  readonly sees: readonly Sight[];
   /** Whether scores depend on how far histories are padded; where they do not, batches are cut to their longest history. */
   readonly seesPadding: boolean;
   /** Whether searches change its scores. */
   readonly seesSearches: boolean;
+  /** Whether it cannot be trained on a log without searches. */
+  readonly needsSearches: boolean;
   /** Its training rows: every event that is not held out, or one per user, the last (of a whole feed at once). */
   readonly trainsOn: 'events' | 'users';
   /** Queries and clicked items to align, where it does that: negatives per batch, and how pairs are averaged. */
@@ -131,6 +135,17 @@ export interface Model {
   readonly extraSizes: Readonly<Record<string, number>>;
 }
 
+/** Settings to try on a data set: some of the model's own or of the common ones, and `learningRate`. */
+export type Trial = Readonly<Record<string, unknown>>;
+
+/** No model is given more trials than this. */
+export const MOST_TRIALS = 6;
+
+/** What is worth trying for a model that does not say otherwise. */
+export const usualTrials: readonly Trial[] = [1e-3, 3e-3].flatMap((learningRate) =>
+  [0.1, 0.3, 0.5].map((dropout) => ({ learningRate, dropout })),
+);
+
 /** What a model's own file says. */
 export interface ModelDefinition<Settings extends object> {
   readonly card: ModelCard;
@@ -141,12 +156,18 @@ export interface ModelDefinition<Settings extends object> {
   readonly rules: { readonly [Key in keyof Settings]: Rule };
   /** What is wrong with a configuration whose every setting is sound by itself; null when nothing is. */
   readonly wrong?: (config: CommonConfig & Settings) => string | null;
+  /** What `sesrec compare` tries, at most MOST_TRIALS, the likeliest first; usualTrials unless told. */
+  readonly tuning?: readonly Trial[];
   readonly build: (config: CommonConfig & Settings) => ModelParts;
 }
 
 export interface ModelParts extends Pick<Model, 'scoring'> {
+  /** Default: what the card says. Attributes that are not configured, and searches where it learns from none, are left out anyway. */
+  readonly sees?: Model['sees'];
   readonly seesPadding?: boolean;
   readonly seesSearches?: boolean;
+  /** As it sees searches, unless told. */
+  readonly needsSearches?: boolean;
   readonly trainsOn?: Model['trainsOn'];
   readonly alignment?: Model['alignment'];
   readonly rowsTogether?: number;
@@ -165,6 +186,7 @@ export interface RegisteredModel {
   readonly settings: (preset: string, shape: ShapeName) => Omit<CommonConfig, keyof DataConfig>;
   /** What keeps it from being built with a configuration, in a few words; null when nothing does. */
   readonly rule: Rule;
+  readonly tuning: readonly Trial[];
   /** The configuration must have passed the rule. */
   readonly build: (config: CommonConfig) => Model;
 }
@@ -214,19 +236,31 @@ export function registered<Settings extends object>(definition: ModelDefinition<
     presets: Object.keys(presets) as [string, ...string[]],
     settings: (preset, shape) => ({ ...publishedShapes[shape].common, ...presets[preset], ...shapes?.[shape] }),
     rule,
+    tuning: definition.tuning ?? usualTrials,
     build: (config) => built(card, config, definition.build(config as CommonConfig & Settings)),
   };
 }
 
+const OF_SEARCHES: readonly Sight[] = ['queries', 'query words', 'search clicks'];
+
 /** Fills in what a model leaves to the usual. */
 function built(card: ModelCard, config: CommonConfig, parts: ModelParts): Model {
   const { scoring, seesPadding = false, alignment = null, extraSizes = {} } = parts;
+  const sees = parts.sees ?? card.sees;
+  const seesSearches = parts.seesSearches ?? sees.some((sight) => sight === 'queries' || sight === 'query words');
+  const needsSearches = parts.needsSearches ?? seesSearches;
   return {
     card,
     config,
+    sees: sees.filter(
+      (sight) =>
+        (seesSearches || needsSearches || !OF_SEARCHES.includes(sight)) &&
+        (sight !== 'item attributes' || config.itemAttributes.length > 0),
+    ),
     scoring,
     seesPadding,
-    seesSearches: parts.seesSearches ?? card.sees.some((sight) => sight === 'queries' || sight === 'query words'),
+    seesSearches,
+    needsSearches,
     trainsOn: parts.trainsOn ?? 'events',
     alignment,
     rowsTogether: parts.rowsTogether ?? 1,

@@ -86,7 +86,8 @@ const definition: ModelDefinition<SasrecSettings> = {
   },
   build: (config) => {
     const scoring = userVectorScoring(config, (scope, sizes, items) => userOf(scope, config, sizes, items));
-    const common = { scoring, seesSearches: config.useSearches };
+    const { sees } = definition.card;
+    const common = { scoring, sees: config.useSearches ? ([...sees, 'queries', 'query words'] as const) : sees };
     if (config.trainOn === 'last') return common;
     const { trainOn, placeNegatives, negativeSampling } = config;
     const choice = trainOn === 'fullSoftmax' ? 'all' : { count: placeNegatives, sampling: negativeSampling };

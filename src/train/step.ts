@@ -210,10 +210,9 @@ export class Stepper {
 
   #preparation(batch: StepBatch, random: Random, details: boolean): Preparation {
     const lanes = Math.min(batch.length, this.#runtime.threads);
-    const threads = Math.floor(this.#runtime.threads / lanes);
     const outgrown: Promise<Program>[] = [];
     const parts = batch.map((part, position): PreparedPart => {
-      const training = this.#programFor(part, details, { lane: position % lanes, threads }, outgrown);
+      const training = this.#programFor(part, details, { lane: position % lanes, threads: 1 }, outgrown);
       const buffer = this.#bufferOf(training.inputBytes);
       const inputs: Record<string, NumberArray> = {};
       let end = 0;

@@ -145,7 +145,7 @@ const refusals: readonly (readonly [args: readonly string[], code: number, messa
     USAGE,
     /--candidates belongs to --protocol sampled/,
   ],
-  [train('--preset', 'best'), USAGE, /Allowed choices are official, paper/],
+  [train('--preset', 'best'), USAGE, /--preset best: sesrec has official, paper/],
   [train('--optimizer', 'sgd'), USAGE, /Allowed choices are adam, adamCatchUp, lazyAdam/],
   [train('--shape', 'netflix'), USAGE, /Allowed choices are amazon, kuaishou/],
   [train('--seed', '-1'), USAGE, /'-1' is invalid/],

@@ -105,6 +105,18 @@ describe('the paired bootstrap', () => {
     assert.deepEqual(interval, [0.22, 0.58]);
   });
 
+  test('takes a fortieth from each end and no more: of 39 resamples the smallest and the largest', () => {
+    // All ten users of a resample are the seven alike with .7^10: among 39 resamples at least one with .673, two with .302.
+    let [high, low] = [0, 0];
+    for (let seed = 0; seed < 400; seed++) {
+      const options = { random: new Random(seed, 'ends'), resamples: 39 };
+      if (pairedBootstrap(coins(7, 10), options).interval[1] === 1) high++;
+      if (pairedBootstrap(coins(3, 10), options).interval[0] === -1) low++;
+    }
+    const deviation = Math.sqrt(400 * 0.673 * 0.327);
+    for (const found of [high, low]) assert.ok(Math.abs(found - 400 * 0.673) < 4 * deviation, `${found}`);
+  });
+
   test('is that of plain resampling where common and rare differences are mixed', () => {
     const random = new Random('mixed');
     const differences = [
@@ -179,7 +191,7 @@ describe('the paired bootstrap', () => {
     // A resampled sum of 0 is as far as 0 is from the sum; sums of tenths miss 0 by their last bits.
     const draw = (scale: number): number =>
       pairedBootstrap(
-        coins(8, 10).map((value) => value * scale),
+        coins(6, 10).map((value) => value * scale),
         { random: new Random('rounding') },
       ).p;
     assert.equal(draw(0.1), draw(1));

@@ -11,6 +11,7 @@ import {
   Replacements,
   catalogueOf,
   gatherRows,
+  type Extent,
 } from '../../src/features/index.js';
 import { tinyDataset } from '../support/tiny-dataset.js';
 
@@ -78,7 +79,11 @@ describe('replacements', () => {
 
   function batches(
     rates: ReplacementRates | null,
-    { parts = [cases.length], training = true, extent = window as { feed: number; search: number } } = {},
+    {
+      parts = [cases.length],
+      training = true,
+      extent = window,
+    }: { readonly parts?: readonly number[]; readonly training?: boolean; readonly extent?: Extent } = {},
   ): Batch[] {
     const extras = rates ? [new Replacements(dataset, rates)] : [];
     const assembler = new BatchAssembler(catalogueOf(dataset), window, { exact: true, extras });

@@ -151,7 +151,8 @@ function otherFuture(dataset: Dataset): Dataset {
   });
   const clickItem = dataset.clickItem.slice();
   searchIsTraining.forEach((isTraining, search) => {
-    for (let at = clickOffsets[search] as number; !isTraining && at < (clickOffsets[search + 1] as number); at++)
+    if (isTraining) return;
+    for (let at = clickOffsets[search] as number; at < (clickOffsets[search + 1] as number); at++)
       clickItem[at] = other(clickItem[at] as number, items.ids.length);
   });
   const searchQuery = dataset.searchQuery.map((query, search) =>
@@ -238,7 +239,7 @@ for (const entry of everyPreset) {
     });
 
     test('of items that nothing tells apart are equal, and rank as chance does', async () => {
-      const dataset = livelyDataset(evenStories());
+      const dataset = livelyDataset(evenStories(), 16);
       const { model, parameters } = tinyModel(entry, { dataset });
       for (const { name, table, shape, padding } of parameters.descriptions) {
         if (!table && !/^(item|user|query)\.[^.]+$/.test(name)) continue;
@@ -292,6 +293,7 @@ for (const entry of everyPreset) {
         const tiny = tinyModel(entry, { dataset: livelyDataset(told), changes: { negativeSampling: 'uniform' } });
         const all = await scores(tiny);
         assert.ok(all.length > 0 && all.every(Number.isFinite), 'scores');
+        if (told === onlyFeeds && tiny.model.needsSearches) continue; // its training is refused
         for (const [name, values] of await gradientsOf(tiny, trainingBatch(tiny, { rows: 100 })))
           assert.ok(values.every(Number.isFinite), name);
       }

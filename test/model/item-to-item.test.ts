@@ -166,7 +166,9 @@ describe('a score, by hand', () => {
   });
 
   test('leaves nothing behind when its reader fails', async () => {
-    const [ranker, moment] = [itemToItemRanker(dataset, plain), { user: 3, feedPosition: 7 }];
+    const ranker = itemToItemRanker(dataset, plain);
+    const eve = dataset.users.index('eve');
+    const moment = { user: eve, feedPosition: dataset.feedOffsets[eve + 1] as number }; // x is similar to nothing
     const before = await allScores(ranker, [moment], dataset.items.ids.length);
     const fail = (): never => {
       throw new Error('no more');

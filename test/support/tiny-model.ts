@@ -43,7 +43,7 @@ export const everyPreset: readonly (Entry & { readonly name: string })[] = (Obje
 /** Users with both histories, long and short, with one alone and with none. `u0` to `u6` live a full life. */
 export function livelyStories(seed: number): Record<string, readonly TinyEvent[]> {
   const random = new Random('lively stories', seed);
-  const item = (): string => `i${random.integer(16)}`;
+  const item = (): string => `i${random.integer(24)}`;
   const search = (): TinyEvent => ({
     query: ['red', 'blue hat', 'red hat', 'tea', 'green tea', 'cup red', 'long blue scarf'][
       random.integer(7)
@@ -53,8 +53,9 @@ export function livelyStories(seed: number): Record<string, readonly TinyEvent[]
   const full = (length: number): TinyEvent[] =>
     Array.from({ length }, (_, at) => (at % 2 === 0 || random.float() < 0.4 ? item() : search()));
   return {
-    ...Object.fromEntries([13, 11, 9, 8, 7, 6, 5].map((length, user) => [`u${user}`, full(length)])),
+    ...Object.fromEntries([17, 15, 13, 11, 9, 7, 5].map((length, user) => [`u${user}`, full(length)])),
     led: [item(), search(), { led: 'i3' }, { query: 'tea', clicked: ['i4'] }, { led: 'i4' }, item(), item()],
+    searchesFirst: [search(), search(), item(), { query: 'red hat', clicked: ['i5'] }, item(), item(), item()],
     onlyFeed: Array.from({ length: 5 }, item),
     onlySearches: [search(), { query: 'tea', clicked: ['i1', 'i2'] }, search()],
     nothing: [],
@@ -76,9 +77,9 @@ export function evenStories(): Record<string, readonly TinyEvent[]> {
   );
 }
 
-/** The data set of some stories, with an attribute of items, one of users, and three sources. */
-export function livelyDataset(stories = livelyStories(1)): Dataset {
-  const dataset = tinyDataset(stories, { items: Array.from({ length: 16 }, (_, i) => `i${i}`) });
+/** The data set of some stories and so many items, with an attribute of items, one of users, and three sources. */
+export function livelyDataset(stories = livelyStories(1), items = 24): Dataset {
+  const dataset = tinyDataset(stories, { items: Array.from({ length: items }, (_, i) => `i${i}`) });
   const sources = tinyVocabulary(['typed', 'suggested', 'history']);
   const column = (values: Vocabulary, owners: Vocabulary, value: (owner: number) => number) => ({
     values,
@@ -111,6 +112,7 @@ const tinyCommon = {
 /** What else a model must be told, so that every part of its loss is at work on lively parameters. */
 const alive: Partial<Record<ModelId, object>> = {
   sesrec: { margin: 2 }, // else the contrast is nothing, as for a model that has learnt it
+  iv4rec: { detachProjector: false }, // else a part of the gradient is left out on purpose
 };
 
 /** A setting with every size in it at most `most`; layers that follow one another get different ones. */
@@ -119,7 +121,7 @@ function shrunk(value: unknown, most: number): unknown {
   return Array.isArray(value) ? value.map((size, at) => cut(size, most - 1 - at)) : cut(value, most);
 }
 
-/** The settings of a preset at the Amazon shape, for a data set, with every size that allows it cut down. */
+/** The settings of a preset at the Amazon shape, for a data set, with every size that allows it cut down, but for what `changes` says. */
 export function tinyConfig(
   { rule, settings }: RegisteredModel,
   preset: string,
@@ -136,8 +138,8 @@ export function tinyConfig(
     ...tinyCommon,
     ...changes,
   };
-  const common = new Set([...Object.keys(tinyCommon), 'sizes', 'itemAttributes', 'userAttributes']);
-  for (const [name, value] of Object.entries(config).filter(([name]) => !common.has(name))) {
+  const said = new Set([...Object.keys({ ...tinyCommon, ...changes }), 'sizes', 'itemAttributes', 'userAttributes']);
+  for (const [name, value] of Object.entries(config).filter(([name]) => !said.has(name))) {
     const smaller = { ...config, [name]: shrunk(value, most) };
     if (rule(smaller, '') === null) config = smaller;
   }
@@ -161,8 +163,9 @@ export function tinyModel(
 }
 
 /**
- * Parameters of a size at which every part of a model matters: the usual start is so small that little can go wrong. What
- * starts at a constant other than 0 (scales, slopes, temperatures) stays near it and keeps its sign.
+ * Parameters of a size at which every part of a model matters: the usual start is so small that little can go wrong, and where
+ * many are summed up, larger ones would drown the rest. What starts at a constant other than 0 (scales, slopes, temperatures)
+ * stays near it and keeps its sign.
  */
 export function lively(model: Model, seed: number): Parameters {
   const parameters = parametersOf(model);
@@ -170,9 +173,10 @@ export function lively(model: Model, seed: number): Parameters {
   for (const { name, shape, padding, initialiser } of parameters.descriptions) {
     const random = new Random(seed, 'lively', name);
     const start = initialiser.kind === 'constant' ? initialiser.value : 0;
+    const deviation = Math.min(0.4, 1.2 / Math.sqrt(shape.at(-1) ?? 1));
     const values = parameters.get(name);
     for (let i = 0; i < values.length; i++)
-      values[i] = start === 0 ? 0.4 * random.normal() : start * Math.exp(0.2 * random.normal());
+      values[i] = start === 0 ? deviation * random.normal() : start * Math.exp(0.2 * random.normal());
     if (padding === 'zero') values.fill(0, 0, shape[1]);
   }
   return parameters;
@@ -196,10 +200,10 @@ export function moments(dataset: Dataset): Case[] {
 /** All items that a model may be asked about. */
 export const allItems = (dataset: Dataset): Int32Array => range(dataset.items.ids.length - 2).map((item) => item + 2);
 
-/**
- * Some rows as one batch of a training, in parts or whole; everything drawn for it follows from the seed. `pick`: `shuffled`, or
- * those with the longest histories, in the feed and in searches.
- */
+/** Which rows a batch is made of: as a shuffle has it, those with the longest histories, or of all lengths from the longest to the shortest. */
+type Choice = 'shuffled' | 'longest' | 'allLengths';
+
+/** Some rows as one batch of a training, in parts or whole; everything drawn for it follows from the seed. */
 export function trainingBatch(
   { model, dataset }: Pick<TinyModel, 'model' | 'dataset'>,
   {
@@ -207,7 +211,7 @@ export function trainingBatch(
     batchParts = 1,
     seed = 1,
     pick = 'shuffled',
-  }: { rows?: number; batchParts?: number; seed?: number; pick?: 'shuffled' | 'longest' } = {},
+  }: { rows?: number; batchParts?: number; seed?: number; pick?: Choice } = {},
 ): StepBatch {
   const cases = (model.trainsOn === 'users' ? lastTrainingCases : trainingCases)(dataset, false);
   const maker = new BatchMaker(dataset, model, cases, { batchSize: rows, batchParts });
@@ -215,13 +219,16 @@ export function trainingBatch(
   const length = (row: number): number =>
     8 * Math.min(feed[row] as number, search[row] as number) + (feed[row] as number);
   const order = new Random('rows', seed).shuffle(range(cases.length));
-  if (pick === 'longest') order.sort((a, b) => length(b) - length(a));
+  if (pick !== 'shuffled') order.sort((a, b) => length(b) - length(a));
+  const spread = (order.length - 1) / Math.max(1, rows - 1);
+  const picked =
+    pick === 'allLengths' ? range(rows).map((at) => order[Math.round(at * spread)] as number) : order.slice(0, rows);
   const draw = (length: number, size: number, what: string): Int32Array => {
     const random = new Random(what, seed);
     return Int32Array.from({ length: size > 2 ? length : 0 }, () => 2 + random.integer(size - 2));
   };
   const { alignment, config } = model;
-  return maker.make(order.slice(0, rows), {
+  return maker.make(picked, {
     negativesOf: (row) => new Random('negatives', seed, row),
     alignment: alignment && {
       items: draw(alignment.negatives, config.sizes.items, 'aligned items'),

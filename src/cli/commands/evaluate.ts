@@ -73,7 +73,7 @@ export function evaluateCommand(): Command {
         protocols: flags.protocol === 'both' ? ['sampled', 'full'] : [flags.protocol],
         candidates: await chooseCandidates(dataOf(directory), run.dataset, flags),
         seed: flags.seed,
-        ...(flags.users === undefined ? {} : { users: flags.users }),
+        ...(flags.users === undefined ? {} : { users: { sampled: flags.users, full: flags.users } }),
         again: flags.again === true,
         record: true,
       });

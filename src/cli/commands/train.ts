@@ -1,6 +1,6 @@
 /** `sesrec train`: a run from a data directory. Knows options and how the result is told; cli/training.ts does the work. */
 import { Command, Option } from 'commander';
-import { MODEL_IDS, models, publishedShapes } from '../../model/index.js';
+import { MODEL_IDS, publishedShapes } from '../../model/index.js';
 import { OPTIMIZERS } from '../../train/index.js';
 import { candidateCountOption, deviceOption, jsonOption, numberFrom, threadsOption, wholeNumber } from '../options.js';
 import { note, printJson, printText } from '../output.js';
@@ -38,11 +38,9 @@ function describeTrain(): Command {
     .addOption(
       new Option('--model <name>', 'the model; sesrec models tells of each').choices(MODEL_IDS).default('sesrec'),
     )
-    .addOption(
-      new Option(
-        '--preset <name>',
-        "settings of the model (default: its first). sesrec: official, what the authors' code does; paper, what the text says",
-      ).choices([...new Set(Object.values(models).flatMap(({ presets }) => presets))]),
+    .option(
+      '--preset <name>',
+      "settings of the model (default: its first). sesrec: official, what the authors' code does; paper, what the text says",
     )
     .addOption(
       new Option('--shape <name>', 'published widths, windows and weight decay')

@@ -1,0 +1,187 @@
+/** The results of a comparison as a page in Markdown, table.md. Knows wording and columns; does not know how results came about. */
+import { METRICS, type MetricName, type StudentInterval } from '../../evaluate/index.js';
+import { GROUPS } from '../../model/index.js';
+import { counted, markdownTable, settingsText } from '../table.js';
+import { type ComparisonResults, type RowResult, type RunnerUpTest, order } from './results.js';
+import { PROTOCOLS } from './test-ranks.js';
+
+type ProtocolName = (typeof PROTOCOLS)[number];
+
+/** Where corrected p values of both tests are below this, the best is marked as better than the runner-up. */
+const LEVEL = 0.05;
+
+export function comparisonText(results: ComparisonResults): string {
+  return [
+    heading(results),
+    ...PROTOCOLS.flatMap((protocol) => protocolSection(results, protocol)),
+    ...forAllSection(results),
+    ...runnerUpSection(results),
+    ...tuningSection(results),
+    ...failureSection(results),
+  ].join('\n\n');
+}
+
+function heading({ plan, data }: ComparisonResults): string {
+  const { options, madeWith } = plan;
+  const times = (count: number, what: string): string => `${count} ${what}${count === 1 ? '' : 's'}`;
+  const finalists =
+    options.finalists > 0 && options.finalistSeeds > options.seeds
+      ? ` (${times(options.finalistSeeds, 'seed')} of the best ${options.finalists} on validation)`
+      : '';
+  const tuned =
+    options.trials === 0
+      ? 'its usual settings'
+      : `the best of at most ${times(options.trials, 'setting')} on validation (${times(options.tuningEpochs, 'epoch')} each, one seed)`;
+  return `# Comparison
+
+Data set ${plan.dataHash.slice(0, 12)}: ${counted(data.users)} users, ${counted(data.items)} items, ${counted(data.feedEvents)} feed events, ${counted(data.searches)} searches.
+
+    ${plan.command}
+
+Every model: ${tuned}, then ${times(options.seeds, 'seed')}${finalists} of up to ${times(options.epochs, 'epoch')}, stopped after ${times(options.patience, 'epoch')} without a better validation MRR; training negatives ${options.negativeSampling}. sesrec ${madeWith.sesrec}${madeWith.commit === null ? '' : `, commit ${madeWith.commit.slice(0, 12)}`}.
+
+Mean over seeds ± half of its 95 % interval by Student's t, whose degrees of freedom (d.f.) are seeds - 1. **Best** and _second_ of a column; † where the best is better than the second for the same users by both tests below, corrected p < ${LEVEL}.`;
+}
+
+function protocolSection({ rows, tests, protocols }: ComparisonResults, name: ProtocolName): string[] {
+  if (!protocols) return [];
+  const { protocol, users, usersHash, chance } = protocols[name];
+  const title = name === 'sampled' ? `Among ${protocol.count} candidates` : 'Among all items';
+  const sample = users < (protocol.sample?.of ?? users) ? ` (a seeded sample)` : '';
+  const lists = protocol.hash === null ? '' : ` (${protocol.hash.slice(0, 12)})`;
+  const ranks = Object.fromEntries(METRICS.map((metric) => [metric, order(rows, name, metric)]));
+  const cell = (row: RowResult, metric: MetricName): string => {
+    if (!row.test) return '–';
+    const [best, second] = ranks[metric] as RowResult[];
+    const interval = row.test[name][metric];
+    if (row === best) return figure(interval, '**', isSure(tests, name, metric) ? '†' : '');
+    return figure(interval, row === second ? '_' : '');
+  };
+  const table = markdownTable(
+    [
+      [
+        '',
+        'sees',
+        ...METRICS.map((metric) => metric.toUpperCase()),
+        'seeds (d.f.)',
+        ...(name === 'sampled' ? ['parameters', 'epochs', 's / epoch'] : []),
+      ],
+      ...grouped(rows, (row) => [
+        row.name,
+        row.sees.join(', '),
+        ...METRICS.map((metric) => cell(row, metric)),
+        row.seeds.length === 0 ? '–' : `${row.seeds.length} (${row.seeds.length - 1})`,
+        ...(name === 'sampled' ? costs(row) : []),
+      ]),
+      ['chance', '', ...METRICS.map((metric) => decimals(chance[metric]))],
+    ],
+    '<<',
+  );
+  return [
+    `## ${title}`,
+    `${counted(users)} users${sample} (${usersHash.slice(0, 12)}), ${protocol.on}, ${protocol.split}; candidates: ${protocol.candidates}${protocol.seenItemsRemoved ? ', seen ones removed' : ''}${lists}.`,
+    table,
+  ];
+}
+
+/** Full ranking for all users, by the models that are quick enough, where the table above is for a sample. */
+function forAllSection({ rows }: ComparisonResults): string[] {
+  const quick = rows.filter(({ fullForAll }) => fullForAll !== null);
+  if (quick.length === 0) return [];
+  return [
+    '## Among all items, for all users',
+    'Models that take too long to rank all items for all users are not in this table.',
+    markdownTable([
+      ['', ...METRICS.map((metric) => metric.toUpperCase())],
+      ...quick.map(({ name, fullForAll }) => [
+        name,
+        ...METRICS.map((metric) => figure((fullForAll as NonNullable<typeof fullForAll>)[metric])),
+      ]),
+    ]),
+  ];
+}
+
+/** Rows under the names of their groups. */
+function grouped(rows: readonly RowResult[], show: (row: RowResult) => readonly string[]): (readonly string[])[] {
+  return GROUPS.flatMap((group) => {
+    const own = rows.filter((row) => row.group === group);
+    return own.length === 0 ? [] : [[`*${group}*`], ...own.map(show)];
+  });
+}
+
+function costs({ parameters, epochs, secondsPerEpoch }: RowResult): string[] {
+  return [
+    parameters === null ? '–' : counted(parameters),
+    epochs === null ? '–' : String(Math.round(10 * epochs) / 10),
+    secondsPerEpoch === null ? '–' : secondsPerEpoch.toPrecision(2),
+  ];
+}
+
+/** .2506 */
+const decimals = (value: number): string => (Number.isNaN(value) ? '–' : value.toFixed(4).replace(/^(-?)0\./, '$1.'));
+
+function figure({ mean, halfWidth }: StudentInterval, mark = '', sign = ''): string {
+  return `${mark}${decimals(mean)}${mark}${sign}${Number.isNaN(halfWidth) ? '' : ` ±${decimals(halfWidth)}`}`;
+}
+
+const isSure = (tests: readonly RunnerUpTest[], protocol: ProtocolName, metric: MetricName): boolean =>
+  tests.some(
+    (test) =>
+      test.protocol === protocol && test.metric === metric && test.t.holm < LEVEL && test.bootstrap.holm < LEVEL,
+  );
+
+function runnerUpSection({ rows, tests }: ComparisonResults): string[] {
+  if (tests.length === 0) return [];
+  const nameOf = (label: string): string => rows.find((row) => row.label === label)?.name ?? label;
+  const probability = (p: number): string => (Number.isNaN(p) ? '–' : p < 0.0001 ? '<.0001' : decimals(p));
+  const table = markdownTable(
+    [
+      ['', '', 'best', 'runner-up', 'difference', 't (d.f.)', 'p', 'Holm', 'bootstrap', 'p', 'Holm'],
+      ...tests.map(({ protocol, metric, best, runnerUp, difference, t, bootstrap }) => [
+        protocol,
+        metric.toUpperCase(),
+        nameOf(best),
+        nameOf(runnerUp),
+        figure(difference),
+        Number.isNaN(t.t) ? '–' : `${t.t.toFixed(2)} (${t.degreesOfFreedom})`,
+        probability(t.p),
+        probability(t.holm),
+        Number.isNaN(bootstrap.interval[0])
+          ? '–'
+          : `${decimals(bootstrap.interval[0])} … ${decimals(bootstrap.interval[1])}`,
+        probability(bootstrap.p),
+        probability(bootstrap.holm),
+      ]),
+    ],
+    '<<<<',
+  );
+  return [
+    '## Best against runner-up',
+    `User by user, each user's metric averaged over seeds: mean difference ± half of its 95 % t-interval over users, Student's t-test, and a bootstrap of users (${counted((tests[0] as RunnerUpTest).bootstrap.resamples)} resamples). Holm: p corrected for all ${tests.length} tests of this table. They tell of other users, not of other trainings.`,
+    table,
+  ];
+}
+
+function tuningSection({ rows }: ComparisonResults): string[] {
+  const tuned = rows.filter(({ trials }) => trials.length > 0);
+  if (tuned.length === 0) return [];
+  const table = markdownTable(
+    [
+      ['', 'tried', 'validation MRR'],
+      ...tuned.flatMap(({ name, trials, chosen }) =>
+        trials.map(({ trial, score }, i) => {
+          const isChosen = JSON.stringify(trial) === JSON.stringify(chosen);
+          const text = score === null ? 'failed' : decimals(score);
+          return [i === 0 ? name : '', settingsText(trial) || 'as it is', isChosen ? `**${text}**` : text];
+        }),
+      ),
+    ],
+    '<<',
+  );
+  return ['## Tuning', 'What was tried of each model, and in **bold** what its runs were trained with.', table];
+}
+
+function failureSection({ rows }: ComparisonResults): string[] {
+  const failed = rows.flatMap(({ name, failed }) => failed.map((what) => `- ${name}, ${what}`));
+  return failed.length === 0 ? [] : ['## Failed', failed.join('\n')];
+}

@@ -1,0 +1,405 @@
+import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
+import { cp, mkdir, mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
+import { Random } from '../../src/base/index.js';
+import type { ComparisonResults } from '../../src/cli/comparison/index.js';
+import { loadDataset } from '../../src/data/index.js';
+import { METRICS, drawCandidates, evaluate, hashCandidates, saveCandidates } from '../../src/evaluate/index.js';
+import { type RunManifest, popularityRanker } from '../../src/model/index.js';
+import {
+  type Outcome,
+  type TinyWorld,
+  assertRefusal,
+  inProcess,
+  sesrec,
+  sesrecJson,
+  start,
+  tinyWorld,
+} from '../support/command-line.js';
+import { writePlantedLog } from '../support/planted.js';
+
+const random = new Random('when to kill a comparison', Number(process.env['SESREC_TEST_SEED'] ?? 1));
+const TINY = ['--batch-size', '64', '--threads', '1'] as const;
+/** Two models that are trained and one that is not: 4 trials, 4 runs and 1 more of the finalist. */
+const OPTIONS = [
+  ...'--models popularity,stamp,blind=sesrec --trials 2 --tuning-epochs 1 --seeds 2 --epochs 2'.split(' '),
+  ...'--finalists 1 --finalist-seeds 3 --set blind.useSearch=false --set blind.hidden=[16,1]'.split(' '),
+  '--set',
+  'window={"feed":5,"search":5}',
+  ...TINY,
+];
+const TRAININGS = 9;
+
+let folder: string;
+let world: TinyWorld;
+/** Where the undisturbed comparison lies, and what it printed. */
+let whole: string;
+let printed: Outcome;
+const compareIn = (out: string, ...more: readonly string[]): string[] => ['compare', world.data, '--out', out, ...more];
+
+before(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'sesrec-compare-'));
+  world = await tinyWorld(folder, 0);
+  whole = join(folder, 'whole');
+  printed = await sesrec(...compareIn(whole, ...OPTIONS));
+  assert.equal(printed.code, 0, printed.err);
+});
+after(async () => rm(folder, { recursive: true, force: true }));
+
+const resultsOf = async (out: string): Promise<ComparisonResults> =>
+  JSON.parse(await readFile(join(out, 'results.json'), 'utf8')) as ComparisonResults;
+
+/** Results without times, and without the command, which names the folder. */
+const timeless = (results: ComparisonResults): unknown =>
+  JSON.parse(JSON.stringify(results, (key, value: unknown) => (/seconds|^command$/i.test(key) ? undefined : value)));
+
+const row = (results: ComparisonResults, label: string) => {
+  const found = results.rows.find((one) => one.label === label);
+  assert.ok(found, label);
+  return found;
+};
+
+/** Trainings that were begun or gone on with, as they were announced. */
+const announced = ({ err }: Outcome): string[] => err.match(/^\[\d+ of \d+\] .*$/gm) ?? [];
+
+test('every model is tuned, trained and tested as asked, and the best on validation has more seeds', async () => {
+  const results = await resultsOf(whole);
+  assert.deepEqual(
+    results.rows.map(({ label, name, group }) => [label, name, group]),
+    [
+      ['stamp', 'STAMP', 'sequential'],
+      ['blind', 'SESRec, blind', 'search-aware'],
+      ['popularity', 'popularity', 'beyond the paper'],
+    ],
+    'in the order of the paper',
+  );
+  assert.equal(announced(printed).length, TRAININGS);
+  assert.match(printed.err, /^\[1 of 9\] stamp, trial 1 of 2: learningRate 0\.001, dropout 0\.1$/m);
+  assert.match(printed.err, /^\[6 of 9\] blind, seed 1 of 2: .*; about \d.* of training left$/m);
+  assert.deepEqual(row(results, 'blind').sees, ['item ids', 'user', 'order'], 'searches are off');
+
+  const trained = [row(results, 'stamp'), row(results, 'blind')];
+  for (const { label, trials, chosen, seeds, parameters, epochs } of trained) {
+    assert.deepEqual(
+      trials.map(({ trial }) => trial),
+      [0.1, 0.3].map((dropout) => ({ learningRate: 0.001, dropout })),
+    );
+    const scores = trials.map(({ score }) => score as number);
+    assert.deepEqual(chosen, trials[scores.indexOf(Math.max(...scores))]?.trial);
+    assert.ok((parameters as number) > 1000 && epochs === 2);
+    for (const { seed, run, look, weights } of seeds) {
+      assert.equal(run, `runs/${label}/seed-${seed}`);
+      const { training, config, testLooks } = JSON.parse(
+        await readFile(join(whole, run, 'run.json'), 'utf8'),
+      ) as RunManifest;
+      assert.deepEqual([training.seed, training.learningRate, training.epochs, training.patience], [seed, 0.001, 2, 5]);
+      assert.equal(config.dropout, chosen?.['dropout']);
+      assert.equal(config.window.feed, 5);
+      assert.equal(config.negativeSampling, 'popular');
+      assert.deepEqual([look, testLooks.length, testLooks[0]?.version], [1, 1, weights], 'one look');
+    }
+  }
+  const validation = trained.map(({ seeds }) => (seeds[0]!.validation.mrr + seeds[1]!.validation.mrr) / 2);
+  const finalist = validation.indexOf(Math.max(...validation));
+  assert.deepEqual(
+    trained.map(({ seeds }) => seeds.length),
+    [0, 1].map((position) => (position === finalist ? 3 : 2)),
+  );
+
+  assert.deepEqual((await readdir(join(whole, 'tuning', 'stamp'))).toSorted(), ['1.json', '2.json']);
+  assert.deepEqual((await readdir(whole)).toSorted(), [
+    'compare.json',
+    'results.json',
+    'runs',
+    'table.md',
+    'test',
+    'tuning',
+  ]);
+});
+
+test('means, the best and the runner-up follow from the runs', async () => {
+  const { rows, tests } = await resultsOf(whole);
+  assert.equal(tests.length, 2 * METRICS.length);
+  for (const protocol of ['sampled', 'full'] as const) {
+    for (const metric of METRICS) {
+      const means = rows.map(({ seeds, test }) => {
+        const { mean, degreesOfFreedom, halfWidth } = test![protocol][metric];
+        if (seeds.length === 0) return mean;
+        const own = seeds.map((seed) => seed.test[protocol][metric]);
+        assert.ok(Math.abs(mean - own.reduce((sum, value) => sum + value, 0) / own.length) < 1e-12);
+        assert.equal(degreesOfFreedom, seeds.length - 1);
+        assert.ok(halfWidth >= 0);
+        return mean;
+      });
+      const found = tests.find((one) => one.protocol === protocol && one.metric === metric)!;
+      const [best, second] = [...means].sort((one, other) => other - one) as [number, number];
+      const meanOf = (label: string): number => means[rows.findIndex((one) => one.label === label)] as number;
+      assert.deepEqual([meanOf(found.best), meanOf(found.runnerUp)], [best, second]);
+      assert.ok(Math.abs(found.difference.mean - (best - second)) < 1e-12);
+      assert.equal(found.t.degreesOfFreedom, 23);
+      assert.ok(found.t.holm >= found.t.p && found.bootstrap.holm >= found.bootstrap.p);
+    }
+  }
+});
+
+test('the table is printed, has a line per model and per test, and marks the best and the second', async () => {
+  const text = await readFile(join(whole, 'table.md'), 'utf8');
+  assert.equal(printed.out, text);
+  const { rows, tests } = await resultsOf(whole);
+  assert.match(text, /^ {4}sesrec compare \S+ --out \S+ --models popularity,stamp,blind=sesrec .*'window=\{"feed":5/m);
+  assert.match(
+    text,
+    /^Every model: the best of at most 2 settings on validation \(1 epoch each, one seed\), then 2 seeds/m,
+  );
+  const [, sampled = '', full = ''] = text.split(/^## Among .*$/m);
+  assert.match(sampled, /24 users \(\w{12}\), test, leave-one-out; candidates: 99 items per user, .* \(\w{12}\)\./);
+  assert.match(full, /24 users .* all items of the catalogue, seen ones removed\./);
+  const shown = (value: number): string => value.toFixed(4).replace(/^0/, '');
+  for (const [section, protocol] of [
+    [sampled, 'sampled'],
+    [full, 'full'],
+  ] as const) {
+    const cells = (name: string): string[] =>
+      (section.split('\n').find((line) => line.startsWith(`| ${name} `)) ?? '').split('|').map((cell) => cell.trim());
+    assert.deepEqual(cells('').slice(2, 9), ['sees', ...METRICS.map((metric) => metric.toUpperCase())]);
+    for (const { name, label, test, sees, seeds } of rows) {
+      const line = cells(name);
+      assert.equal(line[2], sees.join(', '));
+      METRICS.forEach((metric, i) => {
+        const { best, runnerUp } = tests.find((one) => one.protocol === protocol && one.metric === metric)!;
+        const { mean, halfWidth } = test![protocol][metric];
+        const mark = label === best ? '**' : label === runnerUp ? '_' : '';
+        const interval = halfWidth === null ? '' : ` ±${shown(halfWidth)}`;
+        assert.equal(line[3 + i]?.replace('†', ''), `${mark}${shown(mean)}${mark}${interval}`);
+      });
+      assert.equal(line[9], seeds.length === 0 ? '–' : `${seeds.length} (${seeds.length - 1})`);
+    }
+    assert.equal(cells('chance')[3], protocol === 'sampled' ? '.0100' : '.0091');
+  }
+  assert.equal(text.match(/^\| (sampled|full) /gm)?.length, 12);
+  assert.equal(text.match(/learningRate 0\.001, dropout 0\.[13] \| +(\*\*)?\.\d{4}/g)?.length, 4);
+  assert.doesNotMatch(text, /^## (Failed|Among all items, for all users)$/m);
+});
+
+test('a run of the comparison is an ordinary run: evaluate shows the same, reproduce and audit work on it', async () => {
+  const { seeds } = row(await resultsOf(whole), 'stamp');
+  const [first] = seeds;
+  const run = join(whole, first!.run);
+  const { code, out } = await inProcess(
+    'evaluate',
+    run,
+    '--on',
+    'test',
+    '--protocol',
+    'both',
+    '--threads',
+    '1',
+    '--json',
+  );
+  assert.equal(code, 0, 'seen already, so no other look');
+  const shown = JSON.parse(out) as { look: number; protocols: Record<'sampled' | 'full', { metrics: unknown }> };
+  assert.deepEqual([shown.look, shown.protocols.sampled.metrics, shown.protocols.full.metrics], [1, first!.test.sampled, first!.test.full]); // prettier-ignore
+  assert.equal((await inProcess('audit', run)).code, 0);
+  const [tested] = (await readdir(join(run, 'results'))).filter((name) => name.startsWith('evaluation-test-sampled'));
+  const again = await inProcess('reproduce', join(run, 'results', tested!), '--threads', '1');
+  assert.match(again.out, /reproduced$/m, again.err);
+});
+
+test('done, the same command repeats nothing and says the same, without most of its options too', async () => {
+  const before = await readFile(join(whole, 'results.json'), 'utf8');
+  const { code, out, err } = await inProcess(...compareIn(whole, '--json'));
+  assert.equal(code, 0, err);
+  assert.deepEqual(JSON.parse(out), JSON.parse(before));
+  assert.equal(await readFile(join(whole, 'results.json'), 'utf8'), before);
+  assert.deepEqual([announced({ code, out, err }), err.includes('testing')], [[], false]);
+});
+
+test('killed in a training and in a test, and gone on with, it comes to the same results, and repeats nothing that was done', async () => {
+  const out = join(folder, 'killed');
+  const disturb = async (line: RegExp, milliseconds: number): Promise<Outcome> => {
+    const { child, outcome } = start(compareIn(out, ...OPTIONS, '--save-every', '0'));
+    let text = '';
+    await new Promise<void>((resolve) => {
+      child.stderr?.on('data', (chunk: string) => line.test((text += chunk)) && resolve());
+      child.on('close', () => resolve());
+    });
+    await delay(milliseconds);
+    child.kill('SIGKILL');
+    return outcome;
+  };
+  const first = await disturb(/^\[2 of 9\]/m, random.integer(300));
+  const second = await disturb(/^\[6 of 9\] .*\n.*parameters;/m, random.integer(300));
+  const third = await disturb(/^testing stamp, seed 2/m, random.integer(300));
+  assert.deepEqual([first.code, second.code, third.code], [null, null, null], 'all three were killed');
+  const last = await sesrec(...compareIn(out, '--threads', '1'));
+  assert.equal(last.code, 0, last.err);
+  assert.deepEqual(timeless(await resultsOf(out)), timeless(await resultsOf(whole)));
+
+  const all = [first, second, third, last].flatMap(announced).map((line) => line.replace(/;.*|^\[\d+ /g, ''));
+  const repeated = all.filter((line, position) => all.indexOf(line) !== position);
+  assert.equal(new Set(all).size, TRAININGS);
+  assert.ok(repeated.length <= 2, 'at most those that a kill struck');
+  assert.deepEqual(announced(last), [], 'all training was done');
+  for (const { look } of row(await resultsOf(out), 'stamp').seeds) assert.equal(look, 1);
+});
+
+test('Ctrl-C: exit code 130, one line that says how to go on, and going on comes to the same results', async () => {
+  const out = join(folder, 'interrupted');
+  const { child, outcome } = start(compareIn(out, ...OPTIONS));
+  child.stderr?.on('data', (text: string) => text.includes('[3 of 9]') && child.kill('SIGINT'));
+  const { code, err, out: answer } = await outcome;
+  assert.equal(code, 130, err);
+  assert.equal(answer, '');
+  assert.deepEqual(
+    err.split('\n').filter((line) => line.startsWith('sesrec: ')),
+    ['sesrec: stopped with 2 of 9 trainings done; the same command goes on'],
+  );
+  assert.ok(!existsSync(join(out, 'lock')));
+  const results = await sesrecJson<ComparisonResults>(...compareIn(out, ...OPTIONS));
+  assert.deepEqual(timeless(results), timeless(await resultsOf(whole)));
+});
+
+test('what disagrees with what was begun is refused in a line, and changes nothing', async () => {
+  const plan = await readFile(join(whole, 'compare.json'), 'utf8');
+  const refused = async (message: RegExp, ...more: string[]): Promise<void> =>
+    assertRefusal(await inProcess(...compareIn(whole, ...more)), 1, message);
+  await refused(
+    /whole was begun with --seeds 2, not 3: go on as it was begun, or choose another --out/,
+    '--seeds',
+    '3',
+  );
+  await refused(/begun with --shape amazon, not kuaishou/, '--shape', 'kuaishou');
+  await refused(/begun with --validation-users left out, not 9/, '--validation-users', '9');
+  await refused(/begun with --negative-sampling popular, not uniform/, '--negative-sampling', 'uniform');
+  await refused(/begun with stamp, which --models leaves out/, '--models', 'popularity,blind=sesrec', ...OPTIONS.slice(12, 18)); // prettier-ignore
+  await refused(/begun with other settings of stamp: go on as it was begun/, '--set', 'blind.useSearch=true');
+  await refused(/begun with other settings of blind/, '--models', 'popularity,stamp,blind=sesrec:paper', '--set', 'blind.useSearch=false', '--set', 'blind.hidden=[16,1]', '--set', 'window={"feed":5,"search":5}'); // prettier-ignore
+  assert.equal(await readFile(join(whole, 'compare.json'), 'utf8'), plan);
+
+  const other = join(folder, 'other');
+  await writePlantedLog({ users: 24, items: 120, categories: 6, eventsPerUser: 8, seed: 4 }, `${other}.jsonl`);
+  assert.equal((await inProcess('import', 'events', `${other}.jsonl`, '--out', other)).code, 0);
+  assertRefusal(await inProcess('compare', other, '--out', whole), 1, /whole compares on other data than .*other/);
+  assertRefusal(await inProcess(...compareIn(world.data)), 1, /data already exists and is not a comparison/);
+  await writeFile(join(whole, 'lock'), JSON.stringify({ pid: 1, host: 'elsewhere' }));
+  await refused(/process 1 on elsewhere is working on this comparison/);
+  await rm(join(whole, 'lock'));
+});
+
+test('what makes no comparison is refused before anything is written', async () => {
+  const refused = async (message: RegExp, ...more: string[]): Promise<void> => {
+    const out = join(folder, 'never');
+    assertRefusal(await inProcess(...compareIn(out, ...more)), 1, message);
+    assert.ok(!existsSync(out));
+  };
+  await refused(/there is no model "bert"; there are .*stamp.*popularity/, '--models', 'stamp,bert');
+  await refused(/sesrec has official, paper/, '--models', 'sesrec:best');
+  await refused(/stamp is another model; call the row by another name/, '--models', 'stamp=sesrec');
+  await refused(/called by letters, digits and hyphens, not "a b"/, '--models', 'a b=sesrec');
+  await refused(/two rows are called x/, '--models', 'x=sesrec,x=stamp');
+  await refused(/popularity is counted and has no presets/, '--models', 'popularity:paper');
+  await refused(/--models names no model/, '--models', ',');
+  await refused(/no row is called x/, '--models', 'stamp', '--set', 'x.window=1');
+  await refused(/popularity has no settings/, '--models', 'popularity', '--set', 'popularity.window=1');
+  await refused(/^sesrec: stamp: .*there is no such setting; there are/, '--models', 'stamp', '--set', 'alpha=1');
+  await refused(/^sesrec: stamp: .*dropout must be/, '--models', 'stamp', '--set', 'dropout=2');
+});
+
+test('a model may join later: what was done stays', async () => {
+  const out = join(folder, 'joined');
+  await cp(whole, out, { recursive: true });
+  const models = ['--models', 'popularity,stamp,blind=sesrec,item-to-item,last=stamp'];
+  const same = OPTIONS.filter((_, i) => OPTIONS[i] === '--set' || OPTIONS[i - 1] === '--set');
+  const joined = await inProcess(
+    ...compareIn(out, ...models, ...same, '--set', 'last.addMean=false', '--threads', '1'),
+  );
+  assert.equal(joined.code, 0, joined.err);
+  assert.match(joined.err, /^new in the comparison: last, item-to-item$/m);
+  assert.ok(announced(joined).every((line) => / (last|blind|stamp), /.test(line)));
+  assert.equal(announced(joined).filter((line) => line.includes(' last, trial ')).length, 2);
+  const [before, now] = [await resultsOf(whole), await resultsOf(out)];
+  assert.deepEqual(
+    now.rows.map(({ label }) => label),
+    ['stamp', 'last', 'blind', 'popularity', 'item-to-item'],
+  );
+  assert.deepEqual(row(now, 'popularity'), row(before, 'popularity'));
+  assert.deepEqual(row(now, 'stamp').seeds.slice(0, 2), row(before, 'stamp').seeds.slice(0, 2));
+});
+
+test('a training that fails is recorded with its line, and the others go on', async () => {
+  const out = join(folder, 'failing');
+  const models = '--models popularity,bad=sesrec,stamp --set bad.alpha=1e39 --trials 2 --tuning-epochs 1 --seeds 1';
+  const { code, err, out: text } = await inProcess(...compareIn(out, ...models.split(' '), '--epochs', '1', ...TINY));
+  assert.equal(code, 0, err);
+  assert.match(err, /^failed: bad, trial 1 of 2: .* became .* in epoch 1, step 1/m);
+  const { rows } = await resultsOf(out);
+  const bad = rows.find(({ label }) => label === 'bad');
+  assert.deepEqual([bad?.chosen, bad?.test, bad?.seeds], [null, null, []]);
+  assert.ok(bad?.trials.every(({ score, failed }) => score === null && /became/.test(failed ?? '')));
+  assert.equal(rows.find(({ label }) => label === 'stamp')?.seeds.length, 1);
+  assert.match(text, /^## Failed\n\n- SESRec, bad, all 2 trials failed$/m);
+  assert.match(text, /^\| SESRec, bad +\| .* +– \| +– \|/m);
+  assert.match(text, /dropout 0\.1 \| +failed \|$/m);
+
+  const again = await inProcess(...compareIn(out));
+  assert.deepEqual([again.code, again.out, announced(again)], [0, text, []], 'it is not tried again');
+});
+
+test('where a model takes too long to rank for all users, the table is of a sample, and the quick ones have another', async () => {
+  const out = join(folder, 'sample');
+  const options = '--models popularity --full-users 10 --full-minutes 1 --trials 0 --seeds 1 --epochs 1'.split(' ');
+  const alone = await inProcess(...compareIn(out, ...options, ...TINY));
+  assert.equal(alone.code, 0, alone.err);
+  assert.match(alone.err, /^popularity: ranking all items for all 24 users may take 0 s$/m);
+  const before = await resultsOf(out);
+  assert.deepEqual([before.protocols?.full.users, row(before, 'popularity').fullForAll], [24, null]);
+
+  await mkdir(join(out, 'test', 'stamp'));
+  await writeFile(join(out, 'test', 'stamp', 'full-ranking.json'), '{"secondsPerUser":99,"users":10}');
+  const { code, out: text, err } = await inProcess(...compareIn(out, '--models', 'popularity,stamp', '--threads', '1'));
+  assert.equal(code, 0, err);
+  const now = await resultsOf(out);
+  assert.deepEqual([now.protocols?.full.users, now.protocols?.sampled.users], [10, 24]);
+  const dataset = await loadDataset(world.data);
+  const some = await evaluate(popularityRanker(dataset), dataset, { on: 'test', protocol: 'full', users: 10, seed: 1 });
+  for (const metric of METRICS) {
+    const { test, fullForAll } = row(now, 'popularity');
+    assert.ok(Math.abs(test!.full[metric].mean - some.metrics[metric]) < 1e-12, metric);
+    assert.equal(fullForAll![metric].mean, row(before, 'popularity').test!.full[metric].mean);
+  }
+  assert.equal(row(now, 'stamp').fullForAll, null);
+  assert.equal(now.tests.find(({ protocol }) => protocol === 'full')?.t.degreesOfFreedom, 9);
+  assert.match(text, /^10 users \(a seeded sample\) \(\w{12}\), test/m);
+  assert.match(text, /^## Among all items, for all users$/m);
+});
+
+test('lists from a file serve validation and test, and are kept', async () => {
+  const { candidates: drawn } = JSON.parse(await readFile(join(whole, 'compare.json'), 'utf8')) as {
+    candidates: { hash: string };
+  };
+  const out = join(folder, 'given lists');
+  const dataset = await loadDataset(world.data);
+  const lists = drawCandidates(dataset, { count: 9, seed: 5 });
+  const file = join(folder, 'lists.jsonl.gz');
+  await saveCandidates(file, lists, dataset);
+  const options = '--models popularity,stamp --trials 0 --seeds 1 --epochs 1'.split(' ');
+  const first = await inProcess(...compareIn(out, ...options, '--candidates', file, ...TINY));
+  assert.equal(first.code, 0, first.err);
+  await rm(file);
+  const { protocols } = await resultsOf(out);
+  assert.deepEqual(
+    [protocols?.sampled.protocol.hash, protocols?.sampled.protocol.count],
+    [hashCandidates(lists, dataset), 9],
+  );
+  assert.notEqual(protocols?.sampled.protocol.hash, drawn.hash);
+  const run = join(out, 'runs', 'stamp', 'seed-1');
+  const { validationCandidates } = JSON.parse(await readFile(join(run, 'results', 'training.json'), 'utf8')) as {
+    validationCandidates: { hash: string };
+  };
+  assert.equal(validationCandidates.hash, hashCandidates(lists, dataset));
+  assert.equal((await inProcess(...compareIn(out))).code, 0, 'the file is not needed any more');
+});
