@@ -378,7 +378,7 @@ function hitRate(scores: readonly number[], width: number): number {
 }
 
 /** Nobody meets an item twice, and which they meet has no reason. */
-function shuffled(seed: number, { users, items, events, timed = true }: Required<WorldOptions>): Dataset {
+function shuffled(seed: number, { users, items, events, timed }: Required<WorldOptions>): Dataset {
   const random = new Random('shuffled', seed);
   const story = (): TinyEvent[] => {
     const [first = '', ...others] = Array.from(random.shuffle(range(items)).subarray(0, events), (item) => `i${item}`);
