@@ -8,7 +8,7 @@
  *
  * Shapes: B rows, C candidates, K1 items of a context, K2 neighbours of a node, R items whose neighbours are asked for.
  */
-import { Random, assert, at } from '../base/index.js';
+import { Random, assert, at, range } from '../base/index.js';
 import { type Dataset, FIRST_INDEX } from '../data/index.js';
 import type { Assembly, BatchExtra, Slots } from './batch.js';
 import { type Case, type SearchMoment, recentMeetings, timeOf } from './histories.js';
@@ -48,8 +48,8 @@ export class InteractionGraph {
   /** Edges by item, then time. */
   readonly #byItem: Int32Array;
   readonly #itemOffsets: Int32Array;
-  /** Places that a draw has moved; here, so that not every draw makes one. */
-  readonly #moved = new Map<number, number>();
+  /** 0, 1, 2, … but while something is drawn: as many as any node has edges. */
+  readonly #places: Int32Array;
 
   constructor(dataset: Dataset) {
     const { users, items, queries, times } = trainingMeetings(dataset);
@@ -65,6 +65,9 @@ export class InteractionGraph {
       this.#byItem
         .subarray(at(this.#itemOffsets, item), at(this.#itemOffsets, item + 1))
         .sort((a, b) => compare(at(times, a), at(times, b)) || a - b);
+    const largest = (offsets: Int32Array): number =>
+      offsets.reduce((most, end, node) => Math.max(most, end - (offsets[node - 1] ?? 0)), 0);
+    this.#places = range(Math.max(largest(this.#userOffsets), largest(this.#itemOffsets)));
   }
 
   /** Users who met an item, drawn without replacement, each as likely as any other. */
@@ -99,17 +102,20 @@ export class InteractionGraph {
     { count, before, without }: NeighbourRequest,
     random: Random,
   ): Neighbour[] {
-    const moved = this.#moved;
-    moved.clear();
+    const places = this.#places;
     const found: Neighbour[] = [];
-    for (let left = this.#countBefore(edgeAt, total, before); left > 0 && found.length < count; left--) {
+    const end = this.#countBefore(edgeAt, total, before);
+    const touched: number[] = [];
+    for (let left = end; left > 0 && found.length < count; left--) {
       const place = random.integer(left);
-      const edge = edgeAt(moved.get(place) ?? place);
-      moved.set(place, moved.get(left - 1) ?? left - 1);
+      const edge = edgeAt(at(places, place));
+      places[place] = at(places, left - 1);
+      touched.push(place);
       const node = at(nodes, edge);
       if (this.#isLastBefore(edge, before) && !without.includes(node))
         found.push({ node, query: at(this.#queries, edge) });
     }
+    for (const place of touched) places[place] = place;
     return found.sort((a, b) => a.query - b.query || a.node - b.node);
   }
 

@@ -9,8 +9,11 @@
  *
  *   message    m = ReLU(W_m [h_n ; q_e ; h_n * q_e])                of neighbour n over edge e
  *   attention  s = softmax(w . LeakyReLU(W_a [h_x ; m ; q_e * q*]))  over the neighbours of node x
- *   update     h'_x = LN(h_x + Drop(ReLU(W_h [h_x ; sum s m])))
+ *   update     h'_x = LN(h_x + ReLU(W_h [h_x ; sum s m]))
  *   logit      MLP([h_u ; h_v ; h_u * h_v ; q* ; e_u ; e_v])
+ *
+ * Dropout is between the layers of the prediction only: before the layer norms, where embeddings are small, it drowned what there
+ * was to learn (LOG.md).
  *
  * Shapes as in model.ts; d width, d_i, d_u widths of embeddings, K1 items of a context, K2 neighbours, U, I, Q gathered users,
  * items, queries; n nodes, a number per row the rows follow one another in.
@@ -208,7 +211,7 @@ function aggregate(
   const taken = reshape(matmul(weights, messages), [total, width]);
 
   const update = relu(add(nn.linear(nodes, fromNode), nn.linear(taken, fromMessages)));
-  return layerNorm(scope, `${name}.norm`, add(nodes, scope.dropout(update)), EPSILON);
+  return layerNorm(scope, `${name}.norm`, add(nodes, update), EPSILON);
 }
 
 /** Vectors (n,K,d) by the B rows that they belong to: (B,n K / B,d). */

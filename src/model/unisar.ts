@@ -177,6 +177,9 @@ interface Lane {
 }
 
 interface Encoded {
+  /** (I,d) and (Q,d), what all is read from. */
+  readonly items: Tensor;
+  readonly queries: Tensor;
   readonly feed: Lane;
   readonly search: Lane;
   /** (B,d). */
@@ -184,9 +187,11 @@ interface Encoded {
 }
 
 function encode(scope: Scope, config: UnisarConfig, sizes: BatchSizes): Encoded {
-  const feed = feedOf(scope, sizes, itemVectors(scope, config, sizes));
-  const searched = searchesOf(scope, sizes, queryVectors(scope, config, sizes));
-  const clicked = clickMeansOf(scope, sizes, itemVectors(scope, config, sizes), config.window.clicks);
+  const items = itemVectors(scope, config, sizes);
+  const queries = queryVectors(scope, config, sizes);
+  const feed = feedOf(scope, sizes, items);
+  const searched = searchesOf(scope, sizes, queries);
+  const clicked = clickMeansOf(scope, sizes, items, config.window.clicks);
   const search = { ...searched, vectors: add(searched.vectors, clicked) };
   const length = timelineLength(sizes, config.window, timelineOptions(config));
   const both = timelineOf(scope, sizes, length, [feed.vectors, search.vectors]);
@@ -196,6 +201,8 @@ function encode(scope: Scope, config: UnisarConfig, sizes: BatchSizes): Encoded 
   const isFeed = mul(both.mask, sub(1, both.isSearch));
   const isSearch = mul(both.mask, both.isSearch);
   return {
+    items,
+    queries,
     feed: fuse(scope, config, 'feed', feed, { vectors: crossed, mask: isFeed }, hasBoth),
     search: fuse(scope, config, 'search', search, { vectors: crossed, mask: isSearch }, hasBoth),
     user: ops.tanh(linear(scope, 'userVector', embedUsers(scope, config, sizes.rows), config.width)),
@@ -267,8 +274,7 @@ function unisarLosses(scope: Scope, config: UnisarConfig, scoring: Scoring, size
   const encoded = encode(scope, config, sizes);
   const others: Record<string, WeightedLosses[string]> = {};
   if (config.alignmentWeight > 0) {
-    const [items, queries] = [itemVectors(scope, config, sizes), queryVectors(scope, config, sizes)];
-    const alignment = alignmentLoss(scope, sizes, items, queries, {
+    const alignment = alignmentLoss(scope, sizes, encoded.items, encoded.queries, {
       temperature: config.alignmentTemperature,
       includesPositive: true,
       transposedItemToQuery: true,

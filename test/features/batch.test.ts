@@ -4,6 +4,7 @@ import * as fc from 'fast-check';
 import {
   type Batch,
   BatchAssembler,
+  type BatchExtra,
   type Catalogue,
   type ReachedSizes,
   type Rows,
@@ -238,6 +239,38 @@ describe('a batch', () => {
       negativeQueries: 1,
       extras: {},
     });
+  });
+
+  test('has the users that an extra numbers behind those of its rows, each once, and none where nobody asks', () => {
+    const [rows] = fc.sample(rowsOf(3), { numRuns: 1, seed: 1 }) as [Rows];
+    const slots: number[] = [];
+    const extra: BatchExtra = {
+      add: ({ users }) => void slots.push(...[5, 2, 5, 3].map((user) => users.slot(user))),
+      complete: ({ users, capacity }) => void capacity('users', users.indices.length),
+    };
+    const ofRows = Array.from(rows.users, (user) => catalogue.userRow[user] as number);
+    assert.deepEqual([...new BatchAssembler(catalogue, window).assemble(rows).ids.users], ofRows);
+    for (const exact of [true, false]) {
+      const assembler = new BatchAssembler(catalogue, window, { exact, extras: [extra] });
+      for (let time = 0; time < 2; time++) {
+        slots.length = 0;
+        const batch = assembler.assemble(rows);
+        const { users } = batch.ids;
+        assert.equal(batch.sizes.extras['users'], exact ? 4 : 16);
+        assert.equal(users.length, 3 + (exact ? 4 : 16));
+        assert.deepEqual([...users.subarray(0, 3)], ofRows);
+        assert.deepEqual(slots, [1, 2, 1, 3]);
+        assert.deepEqual(
+          slots.map((slot) => users[3 + slot]),
+          [1, 2, 1, 3], // user 5 is not trained
+        );
+        const groups = ints(batch, 'userAttribute.group');
+        assert.deepEqual(
+          slots.map((slot) => groups[3 + slot]),
+          [5, 2, 5, 3].map((user) => catalogue.userAttributes['group']?.[user]),
+        );
+      }
+    }
   });
 
   test('without a training part has no candidates and no pairs', () => {

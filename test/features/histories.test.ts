@@ -8,7 +8,9 @@ import {
   gatherRows,
   hasHistory,
   recentFeed,
+  recentMeetings,
   recentSearches,
+  timeOf,
   trainingCases,
 } from '../../src/features/index.js';
 import { randomStories } from '../support/stories.js';
@@ -239,5 +241,59 @@ describe('training cases', () => {
       }),
       { numRuns: 200 },
     );
+  });
+});
+
+describe('recent meetings', () => {
+  const dataset = tinyDataset({
+    zoe: [{ query: 'other', clicked: ['x'] }, 'x'],
+    ann: ['a', { query: 'one', clicked: ['b', 'a'] }, 'c', { query: 'two', clicked: ['d'] }, { led: 'd' }, { click: 'b' }, { query: 'three', clicked: ['e'] }, 'f'], // prettier-ignore
+  });
+  const user = dataset.users.index('ann');
+  const told = (meetings: ReturnType<typeof recentMeetings>): string[] =>
+    meetings.map(({ item, query }) => `${dataset.items.ids[item]} ${query === 0 ? '-' : dataset.queries.ids[query]}`);
+  /** The moment of ann's nth search. */
+  const searchOf = (nth: number) => ({ user, search: (dataset.searchOffsets[user] as number) + nth });
+
+  test('are distinct items at their last meeting, the newest first, with the query that led to them', () => {
+    const now = caseOf(dataset, 'ann', 4);
+    assert.deepEqual(told(recentMeetings(dataset, now, 10)), ['f -', 'e three', 'b two', 'd -', 'c -', 'a one']);
+    assert.deepEqual(told(recentMeetings(dataset, now, 3)), ['f -', 'e three', 'b two']);
+    assert.deepEqual(told(recentMeetings(dataset, caseOf(dataset, 'ann', 3), 2)), ['e three', 'b two']);
+    assert.deepEqual(recentMeetings(dataset, caseOf(dataset, 'ann', 0), 10), []);
+  });
+
+  test('leave out the search that led to the target, and what comes later', () => {
+    assert.deepEqual(told(recentMeetings(dataset, caseOf(dataset, 'ann', 2), 10)), ['c -', 'a one', 'b one']);
+  });
+
+  test('before a search know neither it nor its clicks, but all earlier searches, even one that leads to what comes next', () => {
+    assert.deepEqual(told(recentMeetings(dataset, searchOf(0), 10)), ['a -']);
+    assert.deepEqual(told(recentMeetings(dataset, searchOf(1), 10)), ['c -', 'a one', 'b one']);
+    const late = tinyDataset({ ann: [{ query: 'early', clicked: ['a'] }, { query: 'later', clicked: ['b'] }, 'c'] });
+    const led = { ...late, feedSearch: Int32Array.of(0) }; // c was led to by the first search
+    const met = recentMeetings(led, { user: 2, search: 1 }, 10);
+    assert.deepEqual(
+      met.map(({ item }) => late.items.ids[item]),
+      ['a'],
+    );
+  });
+
+  test('take an event that is both an action and a click for the click', () => {
+    const both = tinyDataset({ ann: [{ query: 'one', clicked: ['a'] }, 'a', 'b'] });
+    const clickOrdinal = both.feedOrdinal.slice(0, 1);
+    const [, met] = recentMeetings({ ...both, clickOrdinal }, caseOf(both, 'ann', 2), 2);
+    assert.deepEqual(met, { item: both.items.index('a'), query: both.queries.index('one') });
+  });
+
+  test('have the time of their moment, infinity for "now" and where there is none', () => {
+    const feedTime = dataset.feedOrdinal.map((ordinal) => 10 * ordinal);
+    const searchTime = dataset.searchOrdinal.map((ordinal) => 10 * ordinal);
+    const timed = { ...dataset, feedTime, searchTime };
+    const moment = caseOf(dataset, 'ann', 1);
+    assert.equal(timeOf(timed, moment), 10 * (dataset.feedOrdinal[moment.feedPosition] as number));
+    assert.equal(timeOf(timed, searchOf(2)), 10 * (dataset.searchOrdinal[searchOf(2).search] as number));
+    assert.equal(timeOf(timed, caseOf(dataset, 'ann', 4)), Infinity);
+    assert.equal(timeOf(dataset, moment), Infinity);
   });
 });

@@ -279,11 +279,15 @@ export class Plain {
   }
 
   query(query: number): number[] {
+    return [...this.row('query.id', query), ...this.words(query)];
+  }
+
+  /** The mean of a query's words. */
+  words(query: number): number[] {
     const { wordOffsets, queryWords } = this.tiny.dataset;
     const words = queryWords.slice(wordOffsets[query], wordOffsets[query + 1]).slice(0, this.tiny.config.window.words);
     const vectors = Array.from(words, (word) => this.row('query.word', word));
-    const mean = this.row('query.word', 0).map((_, at) => sumOf(vectors.map((one) => one[at] as number)) / Math.max(1, vectors.length)); // prettier-ignore
-    return [...this.row('query.id', query), ...mean];
+    return this.row('query.word', 0).map((_, at) => sumOf(vectors.map((one) => one[at] as number)) / Math.max(1, vectors.length)); // prettier-ignore
   }
 
   linear(name: string, x: readonly number[]): number[] {

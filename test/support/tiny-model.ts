@@ -111,7 +111,7 @@ const tinyCommon = {
 
 /** What else a model must be told, so that every part of its loss is at work on lively parameters. */
 const alive: Partial<Record<ModelId, object>> = {
-  sesrec: { margin: 10 }, // else the contrast of a row may be nothing, as for a model that has learnt it
+  sesrec: { margin: 5 }, // else the contrast is nothing, as for a model that has learnt it
   iv4rec: { detachProjector: false }, // else a part of the gradient is left out on purpose
 };
 
