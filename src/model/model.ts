@@ -192,7 +192,7 @@ export interface RegisteredModel {
 }
 
 const width = isWhole(1, 4096);
-const steps = isWhole(0, 10_000);
+const steps = isWhole(1, 10_000);
 const size = isWhole(2, 2 ** 31 - 1);
 /** Attributes share their owner's prefix with its other parameters, so they cannot have the names of those. */
 const attributesBeside = (...taken: readonly string[]): Rule => {
@@ -213,12 +213,7 @@ const commonRules: { readonly [Key in keyof CommonConfig]: Rule } = {
   queryIdWidth: width,
   wordWidth: width,
   userIdWidth: width,
-  window: isRecordOf({
-    feed: isWhole(1, 10_000),
-    search: isWhole(1, 10_000),
-    clicks: steps,
-    words: isWhole(1, 10_000),
-  }),
+  window: isRecordOf({ feed: steps, search: steps, clicks: steps, words: steps }),
   dropout: isNumber('a number from 0 and below 1', (value) => value >= 0 && value < 1),
   negatives: isWhole(1, 10_000),
   negativeSampling: isOneOf('popular', 'uniform'),
