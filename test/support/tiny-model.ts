@@ -40,7 +40,10 @@ export const everyPreset: readonly (Entry & { readonly name: string })[] = (Obje
     models[id].presets.map((preset) => ({ id, preset, name: models[id].presets.length > 1 ? `${id}, ${preset}` : id })),
 );
 
-/** Users with both histories, long and short, with one alone and with none. `u0` to `u6` live a full life. */
+/**
+ * Users with both histories, long and short, with one alone and with none. `u0` to `u6` live a full life. The last search of
+ * `led` comes before all that is held out, and led to a part of it.
+ */
 export function livelyStories(seed: number): Record<string, readonly TinyEvent[]> {
   const random = new Random('lively stories', seed);
   const item = (): string => `i${random.integer(24)}`;
@@ -54,7 +57,7 @@ export function livelyStories(seed: number): Record<string, readonly TinyEvent[]
     Array.from({ length }, (_, at) => (at % 2 === 0 || random.float() < 0.4 ? item() : search()));
   return {
     ...Object.fromEntries([17, 15, 13, 11, 9, 7, 5].map((length, user) => [`u${user}`, full(length)])),
-    led: [item(), search(), { led: 'i3' }, { query: 'tea', clicked: ['i4'] }, { led: 'i4' }, item(), item()],
+    led: [item(), search(), { led: 'i3' }, item(), { query: 'tea', clicked: ['i4'] }, item(), { led: 'i4' }],
     searchesFirst: [search(), search(), item(), { query: 'red hat', clicked: ['i5'] }, item(), item(), item()],
     onlyFeed: Array.from({ length: 5 }, item),
     onlySearches: [search(), { query: 'tea', clicked: ['i1', 'i2'] }, search()],
