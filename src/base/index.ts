@@ -22,11 +22,15 @@ export {
 export { GENERATOR, Random } from './random.js';
 export { type GrowableMemory, LARGEST_MEMORY, compileModule, growableMemory, pagesOf } from './webassembly.js';
 export {
+  isBoth,
   isDictionaryOf,
   isEither,
   isListOf,
+  isNotNegative,
   isNumber,
   isOneOf,
+  isPositive,
+  isProbability,
   isRecordOf,
   isText,
   isTrueOrFalse,

@@ -2,7 +2,7 @@
  * DIEN: Zhou et al., "Deep Interest Evolution Network for Click-Through Rate Prediction", AAAI 2019. Knows its graph; shapes as
  * in model.ts, T feed positions, d item width.
  */
-import { isNumber, isTrueOrFalse } from '../base/index.js';
+import { isNotNegative, isTrueOrFalse } from '../base/index.js';
 import { type BatchSizes, feedNegatives } from '../features/index.js';
 import { type Tensor, nn, ops } from '../tensor/index.js';
 import { type Behaviours, embedItems, embedUsers, feedOf, itemWidthOf } from './embeddings.js';
@@ -40,7 +40,7 @@ const definition: ModelDefinition<DienSettings> = {
     ],
   },
   presets: { default: { alpha: 1, useUser: true } },
-  rules: { alpha: isNumber('a number from 0', (value) => value >= 0), useUser: isTrueOrFalse },
+  rules: { alpha: isNotNegative, useUser: isTrueOrFalse },
   build: (config) => {
     const scoring = dienScoring(config);
     return {

@@ -2,13 +2,13 @@
  * NRHUB: Wu et al., "Neural News Recommendation with Heterogeneous User Behavior", EMNLP-IJCNLP 2019. Knows its graph; shapes as
  * in model.ts, T_r feed positions, T_s searches, K clicks per search, d item width.
  */
-import { isWhole } from '../base/index.js';
 import type { BatchSizes } from '../features/index.js';
 import { type Tensor, ops } from '../tensor/index.js';
 import { clicksOf, embedItems, embedQueries, feedOf, itemWidthOf, searchesOf } from './embeddings.js';
 import { additiveAttention, dot, dotShared } from './interest-layers.js';
 import { type Scope, linear } from './layers.js';
 import { type CommonConfig, type ModelDefinition, type Scoring, registered } from './model.js';
+import { isWidth } from './settings.js';
 
 interface NrhubSettings {
   /** Width of the attention within a view, and of user and candidate where they meet. */
@@ -40,7 +40,7 @@ const definition: ModelDefinition<NrhubSettings> = {
     ],
   },
   presets: { default: { width: 200, viewWidth: 100, dropout: 0.2 } },
-  rules: { width: isWhole(1, 4096), viewWidth: isWhole(1, 4096) },
+  rules: { width: isWidth, viewWidth: isWidth },
   build: (config) => ({ scoring: nrhubScoring(config) }),
 };
 

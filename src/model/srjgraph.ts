@@ -18,7 +18,7 @@
  * Shapes as in model.ts; d width, d_i, d_u widths of embeddings, K1 items of a context, K2 neighbours, U, I, Q gathered users,
  * items, queries; n nodes, a number per row the rows follow one another in.
  */
-import { isListOf, isNumber, isWhole } from '../base/index.js';
+import { isNotNegative, isWhole } from '../base/index.js';
 import { type BatchSizes, Neighbourhoods, SearchPairDraws } from '../features/index.js';
 import { type Tensor, nn, ops } from '../tensor/index.js';
 import { embedItems, embedQueries, embedUsers, itemWidthOf, userWidthOf } from './embeddings.js';
@@ -33,6 +33,7 @@ import {
   predictionLoss,
   registered,
 } from './model.js';
+import { areWidths, isWidth, wrongLogit } from './settings.js';
 
 interface SrjgraphSettings {
   /** d, the width of nodes and edges. */
@@ -88,15 +89,14 @@ const definition: ModelDefinition<SrjgraphSettings> = {
   },
   shapes: { amazon: { width: 32 }, kuaishou: { width: 48 } },
   rules: {
-    width: isWhole(1, 4096),
+    width: isWidth,
     contextItems: isWhole(1, 1000),
     neighbours: isWhole(1, 1000),
-    hidden: isListOf(isWhole(1, 4096)),
-    searchWeight: isNumber('a number from 0', (value) => value >= 0),
+    hidden: areWidths,
+    searchWeight: isNotNegative,
     searchNegatives: isWhole(1, 10_000),
   },
-  wrong: ({ hidden }) =>
-    hidden.at(-1) === 1 ? null : `the last layer of hidden must have 1 unit, not ${hidden.at(-1) ?? 'none'}`,
+  wrong: ({ hidden }) => wrongLogit(hidden),
   build: (config) => ({
     scoring: srjgraphScoring(config),
     losses: (scope, sizes) => srjgraphLosses(scope, config, sizes),
