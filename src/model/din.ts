@@ -7,7 +7,7 @@ import { type Rule, isTrueOrFalse } from '../base/index.js';
 import type { BatchSizes } from '../features/index.js';
 import { type Tensor, ops } from '../tensor/index.js';
 import { embedItems, embedUsers, feedOf } from './embeddings.js';
-import { perceptron, targetAttention } from './interest-layers.js';
+import { forEachCandidate, perceptron, targetAttention } from './interest-layers.js';
 import type { Scope } from './layers.js';
 import { type CommonConfig, type ModelDefinition, type Scoring, type State, registered } from './model.js';
 import { areWidths, wrongLogit } from './settings.js';
@@ -114,13 +114,7 @@ function dinScores(scope: Scope, config: DinSettings, state: State, candidates: 
   const interest = ops.matmul(weights, history); // (B,C,d)
   const features = [candidates, interest, ops.mul(candidates, interest)];
   const user = state['userVector'];
-  if (user) features.unshift(repeated(user, count));
+  if (user) features.unshift(forEachCandidate(user, count));
   const hidden = config.hidden as readonly [number, ...number[]];
   return ops.reshape(perceptron(scope, 'prediction', ops.concat(features, 2), hidden, 'dice'), [rows, count]);
-}
-
-/** The same vector for every candidate. x: (B,w). Result (B,C,w). */
-function repeated(x: Tensor, count: number): Tensor {
-  const [rows, width] = x.shape as [number, number];
-  return ops.broadcast(ops.reshape(x, [rows, 1, width]), [rows, count, width]);
 }

@@ -21,7 +21,7 @@ import {
   searchesOf,
   timelineOf,
 } from './embeddings.js';
-import { bilinearAttention, perceptron } from './interest-layers.js';
+import { bilinearAttention, forEachCandidate, perceptron } from './interest-layers.js';
 import { type Scope, addPositions, keyMask, linear } from './layers.js';
 import {
   type CommonConfig,
@@ -247,13 +247,12 @@ function score(scope: Scope, config: UnisarConfig, state: State, candidates: Ten
   const tensor = (name: string): Tensor => state[name] as Tensor;
   const interest = (name: 'feed' | 'search', history: Tensor, mask: Tensor): Tensor =>
     ops.matmul(bilinearAttention(scope, `${name}.interest`, candidates, history, mask), history);
-  const user = ops.broadcast(reshape(tensor('user'), [rows, 1, config.width]), [rows, count, config.width]);
   const features = ops.concat(
     [
       interest('feed', tensor('fusedFeed'), tensor('maskOfFeed')),
       interest('search', tensor('fusedSearch'), tensor('maskOfSearch')),
       candidates,
-      user,
+      forEachCandidate(tensor('user'), count),
     ],
     2,
   );
