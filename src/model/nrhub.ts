@@ -5,10 +5,11 @@
 import type { BatchSizes } from '../features/index.js';
 import { type Tensor, ops } from '../tensor/index.js';
 import { clicksOf, embedItems, embedQueries, feedOf, itemWidthOf, searchesOf } from './embeddings.js';
-import { additiveAttention, dot, dotShared } from './interest-layers.js';
+import { additiveAttention } from './interest-layers.js';
 import { type Scope, linear } from './layers.js';
 import { type CommonConfig, type ModelDefinition, type Scoring, registered } from './model.js';
 import { isWidth } from './settings.js';
+import { dotScoring } from './user-vector.js';
 
 interface NrhubSettings {
   /** Width of the attention within a view, and of user and candidate where they meet. */
@@ -47,15 +48,11 @@ const definition: ModelDefinition<NrhubSettings> = {
 export const nrhub = registered(definition);
 
 function nrhubScoring(config: CommonConfig & NrhubSettings): Scoring {
-  return {
-    items: (scope, sizes) => {
-      const items = scope.dropout(embedItems(scope, config, sizes.items));
-      return ops.tanh(linear(scope, 'candidate', items, config.width));
-    },
-    encode: (scope, sizes) => ({ user: userOf(scope, config, sizes) }),
-    score: (_, { user }, candidates) => dot(user as Tensor, candidates),
-    scoreShared: (_, { user }, candidates) => dotShared(user as Tensor, candidates),
+  const candidates: Scoring['items'] = (scope, sizes) => {
+    const items = scope.dropout(embedItems(scope, config, sizes.items));
+    return ops.tanh(linear(scope, 'candidate', items, config.width));
   };
+  return dotScoring(candidates, (scope, sizes) => userOf(scope, config, sizes));
 }
 
 /** (B,w). */
