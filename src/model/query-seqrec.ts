@@ -3,7 +3,14 @@
  * of a timeline, d item width.
  */
 import { isProbability, isTrueOrFalse, isWhole } from '../base/index.js';
-import { type BatchExtra, type BatchSizes, Replacements, Timeline, type TimelineOptions, timelineLength } from '../features/index.js'; // prettier-ignore
+import {
+  type BatchExtra,
+  type BatchSizes,
+  Replacements,
+  Timeline,
+  type TimelineOptions,
+  timelineLength,
+} from '../features/index.js';
 import { type Tensor, ops } from '../tensor/index.js';
 import { clicksOf, embedQueries, feedOf, itemWidthOf, searchesOf, timelineOf } from './embeddings.js';
 import { type Scope, addPositions, initialisers, layerNorm, linear } from './layers.js';

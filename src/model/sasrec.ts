@@ -95,7 +95,10 @@ const definition: ModelDefinition<SasrecSettings> = {
       trainsOn: 'users',
       extras: (dataset) => [nextItems(dataset, choice)],
       extraSizes: { places: 1 },
-      losses: (scope, sizes) => lossesOfPlaces(scope, config, sizes, trainingLogits(scope, scoring, sizes, scoring.encode(scope, sizes, sizes))), // prettier-ignore
+      losses: (scope, sizes) => {
+        const state = scoring.encode(scope, sizes, sizes);
+        return lossesOfPlaces(scope, config, sizes, trainingLogits(scope, scoring, sizes, state));
+      },
     };
   },
 };

@@ -30,6 +30,7 @@ import {
   type ModelDefinition,
   type Scoring,
   type State,
+  lossesOf,
   predictionLoss,
   registered,
 } from './model.js';
@@ -161,7 +162,6 @@ function edgesOf(
   shape: readonly number[],
   table: Tensor,
 ): Edges {
-  // prettier-ignore
   const flat = (x: Tensor): Tensor => reshape(x, [nodes, count]);
   return {
     vectors: gather(table, flat(scope.input(name, shape, 'int32'))),
@@ -268,7 +268,14 @@ function firstLayer(scope: Scope, config: Config) {
   const { width } = config;
   const [units = 1] = config.hidden;
   const widths = [width, width, width, width, userWidthOf(config), itemWidthOf(config)];
-  const [user, item, product, intention, rawUser, rawItem] = maps(scope, 'prediction.0', units, widths) as [Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]; // prettier-ignore
+  const [user, item, product, intention, rawUser, rawItem] = maps(scope, 'prediction.0', units, widths) as [
+    Tensor,
+    Tensor,
+    Tensor,
+    Tensor,
+    Tensor,
+    Tensor,
+  ];
   const bias = scope.parameter('prediction.0.bias', [units], initialisers.constant(0));
   return { units, user, item, product, intention, rawUser, rawItem, bias };
 }
@@ -354,10 +361,8 @@ function srjgraphLosses(scope: Scope, config: Config, sizes: BatchSizes): Losses
   const slots = scope.input('candidates', [rows, sizes.candidates], 'int32');
   const state = recommendationState(scope, config, sizes, graph);
   const logits = taskLogits(scope, config, 'candidate', slots, state, graph, null);
-  const prediction = predictionLoss(scope, logits);
-  if (config.searchWeight === 0) return { loss: prediction, prediction, others: {}, logits };
-  const search = searchLoss(scope, config, rows, graph);
-  return { loss: add(prediction, mul(search, config.searchWeight)), prediction, others: { search }, logits };
+  if (config.searchWeight === 0) return lossesOf(scope, logits, {});
+  return lossesOf(scope, logits, { search: [searchLoss(scope, config, rows, graph), config.searchWeight] });
 }
 
 /** Binary cross-entropy of the search pairs, the part's share of the mean: each row brings one, of whoever it is. A scalar. */

@@ -202,7 +202,10 @@ test('a run of the comparison is an ordinary run: evaluate shows the same, repro
   );
   assert.equal(code, 0, 'seen already, so no other look');
   const shown = JSON.parse(out) as { look: number; protocols: Record<'sampled' | 'full', { metrics: unknown }> };
-  assert.deepEqual([shown.look, shown.protocols.sampled.metrics, shown.protocols.full.metrics], [1, first!.test.sampled, first!.test.full]); // prettier-ignore
+  assert.deepEqual(
+    [shown.look, shown.protocols.sampled.metrics, shown.protocols.full.metrics],
+    [1, first!.test.sampled, first!.test.full],
+  );
   assert.equal((await inProcess('audit', run)).code, 0);
   const [tested] = (await readdir(join(run, 'results'))).filter((name) => name.startsWith('evaluation-test-sampled'));
   const again = await inProcess('reproduce', join(run, 'results', tested!), '--threads', '1');
@@ -275,9 +278,24 @@ test('what disagrees with what was begun is refused in a line, and changes nothi
   await refused(/begun with --shape amazon, not kuaishou/, '--shape', 'kuaishou');
   await refused(/begun with --validation-users left out, not 9/, '--validation-users', '9');
   await refused(/begun with --negative-sampling popular, not uniform/, '--negative-sampling', 'uniform');
-  await refused(/begun with stamp, which --models leaves out/, '--models', 'popularity,blind=sesrec', ...OPTIONS.slice(12, 18)); // prettier-ignore
+  await refused(
+    /begun with stamp, which --models leaves out/,
+    '--models',
+    'popularity,blind=sesrec',
+    ...OPTIONS.slice(12, 18),
+  );
   await refused(/begun with other settings of stamp: go on as it was begun/, '--set', 'blind.useSearch=true');
-  await refused(/begun with other settings of blind/, '--models', 'popularity,stamp,blind=sesrec:paper', '--set', 'blind.useSearch=false', '--set', 'blind.hidden=[16,1]', '--set', 'window={"feed":5,"search":5}'); // prettier-ignore
+  await refused(
+    /begun with other settings of blind/,
+    '--models',
+    'popularity,stamp,blind=sesrec:paper',
+    '--set',
+    'blind.useSearch=false',
+    '--set',
+    'blind.hidden=[16,1]',
+    '--set',
+    'window={"feed":5,"search":5}',
+  );
   assert.equal(await readFile(join(whole, 'compare.json'), 'utf8'), plan);
 
   const other = join(folder, 'other');

@@ -32,12 +32,20 @@ const small = { attentionUnits: [3], hidden: [3, 1], gateUnits: [3, 2], ridge: 0
 function determinant(matrix: readonly (readonly number[])[]): number {
   const [first, ...rest] = matrix;
   if (!first) return 1;
-  return first.reduce((sum, value, at) => sum + (at % 2 === 0 ? 1 : -1) * value * determinant(rest.map((row) => row.filter((_, other) => other !== at))), 0); // prettier-ignore
+  return first.reduce(
+    (sum, value, at) =>
+      sum + (at % 2 === 0 ? 1 : -1) * value * determinant(rest.map((row) => row.filter((_, other) => other !== at))),
+    0,
+  );
 }
 
 /** x with A x = b, by Cramer's rule. */
 const solved = (matrix: readonly (readonly number[])[], right: readonly number[]): number[] =>
-  right.map((_, at) => determinant(matrix.map((row, i) => row.map((value, j) => (j === at ? (right[i] as number) : value)))) / determinant(matrix)); // prettier-ignore
+  right.map(
+    (_, at) =>
+      determinant(matrix.map((row, i) => row.map((value, j) => (j === at ? (right[i] as number) : value)))) /
+      determinant(matrix),
+  );
 
 /** Sheet 10: an item's vector, rebuilt. */
 function plainItem(tiny: TinyModel, item: number): number[] {
@@ -81,7 +89,12 @@ describe('IV4REC', () => {
     test(`scores as plain loops do, ${JSON.stringify(changes)}`, () => {
       const tiny = tinyModel('iv4rec', { ...small, ...changes });
       const most = frequentQueries(tiny.dataset, 3);
-      const counts = new Set(Array.from({ length: most.length / 3 }, (_, item) => most.subarray(3 * item, 3 * item + 3).filter((query) => query !== 0).length)); // prettier-ignore
+      const counts = new Set(
+        Array.from(
+          { length: most.length / 3 },
+          (_, item) => most.subarray(3 * item, 3 * item + 3).filter((query) => query !== 0).length,
+        ),
+      );
       assert.deepEqual(
         [...counts].toSorted((a, b) => a - b),
         [0, 1, 2, 3],
@@ -108,7 +121,8 @@ describe('IV4REC', () => {
 
   test('has as many queries per item as the shape says', () => {
     const { settings } = models.iv4rec;
-    const queriesPerItem = (shape: 'amazon' | 'kuaishou'): unknown => (settings('default', shape) as unknown as Record<string, unknown>)['queriesPerItem']; // prettier-ignore
+    const queriesPerItem = (shape: 'amazon' | 'kuaishou'): unknown =>
+      (settings('default', shape) as unknown as Record<string, unknown>)['queriesPerItem'];
     assert.deepEqual([queriesPerItem('amazon'), queriesPerItem('kuaishou')], [1, 5]);
   });
 

@@ -98,7 +98,10 @@ for (const [name, changes] of Object.entries(variants))
       const tiny = tinyModel('jsr', changes);
       checkScores(tiny, (moment, item) => plainDin(tiny, moment, item, (one) => new Plain(tiny).item(one)));
       const batch = batchOf(tiny);
-      const { loss, prediction, ...others } = lossesOf(trainingGraph(tiny, batch)) as Record<string, number> & { prediction: number; loss: number }; // prettier-ignore
+      const { loss, prediction, ...others } = lossesOf(trainingGraph(tiny, batch)) as Record<string, number> & {
+        prediction: number;
+        loss: number;
+      };
       const [found] = Object.values(others) as [number];
       const expected = plainSearchLoss(tiny, batch);
       assert.ok(Math.abs(found - expected) < 1e-7, `${found} is not ${expected}`); // shares of words come as float32

@@ -82,7 +82,10 @@ describe('NRHUB', () => {
   test('knows nothing of the order of a history', () => {
     const tiny = tinyModel('nrhub', { ...small, window: { feed: 4, search: 4, clicks: 2, words: 2 } });
     const { dataset } = tiny;
-    const moment: Case = { user: dataset.users.index('dan'), feedPosition: (dataset.feedOffsets[dataset.users.index('dan')] as number) + 3 }; // prettier-ignore
+    const moment: Case = {
+      user: dataset.users.index('dan'),
+      feedPosition: (dataset.feedOffsets[dataset.users.index('dan')] as number) + 3,
+    };
     const start = dataset.feedOffsets[moment.user] as number;
     const feedItem = dataset.feedItem.slice();
     feedItem.set([...dataset.feedItem.subarray(start, start + 3)].toReversed(), start);
@@ -100,7 +103,14 @@ describe('NRHUB', () => {
     const { scope } = trainingGraph(tiny, batch, 0.2);
     assert.deepEqual(
       scope.dropouts.map(({ shape }) => shape.join()).toSorted(),
-      [[batch.sizes.items, 3], [7, 3, 3], [7, 3, 3], [7, 6, 3]].map((shape) => shape.join()).toSorted(), // prettier-ignore
+      [
+        [batch.sizes.items, 3],
+        [7, 3, 3],
+        [7, 3, 3],
+        [7, 6, 3],
+      ]
+        .map((shape) => shape.join())
+        .toSorted(),
     );
   });
 });

@@ -146,7 +146,11 @@ describe('Query-SeqRec', () => {
     searchOrdinal[last] = 1000; // now it is the newest of all
     clickOrdinal[dataset.clickOffsets[last] as number] = 1001;
     const [one, other] = [dataset, { ...dataset, searchOrdinal, clickOrdinal }].map((own) => {
-      const [batch] = tinyBatches({ ...tiny, dataset: own, model: tinyModel('query-seqrec', { ...small, tokens: 9 }, own).model }, [moment], Int32Array.of(5, 6, 7)) as [Batch]; // prettier-ignore
+      const [batch] = tinyBatches(
+        { ...tiny, dataset: own, model: tinyModel('query-seqrec', { ...small, tokens: 9 }, own).model },
+        [moment],
+        Int32Array.of(5, 6, 7),
+      ) as [Batch];
       return logitsOf(trainingGraph(tiny, batch));
     });
     assert.notDeepEqual(one, other);

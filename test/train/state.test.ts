@@ -8,5 +8,8 @@ test('a state may carry any losses by name, and must carry the loss and the pred
   assert.equal(withSums({ loss: 1, prediction: 0.5, retrieval: 0.5 }), null);
   assert.match(withSums({ prediction: 1 }) ?? '', /^state\.sums\.loss must be a number, not missing/);
   assert.match(withSums({ loss: 1 }) ?? '', /^state\.sums\.prediction must be a number/);
-  assert.match(withSums({ loss: 1, prediction: 1, contrast: '1' }) ?? '', /^state\.sums\["contrast"\] must be a number/);
+  assert.match(
+    withSums({ loss: 1, prediction: 1, contrast: '1' }) ?? '',
+    /^state\.sums\["contrast"\] must be a number/,
+  );
 });
