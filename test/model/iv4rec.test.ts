@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict';
-import { after, before, describe, test } from 'node:test';
-import { type Batch, frequentQueries } from '../../src/features/index.js';
+import { describe, test } from 'node:test';
+import { frequentQueries } from '../../src/features/index.js';
 import { models } from '../../src/model/index.js';
-import { Runtime } from '../../src/tensor/index.js';
 import {
   Plain,
   type TinyModel,
@@ -13,18 +12,14 @@ import {
   dotOf,
   mixOf,
   plainDin,
-  tinyBatches,
-  tinyCandidates,
+  tinyBatch,
   tinyCases,
   tinyModel,
   trainingGraph,
 } from '../support/plain-model.js';
+import { runtimeForTests } from '../support/runtime.js';
 
-let runtime: Runtime;
-before(() => {
-  runtime = new Runtime({ threads: 1 });
-});
-after(async () => runtime.dispose());
+const runtime = runtimeForTests();
 
 const small = { attentionUnits: [3], hidden: [3, 1], gateUnits: [3, 2], ridge: 0.05 };
 
@@ -110,7 +105,7 @@ describe('IV4REC', () => {
     test(`has the gradients of its loss, ${JSON.stringify(changes)}`, async () => {
       const tiny = tinyModel('iv4rec', { ...small, ...changes });
       const cases = tinyCases(tiny.dataset).slice(2, 4);
-      const [batch] = tinyBatches(tiny, cases, tinyCandidates(tiny.dataset, cases)) as [Batch];
+      const batch = tinyBatch(tiny, cases);
       await checkModelGradients(runtime, trainingGraph(tiny, batch));
     });
 
@@ -128,8 +123,7 @@ describe('IV4REC', () => {
 
   test('has one gate and one fit per item in training, for history and candidates alike', () => {
     const tiny = tinyModel('iv4rec', { ...small, dropout: 0.5 });
-    const cases = tinyCases(tiny.dataset);
-    const [batch] = tinyBatches(tiny, cases, tinyCandidates(tiny.dataset, cases)) as [Batch];
+    const batch = tinyBatch(tiny);
     const { scope } = trainingGraph(tiny, batch, 0.5);
     const ofItems = scope.dropouts.filter(({ shape }) => shape[0] === batch.sizes.items);
     assert.equal(ofItems.length, 5, 'one treatment layer, two layers of each gate');

@@ -1,16 +1,13 @@
 import assert from 'node:assert/strict';
-import { after, before, describe, test } from 'node:test';
+import { describe, test } from 'node:test';
 import { Random } from '../../src/base/index.js';
 import { ridgeFit } from '../../src/model/least-squares.js';
-import { Runtime, type Tensor, gradients, ops } from '../../src/tensor/index.js';
+import { type Tensor, gradients, ops } from '../../src/tensor/index.js';
 import { type Given, checkGradients, largestError, weightedSum } from '../support/gradient-check.js';
 import { evaluate } from '../support/interpreter.js';
+import { runtimeForTests } from '../support/runtime.js';
 
-let runtime: Runtime;
-before(() => {
-  runtime = new Runtime({ threads: 1 });
-});
-after(async () => runtime.dispose());
+const runtime = runtimeForTests();
 
 const WIDTH = 6;
 const drawn = (name: string, count: number): number[] => {

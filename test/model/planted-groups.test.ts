@@ -3,18 +3,14 @@
  * to one, and the tenth item of new users is to be found among all items of other groups. The training is the same for all.
  */
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 import { GraphRanker, MODEL_IDS, models, parametersOf } from '../../src/model/index.js';
-import { Runtime } from '../../src/tensor/index.js';
 import { Stepper, createOptimizer, fit } from '../../src/train/index.js';
 import { type Telling, hitRate, plantGroups } from '../support/planted-groups.js';
+import { runtimeForTests } from '../support/runtime.js';
 import { tinyConfig } from '../support/tiny-model.js';
 
-let runtime: Runtime;
-before(() => {
-  runtime = new Runtime({ threads: 1 });
-});
-after(async () => runtime.dispose());
+const runtime = runtimeForTests();
 
 /** Eight epochs, the last one at a tenth of the learning rate. Settings are those of the preset but for small widths and dropout. */
 const training = {

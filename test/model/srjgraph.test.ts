@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { after, before, describe, test } from 'node:test';
+import { describe, test } from 'node:test';
 import { Random, range } from '../../src/base/index.js';
 import {
   type Batch,
@@ -11,7 +11,6 @@ import {
   trainingCases,
 } from '../../src/features/index.js';
 import { GraphRanker, models, parametersOf, vocabularySizes } from '../../src/model/index.js';
-import { Runtime } from '../../src/tensor/index.js';
 import { BatchMaker, Stepper, createOptimizer } from '../../src/train/index.js';
 import { largestError } from '../support/gradient-check.js';
 import { type Surrounded, contextsOf, meetersOf } from '../support/neighbourhoods.js';
@@ -25,20 +24,17 @@ import {
   lossesOf,
   mixOf,
   sumOf,
-  tinyBatches,
+  tinyBatch,
   tinyCandidates,
   tinyCases,
   tinyModel,
   trainingGraph,
 } from '../support/plain-model.js';
 import { allScores } from '../support/rankers.js';
+import { runtimeForTests } from '../support/runtime.js';
 import { tinyDataset } from '../support/tiny-dataset.js';
 
-let runtime: Runtime;
-before(() => {
-  runtime = new Runtime({ threads: 1 });
-});
-after(async () => runtime.dispose());
+const runtime = runtimeForTests();
 
 const counts = { context: 2, neighbours: 2 };
 const small = { width: 3, contextItems: 2, neighbours: 2, hidden: [4, 3, 1], searchWeight: 0.7, searchNegatives: 2 };
@@ -127,7 +123,7 @@ class PlainGraph extends Plain {
 function batchOf(tiny: TinyModel): { batch: Batch; cases: readonly Case[]; candidates: Int32Array } {
   const cases = tinyCases(tiny.dataset);
   const candidates = tinyCandidates(tiny.dataset, cases);
-  return { batch: tinyBatches(tiny, cases, candidates)[0] as Batch, cases, candidates };
+  return { batch: tinyBatch(tiny, cases, candidates), cases, candidates };
 }
 
 describe('SRJGraph', () => {
@@ -200,7 +196,7 @@ describe('SRJGraph', () => {
   test('has the gradients of its loss', async () => {
     const tiny = tinyModel('srjgraph', { ...small, width: 2, hidden: [3, 2, 1] });
     const cases = tinyCases(tiny.dataset).slice(2, 4);
-    const [batch] = tinyBatches(tiny, cases, tinyCandidates(tiny.dataset, cases)) as [Batch];
+    const batch = tinyBatch(tiny, cases);
     await checkModelGradients(runtime, trainingGraph(tiny, batch));
   });
 

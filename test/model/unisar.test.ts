@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict';
-import { after, before, describe, test } from 'node:test';
+import { describe, test } from 'node:test';
 import { Random } from '../../src/base/index.js';
-import { type Batch, type Case, clicksBefore, recentFeed, recentSearches } from '../../src/features/index.js';
-import { Runtime } from '../../src/tensor/index.js';
+import { type Case, clicksBefore, recentFeed, recentSearches } from '../../src/features/index.js';
 import { BatchMaker } from '../../src/train/index.js';
 import { range } from '../support/layer-check.js';
 import {
@@ -16,20 +15,17 @@ import {
   lossesOf,
   mixOf,
   sumOf,
-  tinyBatches,
+  tinyBatch,
   tinyCandidates,
   tinyCases,
   tinyModel,
   trainingGraph,
 } from '../support/plain-model.js';
 import { PlainTransformer, type Vector } from '../support/plain-transformer.js';
+import { runtimeForTests } from '../support/runtime.js';
 import { trainingBatch } from '../support/tiny-model.js';
 
-let runtime: Runtime;
-before(() => {
-  runtime = new Runtime({ threads: 1 });
-});
-after(async () => runtime.dispose());
+const runtime = runtimeForTests();
 
 const small = { width: 4, hidden: [5, 3, 1], contrastRows: 3, contrastWeight: 0.7, alignmentWeight: 0 };
 const close = (actual: number, expected: number): void =>
@@ -153,7 +149,7 @@ describe('UniSAR', () => {
     const tiny = tinyModel('unisar', small);
     const plain = new PlainUnisar(tiny);
     const cases = tinyCases(tiny.dataset);
-    const [batch] = tinyBatches(tiny, cases, tinyCandidates(tiny.dataset, cases)) as [Batch];
+    const batch = tinyBatch(tiny, cases);
     const { contrast, loss, prediction } = lossesOf(trainingGraph(tiny, batch));
     const rows = cases.map((moment) => plain.lanes(moment));
     const isPresent = rows.map(({ feed, search }) => feed.own.length > 0 && search.own.length > 0);
@@ -217,7 +213,7 @@ describe('UniSAR', () => {
   test('has the gradients of its loss', async () => {
     const tiny = tinyModel('unisar', { ...small, hidden: [3, 1], window: { feed: 2, search: 2, clicks: 1, words: 2 } });
     const cases = tinyCases(tiny.dataset).filter((_, row) => row === 0 || row === 2);
-    const [batch] = tinyBatches(tiny, cases, tinyCandidates(tiny.dataset, cases, 2)) as [Batch];
+    const batch = tinyBatch(tiny, cases, tinyCandidates(tiny.dataset, cases, 2));
     await checkModelGradients(runtime, trainingGraph(tiny, batch));
   });
 
@@ -249,7 +245,7 @@ describe('UniSAR', () => {
   test('has no contrast where nobody has both histories, and only finite gradients', () => {
     const tiny = tinyModel('unisar', small);
     const cases = tinyCases(tiny.dataset).filter(({ user }) => tiny.dataset.users.ids[user] === 'bob');
-    const [batch] = tinyBatches(tiny, cases, tinyCandidates(tiny.dataset, cases)) as [Batch];
+    const batch = tinyBatch(tiny, cases);
     const { contrast, loss } = lossesOf(trainingGraph(tiny, batch));
     assert.equal(Math.abs(contrast as number), 0);
     assert.ok(Number.isFinite(loss));

@@ -154,6 +154,16 @@ export function tinyBatches(
   );
 }
 
+/** One training batch of some cases. */
+export function tinyBatch(
+  tiny: TinyModel,
+  cases: readonly Case[] = tinyCases(tiny.dataset),
+  candidates = tinyCandidates(tiny.dataset, cases),
+  { draws = drawsOf } = {},
+): Batch {
+  return tinyBatches(tiny, cases, candidates, { draws })[0] as Batch;
+}
+
 /** Candidates for some cases: each case's target, or the first item where it is "now", and others. */
 export function tinyCandidates(dataset: Dataset, cases: readonly Case[], count = 3): Int32Array {
   return Int32Array.from(
@@ -237,7 +247,7 @@ export function gradientsOf(tiny: TinyModel, batch: Batch): Map<string, Float64A
 export function checkParts(tiny: TinyModel): void {
   const cases = tinyCases(tiny.dataset);
   const candidates = tinyCandidates(tiny.dataset, cases);
-  const [whole] = tinyBatches(tiny, cases, candidates) as [Batch];
+  const whole = tinyBatch(tiny, cases, candidates);
   const parts = tinyBatches(tiny, cases, candidates, { parts: [3, cases.length - 3] });
   const wanted = lossesOf(trainingGraph(tiny, whole));
   const found = parts.map((part) => lossesOf(trainingGraph(tiny, part)));
@@ -261,7 +271,7 @@ export async function checkRanker(runtime: Runtime, tiny: TinyModel): Promise<vo
   const ranker = new GraphRanker(model, parameters, dataset, runtime);
   const cases = tinyCases(dataset);
   const candidates = tinyCandidates(dataset, cases, 4);
-  const [batch] = tinyBatches(tiny, cases, candidates) as [Batch];
+  const batch = tinyBatch(tiny, cases, candidates);
   const expected = logitsOf(trainingGraph(tiny, batch));
   const close = (found: ArrayLike<number>, wanted: ArrayLike<number>, what: string): void => {
     const error = largestError(found, wanted);
@@ -372,7 +382,7 @@ export const mixOf = (weights: readonly number[], vectors: readonly (readonly nu
 export function checkScores(tiny: TinyModel, scoreOf: (moment: Case, item: number) => number): void {
   const cases = tinyCases(tiny.dataset);
   const candidates = tinyCandidates(tiny.dataset, cases);
-  const [batch] = tinyBatches(tiny, cases, candidates) as [Batch];
+  const batch = tinyBatch(tiny, cases, candidates);
   const expected = Float64Array.from(candidates, (item, i) =>
     scoreOf(cases[Math.floor((i * cases.length) / candidates.length)] as Case, item),
   );
