@@ -74,8 +74,8 @@ const definition: ModelDefinition<SrjgraphSettings> = {
     differs: [
       'certainty low to medium: the paper is not open and has no public code; unified graph, query edges, attention by intention and joint training are its idea, every formula is ours',
       'not upstream-aware: neighbours weigh the same whichever pair asks, so users and items are worked out apart, an item once for everybody',
-      'a user is joined to the newest items before the moment, an item to users drawn from training; edges of the row’s own user are left out in training',
-      'what is drawn is drawn anew for every row and epoch in training, once and for all for scoring',
+      'a user is joined to the newest distinct items before the moment, an item to users drawn from training; two who met more than once by their last meeting',
+      'training draws anew for every row and epoch, without the edges of the row’s own user, and without those of one more for a negative drawn by popularity; scoring draws once for all, so that there a user may be a neighbour of an item met before',
     ],
   },
   presets: {
