@@ -99,6 +99,7 @@ const definition: ModelDefinition<SrjgraphSettings> = {
   },
   wrong: ({ hidden }) => wrongLogit(hidden),
   build: (config) => ({
+    needsSearches: config.searchWeight > 0,
     scoring: srjgraphScoring(config),
     losses: (scope, sizes) => srjgraphLosses(scope, config, sizes),
     extras: (dataset) => {

@@ -202,11 +202,18 @@ describe('SRJGraph', () => {
 
   test('has losses and gradients that add up over parts of a batch', () => checkParts(tinyModel('srjgraph', small)));
 
-  test('without the search task draws no pairs and has one loss', () => {
-    const { batch } = batchOf(tinyModel('srjgraph', { ...small, searchWeight: 0 }));
+  test('without the search task draws no pairs, has one loss, and needs no searches', () => {
+    const changes = { ...small, searchWeight: 0, itemAttributes: [], userAttributes: [] };
+    const dataset = tinyDataset({ ann: ['a', 'b', 'c', 'a', 'd'], bob: ['b', 'd', 'a', 'c'] });
+    const tiny = tinyModel('srjgraph', changes, dataset);
+    assert.deepEqual([tiny.model.needsSearches, tinyModel('srjgraph', small).model.needsSearches], [false, true]);
+    const cases = trainingCases(dataset, false);
+    const candidates = Int32Array.from(cases.flatMap(({ feedPosition }) => [dataset.feedItem[feedPosition] as number, 2, 5])); // prettier-ignore
+    const [batch] = tinyBatches(tiny, cases, candidates) as [Batch];
     assert.equal('searchPairQuery' in batch.inputs || 'searchUser' in batch.inputs, false);
-    const { losses } = trainingGraph(tinyModel('srjgraph', { ...small, searchWeight: 0 }), batch);
-    assert.equal(losses.loss, losses.prediction);
+    const graph = trainingGraph(tiny, batch);
+    assert.equal(graph.losses.loss, graph.losses.prediction);
+    assert.ok(Number.isFinite(lossesOf(graph)['loss']));
   });
 
   test('scores somebody whom training does not know, and a batch in which nobody has a neighbour', async () => {
