@@ -20,6 +20,7 @@ export {
   roundUp,
 } from './arrays.js';
 export { GENERATOR, Random } from './random.js';
+export { sideBySide } from './side-by-side.js';
 export { type GrowableMemory, LARGEST_MEMORY, compileModule, growableMemory, pagesOf } from './webassembly.js';
 export {
   isBoth,

@@ -266,6 +266,21 @@ test('Ctrl-C: exit code 130, one line that says how to go on, and going on comes
   assert.deepEqual(timeless(results), timeless(await resultsOf(whole)));
 });
 
+test('several trainings at once come to the same results, may be stopped like one, and say what they are about', async () => {
+  const out = join(folder, 'at-once');
+  const { child, outcome } = start(compareIn(out, ...OPTIONS, '--jobs', '3', '--save-every', '0'));
+  child.stderr?.on('data', (text: string) => text.includes('[3 of 9]') && child.kill('SIGINT'));
+  const stopped = await outcome;
+  assert.equal(stopped.code, 130, stopped.err);
+  assert.match(stopped.err, /^sesrec: stopped with [012] of 9 trainings done; the same command goes on$/m);
+  assert.match(stopped.err, /^\[2 of 9\] stamp, trial 2 of 2: /m);
+  assert.match(stopped.err, /^stamp, trial 2 of 2: .* parameters;/m);
+  const last = await sesrec(...compareIn(out, ...OPTIONS, '--jobs', '2'));
+  assert.equal(last.code, 0, last.err);
+  assert.match(last.err, /^(stamp|blind), seed \d of [23]: epoch 2 {2}loss/m);
+  assert.deepEqual(timeless(await resultsOf(out)), timeless(await resultsOf(whole)));
+});
+
 test('what disagrees with what was begun is refused in a line, and changes nothing', async () => {
   const plan = await readFile(join(whole, 'compare.json'), 'utf8');
   const refused = async (message: RegExp, ...more: string[]): Promise<void> =>

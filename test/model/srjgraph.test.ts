@@ -208,8 +208,7 @@ describe('SRJGraph', () => {
     const tiny = tinyModel('srjgraph', changes, dataset);
     assert.deepEqual([tiny.model.needsSearches, tinyModel('srjgraph', small).model.needsSearches], [false, true]);
     const cases = trainingCases(dataset, false);
-    const candidates = Int32Array.from(cases.flatMap(({ feedPosition }) => [dataset.feedItem[feedPosition] as number, 2, 5])); // prettier-ignore
-    const [batch] = tinyBatches(tiny, cases, candidates) as [Batch];
+    const batch = tinyBatch(tiny, cases);
     assert.equal('searchPairQuery' in batch.inputs || 'searchUser' in batch.inputs, false);
     const graph = trainingGraph(tiny, batch);
     assert.equal(graph.losses.loss, graph.losses.prediction);

@@ -86,6 +86,8 @@ export interface ComparisonFlags extends ComparisonOptions, ComputeFlags {
   readonly candidates?: string;
   readonly saveEvery: number;
   readonly keepTuning?: boolean;
+  /** So many trainings at once. */
+  readonly jobs: number;
 }
 
 export interface ComparisonPlan {
@@ -171,7 +173,7 @@ function newPlan(dataset: Dataset, candidates: Candidates, flags: ComparisonOpti
 /** The options alone, without how a session works. */
 function optionsOf(flags: ComparisonOptions & Partial<ComparisonFlags>): ComparisonOptions {
   const { out: _out, candidates: _candidates, saveEvery: _save, keepTuning: _keep, threads: _threads, ...rest } = flags;
-  const { device: _device, ...options } = rest;
+  const { device: _device, jobs: _jobs, ...options } = rest;
   return options;
 }
 
