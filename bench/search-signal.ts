@@ -13,7 +13,7 @@ import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { type Evaluation, type ProtocolName, compare, evaluate } from '../src/evaluate/index.js';
+import { type Evaluation, type ProtocolName, compare, evaluate, studentInterval } from '../src/evaluate/index.js';
 import { Runtime, importEvents, loadRun, rankerOf } from '../src/index.js';
 import { SIMULATOR_VERSION, simulate } from '../src/simulate/index.js';
 import { type SignalPoint, signalFigure } from './search-signal-figure.js';
@@ -110,21 +110,18 @@ async function measure(searchSignal: number, seed: number, place: string): Promi
 }
 
 const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
-/** Student's t at 97.5 % for 1, 2, … 9 degrees of freedom. */
-const STUDENT = [12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262];
 
 /** What several seeds say of one signal: their mean, and its 95 % interval over seeds and over users. */
 function summarise(results: readonly Measured[], signal: number): SignalPoint {
   const gains = results.map(({ gain }) => gain);
-  const gain = mean(gains);
-  const deviation = Math.sqrt(gains.reduce((sum, value) => sum + (value - gain) ** 2, 0) / (gains.length - 1));
+  const { mean: gain, halfWidth: overSeeds } = studentInterval(gains);
   return {
     signal,
     aware: mean(results.map(({ aware }) => aware)),
     blind: mean(results.map(({ blind }) => blind)),
     gains,
     gain,
-    overSeeds: ((STUDENT[gains.length - 2] ?? 2.262) * deviation) / Math.sqrt(gains.length),
+    overSeeds,
     overUsers: (1.96 * Math.sqrt(results.reduce((sum, { error }) => sum + error ** 2, 0))) / results.length,
   };
 }

@@ -26,6 +26,26 @@ export function copyRows(
   return rows;
 }
 
+/** Where each of `count` groups begins when entries, whose groups these are, are put in order of them, and where the last one ends: (count + 1). */
+export function offsetsOf(groups: Int32Array, count: number): Int32Array {
+  const offsets = new Int32Array(count + 1);
+  for (const group of groups) offsets[group + 1] = at(offsets, group + 1) + 1;
+  for (let group = 0; group < count; group++) offsets[group + 1] = at(offsets, group + 1) + at(offsets, group);
+  return offsets;
+}
+
+/** The entries in order of their groups, within a group as they come. */
+export function grouped(groups: Int32Array, offsets: Int32Array): Int32Array {
+  const free = offsets.slice();
+  const order = new Int32Array(groups.length);
+  groups.forEach((group, entry) => {
+    const place = at(free, group);
+    order[place] = entry;
+    free[group] = place + 1;
+  });
+  return order;
+}
+
 /** The smallest multiple of `step` that is at least `size` (and at least `step`). */
 export function roundUp(size: number, step: number): number {
   return Math.max(1, Math.ceil(size / step)) * step;

@@ -8,15 +8,30 @@ export {
   UsageError,
   UserError,
 } from './errors.js';
-export { Largest, at, copyRows, getOrCreate, isFiniteEverywhere, range, roundUp } from './arrays.js';
+export {
+  Largest,
+  at,
+  copyRows,
+  getOrCreate,
+  grouped,
+  isFiniteEverywhere,
+  offsetsOf,
+  range,
+  roundUp,
+} from './arrays.js';
 export { GENERATOR, Random } from './random.js';
+export { sideBySide } from './side-by-side.js';
 export { type GrowableMemory, LARGEST_MEMORY, compileModule, growableMemory, pagesOf } from './webassembly.js';
 export {
+  isBoth,
   isDictionaryOf,
   isEither,
   isListOf,
+  isNotNegative,
   isNumber,
   isOneOf,
+  isPositive,
+  isProbability,
   isRecordOf,
   isText,
   isTrueOrFalse,

@@ -30,6 +30,10 @@ export function isNumber(what = 'a number', fits: (value: number) => boolean = (
   return rule((value) => typeof value === 'number' && Number.isFinite(value) && fits(value), what);
 }
 
+export const isNotNegative = isNumber('a number from 0', (value) => value >= 0);
+export const isPositive = isNumber('a number above 0', (value) => value > 0);
+export const isProbability = isNumber('a number from 0 to 1', (value) => value >= 0 && value <= 1);
+
 export function isOneOf(...values: readonly unknown[]): Rule {
   return rule((value) => values.includes(value), values.map((value) => JSON.stringify(value)).join(' or '));
 }
@@ -73,6 +77,11 @@ export function isRecordOf(fields: Readonly<Record<string, Rule>>): Rule {
 /** Whatever one of two rules allows; the second one tells what is wrong. */
 export function isEither(first: Rule, second: Rule): Rule {
   return (value, name) => (first(value, name) === null ? null : second(value, name));
+}
+
+/** What two rules both allow. */
+export function isBoth(first: Rule, second: Rule): Rule {
+  return (value, name) => first(value, name) ?? second(value, name);
 }
 
 function firstOf(checks: readonly (() => string | null)[]): string | null {

@@ -45,6 +45,10 @@ export const candidateCountOption = (): Option =>
     .default(99);
 export const jsonOption = (): Option => new Option('--json', 'print one JSON document on standard output');
 
+/** An option as it is written on a command line, by its name in the program. */
+export const optionName = (name: string): string =>
+  `--${name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+
 /** The distinct names in a list separated by commas. */
 export function namesIn(list: string | undefined): string[] {
   const names = (list ?? '').split(',').map((name) => name.trim());

@@ -1,4 +1,5 @@
 /** A line of progress on standard error that rewrites itself. Knows terminals; does not know what is going on. */
+import { spoken } from './output.js';
 
 /** 75 as 1 min 15 s. */
 export function duration(seconds: number): string {
@@ -37,9 +38,9 @@ export function progressLine(): ProgressLine {
       const seconds = (now - start) / 1000;
       const left =
         done === 0 ? '' : `, ${perSecond(done, seconds)} a second, ${duration((seconds / done) * (total - done))} left`;
-      write(`${what} ${done} of ${total}${left}`);
+      write(spoken(`${what} ${done} of ${total}${left}`));
     },
-    show: write,
+    show: (text) => write(spoken(text)),
     clear: () => write(''),
   };
 }

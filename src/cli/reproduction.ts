@@ -19,7 +19,7 @@ import {
 import { type Run, dataOf, loadRun, resultsOf } from '../model/index.js';
 import { environment } from './environment.js';
 import { evaluateRun } from './evaluation.js';
-import type { ComputeFlags } from './options.js';
+import { type ComputeFlags, optionName } from './options.js';
 import { type Figures, type RecordedCandidates, type ResultManifest, figuresOf, readResult } from './results.js';
 import { beginAgain } from './run-plan.js';
 import { trainSession } from './training.js';
@@ -103,8 +103,7 @@ function recipe({ data: { source, split } }: ResultManifest): string {
       ? ` --validation-from ${new Date(split.validationFrom).toISOString()} --test-from ${new Date(split.testFrom).toISOString()}`
       : '';
   const both = source.options['requireBoth'] === true ? ' --require-both' : '';
-  const dashed = (option: string): string => option.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
-  const made = Object.entries(options).map(([option, value]) => ` --${dashed(option)} ${String(value)}`);
+  const made = Object.entries(options).map(([option, value]) => ` ${optionName(option)} ${String(value)}`);
   return `, which sesrec ${name} (version ${version})${made.join('')} --split ${split.strategy}${cuts}${both} makes`;
 }
 

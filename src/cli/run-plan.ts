@@ -32,7 +32,7 @@ import {
   readRunManifest,
   vocabularySizes,
 } from '../model/index.js';
-import { type ComputeFlags, applySettings, checkDevice, namesIn } from './options.js';
+import { type ComputeFlags, applySettings, checkDevice, namesIn, optionName } from './options.js';
 import { note } from './output.js';
 import { programVersion } from './version.js';
 
@@ -264,9 +264,8 @@ function checkSame(plan: RunPlan, flags: TrainFlags, said: readonly string[]): v
   };
   for (const name of said) {
     if (Object.hasOwn(was, name) && now[name] !== was[name]) {
-      const option = `--${name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
       throw new UserError(
-        `${flags.out} was begun with ${option} ${String(was[name])}, not ${String(now[name])}: resume it as it was begun`,
+        `${flags.out} was begun with ${optionName(name)} ${String(was[name])}, not ${String(now[name])}: resume it as it was begun`,
       );
     }
   }

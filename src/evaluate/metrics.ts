@@ -10,6 +10,7 @@
  * "Computing information retrieval performance measures efficiently in the presence of tied scores", ECIR 2008.
  */
 import { at } from '../base/index.js';
+import { meanAndError } from './statistics.js';
 
 /** Every metric, in the order in which tables show them. */
 export const METRICS = ['hit@1', 'hit@5', 'hit@10', 'ndcg@5', 'ndcg@10', 'mrr'] as const;
@@ -104,25 +105,20 @@ export function place(target: number, scores: ArrayLike<number>): { better: numb
  */
 export function summarise(ranks: Ranks): Summary {
   const users = ranks.better.length;
-  const means = METRICS.map(() => 0);
-  const squares = METRICS.map(() => 0);
+  const values = everyMetric(() => new Float64Array(users));
   let withTies = 0;
   for (let user = 0; user < users; user++) {
-    const values = metricsOf(at(ranks.better, user), at(ranks.tied, user));
+    const own = metricsOf(at(ranks.better, user), at(ranks.tied, user));
     if (at(ranks.tied, user) > 0) withTies++;
-    // Welford's recurrence: stable, and the mean of equal values is that value exactly.
-    for (const [i, name] of METRICS.entries()) {
-      const before = values[name] - at(means, i);
-      means[i] = at(means, i) + before / (user + 1);
-      squares[i] = at(squares, i) + before * (values[name] - at(means, i));
-    }
+    for (const name of METRICS) values[name][user] = own[name];
   }
-  const mean = (i: number): number => (users === 0 ? Number.NaN : at(means, i));
-  const margin = (i: number): number =>
-    users < 2 ? Number.NaN : 1.96 * Math.sqrt(at(squares, i) / (users - 1) / users);
+  const found = everyMetric((name) => meanAndError(values[name]));
   return {
-    metrics: everyMetric((_, i) => mean(i)),
-    intervals: everyMetric((_, i) => [mean(i) - margin(i), mean(i) + margin(i)] as const),
+    metrics: everyMetric((name) => found[name].mean),
+    intervals: everyMetric((name) => {
+      const { mean, error } = found[name];
+      return [mean - 1.96 * error, mean + 1.96 * error] as const;
+    }),
     users,
     tieRate: withTies / users,
   };

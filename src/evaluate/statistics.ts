@@ -118,8 +118,8 @@ export function holm(pValues: readonly number[]): number[] {
   return adjusted;
 }
 
-/** Mean and standard error by Welford's recurrence: stable, and the mean of equal values is that value exactly. */
-function meanAndError(values: ArrayLike<number>): { readonly mean: number; readonly error: number } {
+/** Mean and standard error (NaN for fewer than one value, and two) by Welford's recurrence: stable, and the mean of equal values is that value exactly. */
+export function meanAndError(values: ArrayLike<number>): { readonly mean: number; readonly error: number } {
   const { length } = values;
   let [mean, squares] = [length === 0 ? Number.NaN : 0, 0];
   for (let i = 0; i < length; i++) {

@@ -2,7 +2,7 @@
  * The feed with its newest event at the end: for models to which "so many steps ago" must be one place. Knows the window; does
  * not know what is made of it.
  */
-import type { BatchExtra } from './batch.js';
+import { type BatchExtra, maskOf } from './batch.js';
 
 /**
  * Inputs `alignedFeed` (B,T_r) int32, slots of items, and `alignedFeedMask` (B,T_r), padded on the left to the whole window. It
@@ -14,16 +14,13 @@ export function alignedRight(window: number): BatchExtra {
       const { count, extent } = rows;
       const feed = inputs['feed'] as Int32Array;
       const aligned = new Int32Array(count * window);
-      const mask = new Float32Array(count * window);
       for (let row = 0; row < count; row++) {
         const own = feed.subarray(row * extent.feed, (row + 1) * extent.feed);
         const length = own.findLastIndex((slot) => slot !== 0) + 1;
-        const start = (row + 1) * window - length;
-        aligned.set(own.subarray(0, length), start);
-        for (let i = 0; i < length; i++) mask[start + i] = own[i] === 0 ? 0 : 1;
+        aligned.set(own.subarray(0, length), (row + 1) * window - length);
       }
       inputs['alignedFeed'] = aligned;
-      inputs['alignedFeedMask'] = mask;
+      inputs['alignedFeedMask'] = maskOf(aligned);
     },
   };
 }

@@ -257,7 +257,7 @@ function sizeClass(size: number): number {
 }
 
 /** 1 where there is something. Loops, here and below: a batch has tens of thousands of positions. */
-function maskOf(values: Int32Array): Float32Array {
+export function maskOf(values: Int32Array): Float32Array {
   const mask = new Float32Array(values.length);
   for (let i = 0; i < values.length; i++) if (values[i] !== 0) mask[i] = 1;
   return mask;
@@ -289,8 +289,32 @@ export type ReachedSizes = Readonly<Record<string, Readonly<Record<string, numbe
 /** What reached sizes read from a file must be. */
 export const reachedSizesRule = isDictionaryOf(isDictionaryOf(isWhole(0, 2 ** 24)));
 
+/** What a batch has of pairs to align. */
+type AlignedSizes = Pick<BatchSizes, 'pairs' | 'anchorQueries' | 'anchorItems' | 'negativeItems' | 'negativeQueries'>;
+
+const nothingAligned: AlignedSizes = {
+  pairs: 0,
+  anchorQueries: 0,
+  anchorItems: 0,
+  negativeItems: 0,
+  negativeQueries: 0,
+};
+
 /** The room that is made for so much of something. */
 type Capacity = (what: string, needed: number) => number;
+
+const nothing = new Int32Array(0);
+
+/** The rows of a batch of items alone: a single one, of no user and without a history. */
+const nobody: Rows = {
+  count: 1,
+  extent: { feed: 0, search: 0 },
+  users: Int32Array.of(0),
+  feed: nothing,
+  search: nothing,
+  source: nothing,
+  clicks: nothing,
+};
 
 /** Batches of one kind share a program: sizes of their content never shrink. */
 const kindOf = ({ count, extent }: Rows): string => `${count} ${extent.feed} ${extent.search}`;
@@ -359,7 +383,7 @@ export class BatchAssembler {
     const capacity = this.#capacityOf(rows);
     const aligned = training?.negatives
       ? this.#alignment(rows, training, training.negatives, inputs, capacity)
-      : { pairs: 0, anchorQueries: 0, anchorItems: 0, negativeItems: 0, negativeQueries: 0 };
+      : nothingAligned;
     if (training) {
       const totals = training.totals ?? totalsOf([rows]);
       inputs['rowShare'] = Float32Array.of(rows.count / totals.rows);
@@ -371,10 +395,8 @@ export class BatchAssembler {
 
   /** Items alone: what a graph takes that works out what is known of items. `itemSlots`: the slot of each. */
   assembleItems(items: Int32Array): Batch {
-    const none = new Int32Array(0);
-    const rows = { count: 1, extent: { feed: 0, search: 0 }, users: Int32Array.of(0), feed: none, search: none, source: none, clicks: none }; // prettier-ignore
     const inputs = { itemSlots: this.#items.slots(items) };
-    return this.#finished(rows, null, inputs, this.#capacityOf(rows), { pairs: 0, anchorQueries: 0, anchorItems: 0, negativeItems: 0, negativeQueries: 0 }, false); // prettier-ignore
+    return this.#finished(nobody, null, inputs, this.#capacityOf(nobody), nothingAligned);
   }
 
   /** What is left to do when histories and candidates have their slots. */
@@ -383,8 +405,7 @@ export class BatchAssembler {
     training: TrainingPart | null,
     inputs: Record<string, Float32Array | Int32Array>,
     capacity: Capacity,
-    aligned: Omit<BatchSizes, 'rows' | 'feed' | 'search' | 'candidates' | 'items' | 'queries' | 'words' | 'extras'>,
-    hasRows = true,
+    aligned: AlignedSizes,
   ): Batch {
     const { itemAttributes, userAttributes, userRow, queryRow } = this.#catalogue;
     const extras: Record<string, number> = {};
@@ -398,7 +419,7 @@ export class BatchAssembler {
       users: this.#users,
       capacity: (name, needed) => (extras[name] = capacity(name, needed)),
     };
-    if (hasRows) for (const extra of this.#extras) extra.add?.(assembly);
+    if (rows !== nobody) for (const extra of this.#extras) extra.add?.(assembly);
     for (const extra of this.#extras) extra.complete?.(assembly);
 
     const users = new Int32Array(rows.count + (extras['users'] ?? 0));
@@ -461,7 +482,7 @@ export class BatchAssembler {
     negatives: AlignmentNegatives,
     inputs: Record<string, Float32Array | Int32Array>,
     capacity: Capacity,
-  ) {
+  ): AlignedSizes {
     const weights = new Map<number, number>(); // key: anchor query slot * 2^26 + anchor item slot
     const anchorQueries = new Map<number, number>();
     const anchorItems = new Map<number, number>();

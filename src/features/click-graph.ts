@@ -2,7 +2,7 @@
  * Queries and items, joined by the clicks of the training: which items a query led to and which queries led to an item. Knows
  * counts; does not know what a model makes of them.
  */
-import { type Random, at } from '../base/index.js';
+import { type Random, at, grouped, offsetsOf } from '../base/index.js';
 import type { Dataset } from '../data/index.js';
 import { trainingPairs } from './search-pairs.js';
 
@@ -50,17 +50,8 @@ const drawn = (from: Int32Array, random: Random): number => at(from, random.inte
 const neighboursOf = ({ offsets, indices }: Neighbours, index: number): Int32Array =>
   indices.subarray(at(offsets, index), at(offsets, index + 1));
 
-/** A counting sort of pairs by their first side, which keeps their order. */
+/** Pairs by their first side. */
 function joined(from: Int32Array, to: Int32Array, size: number): Neighbours {
-  const offsets = new Int32Array(size + 1);
-  for (const index of from) offsets[index + 1] = at(offsets, index + 1) + 1;
-  for (let index = 0; index < size; index++) offsets[index + 1] = at(offsets, index + 1) + at(offsets, index);
-  const next = offsets.slice();
-  const indices = new Int32Array(to.length);
-  from.forEach((index, pair) => {
-    const place = at(next, index);
-    indices[place] = at(to, pair);
-    next[index] = place + 1;
-  });
-  return { offsets, indices };
+  const offsets = offsetsOf(from, size);
+  return { offsets, indices: grouped(from, offsets).map((pair) => at(to, pair)) };
 }

@@ -1,6 +1,7 @@
 /** The door to features: histories, negatives and batches. */
 export {
   type Case,
+  clickPositionsBefore,
   clicksBefore,
   hasHistory,
   lastTrainingCases,

@@ -4,7 +4,7 @@
  */
 import { at } from '../base/index.js';
 import type { Dataset } from '../data/index.js';
-import type { Assembly, BatchExtra } from './batch.js';
+import { type Assembly, type BatchExtra, maskOf } from './batch.js';
 import { trainingPairs } from './search-pairs.js';
 
 /**
@@ -62,18 +62,15 @@ export class ItemQueries implements BatchExtra {
   complete({ inputs, items, queries, capacity }: Assembly): void {
     const most = this.#most;
     // the room that the batch itself gives its items
-    const room = capacity('items', items.indices.length) * most;
-    const slots = new Int32Array(room);
-    const mask = new Float32Array(room);
+    const slots = new Int32Array(capacity('items', items.indices.length) * most);
     items.indices.forEach((item, slot) => {
       for (let place = 0; place < most; place++) {
         const query = at(this.#queriesOf, item * most + place);
         if (query === 0) break;
         slots[slot * most + place] = queries.slot(query);
-        mask[slot * most + place] = 1;
       }
     });
     inputs['itemQueries'] = slots;
-    inputs['itemQueryMask'] = mask;
+    inputs['itemQueryMask'] = maskOf(slots);
   }
 }

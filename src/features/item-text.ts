@@ -2,7 +2,7 @@
  * The text of an item: how often each word was in the queries that led to a click on it in training. Knows counts and
  * drawn words; does not know what a model makes of them.
  */
-import { type Random, assert, at } from '../base/index.js';
+import { type Random, assert, at, grouped, offsetsOf } from '../base/index.js';
 import { type Dataset, FIRST_INDEX, UNKNOWN } from '../data/index.js';
 import type { Assembly, BatchExtra } from './batch.js';
 import { drawOther, trainingPairs } from './search-pairs.js';
@@ -19,19 +19,17 @@ export function itemWords(dataset: Dataset): ItemWords {
   const pairs = trainingPairs(dataset);
   const known = (query: number): Int32Array =>
     queryWords.subarray(at(wordOffsets, query), at(wordOffsets, query + 1)).filter((word) => word >= FIRST_INDEX);
-  const offsets = new Int32Array(items.ids.length + 1);
+  const itemOf: number[] = [];
+  const words: number[] = [];
   pairs.items.forEach((item, pair) => {
-    offsets[item + 1] = at(offsets, item + 1) + known(at(pairs.queries, pair)).length;
+    for (const word of known(at(pairs.queries, pair))) {
+      itemOf.push(item);
+      words.push(word);
+    }
   });
-  for (let item = 0; item < items.ids.length; item++) offsets[item + 1] = at(offsets, item + 1) + at(offsets, item);
-  const words = new Int32Array(at(offsets, items.ids.length));
-  const next = offsets.slice();
-  pairs.items.forEach((item, pair) => {
-    const own = known(at(pairs.queries, pair));
-    words.set(own, at(next, item));
-    next[item] = at(next, item) + own.length;
-  });
-  return { offsets, words };
+  const groups = Int32Array.from(itemOf);
+  const offsets = offsetsOf(groups, items.ids.length);
+  return { offsets, words: grouped(groups, offsets).map((entry) => at(words, entry)) };
 }
 
 /**

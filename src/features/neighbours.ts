@@ -8,7 +8,7 @@
  *
  * Shapes: B rows, C candidates, K1 items of a context, K2 neighbours of a node, R items whose neighbours are asked for.
  */
-import { Random, assert, at, range } from '../base/index.js';
+import { Random, assert, at, grouped, offsetsOf, range } from '../base/index.js';
 import { type Dataset, FIRST_INDEX } from '../data/index.js';
 import type { Assembly, BatchExtra, Slots } from './batch.js';
 import { type Case, type SearchMoment, recentMeetings, timeOf } from './histories.js';
@@ -194,26 +194,6 @@ function nextOfTheSameTwo(users: Int32Array, items: Int32Array, itemCount: numbe
     lastOf[item] = edge;
   });
   return next;
-}
-
-/** Where each group begins when entries are put in order of their groups. */
-function offsetsOf(groups: Int32Array, count: number): Int32Array {
-  const offsets = new Int32Array(count + 1);
-  for (const group of groups) offsets[group + 1] = at(offsets, group + 1) + 1;
-  for (let group = 0; group < count; group++) offsets[group + 1] = at(offsets, group + 1) + at(offsets, group);
-  return offsets;
-}
-
-/** The entries in order of their groups, within a group as they come. */
-function grouped(groups: Int32Array, offsets: Int32Array): Int32Array {
-  const free = offsets.slice();
-  const order = new Int32Array(groups.length);
-  groups.forEach((group, entry) => {
-    const place = at(free, group);
-    order[place] = entry;
-    free[group] = place + 1;
-  });
-  return order;
 }
 
 const graphs = new WeakMap<Dataset, InteractionGraph>();

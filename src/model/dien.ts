@@ -2,13 +2,20 @@
  * DIEN: Zhou et al., "Deep Interest Evolution Network for Click-Through Rate Prediction", AAAI 2019. Knows its graph; shapes as
  * in model.ts, T feed positions, d item width.
  */
-import { isNumber, isTrueOrFalse } from '../base/index.js';
+import { isNotNegative, isTrueOrFalse } from '../base/index.js';
 import { type BatchSizes, feedNegatives } from '../features/index.js';
 import { type Tensor, nn, ops } from '../tensor/index.js';
-import { type Behaviours, embedItems, embedUsers, feedOf, itemWidthOf } from './embeddings.js';
-import { bilinearAttention, perceptron } from './interest-layers.js';
+import { embedItems, embedUsers, feedOf, itemWidthOf } from './embeddings.js';
+import { bilinearAttention, forEachCandidate, perceptron } from './interest-layers.js';
 import type { Scope } from './layers.js';
-import { type CommonConfig, type ModelDefinition, type Scoring, predictionLosses, registered } from './model.js';
+import {
+  type CommonConfig,
+  type ModelDefinition,
+  type Scoring,
+  lossesOf,
+  registered,
+  trainingLogits,
+} from './model.js';
 import { augru, gru } from './recurrent.js';
 
 interface DienSettings {
@@ -40,26 +47,24 @@ const definition: ModelDefinition<DienSettings> = {
     ],
   },
   presets: { default: { alpha: 1, useUser: true } },
-  rules: { alpha: isNumber('a number from 0', (value) => value >= 0), useUser: isTrueOrFalse },
+  rules: { alpha: isNotNegative, useUser: isTrueOrFalse },
   build: (config) => {
     const scoring = dienScoring(config);
     return {
       scoring,
       extras: (dataset) => [feedNegatives(dataset, config.negativeSampling)],
-      losses: (scope, sizes) =>
-        predictionLosses(scope, scoring, sizes, {
-          nextBehaviour: [nextBehaviourLoss(scope, config, sizes), config.alpha],
-        }),
+      losses: (scope, sizes) => {
+        const state = scoring.encode(scope, sizes, sizes); // its interests are what the auxiliary loss looks at, too
+        const nextBehaviour = nextBehaviourLoss(scope, config, sizes, state['interests'] as Tensor);
+        return lossesOf(scope, trainingLogits(scope, scoring, sizes, state), {
+          nextBehaviour: [nextBehaviour, config.alpha],
+        });
+      },
     };
   },
 };
 
 export const dien = registered(definition);
-
-/** H, the interest states of the feed (B,T,d). */
-function interestsOf(scope: Scope, config: DienConfig, { vectors, mask }: Behaviours): Tensor {
-  return gru(scope, 'interest', vectors, mask, itemWidthOf(config));
-}
 
 function dienScoring(config: DienConfig): Scoring {
   const width = itemWidthOf(config);
@@ -67,8 +72,8 @@ function dienScoring(config: DienConfig): Scoring {
   return {
     items: itemsOf,
     encode: (scope, sizes) => {
-      const feed = feedOf(scope, sizes, itemsOf(scope, sizes));
-      const state = { interests: interestsOf(scope, config, feed), mask: feed.mask };
+      const { vectors, mask } = feedOf(scope, sizes, itemsOf(scope, sizes));
+      const state = { interests: gru(scope, 'interest', vectors, mask, width), mask }; // H: (B,T,d)
       return config.useUser ? { ...state, user: embedUsers(scope, config, sizes.rows) } : state;
     },
     score: (scope, { interests, mask, user }, candidates) => {
@@ -76,10 +81,7 @@ function dienScoring(config: DienConfig): Scoring {
       const attention = bilinearAttention(scope, 'attention', candidates, interests as Tensor, mask as Tensor);
       const evolved = augru(scope, 'evolution', interests as Tensor, attention, mask as Tensor, width);
       const parts = [evolved, candidates];
-      if (user) {
-        const own = user.shape[1] as number;
-        parts.push(ops.broadcast(ops.reshape(user, [rows, 1, own]), [rows, count, own]));
-      }
+      if (user) parts.push(forEachCandidate(user, count));
       const logits = perceptron(scope, 'prediction', ops.concat(parts, 2), [200, 80, 1], 'dice');
       return ops.reshape(logits, [rows, count]);
     },
@@ -88,16 +90,16 @@ function dienScoring(config: DienConfig): Scoring {
 }
 
 /**
- * Every interest state tells the next item of the feed from one that was not next (Eq. 7 of the paper), the part's share of
- * the mean over all places of the batch.
+ * Every interest state (B,T,d) tells the next item of the feed from one that was not next (Eq. 7 of the paper), the part's
+ * share of the mean over all places of the batch.
  */
-function nextBehaviourLoss(scope: Scope, config: DienConfig, sizes: BatchSizes): Tensor {
+function nextBehaviourLoss(scope: Scope, config: DienConfig, sizes: BatchSizes, interests: Tensor): Tensor {
   const items = embedItems(scope, config, sizes.items);
   const feed = feedOf(scope, sizes, items);
   const { feed: length } = sizes;
   const places = Math.max(1, length - 1); // with room for one event only its place is looked at, and weighs nothing
   const from = (x: Tensor): Tensor => ops.slice(x, 1, length - places, length);
-  const states = ops.slice(interestsOf(scope, config, feed), 1, 0, places);
+  const states = ops.slice(interests, 1, 0, places);
   const negatives = from(ops.gather(items, scope.input('feedNegatives', [sizes.rows, length], 'int32')));
   const both = ops.concat([from(feed.vectors), negatives], 0); // (2B,T-1,d)
   const pairs = ops.concat([ops.concat([states, states], 0), both], 2);

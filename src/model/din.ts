@@ -3,13 +3,14 @@
  * stand on it. Knows its graph; does not know where the vectors of items come from. Shapes as in model.ts, T feed positions, d
  * item width.
  */
-import { type Rule, isListOf, isTrueOrFalse, isWhole } from '../base/index.js';
+import { type Rule, isTrueOrFalse } from '../base/index.js';
 import type { BatchSizes } from '../features/index.js';
 import { type Tensor, ops } from '../tensor/index.js';
 import { embedItems, embedUsers, feedOf } from './embeddings.js';
-import { perceptron, targetAttention } from './interest-layers.js';
+import { forEachCandidate, perceptron, targetAttention } from './interest-layers.js';
 import type { Scope } from './layers.js';
 import { type CommonConfig, type ModelDefinition, type Scoring, type State, registered } from './model.js';
+import { areWidths, wrongLogit } from './settings.js';
 
 export interface DinSettings {
   /** Units of the attention's layers before the one that gives the weight. */
@@ -29,19 +30,15 @@ export const dinSettings: DinSettings = {
   useUser: true,
 };
 
-const units = isListOf(isWhole(1, 4096));
-
 export const dinRules: { readonly [Key in keyof DinSettings]: Rule } = {
-  attentionUnits: units,
+  attentionUnits: areWidths,
   scaleAttention: isTrueOrFalse,
-  hidden: units,
+  hidden: areWidths,
   useUser: isTrueOrFalse,
 };
 
 export function dinWrong({ attentionUnits, hidden }: DinSettings): string | null {
-  if (attentionUnits.length === 0) return 'attentionUnits must have at least one layer';
-  if (hidden.at(-1) !== 1) return `the last layer of hidden must have 1 unit, not ${hidden.at(-1)}`;
-  return null;
+  return attentionUnits.length === 0 ? 'attentionUnits must have at least one layer' : wrongLogit(hidden);
 }
 
 /** What every model with DIN's scorer changes of it, for their cards. */
@@ -117,13 +114,7 @@ function dinScores(scope: Scope, config: DinSettings, state: State, candidates: 
   const interest = ops.matmul(weights, history); // (B,C,d)
   const features = [candidates, interest, ops.mul(candidates, interest)];
   const user = state['userVector'];
-  if (user) features.unshift(repeated(user, count));
+  if (user) features.unshift(forEachCandidate(user, count));
   const hidden = config.hidden as readonly [number, ...number[]];
   return ops.reshape(perceptron(scope, 'prediction', ops.concat(features, 2), hidden, 'dice'), [rows, count]);
-}
-
-/** The same vector for every candidate. x: (B,w). Result (B,C,w). */
-function repeated(x: Tensor, count: number): Tensor {
-  const [rows, width] = x.shape as [number, number];
-  return ops.broadcast(ops.reshape(x, [rows, 1, width]), [rows, count, width]);
 }

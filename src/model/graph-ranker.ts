@@ -126,18 +126,14 @@ export class GraphRanker implements Ranker {
   }
 
   async #encodeItems(): Promise<Items> {
-    const { scoring } = this.#model;
     const total = this.dataset.items.ids.length;
+    // index 0 is padding: it has the slot of padding, and what is scored by it means nothing
+    const tasks = Array.from({ length: Math.ceil(total / ITEM_CHUNK) }, (_, chunk) => async () => {
+      const items = range(ITEM_CHUNK).map((offset) => Math.min(chunk * ITEM_CHUNK + offset, total - 1));
+      return { items, ...(await this.#encodeChunk(items)) };
+    });
     let [vectors, width, reach] = [new Float32Array(0), 0, 0];
-    for (let start = 0; start < total; start += ITEM_CHUNK) {
-      // index 0 is padding: it has the slot of padding, and what is scored by it means nothing
-      const items = range(ITEM_CHUNK).map((offset) => Math.min(start + offset, total - 1));
-      const batch = this.#assembler.assembleItems(items);
-      const compiled = await this.compiled(`items ${sizesKey(batch.sizes)}`, (scope) => {
-        const found = scoring.items(scope, batch.sizes);
-        return scoring.short ? { vectors: found, reach: scoring.short.reachOfItems(scope, found) } : { vectors: found };
-      });
-      const results = await this.run(compiled, this.#given(compiled, batch));
+    for await (const { items, batch, results } of ahead(this.#runtime.threads, tasks)) {
       const found = results['vectors'] as Float32Array;
       width = found.length / batch.sizes.items;
       if (vectors.length === 0) vectors = new Float32Array(total * width);
@@ -148,6 +144,17 @@ export class GraphRanker implements Ranker {
       if (results['reach']) reach = largest(results['reach'], reach);
     }
     return { width, vectors, reach };
+  }
+
+  /** Results by the slots of the batch: `vectors`, and `reach` where there is a short form. */
+  async #encodeChunk(items: Int32Array): Promise<{ batch: Batch; results: Record<string, Float32Array> }> {
+    const { scoring } = this.#model;
+    const batch = this.#assembler.assembleItems(items);
+    const compiled = await this.compiled(`items ${sizesKey(batch.sizes)}`, (scope) => {
+      const vectors = scoring.items(scope, batch.sizes);
+      return scoring.short ? { vectors, reach: scoring.short.reachOfItems(scope, vectors) } : { vectors };
+    });
+    return { batch, results: await this.run(compiled, this.#given(compiled, batch)) };
   }
 
   /** The vectors of some items, one after another: (items, d_v), and d_v. */

@@ -9,6 +9,7 @@ import { type ModelDefinition, registered } from './model.js';
 import { gru } from './recurrent.js';
 import { lastState } from './sequence-layers.js';
 import { userVectorScoring } from './user-vector.js';
+import { isWidth } from './settings.js';
 
 interface Gru4recSettings {
   /** g */
@@ -37,7 +38,7 @@ const definition: ModelDefinition<Gru4recSettings> = {
     ],
   },
   presets: { default: { hiddenWidth: 128, layers: 1 } },
-  rules: { hiddenWidth: isWhole(1, 4096), layers: isWhole(1, 8) },
+  rules: { hiddenWidth: isWidth, layers: isWhole(1, 8) },
   build: (config) => ({
     scoring: userVectorScoring(config, (scope, sizes, items) => {
       const { vectors, mask } = feedOf(scope, sizes, items);

@@ -179,6 +179,12 @@ export function bilinearAttention(
   return nn.maskedSoftmax(matmul(projected, keys, { transposeB: true }), reshape(mask, [rows, 1, positions]));
 }
 
+/** What a user is, beside each of their candidates. user: (B,w). Result (B,count,w). */
+export function forEachCandidate(user: Tensor, count: number): Tensor {
+  const [rows, width] = user.shape as [number, number];
+  return ops.broadcast(reshape(user, [rows, 1, width]), [rows, count, width]);
+}
+
 /**
  * Scores of each user's own candidates. user: (B,d), candidates: (B,C,d). Result (B,C).
  *

@@ -6,9 +6,9 @@
  * Sources: Linden, Smith and York, "Amazon.com recommendations: item-to-item collaborative filtering", IEEE Internet
  * Computing 2003; Deshpande and Karypis, "Item-based top-N recommendation algorithms", ACM TOIS 2004.
  */
-import { Largest, UserError, at } from '../base/index.js';
+import { Largest, UserError, at, grouped, offsetsOf } from '../base/index.js';
 import { type Dataset, FIRST_INDEX } from '../data/index.js';
-import { type Case, clicksBefore, recentFeed, recentSearches } from '../features/index.js';
+import { type Case, clickPositionsBefore, recentFeed, recentSearches } from '../features/index.js';
 import { countTrainingEvents } from './popularity.js';
 import type { Ranker } from './recommender.js';
 
@@ -137,13 +137,9 @@ function newestItems(
 
 /** Positions of the clicks before a case, the newest first. */
 function newestClicks(dataset: Dataset, moment: Case, counts: (search: number, click: number) => boolean): number[] {
-  const clicks: number[] = [];
-  for (const search of recentSearches(dataset, moment)) {
-    // Clicks lie in order of ordinals, so those before the case are the first ones.
-    const first = at(dataset.clickOffsets, search);
-    const { length } = clicksBefore(dataset, moment, search);
-    for (let click = first; click < first + length; click++) if (counts(search, click)) clicks.push(click);
-  }
+  const clicks = recentSearches(dataset, moment).flatMap((search) =>
+    clickPositionsBefore(dataset, moment, search).filter((click) => counts(search, click)),
+  );
   return clicks.sort((one, other) => at(dataset.clickOrdinal, other) - at(dataset.clickOrdinal, one));
 }
 
@@ -190,21 +186,12 @@ interface Occurrences {
 }
 
 function findOccurrences({ offsets, items }: Sequences, count: number): Occurrences {
-  const starts = new Int32Array(count + 1);
-  for (const item of items) starts[item + 1] = at(starts, item + 1) + 1;
-  for (let item = 0; item < count; item++) starts[item + 1] = at(starts, item) + at(starts, item + 1);
-  const next = starts.slice();
-  const position = new Int32Array(items.length);
-  const user = new Int32Array(items.length);
-  for (let owner = 0; owner + 1 < offsets.length; owner++) {
-    for (let place = at(offsets, owner); place < at(offsets, owner + 1); place++) {
-      const slot = at(next, at(items, place));
-      next[at(items, place)] = slot + 1;
-      position[slot] = place;
-      user[slot] = owner;
-    }
-  }
-  return { offsets: starts, position, user };
+  const owners = new Int32Array(items.length);
+  for (let owner = 0; owner + 1 < offsets.length; owner++)
+    owners.fill(owner, at(offsets, owner), at(offsets, owner + 1));
+  const starts = offsetsOf(items, count);
+  const position = grouped(items, starts);
+  return { offsets: starts, position, user: position.map((place) => at(owners, place)) };
 }
 
 /** One item after another: of those that were met together with it, the most similar are kept. */

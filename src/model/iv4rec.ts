@@ -2,7 +2,7 @@
  * IV4REC: Si et al., "A Model-Agnostic Causal Learning Framework for Recommendation using Search Data", WWW 2022, over DIN.
  * Knows how an item's vector is rebuilt; shapes as in model.ts, N queries per item, d item width.
  */
-import { isListOf, isNumber, isTrueOrFalse, isWhole } from '../base/index.js';
+import { isPositive, isTrueOrFalse, isWhole } from '../base/index.js';
 import { type BatchSizes, ItemQueries } from '../features/index.js';
 import { type Tensor, ops } from '../tensor/index.js';
 import { type DinSettings, dinDiffers, dinRules, dinScoring, dinSettings, dinWrong } from './din.js';
@@ -11,6 +11,7 @@ import { perceptron } from './interest-layers.js';
 import { type Scope, linear } from './layers.js';
 import { ridgeFit } from './least-squares.js';
 import { type CommonConfig, type ModelDefinition, predictionLosses, registered } from './model.js';
+import { areWidths } from './settings.js';
 
 interface Iv4recSettings extends DinSettings {
   /** N, the most frequent queries of an item that are its instruments. */
@@ -67,8 +68,8 @@ const definition: ModelDefinition<Iv4recSettings> = {
     ...dinRules,
     queriesPerItem: isWhole(1, 16),
     treatmentLayers: isWhole(0, 16),
-    gateUnits: isListOf(isWhole(1, 4096)),
-    ridge: isNumber('a number above 0', (value) => value > 0),
+    gateUnits: areWidths,
+    ridge: isPositive,
     detachProjector: isTrueOrFalse,
     residual: isTrueOrFalse,
   },

@@ -3,7 +3,7 @@
  * "Learning a Joint Search and Recommendation Model from User-Item Interactions", WSDM 2020; both over DIN. Knows the losses
  * beside the prediction; shapes as in model.ts, d item width, n negatives of a search pair, P words of the targets' texts.
  */
-import { isNumber, isOneOf, isWhole } from '../base/index.js';
+import { isNotNegative, isOneOf, isWhole } from '../base/index.js';
 import { type BatchSizes, ItemText, SearchPairDraws } from '../features/index.js';
 import { type Tensor, nn, ops } from '../tensor/index.js';
 import { type DinSettings, dinDiffers, dinRules, dinScoring, dinSettings, dinWrong } from './din.js';
@@ -75,7 +75,7 @@ const definition: ModelDefinition<JsrSettings> = {
   rules: {
     ...dinRules,
     variant: isOneOf('retrieval', 'reconstruct'),
-    searchWeight: isNumber('a number from 0', (value) => value >= 0),
+    searchWeight: isNotNegative,
     searchNegatives: isWhole(1, 10_000),
     softmaxWords: isWhole(0, 2 ** 31 - 1),
     negativeWords: isWhole(1, 10_000),

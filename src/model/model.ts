@@ -11,6 +11,7 @@ import { type Tensor, nn, ops } from '../tensor/index.js';
 import { Scope } from './layers.js';
 import { Parameters } from './parameters.js';
 import { type ShapeName, publishedShapes } from './shapes.js';
+import { isWidth } from './settings.js';
 
 /** An attribute of items or users that is embedded beside the id. */
 export interface AttributeConfig {
@@ -191,7 +192,6 @@ export interface RegisteredModel {
   readonly build: (config: CommonConfig) => Model;
 }
 
-const width = isWhole(1, 4096);
 const steps = isWhole(1, 10_000);
 const size = isWhole(2, 2 ** 31 - 1);
 /** Attributes share their owner's prefix with its other parameters, so they cannot have the names of those. */
@@ -201,7 +201,7 @@ const attributesBeside = (...taken: readonly string[]): Rule => {
     (taken.includes(value as string)
       ? `${name} cannot be ${JSON.stringify(value)}, the name of a parameter: rename the attribute in the log`
       : null);
-  return isListOf(isRecordOf({ name: isFree, size, width }));
+  return isListOf(isRecordOf({ name: isFree, size, width: isWidth }));
 };
 
 /** Bounds are far beyond any use, and keep a slip of the finger from asking for more memory than there is. */
@@ -209,10 +209,10 @@ const commonRules: { readonly [Key in keyof CommonConfig]: Rule } = {
   sizes: isRecordOf({ items: size, users: size, queries: size, words: size, sources: size }),
   itemAttributes: attributesBeside('id', 'projection.weight', 'projection.bias'),
   userAttributes: attributesBeside('id'),
-  itemIdWidth: width,
-  queryIdWidth: width,
-  wordWidth: width,
-  userIdWidth: width,
+  itemIdWidth: isWidth,
+  queryIdWidth: isWidth,
+  wordWidth: isWidth,
+  userIdWidth: isWidth,
   window: isRecordOf({ feed: steps, search: steps, clicks: steps, words: steps }),
   dropout: isNumber('a number from 0 and below 1', (value) => value >= 0 && value < 1),
   negatives: isWhole(1, 10_000),

@@ -2,13 +2,14 @@
  * NRHUB: Wu et al., "Neural News Recommendation with Heterogeneous User Behavior", EMNLP-IJCNLP 2019. Knows its graph; shapes as
  * in model.ts, T_r feed positions, T_s searches, K clicks per search, d item width.
  */
-import { isWhole } from '../base/index.js';
 import type { BatchSizes } from '../features/index.js';
 import { type Tensor, ops } from '../tensor/index.js';
 import { clicksOf, embedItems, embedQueries, feedOf, itemWidthOf, searchesOf } from './embeddings.js';
-import { additiveAttention, dot, dotShared } from './interest-layers.js';
+import { additiveAttention } from './interest-layers.js';
 import { type Scope, linear } from './layers.js';
 import { type CommonConfig, type ModelDefinition, type Scoring, registered } from './model.js';
+import { isWidth } from './settings.js';
+import { dotScoring } from './user-vector.js';
 
 interface NrhubSettings {
   /** Width of the attention within a view, and of user and candidate where they meet. */
@@ -40,22 +41,18 @@ const definition: ModelDefinition<NrhubSettings> = {
     ],
   },
   presets: { default: { width: 200, viewWidth: 100, dropout: 0.2 } },
-  rules: { width: isWhole(1, 4096), viewWidth: isWhole(1, 4096) },
+  rules: { width: isWidth, viewWidth: isWidth },
   build: (config) => ({ scoring: nrhubScoring(config) }),
 };
 
 export const nrhub = registered(definition);
 
 function nrhubScoring(config: CommonConfig & NrhubSettings): Scoring {
-  return {
-    items: (scope, sizes) => {
-      const items = scope.dropout(embedItems(scope, config, sizes.items));
-      return ops.tanh(linear(scope, 'candidate', items, config.width));
-    },
-    encode: (scope, sizes) => ({ user: userOf(scope, config, sizes) }),
-    score: (_, { user }, candidates) => dot(user as Tensor, candidates),
-    scoreShared: (_, { user }, candidates) => dotShared(user as Tensor, candidates),
+  const candidates: Scoring['items'] = (scope, sizes) => {
+    const items = scope.dropout(embedItems(scope, config, sizes.items));
+    return ops.tanh(linear(scope, 'candidate', items, config.width));
   };
+  return dotScoring(candidates, (scope, sizes) => userOf(scope, config, sizes));
 }
 
 /** (B,w). */

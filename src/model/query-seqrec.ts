@@ -2,14 +2,22 @@
  * Query-SeqRec: He et al., "Query-Aware Sequential Recommendation", CIKM 2022. Knows its graph; shapes as in model.ts, L tokens
  * of a timeline, d item width.
  */
-import { isNumber, isTrueOrFalse, isWhole } from '../base/index.js';
-import { type BatchExtra, type BatchSizes, Replacements, Timeline, type TimelineOptions, timelineLength } from '../features/index.js'; // prettier-ignore
+import { isProbability, isTrueOrFalse, isWhole } from '../base/index.js';
+import {
+  type BatchExtra,
+  type BatchSizes,
+  Replacements,
+  Timeline,
+  type TimelineOptions,
+  timelineLength,
+} from '../features/index.js';
 import { type Tensor, ops } from '../tensor/index.js';
 import { clicksOf, embedQueries, feedOf, itemWidthOf, searchesOf, timelineOf } from './embeddings.js';
 import { type Scope, addPositions, initialisers, layerNorm, linear } from './layers.js';
 import { type CommonConfig, type ModelDefinition, registered } from './model.js';
 import { lastOfCausalTransformer } from './sequence-layers.js';
 import { userVectorScoring } from './user-vector.js';
+import { isWidth, wrongHeads } from './settings.js';
 
 interface QuerySeqrecSettings {
   readonly blocks: number;
@@ -31,7 +39,6 @@ interface QuerySeqrecSettings {
 type QuerySeqrecConfig = CommonConfig & QuerySeqrecSettings;
 
 const EPSILON = 1e-8;
-const isProbability = isNumber('a number from 0 to 1', (value) => value >= 0 && value <= 1);
 
 const definition: ModelDefinition<QuerySeqrecSettings> = {
   card: {
@@ -65,7 +72,7 @@ const definition: ModelDefinition<QuerySeqrecSettings> = {
   shapes: { amazon: { tokens: 30, dropout: 0.3 }, kuaishou: { tokens: 175, dropout: 0.2 } },
   rules: {
     blocks: isWhole(1, 64),
-    heads: isWhole(1, 4096),
+    heads: isWidth,
     tokens: isWhole(1, 10_000),
     clickTokens: isTrueOrFalse,
     mergeClicks: isTrueOrFalse,
@@ -73,10 +80,7 @@ const definition: ModelDefinition<QuerySeqrecSettings> = {
     replaceQueries: isProbability,
     replaceByGraph: isProbability,
   },
-  wrong: (config) => {
-    const width = itemWidthOf(config);
-    return width % config.heads === 0 ? null : `an item width of ${width} cannot be split into ${config.heads} heads`;
-  },
+  wrong: (config) => wrongHeads('an item width', itemWidthOf(config), config.heads),
   build: (config) => ({
     scoring: userVectorScoring(config, (scope, sizes, items) => userOf(scope, config, sizes, items)),
     extras: (dataset): readonly BatchExtra[] => {
@@ -89,9 +93,9 @@ const definition: ModelDefinition<QuerySeqrecSettings> = {
 
 export const querySeqrec = registered(definition);
 
-const timelineOptions = ({ tokens, clickTokens, mergeClicks, window }: QuerySeqrecConfig): TimelineOptions => ({
+const timelineOptions = ({ tokens, clickTokens, mergeClicks }: QuerySeqrecConfig): TimelineOptions => ({
   most: tokens,
-  clicks: clickTokens && window.clicks > 0,
+  clicks: clickTokens,
   mergeClicks,
 });
 

@@ -30,8 +30,8 @@ export const models = {
   iv4rec,
   'query-seqrec': querySeqrec,
   srjgraph,
-  unisar,
   sesrec,
+  unisar,
 } as const satisfies Record<string, RegisteredModel>;
 export type ModelId = keyof typeof models;
 export const MODEL_IDS = Object.keys(models) as ModelId[];

@@ -14,12 +14,12 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
+  type Rule,
   CorruptFileError,
   UserError,
-  type Rule,
   isDictionaryOf,
   isEither,
-  isNumber,
+  isNotNegative,
   isOneOf,
   isRecordOf,
   isText,
@@ -99,21 +99,20 @@ export const dataOf = (directory: string): string => join(directory, 'data');
 export const resultsOf = (directory: string): string => join(directory, 'results');
 export const lockOf = (directory: string): string => join(directory, 'lock');
 
-const notNegative = isNumber('a number from 0', (value) => value >= 0);
 const planFields = {
   model: isOneOf(...MODEL_IDS),
   preset: isText,
   shape: isOneOf(...Object.keys(publishedShapes)),
-  config: isDictionaryOf(() => null), // the model has its own rule, see `rulesOf`
+  config: isDictionaryOf(() => null), // the model has its own rule, see `withModel`
   training: isRecordOf({
     seed: isWhole(0),
     epochs: isWhole(1),
     batchSize: isWhole(1),
     optimizer: isOneOf('adam', 'adamCatchUp', 'lazyAdam'),
-    learningRate: notNegative,
-    minimumLearningRate: notNegative,
+    learningRate: isNotNegative,
+    minimumLearningRate: isNotNegative,
     learningRatePatience: isWhole(0),
-    weightDecay: notNegative,
+    weightDecay: isNotNegative,
     patience: isWhole(1),
     shuffle: isTrueOrFalse,
     bucketBatches: isEither(isOneOf(undefined), isWhole(0)),

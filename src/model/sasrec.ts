@@ -16,6 +16,7 @@ import { type Scope, addPositions, layerNorm, linear } from './layers.js';
 import { type CommonConfig, type Losses, type ModelDefinition, registered, trainingLogits } from './model.js';
 import { type TransformerOptions, causalTransformer, lastOfCausalTransformer } from './sequence-layers.js';
 import { userVectorScoring } from './user-vector.js';
+import { isWidth, wrongHeads } from './settings.js';
 
 interface SasrecSettings {
   readonly blocks: number;
@@ -71,19 +72,17 @@ const definition: ModelDefinition<SasrecSettings> = {
   },
   rules: {
     blocks: isWhole(1, 64),
-    heads: isWhole(1, 4096),
+    heads: isWidth,
     activation: isOneOf('gelu', 'relu'),
     trainOn: isOneOf('last', 'everyPlace', 'fullSoftmax'),
     placeNegatives: isWhole(1, 10_000),
     useSearches: isTrueOrFalse,
   },
-  wrong: (config) => {
-    const width = itemWidthOf(config);
-    if (width % config.heads !== 0) return `an item width of ${width} cannot be split into ${config.heads} heads`;
-    if (config.useSearches && config.trainOn !== 'last')
-      return `trainOn ${config.trainOn} knows the feed only: useSearches needs trainOn=last`;
-    return null;
-  },
+  wrong: (config) =>
+    wrongHeads('an item width', itemWidthOf(config), config.heads) ??
+    (config.useSearches && config.trainOn !== 'last'
+      ? `trainOn ${config.trainOn} knows the feed only: useSearches needs trainOn=last`
+      : null),
   build: (config) => {
     const scoring = userVectorScoring(config, (scope, sizes, items) => userOf(scope, config, sizes, items));
     const { sees } = definition.card;
@@ -96,7 +95,10 @@ const definition: ModelDefinition<SasrecSettings> = {
       trainsOn: 'users',
       extras: (dataset) => [nextItems(dataset, choice)],
       extraSizes: { places: 1 },
-      losses: (scope, sizes) => lossesOfPlaces(scope, config, sizes, trainingLogits(scope, scoring, sizes, scoring.encode(scope, sizes, sizes))), // prettier-ignore
+      losses: (scope, sizes) => {
+        const state = scoring.encode(scope, sizes, sizes);
+        return lossesOfPlaces(scope, config, sizes, trainingLogits(scope, scoring, sizes, state));
+      },
     };
   },
 };

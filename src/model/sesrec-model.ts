@@ -2,14 +2,21 @@
  * SESRec as an entry of the registry. Knows its card, the bounds of its settings, and which form scores what; does not know
  * the graphs themselves (sesrec.ts, sesrec-losses.ts, sesrec-projected.ts).
  */
-import { isEither, isListOf, isNumber, isOneOf, isTrueOrFalse, isWhole } from '../base/index.js';
+import { isEither, isNotNegative, isNumber, isOneOf, isPositive, isTrueOrFalse, isWhole } from '../base/index.js';
 import type { Extent } from '../features/index.js';
 import { type Tensor, ops } from '../tensor/index.js';
 import { itemWidthOf, userWidthOf } from './embeddings.js';
 import type { Scope } from './layers.js';
-import { type Model, type ModelDefinition, type ScoringForm, type Scoring, type State, registered } from './model.js';
+import {
+  type Model,
+  type ModelDefinition,
+  type Scoring,
+  type ScoringForm,
+  type State,
+  parametersOf,
+  registered,
+} from './model.js';
 import type { Parameters } from './parameters.js';
-import { parametersOf } from './model.js';
 import { type Interests, type UserState, candidateVectors, encodeUser, scoreCandidates } from './sesrec.js';
 import {
   type SesrecConfig,
@@ -29,11 +36,9 @@ import {
   scoreOwnCandidates,
   scoreSharedCandidates,
 } from './sesrec-projected.js';
+import { areWidths, isWidth, wrongHeads, wrongLogit } from './settings.js';
 
 type Settings = SesrecRules & SesrecShape;
-
-const width = isWhole(1, 4096);
-const notNegative = isNumber('a number from 0', (value) => value >= 0);
 
 const definition: ModelDefinition<Settings> = {
   card: {
@@ -82,23 +87,20 @@ const definition: ModelDefinition<Settings> = {
     useContrast: isTrueOrFalse,
     useMultiInterest: isTrueOrFalse,
     useSearch: isTrueOrFalse,
-    width,
+    width: isWidth,
     blocks: isWhole(0, 64),
-    heads: width,
-    hidden: isListOf(width),
-    temperature: isNumber('a number above 0', (value) => value > 0),
-    margin: notNegative,
-    alpha: notNegative,
-    beta: notNegative,
+    heads: isWidth,
+    hidden: areWidths,
+    temperature: isPositive,
+    margin: isNotNegative,
+    alpha: isNotNegative,
+    beta: isNotNegative,
     alignmentNegatives: isWhole(1, 1_000_000),
   },
-  wrong: (config) => {
-    if (config.width % config.heads !== 0)
-      return `a width of ${config.width} cannot be split into ${config.heads} heads`;
-    if (config.hidden.at(-1) !== 1) return `the last layer of hidden must have 1 unit, not ${config.hidden.at(-1)}`;
-    if (config.meanCoAttention && !config.maskCoAttention) return 'meanCoAttention needs maskCoAttention';
-    return null;
-  },
+  wrong: ({ width, heads, hidden, meanCoAttention, maskCoAttention }) =>
+    wrongHeads('a width', width, heads) ??
+    wrongLogit(hidden) ??
+    (meanCoAttention && !maskCoAttention ? 'meanCoAttention needs maskCoAttention' : null),
   build: (config) => ({
     seesPadding: seesPadding(config),
     seesSearches: config.useSearch,

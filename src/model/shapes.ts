@@ -2,22 +2,11 @@
  * The two published shapes: widths, windows, and the trainer's settings that go with each. Knows what all models share at
  * them (SESRec, section 5.1.4: the item embedding is the same for every model); does not know any one model.
  */
-import type { NegativeSampling, Window } from '../features/index.js';
-
-interface CommonShape {
-  readonly itemIdWidth: number;
-  readonly queryIdWidth: number;
-  readonly wordWidth: number;
-  readonly userIdWidth: number;
-  readonly window: Window;
-  readonly dropout: number;
-  readonly negatives: number;
-  readonly negativeSampling: NegativeSampling;
-  readonly fixedNegatives: boolean;
-}
+import type { CommonConfig, DataConfig } from './model.js';
 
 export interface PublishedShape {
-  readonly common: CommonShape;
+  /** What the data do not decide. */
+  readonly common: Omit<CommonConfig, keyof DataConfig>;
   readonly weightDecay: number;
   /** Epochs without improvement before the learning rate falls to a tenth. */
   readonly learningRatePatience: number;

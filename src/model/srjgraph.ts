@@ -18,7 +18,7 @@
  * Shapes as in model.ts; d width, d_i, d_u widths of embeddings, K1 items of a context, K2 neighbours, U, I, Q gathered users,
  * items, queries; n nodes, a number per row the rows follow one another in.
  */
-import { isListOf, isNumber, isWhole } from '../base/index.js';
+import { isNotNegative, isWhole } from '../base/index.js';
 import { type BatchSizes, Neighbourhoods, SearchPairDraws } from '../features/index.js';
 import { type Tensor, nn, ops } from '../tensor/index.js';
 import { embedItems, embedQueries, embedUsers, itemWidthOf, userWidthOf } from './embeddings.js';
@@ -30,9 +30,11 @@ import {
   type ModelDefinition,
   type Scoring,
   type State,
+  lossesOf,
   predictionLoss,
   registered,
 } from './model.js';
+import { areWidths, isWidth, wrongLogit } from './settings.js';
 
 interface SrjgraphSettings {
   /** d, the width of nodes and edges. */
@@ -72,8 +74,8 @@ const definition: ModelDefinition<SrjgraphSettings> = {
     differs: [
       'certainty low to medium: the paper is not open and has no public code; unified graph, query edges, attention by intention and joint training are its idea, every formula is ours',
       'not upstream-aware: neighbours weigh the same whichever pair asks, so users and items are worked out apart, an item once for everybody',
-      'a user is joined to the newest items before the moment, an item to users drawn from training; edges of the row’s own user are left out in training',
-      'what is drawn is drawn anew for every row and epoch in training, once and for all for scoring',
+      'a user is joined to the newest distinct items before the moment, an item to users drawn from training; two who met more than once by their last meeting',
+      'training draws anew for every row and epoch, without the edges of the row’s own user, and without those of one more for a negative drawn by popularity; scoring draws once for all, so that there a user may be a neighbour of an item met before',
     ],
   },
   presets: {
@@ -88,16 +90,16 @@ const definition: ModelDefinition<SrjgraphSettings> = {
   },
   shapes: { amazon: { width: 32 }, kuaishou: { width: 48 } },
   rules: {
-    width: isWhole(1, 4096),
+    width: isWidth,
     contextItems: isWhole(1, 1000),
     neighbours: isWhole(1, 1000),
-    hidden: isListOf(isWhole(1, 4096)),
-    searchWeight: isNumber('a number from 0', (value) => value >= 0),
+    hidden: areWidths,
+    searchWeight: isNotNegative,
     searchNegatives: isWhole(1, 10_000),
   },
-  wrong: ({ hidden }) =>
-    hidden.at(-1) === 1 ? null : `the last layer of hidden must have 1 unit, not ${hidden.at(-1) ?? 'none'}`,
+  wrong: ({ hidden }) => wrongLogit(hidden),
   build: (config) => ({
+    needsSearches: config.searchWeight > 0,
     scoring: srjgraphScoring(config),
     losses: (scope, sizes) => srjgraphLosses(scope, config, sizes),
     extras: (dataset) => {
@@ -161,7 +163,6 @@ function edgesOf(
   shape: readonly number[],
   table: Tensor,
 ): Edges {
-  // prettier-ignore
   const flat = (x: Tensor): Tensor => reshape(x, [nodes, count]);
   return {
     vectors: gather(table, flat(scope.input(name, shape, 'int32'))),
@@ -268,7 +269,14 @@ function firstLayer(scope: Scope, config: Config) {
   const { width } = config;
   const [units = 1] = config.hidden;
   const widths = [width, width, width, width, userWidthOf(config), itemWidthOf(config)];
-  const [user, item, product, intention, rawUser, rawItem] = maps(scope, 'prediction.0', units, widths) as [Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]; // prettier-ignore
+  const [user, item, product, intention, rawUser, rawItem] = maps(scope, 'prediction.0', units, widths) as [
+    Tensor,
+    Tensor,
+    Tensor,
+    Tensor,
+    Tensor,
+    Tensor,
+  ];
   const bias = scope.parameter('prediction.0.bias', [units], initialisers.constant(0));
   return { units, user, item, product, intention, rawUser, rawItem, bias };
 }
@@ -354,10 +362,8 @@ function srjgraphLosses(scope: Scope, config: Config, sizes: BatchSizes): Losses
   const slots = scope.input('candidates', [rows, sizes.candidates], 'int32');
   const state = recommendationState(scope, config, sizes, graph);
   const logits = taskLogits(scope, config, 'candidate', slots, state, graph, null);
-  const prediction = predictionLoss(scope, logits);
-  if (config.searchWeight === 0) return { loss: prediction, prediction, others: {}, logits };
-  const search = searchLoss(scope, config, rows, graph);
-  return { loss: add(prediction, mul(search, config.searchWeight)), prediction, others: { search }, logits };
+  if (config.searchWeight === 0) return lossesOf(scope, logits, {});
+  return lossesOf(scope, logits, { search: [searchLoss(scope, config, rows, graph), config.searchWeight] });
 }
 
 /** Binary cross-entropy of the search pairs, the part's share of the mean: each row brings one, of whoever it is. A scalar. */

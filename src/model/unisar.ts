@@ -6,7 +6,7 @@
  * A lane is the feed or the searches. Each has two views: its own, of a Transformer that reads it alone, and the cross view, of
  * one that reads both lanes in order of time, in which a token attends to those of the other lane only.
  */
-import { isListOf, isNumber, isWhole } from '../base/index.js';
+import { isNotNegative, isPositive, isWhole } from '../base/index.js';
 import { type BatchSizes, Timeline, type TimelineOptions, timelineLength } from '../features/index.js';
 import { type Tensor, nn, ops } from '../tensor/index.js';
 import { type Views, alignmentLoss, viewContrast } from './contrastive-losses.js';
@@ -21,7 +21,7 @@ import {
   searchesOf,
   timelineOf,
 } from './embeddings.js';
-import { bilinearAttention, perceptron } from './interest-layers.js';
+import { bilinearAttention, forEachCandidate, perceptron } from './interest-layers.js';
 import { type Scope, addPositions, keyMask, linear } from './layers.js';
 import {
   type CommonConfig,
@@ -35,6 +35,7 @@ import {
   trainingLogits,
 } from './model.js';
 import { type TransformerOptions, maskedTransformer, transformerDecoder } from './sequence-layers.js';
+import { areWidths, isWidth, wrongHeads, wrongLogit } from './settings.js';
 
 const { add, mul, reshape, sub } = ops;
 
@@ -56,10 +57,6 @@ interface UnisarSettings {
 }
 
 type UnisarConfig = CommonConfig & UnisarSettings;
-
-const width = isWhole(1, 4096);
-const isWeight = isNumber('a number from 0', (value) => value >= 0);
-const isTemperature = isNumber('a number above 0', (value) => value > 0);
 
 const definition: ModelDefinition<UnisarSettings> = {
   card: {
@@ -104,23 +101,18 @@ const definition: ModelDefinition<UnisarSettings> = {
     kuaishou: { alignmentWeight: 0.001, alignmentTemperature: 0.5, contrastWeight: 0.1 },
   },
   rules: {
-    width,
+    width: isWidth,
     blocks: isWhole(1, 64),
-    heads: width,
-    hidden: isListOf(width),
-    alignmentWeight: isWeight,
-    alignmentTemperature: isTemperature,
+    heads: isWidth,
+    hidden: areWidths,
+    alignmentWeight: isNotNegative,
+    alignmentTemperature: isPositive,
     alignmentNegatives: isWhole(1, 1_000_000),
-    contrastWeight: isWeight,
-    contrastTemperature: isTemperature,
+    contrastWeight: isNotNegative,
+    contrastTemperature: isPositive,
     contrastRows: isWhole(2, 10_000),
   },
-  wrong: (config) => {
-    if (config.width % config.heads !== 0)
-      return `a width of ${config.width} cannot be split into ${config.heads} heads`;
-    if (config.hidden.at(-1) !== 1) return `the last layer of hidden must have 1 unit, not ${config.hidden.at(-1)}`;
-    return null;
-  },
+  wrong: ({ width, heads, hidden }) => wrongHeads('a width', width, heads) ?? wrongLogit(hidden),
   build: (config) => {
     const scoring = unisarScoring(config);
     return {
@@ -255,13 +247,12 @@ function score(scope: Scope, config: UnisarConfig, state: State, candidates: Ten
   const tensor = (name: string): Tensor => state[name] as Tensor;
   const interest = (name: 'feed' | 'search', history: Tensor, mask: Tensor): Tensor =>
     ops.matmul(bilinearAttention(scope, `${name}.interest`, candidates, history, mask), history);
-  const user = ops.broadcast(reshape(tensor('user'), [rows, 1, config.width]), [rows, count, config.width]);
   const features = ops.concat(
     [
       interest('feed', tensor('fusedFeed'), tensor('maskOfFeed')),
       interest('search', tensor('fusedSearch'), tensor('maskOfSearch')),
       candidates,
-      user,
+      forEachCandidate(tensor('user'), count),
     ],
     2,
   );

@@ -9,16 +9,21 @@ import { dot, dotShared } from './interest-layers.js';
 import type { Scope } from './layers.js';
 import type { CommonConfig, Scoring } from './model.js';
 
-/** logit = u . e_v with the item embedding that the history is made of. `userOf`: (B,d_i). */
+/** logit = u . v. `items`: (I,d_v), `userOf`: (B,d_v). */
+export function dotScoring(items: Scoring['items'], userOf: (scope: Scope, sizes: BatchSizes) => Tensor): Scoring {
+  return {
+    items,
+    encode: (scope, sizes) => ({ user: userOf(scope, sizes) }),
+    score: (_, { user }, candidates) => dot(user as Tensor, candidates),
+    scoreShared: (_, { user }, candidates) => dotShared(user as Tensor, candidates),
+  };
+}
+
+/** The same with the item embedding that the history is made of. `userOf`: (B,d_i). */
 export function userVectorScoring(
   config: CommonConfig,
   userOf: (scope: Scope, sizes: BatchSizes, items: Tensor) => Tensor,
 ): Scoring {
   const items: Scoring['items'] = (scope, sizes) => embedItems(scope, config, sizes.items);
-  return {
-    items,
-    encode: (scope, sizes) => ({ user: userOf(scope, sizes, items(scope, sizes)) }),
-    score: (_, { user }, candidates) => dot(user as Tensor, candidates),
-    scoreShared: (_, { user }, candidates) => dotShared(user as Tensor, candidates),
-  };
+  return dotScoring(items, (scope, sizes) => userOf(scope, sizes, items(scope, sizes)));
 }

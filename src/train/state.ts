@@ -2,7 +2,18 @@
  * What a training must remember to go on. Knows what a state holds and what one read from a file must look like; does
  * not know files, nor how a training moves from one state to the next.
  */
-import { GENERATOR, isDictionaryOf, isEither, isNumber, isOneOf, isRecordOf, isText, isWhole } from '../base/index.js';
+import {
+  GENERATOR,
+  isBoth,
+  isDictionaryOf,
+  isEither,
+  isNotNegative,
+  isNumber,
+  isOneOf,
+  isRecordOf,
+  isText,
+  isWhole,
+} from '../base/index.js';
 import { type ReachedSizes, reachedSizesRule } from '../features/index.js';
 import type { LossParts } from './step.js';
 
@@ -39,8 +50,8 @@ export const fitStateRule = isRecordOf({
   epoch: isWhole(0),
   step: isWhole(0),
   optimizerSteps: isWhole(0),
-  learningRate: isNumber('a number from 0', (value) => value >= 0),
-  sums: isDictionaryOf(isNumber()),
+  learningRate: isNotNegative,
+  sums: isBoth(isRecordOf({ loss: isNumber(), prediction: isNumber() }), isDictionaryOf(isNumber())),
   best: isEither(isOneOf(null), isRecordOf({ epoch: isWhole(1), score: isNumber() })),
   scheduleWaits: isWhole(0),
   stopWaits: isWhole(0),

@@ -84,7 +84,7 @@ interface PreparedPart {
   readonly inputs: Readonly<Record<string, NumberArray>>;
 }
 
-const lossKey = (name: string): string => (name === 'loss' ? name : `loss ${name}`);
+const lossKey = (name: string): string => `loss ${name}`;
 
 /** Room for an input on the buffer; a multiple of what processors read at once. */
 const bytesOf = (shape: Shape): number => roundUp(4 * sizeOf(shape), 64);

@@ -202,7 +202,10 @@ test('a run of the comparison is an ordinary run: evaluate shows the same, repro
   );
   assert.equal(code, 0, 'seen already, so no other look');
   const shown = JSON.parse(out) as { look: number; protocols: Record<'sampled' | 'full', { metrics: unknown }> };
-  assert.deepEqual([shown.look, shown.protocols.sampled.metrics, shown.protocols.full.metrics], [1, first!.test.sampled, first!.test.full]); // prettier-ignore
+  assert.deepEqual(
+    [shown.look, shown.protocols.sampled.metrics, shown.protocols.full.metrics],
+    [1, first!.test.sampled, first!.test.full],
+  );
   assert.equal((await inProcess('audit', run)).code, 0);
   const [tested] = (await readdir(join(run, 'results'))).filter((name) => name.startsWith('evaluation-test-sampled'));
   const again = await inProcess('reproduce', join(run, 'results', tested!), '--threads', '1');
@@ -263,6 +266,21 @@ test('Ctrl-C: exit code 130, one line that says how to go on, and going on comes
   assert.deepEqual(timeless(results), timeless(await resultsOf(whole)));
 });
 
+test('several trainings at once come to the same results, may be stopped like one, and say what they are about', async () => {
+  const out = join(folder, 'at-once');
+  const { child, outcome } = start(compareIn(out, ...OPTIONS, '--jobs', '3', '--save-every', '0'));
+  child.stderr?.on('data', (text: string) => text.includes('[3 of 9]') && child.kill('SIGINT'));
+  const stopped = await outcome;
+  assert.equal(stopped.code, 130, stopped.err);
+  assert.match(stopped.err, /^sesrec: stopped with [012] of 9 trainings done; the same command goes on$/m);
+  assert.match(stopped.err, /^\[2 of 9\] stamp, trial 2 of 2: /m);
+  assert.match(stopped.err, /^stamp, trial 2 of 2: .* parameters;/m);
+  const last = await sesrec(...compareIn(out, ...OPTIONS, '--jobs', '2'));
+  assert.equal(last.code, 0, last.err);
+  assert.match(last.err, /^(stamp|blind), seed \d of [23]: epoch 2 {2}loss/m);
+  assert.deepEqual(timeless(await resultsOf(out)), timeless(await resultsOf(whole)));
+});
+
 test('what disagrees with what was begun is refused in a line, and changes nothing', async () => {
   const plan = await readFile(join(whole, 'compare.json'), 'utf8');
   const refused = async (message: RegExp, ...more: string[]): Promise<void> =>
@@ -275,9 +293,24 @@ test('what disagrees with what was begun is refused in a line, and changes nothi
   await refused(/begun with --shape amazon, not kuaishou/, '--shape', 'kuaishou');
   await refused(/begun with --validation-users left out, not 9/, '--validation-users', '9');
   await refused(/begun with --negative-sampling popular, not uniform/, '--negative-sampling', 'uniform');
-  await refused(/begun with stamp, which --models leaves out/, '--models', 'popularity,blind=sesrec', ...OPTIONS.slice(12, 18)); // prettier-ignore
+  await refused(
+    /begun with stamp, which --models leaves out/,
+    '--models',
+    'popularity,blind=sesrec',
+    ...OPTIONS.slice(12, 18),
+  );
   await refused(/begun with other settings of stamp: go on as it was begun/, '--set', 'blind.useSearch=true');
-  await refused(/begun with other settings of blind/, '--models', 'popularity,stamp,blind=sesrec:paper', '--set', 'blind.useSearch=false', '--set', 'blind.hidden=[16,1]', '--set', 'window={"feed":5,"search":5}'); // prettier-ignore
+  await refused(
+    /begun with other settings of blind/,
+    '--models',
+    'popularity,stamp,blind=sesrec:paper',
+    '--set',
+    'blind.useSearch=false',
+    '--set',
+    'blind.hidden=[16,1]',
+    '--set',
+    'window={"feed":5,"search":5}',
+  );
   assert.equal(await readFile(join(whole, 'compare.json'), 'utf8'), plan);
 
   const other = join(folder, 'other');

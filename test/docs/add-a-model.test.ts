@@ -30,7 +30,10 @@ async function run(...args: readonly string[]): Promise<string> {
 
 /** The only block of the page in a language. */
 function block(language: string): string {
-  const [only, ...others] = Array.from(page.matchAll(new RegExp(`^\`\`\`${language}\n(.*?)^\`\`\`$`, 'gms')), (found) => found[1] as string); // prettier-ignore
+  const [only, ...others] = Array.from(
+    page.matchAll(new RegExp(`^\`\`\`${language}\n(.*?)^\`\`\`$`, 'gms')),
+    (found) => found[1] as string,
+  );
   assert.ok(only !== undefined && others.length === 0, `one block of ${language}`);
   return only;
 }
@@ -61,7 +64,10 @@ test('the file and the line of the page compile, and its commands train and comp
   const commands = Array.from(page.matchAll(/^npx sesrec (.*?)(?: +#.*)?$/gm), (found) =>
     (found[1] as string).split(/\s+/),
   );
-  assert.deepEqual(commands.map(([name]) => name), ['models', 'train', 'train', 'evaluate', 'compare']); // prettier-ignore
+  assert.deepEqual(
+    commands.map(([name]) => name),
+    ['models', 'train', 'train', 'evaluate', 'compare'],
+  );
   const quick: Readonly<Record<string, readonly string[]>> = {
     train: ['--epochs', '1', '--batch-size', '64', '--threads', '1'],
     compare: '--trials 0 --seeds 1 --epochs 1 --batch-size 64 --threads 1 --json'.split(' '),

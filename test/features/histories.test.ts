@@ -247,7 +247,16 @@ describe('training cases', () => {
 describe('recent meetings', () => {
   const dataset = tinyDataset({
     zoe: [{ query: 'other', clicked: ['x'] }, 'x'],
-    ann: ['a', { query: 'one', clicked: ['b', 'a'] }, 'c', { query: 'two', clicked: ['d'] }, { led: 'd' }, { click: 'b' }, { query: 'three', clicked: ['e'] }, 'f'], // prettier-ignore
+    ann: [
+      'a',
+      { query: 'one', clicked: ['b', 'a'] },
+      'c',
+      { query: 'two', clicked: ['d'] },
+      { led: 'd' },
+      { click: 'b' },
+      { query: 'three', clicked: ['e'] },
+      'f',
+    ],
   });
   const user = dataset.users.index('ann');
   const told = (meetings: ReturnType<typeof recentMeetings>): string[] =>

@@ -65,7 +65,10 @@ describe('texts of targets', () => {
       const mask = batch.inputs['vocabularyMask'] as Float32Array;
       assert.equal(mask.length, batch.sizes.words);
       const real = [...batch.ids.words].filter((_, slot) => mask[slot] === 1);
-      assert.deepEqual(real.toSorted((a, b) => a - b), words.ids.map((_, word) => word).slice(FIRST_INDEX)); // prettier-ignore
+      assert.deepEqual(
+        real.toSorted((a, b) => a - b),
+        words.ids.map((_, word) => word).slice(FIRST_INDEX),
+      );
     }
   });
 
@@ -83,12 +86,18 @@ describe('texts of targets', () => {
       candidates: training.candidates.slice(4),
       randomOf: (purpose, row) => training.randomOf(purpose, row + 2),
     });
-    assert.deepEqual([0, 1, 2].map((row) => drawn(part, row)), [2, 3, 4].map((row) => drawn(batch, row))); // prettier-ignore
+    assert.deepEqual(
+      [0, 1, 2].map((row) => drawn(part, row)),
+      [2, 3, 4].map((row) => drawn(batch, row)),
+    );
   });
 
   test('are not there when a batch is only scored', () => {
     const { inputs } = assemblerOf(new ItemText(dataset, 'all')).assemble(rows);
-    assert.deepEqual(Object.keys(inputs).filter((key) => key.startsWith('text') || key === 'vocabularyMask'), []); // prettier-ignore
+    assert.deepEqual(
+      Object.keys(inputs).filter((key) => key.startsWith('text') || key === 'vocabularyMask'),
+      [],
+    );
   });
 });
 
@@ -107,7 +116,14 @@ describe('queries of items', () => {
       ]),
     );
   };
-  const expected: Record<string, string[]> = { '': [], a: ['red hat', 'old hat'], b: ['red hat'], x: [], y: ['tea'], z: [] }; // prettier-ignore
+  const expected: Record<string, string[]> = {
+    '': [],
+    a: ['red hat', 'old hat'],
+    b: ['red hat'],
+    x: [],
+    y: ['tea'],
+    z: [],
+  };
 
   for (const exact of [true, false])
     test(`come with every item of a batch, in training and scoring (exact room: ${exact})`, () => {

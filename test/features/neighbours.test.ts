@@ -93,10 +93,23 @@ function plainMeetings(dataset: Dataset): Meeting[] {
     };
     for (let at = dataset.feedOffsets[user] as number; at < (dataset.feedOffsets[user + 1] as number); at++)
       add(dataset.feedItem[at] as number, 0, dataset.feedTime[at] as number, dataset.feedOrdinal[at] as number);
-    for (let search = dataset.searchOffsets[user] as number; search < (dataset.searchOffsets[user + 1] as number); search++) // prettier-ignore
-      for (let click = dataset.clickOffsets[search] as number; click < (dataset.clickOffsets[search + 1] as number); click++) // prettier-ignore
+    for (
+      let search = dataset.searchOffsets[user] as number;
+      search < (dataset.searchOffsets[user + 1] as number);
+      search++
+    )
+      for (
+        let click = dataset.clickOffsets[search] as number;
+        click < (dataset.clickOffsets[search + 1] as number);
+        click++
+      )
         if (dataset.searchIsTraining[search])
-          add(dataset.clickItem[click] as number, dataset.searchQuery[search] as number, dataset.clickTime[click] as number, dataset.clickOrdinal[click] as number); // prettier-ignore
+          add(
+            dataset.clickItem[click] as number,
+            dataset.searchQuery[search] as number,
+            dataset.clickTime[click] as number,
+            dataset.clickOrdinal[click] as number,
+          );
   });
   return found;
 }
@@ -111,7 +124,8 @@ function plainNeighbours(
   const last = new Map<number, Meeting>();
   for (const meeting of meetings.filter((one) => one[near] === node && one.time < before)) {
     const known = last.get(meeting[far]);
-    const isLater = !known || meeting.time > known.time || (meeting.time === known.time && meeting.ordinal > known.ordinal); // prettier-ignore
+    const isLater =
+      !known || meeting.time > known.time || (meeting.time === known.time && meeting.ordinal > known.ordinal);
     if (isLater) last.set(meeting[far], meeting);
   }
   return [...last]
@@ -196,7 +210,12 @@ const drawsOf = (purpose: string, row: number): Random => new Random('neighbours
 function trainingBatch(
   dataset: Dataset,
   cases: readonly Case[],
-  { from = 0, neighbours = counts.neighbours, sampling = 'popular', popularNegatives = sampling === 'popular' }: BatchChanges = {}, // prettier-ignore
+  {
+    from = 0,
+    neighbours = counts.neighbours,
+    sampling = 'popular',
+    popularNegatives = sampling === 'popular',
+  }: BatchChanges = {},
 ): { batch: Batch; candidates: Int32Array } {
   const sampler = new NegativeSampler(dataset, trainingCases(dataset, false), { count: NEGATIVES, sampling });
   const candidates = Int32Array.from(
@@ -236,10 +255,17 @@ function checkMeeters(
   { before, without = [], spared = 0 }: { before: number; without?: readonly number[]; spared?: number },
 ): void {
   const users = plainNeighbours(meetings, ['item', 'user'], item, before);
-  checkDrawn(found, users.filter(({ node }) => !without.includes(node)), spared); // prettier-ignore
+  checkDrawn(
+    found,
+    users.filter(({ node }) => !without.includes(node)),
+    spared,
+  );
   for (const { node, around } of found) {
     const items = plainNeighbours(meetings, ['user', 'item'], node, before);
-    checkDrawn(around, items.filter((other) => other.node !== item)); // prettier-ignore
+    checkDrawn(
+      around,
+      items.filter((other) => other.node !== item),
+    );
   }
 }
 
@@ -251,10 +277,16 @@ function checkContext(
   found: readonly Surrounded[],
 ): void {
   const met = recentMeetings(dataset, moment, counts.context);
-  assert.deepEqual(found.map(({ node, query }) => ({ item: node, query })), met); // prettier-ignore
+  assert.deepEqual(
+    found.map(({ node, query }) => ({ item: node, query })),
+    met,
+  );
   for (const { node, around } of found) {
     const users = plainNeighbours(meetings, ['item', 'user'], node, timeOf(dataset, moment));
-    checkDrawn(around, users.filter((other) => other.node !== moment.user)); // prettier-ignore
+    checkDrawn(
+      around,
+      users.filter((other) => other.node !== moment.user),
+    );
   }
 }
 
@@ -307,9 +339,10 @@ describe('neighbourhoods of training rows', () => {
       meetersOf(batch, counts, 'candidate'),
       meetersOf(batch, counts, 'searchCandidate'),
     ];
-    const parts = [[0, 11], [11, 30]].map(([from = 0, end]) =>
-      told(trainingBatch(dataset, cases.slice(from, end), { from }).batch),
-    ); // prettier-ignore
+    const parts = [
+      [0, 11],
+      [11, 30],
+    ].map(([from = 0, end]) => told(trainingBatch(dataset, cases.slice(from, end), { from }).batch));
     const whole = told(trainingBatch(dataset, cases).batch);
     assert.deepEqual(
       whole,
@@ -342,7 +375,12 @@ describe('neighbourhoods of what is scored', () => {
       const batch = assembler.assembleItems(items);
       const found = meetersOf(batch, counts, 'item');
       assert.equal(found.length, batch.sizes.extras['roots']);
-      return new Map(Array.from(items, (item, place) => [item, found[(batch.inputs['itemSlots'] as Int32Array)[place] as number] as Surrounded[]])); // prettier-ignore
+      return new Map(
+        Array.from(items, (item, place) => [
+          item,
+          found[(batch.inputs['itemSlots'] as Int32Array)[place] as number] as Surrounded[],
+        ]),
+      );
     };
     const all = meetersBy(range(dataset.items.ids.length - 2).map((item) => item + 2));
     for (const [item, found] of all) {
@@ -426,8 +464,10 @@ describe('the edge that is to be predicted', () => {
       Number(meeters.some(({ node }) => node === cases[rowOf(place)]?.user)),
     );
     assert.ok(Math.abs(hitRate(isAmongThem, width) - 1 / width) < 1e-12);
-    const mostAlike = found.map((meeters, place) => Math.max(0, ...meeters.map((one) => likeness(rowOf(place), [one])))); // prettier-ignore
-    const deviation = Math.sqrt((1 / width) * (1 - 1 / width) / cases.length); // prettier-ignore
+    const mostAlike = found.map((meeters, place) =>
+      Math.max(0, ...meeters.map((one) => likeness(rowOf(place), [one]))),
+    );
+    const deviation = Math.sqrt(((1 / width) * (1 - 1 / width)) / cases.length);
     const hits = hitRate(mostAlike, width);
     assert.ok(Math.abs(hits - 1 / width) < 4 * deviation, `HIT@1 ${hits}`);
   });

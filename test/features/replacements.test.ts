@@ -59,7 +59,10 @@ describe('the click graph', () => {
         assert.ok(Math.abs((found[name] ?? 0) - share) < 0.033, name);
     };
     // from b: half by red to a, b, c, half by blue back to b
-    near(counts((random) => graph.itemLike(item('b'), random)), { [item('a')]: 1 / 6, [item('b')]: 4 / 6, [item('c')]: 1 / 6 }); // prettier-ignore
+    near(
+      counts((random) => graph.itemLike(item('b'), random)),
+      { [item('a')]: 1 / 6, [item('b')]: 4 / 6, [item('c')]: 1 / 6 },
+    );
     // from red: a third each by a, b and c; by b half the time to blue
     near(
       counts((random) => graph.queryLike(query('red'), random)),

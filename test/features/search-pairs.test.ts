@@ -26,7 +26,10 @@ function underGlobalTime(dataset: Dataset, validationFrom: number, testFrom: num
 /** Pairs as `query > item`, in order. */
 function told(dataset: Dataset): string[] {
   const { queries, items } = trainingPairs(dataset);
-  return Array.from(queries, (query, pair) => `${dataset.queries.ids[query]} > ${dataset.items.ids[items[pair] as number]}`); // prettier-ignore
+  return Array.from(
+    queries,
+    (query, pair) => `${dataset.queries.ids[query]} > ${dataset.items.ids[items[pair] as number]}`,
+  );
 }
 
 describe('training pairs', () => {
@@ -68,8 +71,19 @@ describe('training pairs', () => {
 
   test('make the statistics of items: most frequent queries, ties by index, and words of all clicks', () => {
     const dataset = tinyDataset({
-      ann: [{ query: 'old hat', clicked: ['a'] }, { query: 'red hat', clicked: ['a', 'b'] }, { query: 'blue', clicked: ['a'] }], // prettier-ignore
-      bob: [{ query: 'red hat', clicked: ['a'] }, { query: 'green', clicked: ['a'] }, 'x', 'y', { query: 'held out', clicked: ['a'] }, 'z'], // prettier-ignore
+      ann: [
+        { query: 'old hat', clicked: ['a'] },
+        { query: 'red hat', clicked: ['a', 'b'] },
+        { query: 'blue', clicked: ['a'] },
+      ],
+      bob: [
+        { query: 'red hat', clicked: ['a'] },
+        { query: 'green', clicked: ['a'] },
+        'x',
+        'y',
+        { query: 'held out', clicked: ['a'] },
+        'z',
+      ],
     });
     const { items, queries, words } = dataset;
     const queriesOf = (item: string, most: number): (string | undefined)[] => {
@@ -82,7 +96,10 @@ describe('training pairs', () => {
     assert.deepEqual(queriesOf('b', 2), ['red hat', '']);
     assert.deepEqual(queriesOf('x', 2), ['', '']);
     const { offsets, words: all } = itemWords(dataset);
-    const wordsOf = (item: string): string[] => [...all.subarray(offsets[items.index(item)], offsets[items.index(item) + 1])].map((word) => words.ids[word] as string).toSorted(); // prettier-ignore
+    const wordsOf = (item: string): string[] =>
+      [...all.subarray(offsets[items.index(item)], offsets[items.index(item) + 1])]
+        .map((word) => words.ids[word] as string)
+        .toSorted();
     assert.deepEqual(wordsOf('a'), ['blue', 'green', 'hat', 'hat', 'hat', 'old', 'red', 'red']);
     assert.deepEqual(wordsOf('b'), ['hat', 'red']);
     assert.deepEqual(wordsOf('x'), []);
@@ -117,7 +134,10 @@ describe('drawn search pairs', () => {
   }
   /** Per row: query, clicked item, negatives, by id. */
   function rowsOf({ ids, inputs }: Batch): string[][] {
-    const items = Array.from(inputs['searchPairItems'] as Int32Array, (slot) => dataset.items.ids[ids.items[slot] as number] as string); // prettier-ignore
+    const items = Array.from(
+      inputs['searchPairItems'] as Int32Array,
+      (slot) => dataset.items.ids[ids.items[slot] as number] as string,
+    );
     return Array.from(inputs['searchPairQuery'] as Int32Array, (slot, row) => [
       dataset.queries.ids[ids.queries[slot] as number] as string,
       ...items.slice(3 * row, 3 * row + 3),
@@ -140,7 +160,6 @@ describe('drawn search pairs', () => {
       ['red > a', 1],
       ['red > b', 1],
     ] as const)
-      // prettier-ignore
       assert.ok(Math.abs((counts.get(pair) as number) - 80 * share) < 30, `${pair} came ${counts.get(pair)} times`);
     assert.deepEqual([...negatives.keys()].toSorted(), ['blue > a', 'blue > b', 'red > c', 'red > d']);
     assert.ok((negatives.get('red > c') as number) > 1.5 * (negatives.get('red > d') as number));

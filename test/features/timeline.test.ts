@@ -36,7 +36,10 @@ function tokensOf(dataset: Dataset, { inputs, ids, sizes }: Batch, options: Time
   return Array.from({ length: sizes.rows }, (_, row) => {
     const mask = timelineMask.subarray(row * length, (row + 1) * length);
     const count = mask.filter((real) => real === 1).length;
-    assert.ok(mask.every((real, at) => real === (at < count ? 1 : 0)), 'padding is on the right'); // prettier-ignore
+    assert.ok(
+      mask.every((real, at) => real === (at < count ? 1 : 0)),
+      'padding is on the right',
+    );
     return Array.from(timeline.subarray(row * length, row * length + count), (token, at): string => {
       assert.equal(Math.floor(token / places), row, 'a token is one of its own row');
       const place = token % places;

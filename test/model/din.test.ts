@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
-import { after, before, describe, test } from 'node:test';
+import { describe, test } from 'node:test';
 import { models } from '../../src/model/index.js';
-import { Runtime } from '../../src/tensor/index.js';
 import {
   Plain,
   checkModelGradients,
@@ -9,18 +8,14 @@ import {
   checkRanker,
   checkScores,
   plainDin,
-  tinyBatches,
-  tinyCandidates,
+  tinyBatch,
   tinyCases,
   tinyModel,
   trainingGraph,
 } from '../support/plain-model.js';
+import { runtimeForTests } from '../support/runtime.js';
 
-let runtime: Runtime;
-before(() => {
-  runtime = new Runtime({ threads: 1 });
-});
-after(async () => runtime.dispose());
+const runtime = runtimeForTests();
 
 const small = { attentionUnits: [4, 3], hidden: [5, 4, 1] };
 
@@ -34,8 +29,8 @@ describe('DIN', () => {
   test('has the gradients of its loss', async () => {
     const tiny = tinyModel('din', small);
     const cases = tinyCases(tiny.dataset).slice(1, 4);
-    const [batch] = tinyBatches(tiny, cases, tinyCandidates(tiny.dataset, cases));
-    await checkModelGradients(runtime, trainingGraph(tiny, batch as NonNullable<typeof batch>));
+    const batch = tinyBatch(tiny, cases);
+    await checkModelGradients(runtime, trainingGraph(tiny, batch));
   });
 
   test('has losses and gradients that add up over parts of a batch', () => checkParts(tinyModel('din', small)));

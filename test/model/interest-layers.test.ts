@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { after, before, describe, test } from 'node:test';
+import { describe, test } from 'node:test';
 import {
   type Activation,
   activate,
@@ -11,20 +11,12 @@ import {
   targetAttention,
 } from '../../src/model/interest-layers.js';
 import { Parameters, Scope } from '../../src/model/index.js';
-import { Runtime, ops } from '../../src/tensor/index.js';
-import { largestError } from '../support/gradient-check.js';
-import { type Layer, checkLayer, layerOf, range, reader, total, valuesOf } from '../support/layer-check.js';
+import { ops } from '../../src/tensor/index.js';
+import { type Layer, checkLayer, close, layerOf, range, reader, total, valuesOf } from '../support/layer-check.js';
+import { runtimeForTests } from '../support/runtime.js';
 
-let runtime: Runtime;
-before(() => {
-  runtime = new Runtime({ threads: 1 });
-});
-after(async () => runtime.dispose());
+const runtime = runtimeForTests();
 
-const close = (actual: ArrayLike<number>, expected: ArrayLike<number>): void => {
-  const error = largestError(actual, expected);
-  assert.ok(error <= 1e-11, `differs by ${error}`);
-};
 const ACTIVATIONS: readonly Activation[] = ['relu', 'leakyRelu', 'tanh', 'prelu', 'dice'];
 
 /** An activation of unit `at`, from the parameters of a layer. */

@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict';
-import { after, before, describe, test } from 'node:test';
-import { type Batch, frequentQueries } from '../../src/features/index.js';
+import { describe, test } from 'node:test';
+import { frequentQueries } from '../../src/features/index.js';
 import { models } from '../../src/model/index.js';
-import { Runtime } from '../../src/tensor/index.js';
 import {
   Plain,
   type TinyModel,
@@ -13,18 +12,14 @@ import {
   dotOf,
   mixOf,
   plainDin,
-  tinyBatches,
-  tinyCandidates,
+  tinyBatch,
   tinyCases,
   tinyModel,
   trainingGraph,
 } from '../support/plain-model.js';
+import { runtimeForTests } from '../support/runtime.js';
 
-let runtime: Runtime;
-before(() => {
-  runtime = new Runtime({ threads: 1 });
-});
-after(async () => runtime.dispose());
+const runtime = runtimeForTests();
 
 const small = { attentionUnits: [3], hidden: [3, 1], gateUnits: [3, 2], ridge: 0.05 };
 
@@ -32,12 +27,20 @@ const small = { attentionUnits: [3], hidden: [3, 1], gateUnits: [3, 2], ridge: 0
 function determinant(matrix: readonly (readonly number[])[]): number {
   const [first, ...rest] = matrix;
   if (!first) return 1;
-  return first.reduce((sum, value, at) => sum + (at % 2 === 0 ? 1 : -1) * value * determinant(rest.map((row) => row.filter((_, other) => other !== at))), 0); // prettier-ignore
+  return first.reduce(
+    (sum, value, at) =>
+      sum + (at % 2 === 0 ? 1 : -1) * value * determinant(rest.map((row) => row.filter((_, other) => other !== at))),
+    0,
+  );
 }
 
 /** x with A x = b, by Cramer's rule. */
 const solved = (matrix: readonly (readonly number[])[], right: readonly number[]): number[] =>
-  right.map((_, at) => determinant(matrix.map((row, i) => row.map((value, j) => (j === at ? (right[i] as number) : value)))) / determinant(matrix)); // prettier-ignore
+  right.map(
+    (_, at) =>
+      determinant(matrix.map((row, i) => row.map((value, j) => (j === at ? (right[i] as number) : value)))) /
+      determinant(matrix),
+  );
 
 /** Sheet 10: an item's vector, rebuilt. */
 function plainItem(tiny: TinyModel, item: number): number[] {
@@ -81,7 +84,12 @@ describe('IV4REC', () => {
     test(`scores as plain loops do, ${JSON.stringify(changes)}`, () => {
       const tiny = tinyModel('iv4rec', { ...small, ...changes });
       const most = frequentQueries(tiny.dataset, 3);
-      const counts = new Set(Array.from({ length: most.length / 3 }, (_, item) => most.subarray(3 * item, 3 * item + 3).filter((query) => query !== 0).length)); // prettier-ignore
+      const counts = new Set(
+        Array.from(
+          { length: most.length / 3 },
+          (_, item) => most.subarray(3 * item, 3 * item + 3).filter((query) => query !== 0).length,
+        ),
+      );
       assert.deepEqual(
         [...counts].toSorted((a, b) => a - b),
         [0, 1, 2, 3],
@@ -97,7 +105,7 @@ describe('IV4REC', () => {
     test(`has the gradients of its loss, ${JSON.stringify(changes)}`, async () => {
       const tiny = tinyModel('iv4rec', { ...small, ...changes });
       const cases = tinyCases(tiny.dataset).slice(2, 4);
-      const [batch] = tinyBatches(tiny, cases, tinyCandidates(tiny.dataset, cases)) as [Batch];
+      const batch = tinyBatch(tiny, cases);
       await checkModelGradients(runtime, trainingGraph(tiny, batch));
     });
 
@@ -108,14 +116,14 @@ describe('IV4REC', () => {
 
   test('has as many queries per item as the shape says', () => {
     const { settings } = models.iv4rec;
-    const queriesPerItem = (shape: 'amazon' | 'kuaishou'): unknown => (settings('default', shape) as unknown as Record<string, unknown>)['queriesPerItem']; // prettier-ignore
+    const queriesPerItem = (shape: 'amazon' | 'kuaishou'): unknown =>
+      (settings('default', shape) as unknown as Record<string, unknown>)['queriesPerItem'];
     assert.deepEqual([queriesPerItem('amazon'), queriesPerItem('kuaishou')], [1, 5]);
   });
 
   test('has one gate and one fit per item in training, for history and candidates alike', () => {
     const tiny = tinyModel('iv4rec', { ...small, dropout: 0.5 });
-    const cases = tinyCases(tiny.dataset);
-    const [batch] = tinyBatches(tiny, cases, tinyCandidates(tiny.dataset, cases)) as [Batch];
+    const batch = tinyBatch(tiny);
     const { scope } = trainingGraph(tiny, batch, 0.5);
     const ofItems = scope.dropouts.filter(({ shape }) => shape[0] === batch.sizes.items);
     assert.equal(ofItems.length, 5, 'one treatment layer, two layers of each gate');

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
-import { after, before, describe, test } from 'node:test';
+import { describe, test } from 'node:test';
 import type { Batch } from '../../src/features/index.js';
-import { Runtime } from '../../src/tensor/index.js';
 import {
   Plain,
   type TinyModel,
@@ -13,18 +12,14 @@ import {
   lossesOf,
   plainDin,
   sumOf,
-  tinyBatches,
-  tinyCandidates,
+  tinyBatch,
   tinyCases,
   tinyModel,
   trainingGraph,
 } from '../support/plain-model.js';
+import { runtimeForTests } from '../support/runtime.js';
 
-let runtime: Runtime;
-before(() => {
-  runtime = new Runtime({ threads: 1 });
-});
-after(async () => runtime.dispose());
+const runtime = runtimeForTests();
 
 const small = { attentionUnits: [3], hidden: [3, 1], searchNegatives: 2, searchWeight: 0.7 };
 const variants = {
@@ -35,10 +30,6 @@ const variants = {
 
 const softplus = (x: number): number => Math.log1p(Math.exp(x));
 
-function batchOf(tiny: TinyModel): Batch {
-  const cases = tinyCases(tiny.dataset);
-  return tinyBatches(tiny, cases, tinyCandidates(tiny.dataset, cases))[0] as Batch;
-}
 const indicesOf = ({ inputs, ids }: Batch, key: string, kind: 'items' | 'queries' | 'words'): number[] =>
   Array.from(inputs[key] as Int32Array, (slot) => ids[kind][slot] as number);
 
@@ -97,8 +88,11 @@ for (const [name, changes] of Object.entries(variants))
     test('scores as DIN, and adds the loss of search with its weight, as plain loops do', () => {
       const tiny = tinyModel('jsr', changes);
       checkScores(tiny, (moment, item) => plainDin(tiny, moment, item, (one) => new Plain(tiny).item(one)));
-      const batch = batchOf(tiny);
-      const { loss, prediction, ...others } = lossesOf(trainingGraph(tiny, batch)) as Record<string, number> & { prediction: number; loss: number }; // prettier-ignore
+      const batch = tinyBatch(tiny);
+      const { loss, prediction, ...others } = lossesOf(trainingGraph(tiny, batch)) as Record<string, number> & {
+        prediction: number;
+        loss: number;
+      };
       const [found] = Object.values(others) as [number];
       const expected = plainSearchLoss(tiny, batch);
       assert.ok(Math.abs(found - expected) < 1e-7, `${found} is not ${expected}`); // shares of words come as float32
@@ -108,7 +102,7 @@ for (const [name, changes] of Object.entries(variants))
     test('has the gradients of its loss', async () => {
       const tiny = tinyModel('jsr', changes);
       const cases = tinyCases(tiny.dataset).slice(2, 4);
-      const [batch] = tinyBatches(tiny, cases, tinyCandidates(tiny.dataset, cases)) as [Batch];
+      const batch = tinyBatch(tiny, cases);
       await checkModelGradients(runtime, trainingGraph(tiny, batch));
     });
 
@@ -118,6 +112,6 @@ for (const [name, changes] of Object.entries(variants))
 
     test('draws the same for the same batch', () => {
       const tiny = tinyModel('jsr', changes);
-      assert.deepEqual(batchOf(tiny).inputs, batchOf(tiny).inputs);
+      assert.deepEqual(tinyBatch(tiny).inputs, tinyBatch(tiny).inputs);
     });
   });

@@ -1,31 +1,33 @@
 import assert from 'node:assert/strict';
-import { after, before, describe, test } from 'node:test';
+import { describe, test } from 'node:test';
 import { Random } from '../../src/base/index.js';
 import { ridgeFit } from '../../src/model/least-squares.js';
-import { Runtime, type Tensor, gradients, ops } from '../../src/tensor/index.js';
+import { type Tensor, gradients, ops } from '../../src/tensor/index.js';
 import { type Given, checkGradients, largestError, weightedSum } from '../support/gradient-check.js';
 import { evaluate } from '../support/interpreter.js';
+import { runtimeForTests } from '../support/runtime.js';
 
-let runtime: Runtime;
-before(() => {
-  runtime = new Runtime({ threads: 1 });
-});
-after(async () => runtime.dispose());
+const runtime = runtimeForTests();
 
 const WIDTH = 6;
 const drawn = (name: string, count: number): number[] => {
   const random = new Random('least squares', name);
   return Array.from({ length: count }, () => random.normal());
 };
-const dot = (a: readonly number[], b: readonly number[]): number => a.reduce((sum, x, at) => sum + x * (b[at] as number), 0); // prettier-ignore
+const dot = (a: readonly number[], b: readonly number[]): number =>
+  a.reduce((sum, x, at) => sum + x * (b[at] as number), 0);
 
 /** The fit whose squared error plus penalty is least, found by descent: no formula in common with the closed form. */
 function descended(instruments: readonly number[][], target: readonly number[], penalty: number): number[] {
   const theta = instruments.map(() => 0);
   const rate = 1 / (penalty + instruments.reduce((sum, z) => sum + dot(z, z), 0));
   for (let step = 0; step < 50_000; step++) {
-    const error = target.map((t, at) => instruments.reduce((sum, z, n) => sum + (theta[n] as number) * (z[at] as number), 0) - t); // prettier-ignore
-    instruments.forEach((z, n) => (theta[n] = (theta[n] as number) - rate * (dot(z, error) + penalty * (theta[n] as number)))); // prettier-ignore
+    const error = target.map(
+      (t, at) => instruments.reduce((sum, z, n) => sum + (theta[n] as number) * (z[at] as number), 0) - t,
+    );
+    instruments.forEach(
+      (z, n) => (theta[n] = (theta[n] as number) - rate * (dot(z, error) + penalty * (theta[n] as number))),
+    );
   }
   return target.map((_, at) => instruments.reduce((sum, z, n) => sum + (theta[n] as number) * (z[at] as number), 0));
 }
@@ -33,7 +35,10 @@ function descended(instruments: readonly number[][], target: readonly number[], 
 /** Three systems: all instruments, all but the first, none. */
 function system(count: number, options = { ridge: 0.05, detachProjector: false }) {
   const shapes = { instruments: [3, count, WIDTH], targets: [3, WIDTH] } as const;
-  const [instruments, targets] = [ops.placeholder('instruments', shapes.instruments), ops.placeholder('targets', shapes.targets)]; // prettier-ignore
+  const [instruments, targets] = [
+    ops.placeholder('instruments', shapes.instruments),
+    ops.placeholder('targets', shapes.targets),
+  ];
   const isPresent = (row: number, place: number): boolean => row === 0 || (row === 1 && place > 0);
   const mask = Array.from({ length: 3 * count }, (_, at) => (isPresent(Math.floor(at / count), at % count) ? 1 : 0));
   const given: Given = { instruments: drawn(`${count}`, 3 * count * WIDTH), targets: drawn('t', 3 * WIDTH) };
@@ -48,7 +53,9 @@ describe('a ridge fit', () => {
       const found = evaluate([fit], given)[0] as Float64Array;
       const of = (key: string, at: number): number[] => (given[key] as number[]).slice(at * WIDTH, (at + 1) * WIDTH);
       const expected = [0, 1, 2].flatMap((row) => {
-        const own = Array.from({ length: count }, (_, place) => row * count + place).filter((at) => mask[at] === 1).map((at) => of('instruments', at)); // prettier-ignore
+        const own = Array.from({ length: count }, (_, place) => row * count + place)
+          .filter((at) => mask[at] === 1)
+          .map((at) => of('instruments', at));
         const trace = own.reduce((sum, z) => sum + dot(z, z), 0);
         return descended(own, of('targets', row), (options.ridge * trace) / count);
       });
@@ -73,7 +80,9 @@ describe('a ridge fit', () => {
     const constantFit = (moved: readonly number[], t: readonly number[]): number[] =>
       [0, 1, 2].flatMap((row) => {
         const part = (from: readonly number[], place: number): number[] =>
-          row === 2 || (row === 1 && place === 0) ? Array.from({ length: WIDTH }, () => 0) : from.slice((2 * row + place) * WIDTH, (2 * row + place + 1) * WIDTH); // prettier-ignore
+          row === 2 || (row === 1 && place === 0)
+            ? Array.from({ length: WIDTH }, () => 0)
+            : from.slice((2 * row + place) * WIDTH, (2 * row + place + 1) * WIDTH);
         const [a, b] = [part(values, 0), part(values, 1)];
         const penalty = (options.ridge * (dot(a, a) + dot(b, b))) / 2 + 1e-12;
         const [p, q, r] = [dot(a, a) + penalty, dot(a, b), dot(b, b) + penalty];
@@ -114,7 +123,10 @@ describe('a ridge fit', () => {
     gradients(weightedSum(fit), [instruments, targets]).forEach((gradient, at) => (outputs[`${at}`] = gradient));
     const program = await runtime.compile(outputs);
     for (const value of [0, 1e-4, 1]) {
-      const given = { instruments: new Float32Array(15 * WIDTH).fill(value), targets: Float32Array.from(drawn('t', 3 * WIDTH)) }; // prettier-ignore
+      const given = {
+        instruments: new Float32Array(15 * WIDTH).fill(value),
+        targets: Float32Array.from(drawn('t', 3 * WIDTH)),
+      };
       const results = await program.run(given);
       for (const [name, values] of Object.entries(results))
         assert.ok(values.every(Number.isFinite), `${name} at ${value}`);

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
-import { after, before, describe, test } from 'node:test';
-import { type Batch, type Case, clicksBefore, recentFeed, recentSearches } from '../../src/features/index.js';
-import { Runtime } from '../../src/tensor/index.js';
+import { describe, test } from 'node:test';
+import { type Case, clicksBefore, recentFeed, recentSearches } from '../../src/features/index.js';
 import {
   Plain,
   type TinyModel,
@@ -13,18 +12,14 @@ import {
   logitsOf,
   mixOf,
   sumOf,
-  tinyBatches,
-  tinyCandidates,
+  tinyBatch,
   tinyCases,
   tinyModel,
   trainingGraph,
 } from '../support/plain-model.js';
+import { runtimeForTests } from '../support/runtime.js';
 
-let runtime: Runtime;
-before(() => {
-  runtime = new Runtime({ threads: 1 });
-});
-after(async () => runtime.dispose());
+const runtime = runtimeForTests();
 
 const small = { width: 4, viewWidth: 3, dropout: 0 };
 
@@ -71,7 +66,7 @@ describe('NRHUB', () => {
   test('has the gradients of its loss', async () => {
     const tiny = tinyModel('nrhub', small);
     const cases = tinyCases(tiny.dataset).slice(1, 4);
-    const [batch] = tinyBatches(tiny, cases, tinyCandidates(tiny.dataset, cases)) as [Batch];
+    const batch = tinyBatch(tiny, cases);
     await checkModelGradients(runtime, trainingGraph(tiny, batch));
   });
 
@@ -82,12 +77,15 @@ describe('NRHUB', () => {
   test('knows nothing of the order of a history', () => {
     const tiny = tinyModel('nrhub', { ...small, window: { feed: 4, search: 4, clicks: 2, words: 2 } });
     const { dataset } = tiny;
-    const moment: Case = { user: dataset.users.index('dan'), feedPosition: (dataset.feedOffsets[dataset.users.index('dan')] as number) + 3 }; // prettier-ignore
+    const moment: Case = {
+      user: dataset.users.index('dan'),
+      feedPosition: (dataset.feedOffsets[dataset.users.index('dan')] as number) + 3,
+    };
     const start = dataset.feedOffsets[moment.user] as number;
     const feedItem = dataset.feedItem.slice();
     feedItem.set([...dataset.feedItem.subarray(start, start + 3)].toReversed(), start);
     const [one, other] = [dataset, { ...dataset, feedItem }].map((own) => {
-      const [batch] = tinyBatches({ ...tiny, dataset: own }, [moment], Int32Array.of(5, 6, 7)) as [Batch];
+      const batch = tinyBatch({ ...tiny, dataset: own }, [moment], Int32Array.of(5, 6, 7));
       return logitsOf(trainingGraph(tiny, batch));
     }) as [Float64Array, Float64Array];
     one.forEach((logit, at) => assert.ok(Math.abs(logit - (other[at] as number)) < 1e-12));
@@ -95,12 +93,18 @@ describe('NRHUB', () => {
 
   test('drops entries of the embeddings in training', () => {
     const tiny = tinyModel('nrhub', small);
-    const cases = tinyCases(tiny.dataset);
-    const [batch] = tinyBatches(tiny, cases, tinyCandidates(tiny.dataset, cases)) as [Batch];
+    const batch = tinyBatch(tiny);
     const { scope } = trainingGraph(tiny, batch, 0.2);
     assert.deepEqual(
       scope.dropouts.map(({ shape }) => shape.join()).toSorted(),
-      [[batch.sizes.items, 3], [7, 3, 3], [7, 3, 3], [7, 6, 3]].map((shape) => shape.join()).toSorted(), // prettier-ignore
+      [
+        [batch.sizes.items, 3],
+        [7, 3, 3],
+        [7, 3, 3],
+        [7, 6, 3],
+      ]
+        .map((shape) => shape.join())
+        .toSorted(),
     );
   });
 });

@@ -4,12 +4,12 @@
  */
 import assert from 'node:assert/strict';
 import { readFileSync, readdirSync } from 'node:fs';
-import { after, before, describe, test } from 'node:test';
+import { describe, test } from 'node:test';
 import { Random } from '../../src/base/index.js';
 import { MODEL_IDS } from '../../src/model/index.js';
-import { Runtime } from '../../src/tensor/index.js';
 import { type BatchGradients, Stepper, createOptimizer } from '../../src/train/index.js';
 import { type Question, batchOf, modelOf, subjects } from '../oracles/questions.js';
+import { runtimeForTests } from '../support/runtime.js';
 
 const FOLDER = new URL('../../../test/fixtures/oracles/', import.meta.url).pathname;
 
@@ -34,11 +34,7 @@ const BOUND = 2e-5;
 /** Entries below it, of a gradient that has no larger ones, are noise beside those of the other gradients. */
 const FLOOR = 1e-2;
 
-let runtime: Runtime;
-before(() => {
-  runtime = new Runtime({ threads: 1 });
-});
-after(async () => runtime.dispose());
+const runtime = runtimeForTests();
 
 function close(actual: ArrayLike<number>, expected: readonly number[], what: string, scale = 0): void {
   assert.equal(actual.length, expected.length, what);

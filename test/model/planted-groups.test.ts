@@ -4,19 +4,15 @@
  * must do with these alone, too. The training is the same for all.
  */
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 import type { Dataset } from '../../src/data/index.js';
 import { GraphRanker, MODEL_IDS, type Model, type ModelId, models, parametersOf } from '../../src/model/index.js';
-import { Runtime } from '../../src/tensor/index.js';
 import { type FitOptions, Stepper, createOptimizer, fit } from '../../src/train/index.js';
 import { type Telling, hitRate, plantGroups } from '../support/planted-groups.js';
+import { runtimeForTests } from '../support/runtime.js';
 import { type Entry, tinyConfig } from '../support/tiny-model.js';
 
-let runtime: Runtime;
-before(() => {
-  runtime = new Runtime({ threads: 1 });
-});
-after(async () => runtime.dispose());
+const runtime = runtimeForTests();
 
 /** Settings are those of the preset but for small widths and no dropout. */
 const training = {

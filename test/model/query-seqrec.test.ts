@@ -1,9 +1,8 @@
 import assert from 'node:assert/strict';
-import { after, before, describe, test } from 'node:test';
+import { describe, test } from 'node:test';
 import { Random } from '../../src/base/index.js';
-import { type Batch, type Case, recentFeed, recentSearches } from '../../src/features/index.js';
+import { type Case, recentFeed, recentSearches } from '../../src/features/index.js';
 import { GraphRanker } from '../../src/model/index.js';
-import { Runtime } from '../../src/tensor/index.js';
 import { range } from '../support/layer-check.js';
 import {
   Plain,
@@ -14,19 +13,16 @@ import {
   checkScores,
   dotOf,
   logitsOf,
-  tinyBatches,
+  tinyBatch,
   tinyCandidates,
   tinyCases,
   tinyModel,
   trainingGraph,
 } from '../support/plain-model.js';
 import { PlainTransformer } from '../support/plain-transformer.js';
+import { runtimeForTests } from '../support/runtime.js';
 
-let runtime: Runtime;
-before(() => {
-  runtime = new Runtime({ threads: 1 });
-});
-after(async () => runtime.dispose());
+const runtime = runtimeForTests();
 
 const small = { itemIdWidth: 3, tokens: 5, replaceItems: 0, replaceQueries: 0 };
 const replacing = { ...small, replaceItems: 0.5, replaceQueries: 0.5 };
@@ -101,7 +97,7 @@ describe('Query-SeqRec', () => {
   test('has the gradients of its loss', async () => {
     const tiny = tinyModel('query-seqrec', replacing);
     const cases = tinyCases(tiny.dataset).slice(0, 3);
-    const [batch] = tinyBatches(tiny, cases, tinyCandidates(tiny.dataset, cases)) as [Batch];
+    const batch = tinyBatch(tiny, cases);
     await checkModelGradients(runtime, trainingGraph(tiny, batch));
   });
 
@@ -114,7 +110,7 @@ describe('Query-SeqRec', () => {
       const tiny = tinyModel('query-seqrec', settings);
       const cases = tinyCases(tiny.dataset);
       const candidates = tinyCandidates(tiny.dataset, cases);
-      const [batch] = tinyBatches(tiny, cases, candidates) as [Batch];
+      const batch = tinyBatch(tiny, cases, candidates);
       const ranker = new GraphRanker(tiny.model, tiny.parameters, tiny.dataset, runtime);
       return { trained: logitsOf(trainingGraph(tiny, batch)), ranked: ranker.score(cases, candidates, 3) };
     });
@@ -128,7 +124,7 @@ describe('Query-SeqRec', () => {
     const candidates = tinyCandidates(tiny.dataset, cases);
     const logits = (epoch: number): Float64Array => {
       const draws = (purpose: string, row: number): Random => new Random(purpose, epoch, row);
-      const [batch] = tinyBatches(tiny, cases, candidates, { draws }) as [Batch];
+      const batch = tinyBatch(tiny, cases, candidates, { draws });
       return logitsOf(trainingGraph(tiny, batch));
     };
     assert.deepEqual(logits(1), logits(1));
@@ -146,7 +142,11 @@ describe('Query-SeqRec', () => {
     searchOrdinal[last] = 1000; // now it is the newest of all
     clickOrdinal[dataset.clickOffsets[last] as number] = 1001;
     const [one, other] = [dataset, { ...dataset, searchOrdinal, clickOrdinal }].map((own) => {
-      const [batch] = tinyBatches({ ...tiny, dataset: own, model: tinyModel('query-seqrec', { ...small, tokens: 9 }, own).model }, [moment], Int32Array.of(5, 6, 7)) as [Batch]; // prettier-ignore
+      const batch = tinyBatch(
+        { ...tiny, dataset: own, model: tinyModel('query-seqrec', { ...small, tokens: 9 }, own).model },
+        [moment],
+        Int32Array.of(5, 6, 7),
+      );
       return logitsOf(trainingGraph(tiny, batch));
     });
     assert.notDeepEqual(one, other);

@@ -1,24 +1,14 @@
-import assert from 'node:assert/strict';
-import { after, before, describe, test } from 'node:test';
+import { describe, test } from 'node:test';
 import { augru, gru } from '../../src/model/recurrent.js';
-import { Runtime } from '../../src/tensor/index.js';
-import { largestError } from '../support/gradient-check.js';
-import { type Layer, checkLayer, layerOf, range, reader, total, valuesOf } from '../support/layer-check.js';
+import { type Layer, checkLayer, close, layerOf, range, reader, total, valuesOf } from '../support/layer-check.js';
+import { runtimeForTests } from '../support/runtime.js';
 
-let runtime: Runtime;
-before(() => {
-  runtime = new Runtime({ threads: 1 });
-});
-after(async () => runtime.dispose());
+const runtime = runtimeForTests();
 
 const [ROWS, CANDIDATES, POSITIONS, INNER, UNITS] = [2, 3, 4, 3, 2];
 /** The first row is full, the second one padded. */
 const MASK = [1, 1, 1, 1, 1, 1, 0, 0];
 const sigmoid = (x: number): number => 1 / (1 + Math.exp(-x));
-const close = (actual: ArrayLike<number>, expected: ArrayLike<number>): void => {
-  const error = largestError(actual, expected);
-  assert.ok(error <= 1e-11, `differs by ${error}`);
-};
 
 /** What a gate hears: W x + U h with their biases, from the parameters of a layer. */
 function heard({ given }: Layer, gate: number, x: readonly number[], h: readonly number[], recalledTimes = 1) {

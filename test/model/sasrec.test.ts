@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { after, before, describe, test } from 'node:test';
+import { describe, test } from 'node:test';
 import { Random } from '../../src/base/index.js';
 import { FIRST_INDEX } from '../../src/data/index.js';
 import { type Case, lastTrainingCases } from '../../src/features/index.js';
@@ -12,16 +12,12 @@ import {
   parametersOf,
   vocabularySizes,
 } from '../../src/model/index.js';
-import { Runtime } from '../../src/tensor/index.js';
 import { BatchMaker, Stepper, createOptimizer } from '../../src/train/index.js';
 import { allScores } from '../support/rankers.js';
+import { runtimeForTests } from '../support/runtime.js';
 import { tinyDataset } from '../support/tiny-dataset.js';
 
-let runtime: Runtime;
-before(() => {
-  runtime = new Runtime({ threads: 1 });
-});
-after(async () => runtime.dispose());
+const runtime = runtimeForTests();
 
 /** The last two events of each are held out. */
 const dataset = tinyDataset(

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { after, before, describe, test } from 'node:test';
+import { describe, test } from 'node:test';
 import { Scope } from '../../src/model/index.js';
 import { residualAttention } from '../../src/model/layers.js';
 import {
@@ -11,21 +11,12 @@ import {
   maskedTransformer,
   transformerDecoder,
 } from '../../src/model/sequence-layers.js';
-import { Runtime, type Tensor, gradients, nn, ops } from '../../src/tensor/index.js';
-import { largestError } from '../support/gradient-check.js';
-import { type Layer, checkLayer, layerOf, range, reader, valuesOf } from '../support/layer-check.js';
+import { type Tensor, gradients, nn, ops } from '../../src/tensor/index.js';
+import { type Layer, checkLayer, close, layerOf, range, reader, valuesOf } from '../support/layer-check.js';
 import { PlainTransformer, type Vector, gelu } from '../support/plain-transformer.js';
+import { runtimeForTests } from '../support/runtime.js';
 
-let runtime: Runtime;
-before(() => {
-  runtime = new Runtime({ threads: 1 });
-});
-after(async () => runtime.dispose());
-
-const close = (actual: ArrayLike<number>, expected: ArrayLike<number>): void => {
-  const error = largestError(actual, expected);
-  assert.ok(error <= 1e-11, `differs by ${error}`);
-};
+const runtime = runtimeForTests();
 
 const rowsOf = (values: ArrayLike<number>, rows: number, positions: number, width: number): Vector[][] => {
   const read = reader(values, [rows, positions, width]);

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { after, before, describe, test } from 'node:test';
+import { describe, test } from 'node:test';
 import { Random } from '../../src/base/index.js';
 import { type Dataset, FIRST_INDEX } from '../../src/data/index.js';
 import {
@@ -21,17 +21,14 @@ import {
   sesrecLosses,
   vocabularySizes,
 } from '../../src/model/index.js';
-import { Runtime, type Tensor } from '../../src/tensor/index.js';
+import { type Tensor } from '../../src/tensor/index.js';
 import { largestError } from '../support/gradient-check.js';
 import { allScores } from '../support/rankers.js';
+import { runtimeForTests } from '../support/runtime.js';
 import { type TinyEvent, tinyDataset } from '../support/tiny-dataset.js';
 import { lively, run, tinyConfig } from '../support/tiny-sesrec.js';
 
-let runtime: Runtime;
-before(() => {
-  runtime = new Runtime({ threads: 1 });
-});
-after(async () => runtime.dispose());
+const runtime = runtimeForTests();
 
 const stories: Record<string, TinyEvent[]> = {
   ann: [

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { after, before, describe, test } from 'node:test';
+import { describe, test } from 'node:test';
 import { Random } from '../../src/base/index.js';
 import { type Rows, type AlignedPart, totalsOf } from '../../src/features/index.js';
 import {
@@ -11,9 +11,10 @@ import {
   sesrecPresets,
   sesrecShapes,
 } from '../../src/model/index.js';
-import { Runtime, type Tensor, gradients } from '../../src/tensor/index.js';
+import { type Tensor, gradients } from '../../src/tensor/index.js';
 import { largestError } from '../support/gradient-check.js';
 import { evaluate } from '../support/interpreter.js';
+import { runtimeForTests } from '../support/runtime.js';
 import {
   type Built,
   type Lengths,
@@ -38,11 +39,7 @@ const ALL: readonly Lengths[] = [
   [1, 1],
 ];
 
-let runtime: Runtime;
-before(() => {
-  runtime = new Runtime({ threads: 1 });
-});
-after(async () => runtime.dispose());
+const runtime = runtimeForTests();
 
 const close = (actual: ArrayLike<number>, expected: ArrayLike<number>, tolerance = 1e-5): void => {
   const error = largestError(actual, expected);

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { after, before, describe, test } from 'node:test';
+import { describe, test } from 'node:test';
 import { Random, range } from '../../src/base/index.js';
 import {
   type Batch,
@@ -11,7 +11,6 @@ import {
   trainingCases,
 } from '../../src/features/index.js';
 import { GraphRanker, models, parametersOf, vocabularySizes } from '../../src/model/index.js';
-import { Runtime } from '../../src/tensor/index.js';
 import { BatchMaker, Stepper, createOptimizer } from '../../src/train/index.js';
 import { largestError } from '../support/gradient-check.js';
 import { type Surrounded, contextsOf, meetersOf } from '../support/neighbourhoods.js';
@@ -25,26 +24,24 @@ import {
   lossesOf,
   mixOf,
   sumOf,
-  tinyBatches,
+  tinyBatch,
   tinyCandidates,
   tinyCases,
   tinyModel,
   trainingGraph,
 } from '../support/plain-model.js';
 import { allScores } from '../support/rankers.js';
+import { runtimeForTests } from '../support/runtime.js';
 import { tinyDataset } from '../support/tiny-dataset.js';
 
-let runtime: Runtime;
-before(() => {
-  runtime = new Runtime({ threads: 1 });
-});
-after(async () => runtime.dispose());
+const runtime = runtimeForTests();
 
 const counts = { context: 2, neighbours: 2 };
 const small = { width: 3, contextItems: 2, neighbours: 2, hidden: [4, 3, 1], searchWeight: 0.7, searchNegatives: 2 };
 
 const relu = (x: readonly number[]): number[] => x.map((value) => Math.max(value, 0));
-const product = (a: readonly number[], b: readonly number[]): number[] => a.map((value, at) => value * (b[at] as number)); // prettier-ignore
+const product = (a: readonly number[], b: readonly number[]): number[] =>
+  a.map((value, at) => value * (b[at] as number));
 const softplus = (x: number): number => Math.log1p(Math.exp(x));
 
 /** Sheet 12 with no upstream node, by plain loops over neighbourhoods that are given. A query of 0 is none. */
@@ -67,12 +64,22 @@ class PlainGraph extends Plain {
     const scores = neighbours.map(({ query }, at) => {
       const fit = product(this.intention(query), this.intention(task));
       const looks = this.linear(`${name}.attention`, [...x, ...(messages[at] as number[]), ...fit]);
-      return dotOf(this.row(`${name}.score.weight`, 0), looks.map((value) => (value > 0 ? value : 0.01 * value))); // prettier-ignore
+      return dotOf(
+        this.row(`${name}.score.weight`, 0),
+        looks.map((value) => (value > 0 ? value : 0.01 * value)),
+      );
     });
     const powers = scores.map(Math.exp);
-    const taken = mixOf(powers.map((power) => power / sumOf(powers)), messages, x.length); // prettier-ignore
+    const taken = mixOf(
+      powers.map((power) => power / sumOf(powers)),
+      messages,
+      x.length,
+    );
     const update = relu(this.linear(`${name}.update`, [...x, ...taken]));
-    return this.norm(`${name}.norm`, x.map((value, at) => value + (update[at] as number))); // prettier-ignore
+    return this.norm(
+      `${name}.norm`,
+      x.map((value, at) => value + (update[at] as number)),
+    );
   }
 
   norm(name: string, x: readonly number[]): number[] {
@@ -116,7 +123,7 @@ class PlainGraph extends Plain {
 function batchOf(tiny: TinyModel): { batch: Batch; cases: readonly Case[]; candidates: Int32Array } {
   const cases = tinyCases(tiny.dataset);
   const candidates = tinyCandidates(tiny.dataset, cases);
-  return { batch: tinyBatches(tiny, cases, candidates)[0] as Batch, cases, candidates };
+  return { batch: tinyBatch(tiny, cases, candidates), cases, candidates };
 }
 
 describe('SRJGraph', () => {
@@ -130,7 +137,12 @@ describe('SRJGraph', () => {
     const width = candidates.length / cases.length;
     const wanted = Array.from(candidates, (item, place) => {
       const row = Math.floor(place / width);
-      return plain.logit(cases[row]?.user as number, contexts[row] as Surrounded[], item, meeters[place] as Surrounded[]); // prettier-ignore
+      return plain.logit(
+        cases[row]?.user as number,
+        contexts[row] as Surrounded[],
+        item,
+        meeters[place] as Surrounded[],
+      );
     });
     assert.ok(new Set(wanted).size > wanted.length / 2);
     assert.ok(meeters.some((found) => found.length === 0) && contexts.some((found) => found.length === 0));
@@ -173,23 +185,34 @@ describe('SRJGraph', () => {
     assert.ok(largestError(await ranker.score(cases, lists, items.length), wanted) < 1e-5);
     const total = dataset.items.ids.length;
     const all = await allScores(ranker, cases, total);
-    assert.ok(largestError(all.filter((_, at) => at % total >= 2), wanted) < 1e-5); // prettier-ignore
+    assert.ok(
+      largestError(
+        all.filter((_, at) => at % total >= 2),
+        wanted,
+      ) < 1e-5,
+    );
   });
 
   test('has the gradients of its loss', async () => {
     const tiny = tinyModel('srjgraph', { ...small, width: 2, hidden: [3, 2, 1] });
     const cases = tinyCases(tiny.dataset).slice(2, 4);
-    const [batch] = tinyBatches(tiny, cases, tinyCandidates(tiny.dataset, cases)) as [Batch];
+    const batch = tinyBatch(tiny, cases);
     await checkModelGradients(runtime, trainingGraph(tiny, batch));
   });
 
   test('has losses and gradients that add up over parts of a batch', () => checkParts(tinyModel('srjgraph', small)));
 
-  test('without the search task draws no pairs and has one loss', () => {
-    const { batch } = batchOf(tinyModel('srjgraph', { ...small, searchWeight: 0 }));
+  test('without the search task draws no pairs, has one loss, and needs no searches', () => {
+    const changes = { ...small, searchWeight: 0, itemAttributes: [], userAttributes: [] };
+    const dataset = tinyDataset({ ann: ['a', 'b', 'c', 'a', 'd'], bob: ['b', 'd', 'a', 'c'] });
+    const tiny = tinyModel('srjgraph', changes, dataset);
+    assert.deepEqual([tiny.model.needsSearches, tinyModel('srjgraph', small).model.needsSearches], [false, true]);
+    const cases = trainingCases(dataset, false);
+    const batch = tinyBatch(tiny, cases);
     assert.equal('searchPairQuery' in batch.inputs || 'searchUser' in batch.inputs, false);
-    const { losses } = trainingGraph(tinyModel('srjgraph', { ...small, searchWeight: 0 }), batch);
-    assert.equal(losses.loss, losses.prediction);
+    const graph = trainingGraph(tiny, batch);
+    assert.equal(graph.losses.loss, graph.losses.prediction);
+    assert.ok(Number.isFinite(lossesOf(graph)['loss']));
   });
 
   test('scores somebody whom training does not know, and a batch in which nobody has a neighbour', async () => {
@@ -199,7 +222,11 @@ describe('SRJGraph', () => {
     const tiny = tinyModel('srjgraph', changes, dataset);
     const ranker = new GraphRanker(tiny.model, tiny.parameters, dataset, runtime);
     const nobody = { user: 1, feedPosition: dataset.feedOffsets[2] as number };
-    const scores = await ranker.score([nobody], range(4).map((item) => item + 2), 4); // prettier-ignore
+    const scores = await ranker.score(
+      [nobody],
+      range(4).map((item) => item + 2),
+      4,
+    );
     assert.ok(scores.every(Number.isFinite));
     assert.equal(new Set(scores).size, 4);
   });
@@ -244,7 +271,11 @@ describe('SRJGraph on labels without a reason', () => {
     const losses: number[] = [];
     for (const [step, rows] of maker.order(range(cases.length), new Random('order')).entries()) {
       const draws = (purpose: string, row: number): Random => new Random(purpose, row);
-      const batch = maker.make(rows, { negativesOf: (row) => draws('negatives', row), alignment: null, extrasOf: draws }); // prettier-ignore
+      const batch = maker.make(rows, {
+        negativesOf: (row) => draws('negatives', row),
+        alignment: null,
+        extrasOf: draws,
+      });
       const result = await stepper.gradients(batch, new Random('dropout', step));
       losses.push(result.losses.prediction);
       stepper.update(result, 0.01);
@@ -266,11 +297,12 @@ describe('SRJGraph on labels without a reason', () => {
     );
     const moments = [...held].map((user, row) => ({ user, feedPosition: targets[row] as number }));
     const scores = await new GraphRanker(model, parameters, dataset, runtime).score(moments, lists, CANDIDATES);
-    const hits = moments.filter((_, row) => {
-      const [own = 0, ...others] = scores.subarray(row * CANDIDATES, (row + 1) * CANDIDATES);
-      return others.every((score) => score < own);
-    }).length / USERS; // prettier-ignore
-    const deviation = Math.sqrt((1 / CANDIDATES) * (1 - 1 / CANDIDATES) / USERS); // prettier-ignore
+    const hits =
+      moments.filter((_, row) => {
+        const [own = 0, ...others] = scores.subarray(row * CANDIDATES, (row + 1) * CANDIDATES);
+        return others.every((score) => score < own);
+      }).length / USERS;
+    const deviation = Math.sqrt(((1 / CANDIDATES) * (1 - 1 / CANDIDATES)) / USERS);
     assert.ok(Math.abs(hits - 1 / CANDIDATES) < 4 * deviation, `HIT@1 ${hits}`);
   });
 });

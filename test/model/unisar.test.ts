@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict';
-import { after, before, describe, test } from 'node:test';
+import { describe, test } from 'node:test';
 import { Random } from '../../src/base/index.js';
-import { type Batch, type Case, clicksBefore, recentFeed, recentSearches } from '../../src/features/index.js';
-import { Runtime } from '../../src/tensor/index.js';
+import { type Case, clicksBefore, recentFeed, recentSearches } from '../../src/features/index.js';
 import { BatchMaker } from '../../src/train/index.js';
 import { range } from '../support/layer-check.js';
 import {
@@ -16,20 +15,17 @@ import {
   lossesOf,
   mixOf,
   sumOf,
-  tinyBatches,
+  tinyBatch,
   tinyCandidates,
   tinyCases,
   tinyModel,
   trainingGraph,
 } from '../support/plain-model.js';
 import { PlainTransformer, type Vector } from '../support/plain-transformer.js';
+import { runtimeForTests } from '../support/runtime.js';
 import { trainingBatch } from '../support/tiny-model.js';
 
-let runtime: Runtime;
-before(() => {
-  runtime = new Runtime({ threads: 1 });
-});
-after(async () => runtime.dispose());
+const runtime = runtimeForTests();
 
 const small = { width: 4, hidden: [5, 3, 1], contrastRows: 3, contrastWeight: 0.7, alignmentWeight: 0 };
 const close = (actual: number, expected: number): void =>
@@ -76,24 +72,42 @@ class PlainUnisar {
   lanes(moment: Case): { readonly feed: PlainLane; readonly search: PlainLane } {
     const { dataset, config } = this.#tiny;
     const [start, end] = recentFeed(dataset, moment, config.window.feed);
-    const feed = range(end).slice(start).map((at) => ({ ordinal: dataset.feedOrdinal[at] as number, vector: this.item(dataset.feedItem[at] as number) })); // prettier-ignore
+    const feed = range(end)
+      .slice(start)
+      .map((at) => ({ ordinal: dataset.feedOrdinal[at] as number, vector: this.item(dataset.feedItem[at] as number) }));
     const search = recentSearches(dataset, moment, config.window.search).map((at) => {
       const clicked = clicksBefore(dataset, moment, at, config.window.clicks).map((item) => this.item(item));
       const query = this.query(dataset.searchQuery[at] as number);
-      const vector = query.map((value, entry) => value + sumOf(clicked.map((one) => one[entry] as number)) / Math.max(1, clicked.length)); // prettier-ignore
+      const vector = query.map(
+        (value, entry) => value + sumOf(clicked.map((one) => one[entry] as number)) / Math.max(1, clicked.length),
+      );
       return { ordinal: dataset.searchOrdinal[at] as number, vector };
     });
-    const all = [...feed.map((token) => ({ ...token, isSearch: false })), ...search.map((token) => ({ ...token, isSearch: true }))].sort((a, b) => a.ordinal - b.ordinal); // prettier-ignore
+    const all = [
+      ...feed.map((token) => ({ ...token, isSearch: false })),
+      ...search.map((token) => ({ ...token, isSearch: true })),
+    ].sort((a, b) => a.ordinal - b.ordinal);
     const hasBoth = feed.length > 0 && search.length > 0;
     const blocks = config['blocks'] as number;
     const crossed = hasBoth
-      ? this.#transformer.blocks('timeline.encoder', blocks, this.#placed('timeline', all.map(({ vector }) => vector)), (s) => range(all.length).filter((t) => all[t]?.isSearch !== all[s]?.isSearch)) // prettier-ignore
+      ? this.#transformer.blocks(
+          'timeline.encoder',
+          blocks,
+          this.#placed(
+            'timeline',
+            all.map(({ vector }) => vector),
+          ),
+          (s) => range(all.length).filter((t) => all[t]?.isSearch !== all[s]?.isSearch),
+        )
       : all.map(({ vector }) => vector.map(() => 0));
     const lane = (name: 'feed' | 'search', vectors: readonly Vector[]): PlainLane => {
       const positions = range(vectors.length);
       const own = this.#transformer.blocks(`${name}.encoder`, blocks, this.#placed(name, vectors), () => positions);
       const cross = crossed.filter((_, at) => all[at]?.isSearch === (name === 'search'));
-      const fused = this.#transformer.decoder(`${name}.fusion`, blocks, own, cross, { own: positions, memory: positions }); // prettier-ignore
+      const fused = this.#transformer.decoder(`${name}.fusion`, blocks, own, cross, {
+        own: positions,
+        memory: positions,
+      });
       return { own, cross, fused };
     };
     const vectorsOf = (tokens: readonly { vector: Vector }[]): Vector[] => tokens.map(({ vector }) => vector);
@@ -117,7 +131,11 @@ class PlainUnisar {
 }
 
 const meanOf = (vectors: readonly Vector[]): number[] =>
-  mixOf(vectors.map(() => 1 / vectors.length), vectors, vectors[0]?.length as number); // prettier-ignore
+  mixOf(
+    vectors.map(() => 1 / vectors.length),
+    vectors,
+    vectors[0]?.length as number,
+  );
 
 describe('UniSAR', () => {
   for (const blocks of [1, 2])
@@ -131,7 +149,7 @@ describe('UniSAR', () => {
     const tiny = tinyModel('unisar', small);
     const plain = new PlainUnisar(tiny);
     const cases = tinyCases(tiny.dataset);
-    const [batch] = tinyBatches(tiny, cases, tinyCandidates(tiny.dataset, cases)) as [Batch];
+    const batch = tinyBatch(tiny, cases);
     const { contrast, loss, prediction } = lossesOf(trainingGraph(tiny, batch));
     const rows = cases.map((moment) => plain.lanes(moment));
     const isPresent = rows.map(({ feed, search }) => feed.own.length > 0 && search.own.length > 0);
@@ -166,7 +184,9 @@ describe('UniSAR', () => {
     const graph = trainingGraph(tiny, batch);
     const { alignment, loss, prediction } = lossesOf(graph);
     const numbers = (key: string): number[] => graph.given[key] as number[];
-    const [items, queries] = [batch.ids.items, batch.ids.queries].map((ids) => (slot: number) => ids[slot] as number) as [(slot: number) => number, (slot: number) => number]; // prettier-ignore
+    const [items, queries] = [batch.ids.items, batch.ids.queries].map(
+      (ids) => (slot: number) => ids[slot] as number,
+    ) as [(slot: number) => number, (slot: number) => number];
     const bilinear = range(4).map((at) => plain.plain.row('alignment.bilinear', at));
     const temperature = Math.max(0.0125, tiny.parameters.get('alignment.temperature')[0] as number);
     const power = (left: Vector, right: Vector): number =>
@@ -179,8 +199,11 @@ describe('UniSAR', () => {
       const item = plain.item(items(numbers('anchorItems')[numbers('pairItem')[pair] as number] as number));
       const [toItem, toQuery] = [power(query, item), power(item, query)];
       const otherItems = sumOver('negativeItems', 'negativeItemCount', (slot) => power(query, plain.item(items(slot))));
-      const otherQueries = sumOver('negativeQueries', 'negativeQueryCount', (slot) => power(item, plain.query(queries(slot)))); // prettier-ignore
-      expected -= (weight / 2) * (Math.log(toItem / (toItem + otherItems)) + Math.log(toQuery / (toQuery + otherQueries))); // prettier-ignore
+      const otherQueries = sumOver('negativeQueries', 'negativeQueryCount', (slot) =>
+        power(item, plain.query(queries(slot))),
+      );
+      expected -=
+        (weight / 2) * (Math.log(toItem / (toItem + otherItems)) + Math.log(toQuery / (toQuery + otherQueries)));
     });
     assert.ok(expected > 0.1);
     close(alignment as number, expected);
@@ -190,7 +213,7 @@ describe('UniSAR', () => {
   test('has the gradients of its loss', async () => {
     const tiny = tinyModel('unisar', { ...small, hidden: [3, 1], window: { feed: 2, search: 2, clicks: 1, words: 2 } });
     const cases = tinyCases(tiny.dataset).filter((_, row) => row === 0 || row === 2);
-    const [batch] = tinyBatches(tiny, cases, tinyCandidates(tiny.dataset, cases, 2)) as [Batch];
+    const batch = tinyBatch(tiny, cases, tinyCandidates(tiny.dataset, cases, 2));
     await checkModelGradients(runtime, trainingGraph(tiny, batch));
   });
 
@@ -222,7 +245,7 @@ describe('UniSAR', () => {
   test('has no contrast where nobody has both histories, and only finite gradients', () => {
     const tiny = tinyModel('unisar', small);
     const cases = tinyCases(tiny.dataset).filter(({ user }) => tiny.dataset.users.ids[user] === 'bob');
-    const [batch] = tinyBatches(tiny, cases, tinyCandidates(tiny.dataset, cases)) as [Batch];
+    const batch = tinyBatch(tiny, cases);
     const { contrast, loss } = lossesOf(trainingGraph(tiny, batch));
     assert.equal(Math.abs(contrast as number), 0);
     assert.ok(Number.isFinite(loss));

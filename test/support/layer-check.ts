@@ -1,8 +1,9 @@
 /** A layer with values for all that it takes, so that tests can compare it with plain loops and check its gradients. */
+import assert from 'node:assert/strict';
 import { Random } from '../../src/base/index.js';
 import { Scope } from '../../src/model/index.js';
 import { type Runtime, type Shape, type Tensor, sizeOf } from '../../src/tensor/index.js';
-import { type Given, checkGradients, weightedSum } from './gradient-check.js';
+import { type Given, checkGradients, largestError, weightedSum } from './gradient-check.js';
 import { evaluate } from './interpreter.js';
 
 export interface Layer {
@@ -47,6 +48,12 @@ export async function checkLayer(runtime: Runtime, { scope, output, given, drawn
     drawn.map((key) => scope.known(key)),
     given,
   );
+}
+
+/** Values in float64 must be those of plain loops. */
+export function close(actual: ArrayLike<number>, expected: ArrayLike<number>): void {
+  const error = largestError(actual, expected);
+  assert.ok(error <= 1e-11, `differs by ${error}`);
 }
 
 /** Reads the entries of a row-major array of some shape. */

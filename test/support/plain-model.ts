@@ -34,7 +34,18 @@ import { type TinyEvent, tinyDataset, tinyVocabulary } from './tiny-dataset.js';
 
 /** Users with both histories, one, and none; queries of one word and two; an item that no query led to, and late clicks. */
 export const tinyStories: Readonly<Record<string, readonly TinyEvent[]>> = {
-  ann: ['i0', { query: 'red', clicked: ['i3'] }, 'i1', { query: 'blue hat' }, 'i2', { query: 'hat', clicked: ['i4', 'i5'] }, { led: 'i4' }, 'i6', { query: 'red' }, 'i7'], // prettier-ignore
+  ann: [
+    'i0',
+    { query: 'red', clicked: ['i3'] },
+    'i1',
+    { query: 'blue hat' },
+    'i2',
+    { query: 'hat', clicked: ['i4', 'i5'] },
+    { led: 'i4' },
+    'i6',
+    { query: 'red' },
+    'i7',
+  ],
   bob: ['i5', 'i1', 'i0', 'i2'],
   cat: [{ query: 'red', clicked: ['i1'] }, { query: 'hat', clicked: ['i1'] }, 'i7'],
   dan: [{ query: 'blue hat', clicked: ['i0', 'i1'] }, 'i8', { query: 'red', clicked: ['i3'] }, 'i9', 'i3', 'i0', 'i5'],
@@ -103,7 +114,15 @@ export function tinyCases(dataset: Dataset): Case[] {
     const user = dataset.users.index(name);
     return { user, feedPosition: (dataset.feedOffsets[user + 1] as number) - back };
   };
-  return [moment('ann', 3), moment('bob', 2), moment('dan', 3), moment('ann', 4), moment('cat', 1), moment('bob', 4), moment('eve', 1)]; // prettier-ignore
+  return [
+    moment('ann', 3),
+    moment('bob', 2),
+    moment('dan', 3),
+    moment('ann', 4),
+    moment('cat', 1),
+    moment('bob', 4),
+    moment('eve', 1),
+  ];
 }
 
 /** What is drawn for a row of a batch. */
@@ -135,6 +154,16 @@ export function tinyBatches(
   );
 }
 
+/** One training batch of some cases. */
+export function tinyBatch(
+  tiny: TinyModel,
+  cases: readonly Case[] = tinyCases(tiny.dataset),
+  candidates = tinyCandidates(tiny.dataset, cases),
+  { draws = drawsOf } = {},
+): Batch {
+  return tinyBatches(tiny, cases, candidates, { draws })[0] as Batch;
+}
+
 /** Candidates for some cases: each case's target, or the first item where it is "now", and others. */
 export function tinyCandidates(dataset: Dataset, cases: readonly Case[], count = 3): Int32Array {
   return Int32Array.from(
@@ -142,7 +171,10 @@ export function tinyCandidates(dataset: Dataset, cases: readonly Case[], count =
       feedPosition < (dataset.feedOffsets[user + 1] as number)
         ? (dataset.feedItem[feedPosition] as number)
         : FIRST_INDEX,
-      ...Array.from({ length: count - 1 }, (_, i) => FIRST_INDEX + ((5 * row + 7 * i + 1) % (dataset.items.ids.length - FIRST_INDEX))), // prettier-ignore
+      ...Array.from(
+        { length: count - 1 },
+        (_, i) => FIRST_INDEX + ((5 * row + 7 * i + 1) % (dataset.items.ids.length - FIRST_INDEX)),
+      ),
     ]),
   );
 }
@@ -188,7 +220,10 @@ export function gradientsOf(tiny: TinyModel, batch: Batch): Map<string, Float64A
   const graph = trainingGraph(tiny, batch);
   const keys = differentiated(graph);
   const values = evaluate(
-    gradients(graph.losses.loss, keys.map((key) => graph.scope.known(key))), // prettier-ignore
+    gradients(
+      graph.losses.loss,
+      keys.map((key) => graph.scope.known(key)),
+    ),
     graph.given,
   );
   const found = new Map<string, Float64Array>();
@@ -212,7 +247,7 @@ export function gradientsOf(tiny: TinyModel, batch: Batch): Map<string, Float64A
 export function checkParts(tiny: TinyModel): void {
   const cases = tinyCases(tiny.dataset);
   const candidates = tinyCandidates(tiny.dataset, cases);
-  const [whole] = tinyBatches(tiny, cases, candidates) as [Batch];
+  const whole = tinyBatch(tiny, cases, candidates);
   const parts = tinyBatches(tiny, cases, candidates, { parts: [3, cases.length - 3] });
   const wanted = lossesOf(trainingGraph(tiny, whole));
   const found = parts.map((part) => lossesOf(trainingGraph(tiny, part)));
@@ -236,7 +271,7 @@ export async function checkRanker(runtime: Runtime, tiny: TinyModel): Promise<vo
   const ranker = new GraphRanker(model, parameters, dataset, runtime);
   const cases = tinyCases(dataset);
   const candidates = tinyCandidates(dataset, cases, 4);
-  const [batch] = tinyBatches(tiny, cases, candidates) as [Batch];
+  const batch = tinyBatch(tiny, cases, candidates);
   const expected = logitsOf(trainingGraph(tiny, batch));
   const close = (found: ArrayLike<number>, wanted: ArrayLike<number>, what: string): void => {
     const error = largestError(found, wanted);
@@ -247,7 +282,11 @@ export async function checkRanker(runtime: Runtime, tiny: TinyModel): Promise<vo
   const total = dataset.items.ids.length;
   const all = await allScores(ranker, cases, total);
   assert.ok(all.every(Number.isFinite));
-  close(Float32Array.from(candidates, (item, i) => all[Math.floor(i / 4) * total + item] as number), expected, 'all items'); // prettier-ignore
+  close(
+    Float32Array.from(candidates, (item, i) => all[Math.floor(i / 4) * total + item] as number),
+    expected,
+    'all items',
+  );
   for (const [row, moment] of cases.entries()) {
     const own = candidates.slice(row * 4, row * 4 + 4).toReversed();
     close(await ranker.score([moment], own, 4), expected.slice(row * 4, row * 4 + 4).toReversed(), `case ${row} alone`);
@@ -287,12 +326,16 @@ export class Plain {
     const { wordOffsets, queryWords } = this.tiny.dataset;
     const words = queryWords.slice(wordOffsets[query], wordOffsets[query + 1]).slice(0, this.tiny.config.window.words);
     const vectors = Array.from(words, (word) => this.row('query.word', word));
-    return this.row('query.word', 0).map((_, at) => sumOf(vectors.map((one) => one[at] as number)) / Math.max(1, vectors.length)); // prettier-ignore
+    return this.row('query.word', 0).map(
+      (_, at) => sumOf(vectors.map((one) => one[at] as number)) / Math.max(1, vectors.length),
+    );
   }
 
   linear(name: string, x: readonly number[]): number[] {
     const { parameters } = this.tiny;
-    const bias = parameters.descriptions.some((one) => one.name === `${name}.bias`) ? parameters.get(`${name}.bias`) : null; // prettier-ignore
+    const bias = parameters.descriptions.some((one) => one.name === `${name}.bias`)
+      ? parameters.get(`${name}.bias`)
+      : null;
     const units = parameters.get(`${name}.weight`).length / x.length;
     return Array.from({ length: units }, (_, unit) => dotOf(this.row(`${name}.weight`, unit), x) + (bias?.[unit] ?? 0));
   }
@@ -305,7 +348,10 @@ export class Plain {
   ): number[] {
     let hidden = this.linear(`${name}.0`, x);
     for (let at = 1; this.tiny.parameters.descriptions.some((one) => one.name === `${name}.${at}.weight`); at++)
-      hidden = this.linear(`${name}.${at}`, hidden.map((value, unit) => activation(value, `${name}.${at - 1}`, unit))); // prettier-ignore
+      hidden = this.linear(
+        `${name}.${at}`,
+        hidden.map((value, unit) => activation(value, `${name}.${at - 1}`, unit)),
+      );
     return hidden;
   }
 
@@ -336,8 +382,10 @@ export const mixOf = (weights: readonly number[], vectors: readonly (readonly nu
 export function checkScores(tiny: TinyModel, scoreOf: (moment: Case, item: number) => number): void {
   const cases = tinyCases(tiny.dataset);
   const candidates = tinyCandidates(tiny.dataset, cases);
-  const [batch] = tinyBatches(tiny, cases, candidates) as [Batch];
-  const expected = Float64Array.from(candidates, (item, i) => scoreOf(cases[Math.floor((i * cases.length) / candidates.length)] as Case, item)); // prettier-ignore
+  const batch = tinyBatch(tiny, cases, candidates);
+  const expected = Float64Array.from(candidates, (item, i) =>
+    scoreOf(cases[Math.floor((i * cases.length) / candidates.length)] as Case, item),
+  );
   const error = largestError(logitsOf(trainingGraph(tiny, batch)), expected);
   assert.ok(error < 1e-9, `differs from plain loops by ${error}`);
 }
@@ -355,7 +403,12 @@ export function plainDin(
   const history = [...dataset.feedItem.subarray(...recentFeed(dataset, moment, config.window.feed))].map(vectorOf);
   const divisor = config['scaleAttention'] ? Math.sqrt(q.length) : 1;
   const weights = history.map((x) => {
-    const features = [...q, ...x, ...q.map((value, at) => value - (x[at] as number)), ...q.map((value, at) => value * (x[at] as number))]; // prettier-ignore
+    const features = [
+      ...q,
+      ...x,
+      ...q.map((value, at) => value - (x[at] as number)),
+      ...q.map((value, at) => value * (x[at] as number)),
+    ];
     return (plain.perceptron('attention', features, plain.dice)[0] as number) / divisor;
   });
   const interest = mixOf(weights, history, q.length);

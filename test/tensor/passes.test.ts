@@ -63,17 +63,26 @@ describe('a lean graph', () => {
           const [a, b] = [known[i % known.length] as Tensor, known[j % known.length] as Tensor];
           const square = a.shape.length === 2;
           known.push(
-            kind === 0 ? ops.add(a, b)
-            : kind === 1 ? ops.sub(a, b)
-            : kind === 2 ? ops.mul(a, b)
-            : kind === 3 ? ops.neg(a)
-            : kind === 4 ? ops.tanh(a)
-            : kind === 5 && square ? ops.reshape(ops.transpose(a, [1, 0]), a.shape)
-            : kind === 6 && square ? ops.transpose(ops.transpose(a, [1, 0]), [1, 0])
-            : kind === 7 ? ops.reshape(ops.reshape(a, [sizeOf(a.shape)]), a.shape)
-            : kind === 8 ? ops.withGradient(ops.mul(a, b), [a], (upstream) => [upstream])
-            : ops.div(a, 1),
-          ); // prettier-ignore
+            kind === 0
+              ? ops.add(a, b)
+              : kind === 1
+                ? ops.sub(a, b)
+                : kind === 2
+                  ? ops.mul(a, b)
+                  : kind === 3
+                    ? ops.neg(a)
+                    : kind === 4
+                      ? ops.tanh(a)
+                      : kind === 5 && square
+                        ? ops.reshape(ops.transpose(a, [1, 0]), a.shape)
+                        : kind === 6 && square
+                          ? ops.transpose(ops.transpose(a, [1, 0]), [1, 0])
+                          : kind === 7
+                            ? ops.reshape(ops.reshape(a, [sizeOf(a.shape)]), a.shape)
+                            : kind === 8
+                              ? ops.withGradient(ops.mul(a, b), [a], (upstream) => [upstream])
+                              : ops.div(a, 1),
+          );
         }
         return known.at(-1) as Tensor;
       });

@@ -1,19 +1,15 @@
 import assert from 'node:assert/strict';
 import { cp, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { after, before, describe, test, type TestContext } from 'node:test';
+import { type TestContext, describe, test } from 'node:test';
 import { UserError } from '../../src/base/index.js';
 import { type NamedTensor, decodeSafetensors, encodeSafetensors } from '../../src/model/index.js';
-import { Runtime } from '../../src/tensor/index.js';
 import { TOLERANCES, parity } from '../../src/train/index.js';
 import { scratchFolder } from '../data/folders.js';
+import { runtimeForTests } from '../support/runtime.js';
 
 const FIXTURES = new URL('../../../test/fixtures/golden/', import.meta.url).pathname;
-let runtime: Runtime;
-before(() => {
-  runtime = new Runtime({ threads: 1 });
-});
-after(async () => runtime.dispose());
+const runtime = runtimeForTests();
 
 async function copyOf(t: TestContext, name = 'tiny-id-only'): Promise<string> {
   const folder = await scratchFolder(t);

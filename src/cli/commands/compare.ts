@@ -104,6 +104,12 @@ function describeCompare(): Command {
     )
     .option('--save-every <seconds>', 'save the state of a training at least this often', numberFrom(0), 300)
     .option('--keep-tuning', 'keep the run directories of trials')
+    .option(
+      '--jobs <number>',
+      'trainings at once; each has --threads threads (default: a fair share); results do not depend on it',
+      wholeNumber(1, 1024),
+      1,
+    )
     .addOption(threadsOption())
     .addOption(deviceOption())
     .addOption(jsonOption());

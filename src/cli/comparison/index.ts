@@ -11,12 +11,13 @@
  *   results.json    what it comes to                 results.ts
  *   table.md        the same, to be read             table.ts
  */
-import { join } from 'node:path';
 import { mkdir } from 'node:fs/promises';
-import { InterruptedError, releaseLock, writeAtomically } from '../../base/index.js';
+import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
+import { InterruptedError, releaseLock, sideBySide, writeAtomically } from '../../base/index.js';
 import { type Trial, lockOf } from '../../model/index.js';
 import { interruptible } from '../interruption.js';
-import { note } from '../output.js';
+import { note, speakingAs } from '../output.js';
 import { type CountedEntry, type TrainedEntry, isTrained } from './entries.js';
 import { type Comparison, type ComparisonFlags, openComparison, runBudget, tuningBudget } from './plan.js';
 import { type ComparisonResults, type RowRecord, summariseComparison } from './results.js';
@@ -46,6 +47,8 @@ export interface ComparisonOutcome {
 interface Work extends TrainingSession, TestSession {
   readonly course: Course;
   readonly keepTuning: boolean;
+  /** So many trainings at once. */
+  readonly jobs: number;
 }
 
 /** Makes a comparison, or goes on with it. `said`: the options that were given; `command`: as somebody typed it. */
@@ -56,12 +59,11 @@ export async function compareModels(
   command: string,
 ): Promise<ComparisonOutcome> {
   const comparison = await openComparison(data, flags, said, command);
-  const { device, saveEvery, keepTuning = false, threads } = flags;
-  const course = courseOf(comparison);
+  const { device, saveEvery, keepTuning = false, jobs, threads = Math.ceil(availableParallelism() / jobs) } = flags;
+  const course = courseOf(comparison, jobs);
   try {
     return await interruptible(async (signal) => {
-      const compute = { device, ...(threads === undefined ? {} : { threads }) };
-      return work(comparison, { ...compute, saveEvery, keepTuning, signal, course });
+      return work(comparison, { device, threads, jobs, saveEvery, keepTuning, signal, course });
     });
   } catch (error) {
     if (!(error instanceof InterruptedError)) throw error;
@@ -73,14 +75,14 @@ export async function compareModels(
 
 async function work(comparison: Comparison, session: Work): Promise<ComparisonOutcome> {
   const { entries } = comparison.plan;
-  const rows = new Map<TrainedEntry, Trainee>();
-  for (const entry of entries) if (isTrained(entry)) rows.set(entry, await tune(comparison, entry, session));
+  const rows = await tuneAll(comparison, session);
   await trainAll(comparison, rows, session);
 
   const records: RowRecord[] = [];
   for (const entry of entries) {
-    if (isTrained(entry)) records.push(await testAll(comparison, rows.get(entry) as Trainee, session));
-    else records.push(await testOf(comparison, entry, session));
+    const row = rows.find((row) => row.entry === entry);
+    if (row) records.push(await testAll(comparison, row, session));
+    else records.push(await testOf(comparison, entry as CountedEntry, session));
   }
   const results = summariseComparison(comparison, records);
   const text = comparisonText(results);
@@ -97,42 +99,32 @@ interface Trainee {
   readonly runs: Ended[];
 }
 
-/** Tries what is declared, one after another; the best on validation is chosen, the first of equal ones. */
-async function tune(comparison: Comparison, entry: TrainedEntry, session: Work): Promise<Trainee> {
-  if (entry.trials.length === 1) return { entry, trials: [], chosen: entry.trials[0] as Trial, runs: [] };
-  const trials: Ended[] = [];
-  for (const [position, trial] of entry.trials.entries()) {
-    const training = {
-      ...trialOf(comparison, entry, position),
-      trial,
-      what: `trial ${position + 1} of ${entry.trials.length}`,
-    };
-    trials.push(await ended(comparison, training, session));
-    if (!session.keepTuning) await forget(training);
-  }
-  const score = (trial: Ended): number => (trial.outcome === 'trained' ? trial.best.score : -Infinity);
-  const best = trials.reduce((best, trial) => (score(trial) > score(best) ? trial : best));
-  return { entry, trials, chosen: best.outcome === 'trained' ? best.trial : null, runs: [] };
+/** Tries what is declared; the best on validation is chosen, the first of equal ones. */
+async function tuneAll(comparison: Comparison, session: Work): Promise<Trainee[]> {
+  const rows = comparison.plan.entries.filter(isTrained);
+  const trials = rows.map((entry) => trialsOf(comparison, entry));
+  const ends = await endAll(comparison, trials.flat(), session);
+  return rows.map((entry, row) => {
+    const own = ends.splice(0, (trials[row] as Training[]).length);
+    if (own.length === 0) return { entry, trials: own, chosen: entry.trials[0] as Trial, runs: [] };
+    const score = (trial: Ended): number => (trial.outcome === 'trained' ? trial.best.score : -Infinity);
+    const best = own.reduce((best, trial) => (score(trial) > score(best) ? trial : best));
+    return { entry, trials: own, chosen: best.outcome === 'trained' ? best.trial : null, runs: [] };
+  });
 }
 
 /** One seed after another, so that all models have something to show early; then the finalists' further seeds. */
-async function trainAll(
-  comparison: Comparison,
-  rows: ReadonlyMap<TrainedEntry, Trainee>,
-  session: Work,
-): Promise<void> {
+async function trainAll(comparison: Comparison, rows: readonly Trainee[], session: Work): Promise<void> {
   const { seeds, finalists, finalistSeeds } = comparison.plan.options;
-  for (let seed = 1; seed <= seeds; seed++)
-    for (const row of rows.values()) await runSeed(comparison, row, seed, seeds, session);
+  await runSeeds(comparison, rows, [1, seeds], session);
   if (finalistSeeds <= seeds) return;
-  const best = [...rows.values()]
+  const best = rows
     .filter(({ runs }) => validationOf(runs) > -Infinity)
-    .sort((one, other) => validationOf(other.runs) - validationOf(one.runs))
+    .toSorted((one, other) => validationOf(other.runs) - validationOf(one.runs))
     .slice(0, finalists);
   if (best.length > 0)
     note(`best on validation, and so with more seeds: ${best.map(({ entry }) => entry.label).join(', ')}`);
-  for (let seed = seeds + 1; seed <= finalistSeeds; seed++)
-    for (const row of best) await runSeed(comparison, row, seed, finalistSeeds, session);
+  await runSeeds(comparison, best, [seeds + 1, finalistSeeds], session);
 }
 
 /** Mean validation MRR over the seeds that did not fail. */
@@ -141,29 +133,47 @@ function validationOf(runs: readonly Ended[]): number {
   return scores.length === 0 ? -Infinity : scores.reduce((sum, score) => sum + score, 0) / scores.length;
 }
 
-async function runSeed(
+/** Runs of these rows with these seeds, first and last included. */
+async function runSeeds(
   comparison: Comparison,
-  { entry, chosen, runs }: Trainee,
-  seed: number,
-  seeds: number,
+  rows: readonly Trainee[],
+  [first, last]: readonly [first: number, last: number],
   session: Work,
 ): Promise<void> {
-  if (chosen === null) return;
-  const training = { ...runOf(comparison, entry, seed), trial: chosen, what: `seed ${seed} of ${seeds}` };
-  runs.push(await ended(comparison, training, session));
+  const seeds = Array.from({ length: last - first + 1 }, (_, i) => first + i);
+  const asked = seeds.flatMap((seed) =>
+    rows.flatMap(({ entry, chosen, runs }) =>
+      chosen === null
+        ? []
+        : [{ training: { ...runOf(comparison, entry, seed), trial: chosen, what: `seed ${seed} of ${last}` }, runs }],
+    ),
+  );
+  const ends = await endAll(
+    comparison,
+    asked.map(({ training }) => training),
+    session,
+  );
+  for (const [i, { runs }] of asked.entries()) runs.push(ends[i] as Ended);
 }
 
-/** What a training came to: trained now, unless it was before. */
-async function ended(comparison: Comparison, training: Training, session: Work): Promise<Ended> {
-  const { signal, course } = session;
+/** What trainings came to, in their order: trained now, unless they were before. */
+const endAll = (comparison: Comparison, trainings: readonly Training[], session: Work): Promise<Ended[]> =>
+  sideBySide(trainings, { most: session.jobs, signal: session.signal }, (training, signal) =>
+    endOne(comparison, training, { ...session, signal }),
+  );
+
+async function endOne(comparison: Comparison, training: Training, session: Work): Promise<Ended> {
+  const { signal, course, keepTuning, jobs } = session;
   checkSignal(signal);
   let end = await endOf(training);
   if (end === null) {
-    course.announce(training);
+    course.begin(training);
     await mkdir(join(training.directory, '..'), { recursive: true });
-    end = await runTraining(comparison, training, session);
+    const run = (): Promise<Ended> => runTraining(comparison, training, session);
+    end = await (jobs === 1 ? run() : speakingAs(`${training.entry.label}, ${training.what}`, run));
   }
   course.end(training, end);
+  if (training.isTrial && !keepTuning) await forget(training);
   return end;
 }
 
@@ -186,30 +196,37 @@ async function testOf(comparison: Comparison, entry: CountedEntry, session: Work
   return { entry, trials: [], chosen: null, runs: [], tests: [await testCounted(comparison, entry, session)] };
 }
 
-function trialOf({ directory, plan }: Comparison, entry: TrainedEntry, position: number): Expected {
-  return {
+/** None where there is nothing to choose from. */
+function trialsOf({ directory, plan }: Comparison, entry: TrainedEntry): Training[] {
+  const { trials } = entry;
+  if (trials.length === 1) return [];
+  return trials.map((trial, position) => ({
     entry,
+    trial,
     budget: tuningBudget(plan.options),
     directory: join(directory, 'tuning', entry.label, String(position + 1)),
-  };
+    isTrial: true,
+    what: `trial ${position + 1} of ${trials.length}`,
+  }));
 }
 
 function runOf({ directory, plan }: Comparison, entry: TrainedEntry, seed: number): Expected {
   return {
     entry,
+    isTrial: false,
     budget: runBudget(plan.options, seed),
     directory: join(directory, 'runs', entry.label, `seed-${seed}`),
   };
 }
 
 /** The trainings that a plan asks for; who will be a finalist is not known yet. */
-function courseOf(comparison: Comparison): Course {
+function courseOf(comparison: Comparison, jobs: number): Course {
   const { entries, options } = comparison.plan;
   const { seeds, finalists, finalistSeeds } = options;
   const trained = entries.filter(isTrained);
   const expected = trained.flatMap((entry) => [
-    ...(entry.trials.length > 1 ? entry.trials.map((_, position) => trialOf(comparison, entry, position)) : []),
+    ...trialsOf(comparison, entry),
     ...Array.from({ length: seeds }, (_, seed) => runOf(comparison, entry, seed + 1)),
   ]);
-  return new Course(expected, Math.min(finalists, trained.length) * Math.max(0, finalistSeeds - seeds));
+  return new Course(expected, Math.min(finalists, trained.length) * Math.max(0, finalistSeeds - seeds), jobs);
 }

@@ -38,7 +38,7 @@ import {
   publishedShapes,
 } from '../../model/index.js';
 import { type Environment, environment } from '../environment.js';
-import { type ComputeFlags, checkDevice } from '../options.js';
+import { type ComputeFlags, checkDevice, optionName } from '../options.js';
 import { note } from '../output.js';
 import { type TrainFlags, planRun } from '../run-plan.js';
 import { type Entry, type TrainedEntry, isTrained, planEntries } from './entries.js';
@@ -86,6 +86,8 @@ export interface ComparisonFlags extends ComparisonOptions, ComputeFlags {
   readonly candidates?: string;
   readonly saveEvery: number;
   readonly keepTuning?: boolean;
+  /** So many trainings at once. */
+  readonly jobs: number;
 }
 
 export interface ComparisonPlan {
@@ -171,7 +173,7 @@ function newPlan(dataset: Dataset, candidates: Candidates, flags: ComparisonOpti
 /** The options alone, without how a session works. */
 function optionsOf(flags: ComparisonOptions & Partial<ComparisonFlags>): ComparisonOptions {
   const { out: _out, candidates: _candidates, saveEvery: _save, keepTuning: _keep, threads: _threads, ...rest } = flags;
-  const { device: _device, ...options } = rest;
+  const { device: _device, jobs: _jobs, ...options } = rest;
   return options;
 }
 
@@ -311,8 +313,6 @@ async function readPlan(directory: string): Promise<ComparisonPlan | null> {
   return plan as ComparisonPlan;
 }
 
-const dashed = (name: string): string => `--${name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
-
 /** The options of a call that goes on: what is not said is as recorded, what is said must be the same, but for the rows. */
 function optionsGoingOn(
   { options }: ComparisonPlan,
@@ -324,7 +324,7 @@ function optionsGoingOn(
   for (const name of said) {
     if (!Object.hasOwn(optionsOf(flags), name) || ['models', 'set'].includes(name) || now[name] === was[name]) continue;
     throw new UserError(
-      `${flags.out} was begun with ${dashed(name)} ${was[name] ?? 'left out'}, not ${now[name]}: go on as it was begun, or choose another --out`,
+      `${flags.out} was begun with ${optionName(name)} ${was[name] ?? 'left out'}, not ${now[name]}: go on as it was begun, or choose another --out`,
     );
   }
   const rows = Object.fromEntries(

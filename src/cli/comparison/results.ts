@@ -17,6 +17,7 @@ import {
   metricsOver,
   pairedBootstrap,
   pairedTest,
+  type ProtocolName,
   ranksOf,
   studentInterval,
   userMeans,
@@ -27,7 +28,6 @@ import { type Comparison, type ComparisonPlan, planOfRun, runBudget } from './pl
 import { type KeptRanks, PROTOCOLS, type TestRecord } from './test-ranks.js';
 import { type Ended, type Trained, median } from './trainings.js';
 
-type ProtocolName = (typeof PROTOCOLS)[number];
 export type PerProtocol<T> = Readonly<Record<ProtocolName, T>>;
 type PerMetric<T> = Readonly<Record<MetricName, T>>;
 

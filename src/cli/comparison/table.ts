@@ -1,11 +1,9 @@
 /** The results of a comparison as a page in Markdown, table.md. Knows wording and columns; does not know how results came about. */
-import { METRICS, type MetricName, type StudentInterval } from '../../evaluate/index.js';
+import { METRICS, type MetricName, type ProtocolName, type StudentInterval } from '../../evaluate/index.js';
 import { GROUPS } from '../../model/index.js';
 import { counted, markdownTable, settingsText } from '../table.js';
 import { type ComparisonResults, type RowResult, type RunnerUpTest, order } from './results.js';
 import { PROTOCOLS } from './test-ranks.js';
-
-type ProtocolName = (typeof PROTOCOLS)[number];
 
 /** Where corrected p values of both tests are below this, the best is marked as better than the runner-up. */
 const LEVEL = 0.05;

@@ -1,6 +1,6 @@
 /**
- * The trainings of a comparison, one after another: trials and runs. Knows where each lies, what is kept of it, and how long the
- * rest may take; does not know which of them there should be (index.ts), nor tests.
+ * The trainings of a comparison: trials and runs. Knows where each lies, what is kept of it, and how long the rest may take;
+ * does not know which of them there should be, nor how many at once (index.ts), nor tests.
  *
  *   tuning/LABEL/K.json        what trial K came to; tuning/LABEL/K/ is its run directory while it is trained
  *   runs/LABEL/seed-S.json     what the run of seed S came to; runs/LABEL/seed-S/ is its run directory
@@ -42,6 +42,8 @@ export interface Training {
   readonly budget: TrainingBudget;
   /** Its run directory. */
   readonly directory: string;
+  /** Whether it is for a choice of settings only. */
+  readonly isTrial: boolean;
   /** In words: which trial or seed of how many. */
   readonly what: string;
 }
@@ -196,21 +198,28 @@ export async function forget({ directory }: Training): Promise<void> {
 }
 
 /** A training that is to come, whatever it will try. */
-export type Expected = Pick<Training, 'entry' | 'budget' | 'directory'>;
+export type Expected = Omit<Training, 'trial' | 'what'>;
 
 /** Tells what comes next, and estimates how long all that is left may take. */
 export class Course {
   readonly #expected: readonly Expected[];
   readonly #unnamed: number;
+  readonly #jobs: number;
+  readonly #begun = new Set<string>();
   readonly #ended = new Map<string, Ended>();
 
-  /** @param unnamed how many more there will be of which it is not known yet what they train */
-  constructor(expected: readonly Expected[], unnamed: number) {
+  /**
+   * @param unnamed how many more there will be of which it is not known yet what they train
+   * @param jobs so many are trained at once
+   */
+  constructor(expected: readonly Expected[], unnamed: number, jobs: number) {
     this.#expected = expected;
     this.#unnamed = unnamed;
+    this.#jobs = jobs;
   }
 
   end({ directory }: Training, ended: Ended): void {
+    this.#begun.delete(directory);
     this.#ended.set(directory, ended);
   }
 
@@ -218,8 +227,9 @@ export class Course {
     return `${this.#ended.size} of ${this.#expected.length + this.#unnamed} trainings`;
   }
 
-  announce({ entry, trial, what }: Training): void {
-    const number = `${this.#ended.size + 1} of ${this.#expected.length + this.#unnamed}`;
+  begin({ entry, trial, what, directory }: Training): void {
+    this.#begun.add(directory);
+    const number = `${this.#ended.size + this.#begun.size} of ${this.#expected.length + this.#unnamed}`;
     const settings = settingsText(trial);
     const left = this.secondsLeft();
     note(
@@ -251,10 +261,10 @@ export class Course {
     const open = this.#expected.filter(({ directory }) => !this.#ended.has(directory));
     const unnamed = this.#unnamed - (this.#ended.size - (this.#expected.length - open.length));
     const runs = this.#expected.filter(stopsEarly);
-    return (
+    const seconds =
       open.map(secondsOf).reduce((sum, seconds) => sum + seconds, 0) +
-      unnamed * mean((runs.length > 0 ? runs : this.#expected).map(secondsOf))
-    );
+      unnamed * mean((runs.length > 0 ? runs : this.#expected).map(secondsOf));
+    return seconds / this.#jobs;
   }
 }
 
