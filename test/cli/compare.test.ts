@@ -26,7 +26,7 @@ const random = new Random('when to kill a comparison', Number(process.env['SESRE
 const TINY = ['--batch-size', '64', '--threads', '1'] as const;
 /** Two models that are trained and one that is not: 4 trials, 4 runs and 1 more of the finalist. */
 const OPTIONS = [
-  ...'--models popularity,stamp,blind=sesrec --trials 2 --tuning-epochs 1 --seeds 2 --epochs 2'.split(' '),
+  ...'--models popularity,gru4rec,blind=sesrec --trials 2 --tuning-epochs 1 --seeds 2 --epochs 2'.split(' '),
   ...'--finalists 1 --finalist-seeds 3 --set blind.useSearch=false --set blind.hidden=[16,1]'.split(' '),
   '--set',
   'window={"feed":5,"search":5}',
@@ -71,18 +71,18 @@ test('every model is tuned, trained and tested as asked, and the best on validat
   assert.deepEqual(
     results.rows.map(({ label, name, group }) => [label, name, group]),
     [
-      ['stamp', 'STAMP', 'sequential'],
+      ['gru4rec', 'GRU4Rec', 'sequential'],
       ['blind', 'SESRec, blind', 'search-aware'],
       ['popularity', 'popularity', 'beyond the paper'],
     ],
     'in the order of the paper',
   );
   assert.equal(announced(printed).length, TRAININGS);
-  assert.match(printed.err, /^\[1 of 9\] stamp, trial 1 of 2: learningRate 0\.001, dropout 0\.1$/m);
+  assert.match(printed.err, /^\[1 of 9\] gru4rec, trial 1 of 2: learningRate 0\.001, dropout 0\.1$/m);
   assert.match(printed.err, /^\[6 of 9\] blind, seed 1 of 2: .*; about \d.* of training left$/m);
   assert.deepEqual(row(results, 'blind').sees, ['item ids', 'user', 'order'], 'searches are off');
 
-  const trained = [row(results, 'stamp'), row(results, 'blind')];
+  const trained = [row(results, 'gru4rec'), row(results, 'blind')];
   for (const { label, trials, chosen, seeds, parameters, epochs } of trained) {
     assert.deepEqual(
       trials.map(({ trial }) => trial),
@@ -110,7 +110,7 @@ test('every model is tuned, trained and tested as asked, and the best on validat
     [0, 1].map((position) => (position === finalist ? 3 : 2)),
   );
 
-  assert.deepEqual((await readdir(join(whole, 'tuning', 'stamp'))).toSorted(), ['1.json', '2.json']);
+  assert.deepEqual((await readdir(join(whole, 'tuning', 'gru4rec'))).toSorted(), ['1.json', '2.json']);
   assert.deepEqual((await readdir(whole)).toSorted(), [
     'compare.json',
     'results.json',
@@ -150,7 +150,10 @@ test('the table is printed, has a line per model and per test, and marks the bes
   const text = await readFile(join(whole, 'table.md'), 'utf8');
   assert.equal(printed.out, text);
   const { rows, tests } = await resultsOf(whole);
-  assert.match(text, /^ {4}sesrec compare \S+ --out \S+ --models popularity,stamp,blind=sesrec .*'window=\{"feed":5/m);
+  assert.match(
+    text,
+    /^ {4}sesrec compare \S+ --out \S+ --models popularity,gru4rec,blind=sesrec .*'window=\{"feed":5/m,
+  );
   assert.match(
     text,
     /^Every model: the best of at most 2 settings on validation \(1 epoch each, one seed\), then 2 seeds/m,
@@ -186,7 +189,7 @@ test('the table is printed, has a line per model and per test, and marks the bes
 });
 
 test('a run of the comparison is an ordinary run: evaluate shows the same, reproduce and audit work on it', async () => {
-  const { seeds } = row(await resultsOf(whole), 'stamp');
+  const { seeds } = row(await resultsOf(whole), 'gru4rec');
   const [first] = seeds;
   const run = join(whole, first!.run);
   const { code, out } = await inProcess(
@@ -236,7 +239,7 @@ test('killed in a training and in a test, and gone on with, it comes to the same
   };
   const first = await disturb(/^\[2 of 9\]/m, random.integer(300));
   const second = await disturb(/^\[6 of 9\] .*\n.*parameters;/m, random.integer(300));
-  const third = await disturb(/^testing stamp, seed 2/m, random.integer(300));
+  const third = await disturb(/^testing gru4rec, seed 2/m, random.integer(300));
   assert.deepEqual([first.code, second.code, third.code], [null, null, null], 'all three were killed');
   const last = await sesrec(...compareIn(out, '--threads', '1'));
   assert.equal(last.code, 0, last.err);
@@ -247,7 +250,7 @@ test('killed in a training and in a test, and gone on with, it comes to the same
   assert.equal(new Set(all).size, TRAININGS);
   assert.ok(repeated.length <= 2, 'at most those that a kill struck');
   assert.deepEqual(announced(last), [], 'all training was done');
-  for (const { look } of row(await resultsOf(out), 'stamp').seeds) assert.equal(look, 1);
+  for (const { look } of row(await resultsOf(out), 'gru4rec').seeds) assert.equal(look, 1);
 });
 
 test('Ctrl-C: exit code 130, one line that says how to go on, and going on comes to the same results', async () => {
@@ -272,12 +275,12 @@ test('several trainings at once come to the same results, may be stopped like on
   child.stderr?.on('data', (text: string) => text.includes('[3 of 9]') && child.kill('SIGINT'));
   const stopped = await outcome;
   assert.equal(stopped.code, 130, stopped.err);
-  assert.match(stopped.err, /^sesrec: stopped with [012] of 9 trainings done; the same command goes on$/m);
-  assert.match(stopped.err, /^\[2 of 9\] stamp, trial 2 of 2: /m);
-  assert.match(stopped.err, /^stamp, trial 2 of 2: .* parameters;/m);
+  assert.match(stopped.err, /^sesrec: stopped with \d of 9 trainings done; the same command goes on$/m);
+  assert.match(stopped.err, /^\[2 of 9\] gru4rec, trial 2 of 2: /m);
+  assert.match(stopped.err, /^gru4rec, trial 2 of 2: .* parameters;/m);
   const last = await sesrec(...compareIn(out, ...OPTIONS, '--jobs', '2'));
   assert.equal(last.code, 0, last.err);
-  assert.match(last.err, /^(stamp|blind), seed \d of [23]: epoch 2 {2}loss/m);
+  assert.match(last.err, /^(gru4rec|blind), seed \d of [23]: epoch 2 {2}loss/m);
   assert.deepEqual(timeless(await resultsOf(out)), timeless(await resultsOf(whole)));
 });
 
@@ -294,16 +297,16 @@ test('what disagrees with what was begun is refused in a line, and changes nothi
   await refused(/begun with --validation-users left out, not 9/, '--validation-users', '9');
   await refused(/begun with --negative-sampling popular, not uniform/, '--negative-sampling', 'uniform');
   await refused(
-    /begun with stamp, which --models leaves out/,
+    /begun with gru4rec, which --models leaves out/,
     '--models',
     'popularity,blind=sesrec',
     ...OPTIONS.slice(12, 18),
   );
-  await refused(/begun with other settings of stamp: go on as it was begun/, '--set', 'blind.useSearch=true');
+  await refused(/begun with other settings of gru4rec: go on as it was begun/, '--set', 'blind.useSearch=true');
   await refused(
     /begun with other settings of blind/,
     '--models',
-    'popularity,stamp,blind=sesrec:paper',
+    'popularity,gru4rec,blind=sesrec:paper',
     '--set',
     'blind.useSearch=false',
     '--set',
@@ -329,43 +332,41 @@ test('what makes no comparison is refused before anything is written', async () 
     assertRefusal(await inProcess(...compareIn(out, ...more)), 1, message);
     assert.ok(!existsSync(out));
   };
-  await refused(/there is no model "bert"; there are .*stamp.*popularity/, '--models', 'stamp,bert');
+  await refused(/there is no model "bert"; there are .*gru4rec.*popularity/, '--models', 'gru4rec,bert');
   await refused(/sesrec has official, paper/, '--models', 'sesrec:best');
-  await refused(/stamp is another model; call the row by another name/, '--models', 'stamp=sesrec');
+  await refused(/gru4rec is another model; call the row by another name/, '--models', 'gru4rec=sesrec');
   await refused(/called by letters, digits and hyphens, not "a b"/, '--models', 'a b=sesrec');
-  await refused(/two rows are called x/, '--models', 'x=sesrec,x=stamp');
+  await refused(/two rows are called x/, '--models', 'x=sesrec,x=gru4rec');
   await refused(/popularity is counted and has no presets/, '--models', 'popularity:paper');
   await refused(/--models names no model/, '--models', ',');
-  await refused(/no row is called x/, '--models', 'stamp', '--set', 'x.window=1');
+  await refused(/no row is called x/, '--models', 'gru4rec', '--set', 'x.window=1');
   await refused(/popularity has no settings/, '--models', 'popularity', '--set', 'popularity.window=1');
-  await refused(/^sesrec: stamp: .*there is no such setting; there are/, '--models', 'stamp', '--set', 'alpha=1');
-  await refused(/^sesrec: stamp: .*dropout must be/, '--models', 'stamp', '--set', 'dropout=2');
+  await refused(/^sesrec: gru4rec: .*there is no such setting; there are/, '--models', 'gru4rec', '--set', 'alpha=1');
+  await refused(/^sesrec: gru4rec: .*dropout must be/, '--models', 'gru4rec', '--set', 'dropout=2');
 });
 
 test('a model may join later: what was done stays', async () => {
   const out = join(folder, 'joined');
   await cp(whole, out, { recursive: true });
-  const models = ['--models', 'popularity,stamp,blind=sesrec,item-to-item,last=stamp'];
+  const models = ['--models', 'popularity,gru4rec,blind=sesrec,item-to-item,last=gru4rec'];
   const same = OPTIONS.filter((_, i) => OPTIONS[i] === '--set' || OPTIONS[i - 1] === '--set');
-  const joined = await inProcess(
-    ...compareIn(out, ...models, ...same, '--set', 'last.addMean=false', '--threads', '1'),
-  );
+  const joined = await inProcess(...compareIn(out, ...models, ...same, '--set', 'last.layers=2', '--threads', '1'));
   assert.equal(joined.code, 0, joined.err);
   assert.match(joined.err, /^new in the comparison: last, item-to-item$/m);
-  assert.ok(announced(joined).every((line) => / (last|blind|stamp), /.test(line)));
+  assert.ok(announced(joined).every((line) => / (last|blind|gru4rec), /.test(line)));
   assert.equal(announced(joined).filter((line) => line.includes(' last, trial ')).length, 2);
   const [before, now] = [await resultsOf(whole), await resultsOf(out)];
   assert.deepEqual(
     now.rows.map(({ label }) => label),
-    ['stamp', 'last', 'blind', 'popularity', 'item-to-item'],
+    ['gru4rec', 'last', 'blind', 'popularity', 'item-to-item'],
   );
   assert.deepEqual(row(now, 'popularity'), row(before, 'popularity'));
-  assert.deepEqual(row(now, 'stamp').seeds.slice(0, 2), row(before, 'stamp').seeds.slice(0, 2));
+  assert.deepEqual(row(now, 'gru4rec').seeds.slice(0, 2), row(before, 'gru4rec').seeds.slice(0, 2));
 });
 
 test('a training that fails is recorded with its line, and the others go on', async () => {
   const out = join(folder, 'failing');
-  const models = '--models popularity,bad=sesrec,stamp --set bad.alpha=1e39 --trials 2 --tuning-epochs 1 --seeds 1';
+  const models = '--models popularity,bad=sesrec,gru4rec --set bad.alpha=1e39 --trials 2 --tuning-epochs 1 --seeds 1';
   const { code, err, out: text } = await inProcess(...compareIn(out, ...models.split(' '), '--epochs', '1', ...TINY));
   assert.equal(code, 0, err);
   assert.match(err, /^failed: bad, trial 1 of 2: .* became .* in epoch 1, step 1/m);
@@ -373,7 +374,7 @@ test('a training that fails is recorded with its line, and the others go on', as
   const bad = rows.find(({ label }) => label === 'bad');
   assert.deepEqual([bad?.chosen, bad?.test, bad?.seeds], [null, null, []]);
   assert.ok(bad?.trials.every(({ score, failed }) => score === null && /became/.test(failed ?? '')));
-  assert.equal(rows.find(({ label }) => label === 'stamp')?.seeds.length, 1);
+  assert.equal(rows.find(({ label }) => label === 'gru4rec')?.seeds.length, 1);
   assert.match(text, /^## Failed\n\n- SESRec, bad, all 2 trials failed$/m);
   assert.match(text, /^\| SESRec, bad +\| .* +– \| +– \|/m);
   assert.match(text, /dropout 0\.1 \| +failed \|$/m);
@@ -391,9 +392,13 @@ test('where a model takes too long to rank for all users, the table is of a samp
   const before = await resultsOf(out);
   assert.deepEqual([before.protocols?.full.users, row(before, 'popularity').fullForAll], [24, null]);
 
-  await mkdir(join(out, 'test', 'stamp'));
-  await writeFile(join(out, 'test', 'stamp', 'full-ranking.json'), '{"secondsPerUser":99,"users":10}');
-  const { code, out: text, err } = await inProcess(...compareIn(out, '--models', 'popularity,stamp', '--threads', '1'));
+  await mkdir(join(out, 'test', 'gru4rec'));
+  await writeFile(join(out, 'test', 'gru4rec', 'full-ranking.json'), '{"secondsPerUser":99,"users":10}');
+  const {
+    code,
+    out: text,
+    err,
+  } = await inProcess(...compareIn(out, '--models', 'popularity,gru4rec', '--threads', '1'));
   assert.equal(code, 0, err);
   const now = await resultsOf(out);
   assert.deepEqual([now.protocols?.full.users, now.protocols?.sampled.users], [10, 24]);
@@ -404,7 +409,7 @@ test('where a model takes too long to rank for all users, the table is of a samp
     assert.ok(Math.abs(test!.full[metric].mean - some.metrics[metric]) < 1e-12, metric);
     assert.equal(fullForAll![metric].mean, row(before, 'popularity').test!.full[metric].mean);
   }
-  assert.equal(row(now, 'stamp').fullForAll, null);
+  assert.equal(row(now, 'gru4rec').fullForAll, null);
   assert.equal(now.tests.find(({ protocol }) => protocol === 'full')?.t.degreesOfFreedom, 9);
   assert.match(text, /^10 users \(a seeded sample\) \(\w{12}\), test/m);
   assert.match(text, /^## Among all items, for all users$/m);
@@ -419,7 +424,7 @@ test('lists from a file serve validation and test, and are kept', async () => {
   const lists = drawCandidates(dataset, { count: 9, seed: 5 });
   const file = join(folder, 'lists.jsonl.gz');
   await saveCandidates(file, lists, dataset);
-  const options = '--models popularity,stamp --trials 0 --seeds 1 --epochs 1'.split(' ');
+  const options = '--models popularity,gru4rec --trials 0 --seeds 1 --epochs 1'.split(' ');
   const first = await inProcess(...compareIn(out, ...options, '--candidates', file, ...TINY));
   assert.equal(first.code, 0, first.err);
   await rm(file);
@@ -429,7 +434,7 @@ test('lists from a file serve validation and test, and are kept', async () => {
     [hashCandidates(lists, dataset), 9],
   );
   assert.notEqual(protocols?.sampled.protocol.hash, drawn.hash);
-  const run = join(out, 'runs', 'stamp', 'seed-1');
+  const run = join(out, 'runs', 'gru4rec', 'seed-1');
   const { validationCandidates } = JSON.parse(await readFile(join(run, 'results', 'training.json'), 'utf8')) as {
     validationCandidates: { hash: string };
   };

@@ -17,6 +17,7 @@ import {
   buildModel,
   loadCheckpoint,
   loadRun,
+  models,
   parametersOf,
   saveCheckpoint,
 } from '../../src/model/index.js';
@@ -315,6 +316,19 @@ for (const entry of everyPreset) {
         const error = largestError(parts.get(name) as Float32Array, values);
         assert.ok(error < ROUNDING, `${name}: ${error}`);
       }
+    });
+
+    test('differs with whatever tuning tries', async () => {
+      const { tuning } = models[entry.id];
+      const tried = new Map(
+        tuning.map(({ learningRate: _ofNoStep, ...changes }) => [JSON.stringify(changes), changes] as const),
+      );
+      const seen = new Set<string>();
+      for (const changes of tried.values()) {
+        const tiny = tinyModel(entry, { changes });
+        seen.add([...(await gradientsOf(tiny, trainingBatch(tiny, { rows: 8 }))).values()].join());
+      }
+      assert.equal(seen.size, tried.size);
     });
 
     test('has the same bits every time, on one thread and on two, in parts or whole', async () => {
