@@ -142,10 +142,15 @@ export type Trial = Readonly<Record<string, unknown>>;
 /** No model is given more trials than this. */
 export const MOST_TRIALS = 6;
 
-/** What is worth trying for a model that does not say otherwise. */
-export const usualTrials: readonly Trial[] = [1e-3, 3e-3].flatMap((learningRate) =>
-  [0.1, 0.3, 0.5].map((dropout) => ({ learningRate, dropout })),
-);
+/** What is worth trying for a model that does not say otherwise. The first few reach both learning rates. */
+export const usualTrials: readonly Trial[] = [
+  [1e-3, 0.1],
+  [3e-3, 0.3],
+  [1e-3, 0.3],
+  [3e-3, 0.1],
+  [1e-3, 0.5],
+  [3e-3, 0.5],
+].map(([learningRate, dropout]) => ({ learningRate, dropout }));
 
 /** What a model's own file says. */
 export interface ModelDefinition<Settings extends object> {

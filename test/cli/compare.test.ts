@@ -86,7 +86,10 @@ test('every model is tuned, trained and tested as asked, and the best on validat
   for (const { label, trials, chosen, seeds, parameters, epochs } of trained) {
     assert.deepEqual(
       trials.map(({ trial }) => trial),
-      [0.1, 0.3].map((dropout) => ({ learningRate: 0.001, dropout })),
+      [
+        { learningRate: 0.001, dropout: 0.1 },
+        { learningRate: 0.003, dropout: 0.3 },
+      ],
     );
     const scores = trials.map(({ score }) => score as number);
     assert.deepEqual(chosen, trials[scores.indexOf(Math.max(...scores))]?.trial);
@@ -96,7 +99,10 @@ test('every model is tuned, trained and tested as asked, and the best on validat
       const { training, config, testLooks } = JSON.parse(
         await readFile(join(whole, run, 'run.json'), 'utf8'),
       ) as RunManifest;
-      assert.deepEqual([training.seed, training.learningRate, training.epochs, training.patience], [seed, 0.001, 2, 5]);
+      assert.deepEqual(
+        [training.seed, training.learningRate, training.epochs, training.patience],
+        [seed, chosen?.['learningRate'], 2, 5],
+      );
       assert.equal(config.dropout, chosen?.['dropout']);
       assert.equal(config.window.feed, 5);
       assert.equal(config.negativeSampling, 'popular');
@@ -184,7 +190,7 @@ test('the table is printed, has a line per model and per test, and marks the bes
     assert.equal(cells('chance')[3], protocol === 'sampled' ? '.0100' : '.0091');
   }
   assert.equal(text.match(/^\| (sampled|full) /gm)?.length, 12);
-  assert.equal(text.match(/learningRate 0\.001, dropout 0\.[13] \| +(\*\*)?\.\d{4}/g)?.length, 4);
+  assert.equal(text.match(/learningRate 0\.00[13], dropout 0\.[13] \| +(\*\*)?\.\d{4}/g)?.length, 4);
   assert.doesNotMatch(text, /^## (Failed|Among all items, for all users)$/m);
 });
 
