@@ -1,10 +1,10 @@
 /** The model wing's door. */
-export { type Case, type Ranker, type Recommendation, type ScoredStretch, recommend } from './recommender.js';
-export { type DropoutMask, type Lookup, type ParameterDescription, Scope } from './layers.js';
-export { Parameters, sharedZeros } from './parameters.js';
-export { popularityRanker, randomRanker, type PopularityOptions } from './popularity.js';
-export { itemToItemRanker, type ItemToItemOptions } from './item-to-item.js';
-export { type NamedTensor, decodeSafetensors, encodeSafetensors } from './safetensors.js';
+export { type Case, type Ranker, type Recommendation, type ScoredStretch, recommend } from './ranking/recommender.js';
+export { type DropoutMask, type Lookup, type ParameterDescription, Scope } from './layers/layers.js';
+export { Parameters, sharedZeros } from './weights/parameters.js';
+export { popularityRanker, randomRanker, type PopularityOptions } from './models/popularity.js';
+export { itemToItemRanker, type ItemToItemOptions } from './models/item-to-item.js';
+export { type NamedTensor, decodeSafetensors, encodeSafetensors } from './weights/safetensors.js';
 export {
   type Checkpoint,
   firstNotFinite,
@@ -13,9 +13,9 @@ export {
   type Recovered,
   reserveOf,
   saveCheckpoint,
-} from './checkpoint.js';
-export { candidateVectors, encodeUser, scoreCandidates, type Scores, type UserState } from './sesrec.js';
-export { sesrecLosses } from './sesrec-losses.js';
+} from './weights/checkpoint.js';
+export { candidateVectors, encodeUser, scoreCandidates, type Scores, type UserState } from './models/sesrec/sesrec.js';
+export { sesrecLosses } from './models/sesrec/sesrec-losses.js';
 export {
   type SesrecConfig,
   type SesrecPreset,
@@ -24,8 +24,8 @@ export {
   seesPadding,
   sesrecPresets,
   sesrecShapes,
-} from './sesrec-config.js';
-export { sesrecModel, sesrecParameters } from './sesrec-model.js';
+} from './models/sesrec/sesrec-config.js';
+export { sesrecModel, sesrecParameters } from './models/sesrec/sesrec-model.js';
 export {
   type AttributeConfig,
   type CommonConfig,
@@ -40,15 +40,15 @@ export {
   parametersOf,
   registered,
   vocabularySizes,
-} from './model.js';
-export { type PublishedShape, type ShapeName, publishedShapes } from './shapes.js';
-export { MODEL_IDS, type ModelId, buildModel, models } from './registry.js';
-export { COUNTED_IDS, type CountedId, type CountedRanker, countedRankers } from './counted.js';
-export { type Group, GROUPS, RANKER_IDS, type RankerId, cardOf, groupOf, isCounted } from './line-up.js';
-export { GraphRanker } from './graph-ranker.js';
-export { rankerOf } from './rankers.js';
-export { type Reason, SesrecRanker, type Side, type SidedAction } from './sesrec-ranker.js';
-export { type PlannedLook, planLook, type TestFigures, type TestLook } from './test-looks.js';
+} from './definition/model.js';
+export { type PublishedShape, type ShapeName, publishedShapes } from './definition/shapes.js';
+export { MODEL_IDS, type ModelId, buildModel, models } from './models/registry.js';
+export { COUNTED_IDS, type CountedId, type CountedRanker, countedRankers } from './models/counted.js';
+export { type Group, GROUPS, RANKER_IDS, type RankerId, cardOf, groupOf, isCounted } from './models/line-up.js';
+export { GraphRanker } from './ranking/graph-ranker.js';
+export { rankerOf } from './models/rankers.js';
+export { type Reason, SesrecRanker, type Side, type SidedAction } from './models/sesrec/sesrec-ranker.js';
+export { type PlannedLook, planLook, type TestFigures, type TestLook } from './runs/test-looks.js';
 export {
   checkpointsOf,
   createRun,
@@ -66,4 +66,4 @@ export {
   type RunManifest,
   type RunPlan,
   type TrainingSettings,
-} from './run.js';
+} from './runs/run.js';

@@ -1,6 +1,6 @@
 /**
  * Functions composed of primitives that every neural network needs. Knows shapes; does not know parameters by name
- * (model/layers.ts does) nor what a network is for.
+ * (model/layers/layers.ts does) nor what a network is for.
  *
  * Shapes: B batch, T positions, d width, h heads.
  */

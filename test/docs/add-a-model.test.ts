@@ -40,7 +40,7 @@ function block(language: string): string {
 
 /** Takes the lines that the page adds to the registry. */
 async function register(): Promise<void> {
-  const path = join(folder, 'src', 'model', 'registry.ts');
+  const path = join(folder, 'src', 'model', 'models', 'registry.ts');
   const [imported, listed] = Array.from(block('diff').matchAll(/^\+(.*)$/gm), (line) => line[1] as string);
   const begin = 'export const models = {';
   const before = await readFile(path, 'utf8');
@@ -53,7 +53,7 @@ test('the file and the line of the page compile, and its commands train and comp
   for (const name of ['src', 'bin', 'package.json', 'tsconfig.json'])
     await cp(join(ROOT, name), join(folder, name), { recursive: true });
   await symlink(join(ROOT, 'node_modules'), join(folder, 'node_modules'));
-  const [, file] = /^`(src\/model\/[\w-]+\.ts)`, a model/m.exec(page) as unknown as [string, string];
+  const [, file] = /^`(src\/model\/models\/[\w-]+\.ts)`, a model/m.exec(page) as unknown as [string, string];
   await writeFile(join(folder, file), block('ts'));
   await register();
   await run(join('node_modules', '.bin', 'tsc'), '--build');

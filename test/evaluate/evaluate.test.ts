@@ -12,7 +12,7 @@ import {
   type Candidates,
 } from '../../src/evaluate/index.js';
 import type { Case, Ranker } from '../../src/model/index.js';
-import { randomRanker } from '../../src/model/popularity.js';
+import { randomRanker } from '../../src/model/models/popularity.js';
 import { rankerOf } from '../support/rankers.js';
 import { tinyDataset, type TinyEvent } from '../support/tiny-dataset.js';
 

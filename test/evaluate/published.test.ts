@@ -16,7 +16,7 @@ import {
   type Evaluation,
   type Metrics,
 } from '../../src/evaluate/index.js';
-import { popularityRanker, randomRanker } from '../../src/model/popularity.js';
+import { popularityRanker, randomRanker } from '../../src/model/models/popularity.js';
 
 const data = join(process.cwd(), '../shared/data');
 let directory: string;

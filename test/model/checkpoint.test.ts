@@ -24,7 +24,7 @@ const refuses = async (folder: string, pattern: RegExp, name = 'last'): Promise<
 
 /** Child process: saves checkpoint 0, 1, 2, … until it is killed. */
 const FOREVER = `
-  import { saveCheckpoint } from ${JSON.stringify(new URL('../../src/model/checkpoint.js', import.meta.url).href)};
+  import { saveCheckpoint } from ${JSON.stringify(new URL('../../src/model/weights/checkpoint.js', import.meta.url).href)};
   const tensors = (value) => new Map(['a', 'b', 'c'].map((name) => [name, { shape: [200, 200], data: new Float32Array(40_000).fill(value) }]));
   for (let i = 0; ; i++) {
     await saveCheckpoint(process.argv[1], 'last', tensors(i), { i });

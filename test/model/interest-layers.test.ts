@@ -9,7 +9,7 @@ import {
   dotShared,
   perceptron,
   targetAttention,
-} from '../../src/model/interest-layers.js';
+} from '../../src/model/layers/interest-layers.js';
 import { Parameters, Scope } from '../../src/model/index.js';
 import { ops } from '../../src/tensor/index.js';
 import { type Layer, checkLayer, close, layerOf, range, reader, total, valuesOf } from '../support/layer-check.js';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { Random } from '../../src/base/index.js';
-import { ridgeFit } from '../../src/model/least-squares.js';
+import { ridgeFit } from '../../src/model/layers/least-squares.js';
 import { type Tensor, gradients, ops } from '../../src/tensor/index.js';
 import { type Given, checkGradients, largestError, weightedSum } from '../support/gradient-check.js';
 import { evaluate } from '../support/interpreter.js';

@@ -11,7 +11,7 @@ import {
   sesrecPresets,
   sesrecShapes,
 } from '../../src/model/index.js';
-import { initialisers } from '../../src/model/layers.js';
+import { initialisers } from '../../src/model/layers/layers.js';
 import { tinyConfig } from '../support/tiny-sesrec.js';
 
 const amazon: SesrecConfig = {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { FIRST_INDEX } from '../../src/data/index.js';
-import { popularityRanker, randomRanker } from '../../src/model/popularity.js';
+import { popularityRanker, randomRanker } from '../../src/model/models/popularity.js';
 import { allScores } from '../support/rankers.js';
 import { tinyDataset } from '../support/tiny-dataset.js';
 

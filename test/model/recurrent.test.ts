@@ -1,5 +1,5 @@
 import { describe, test } from 'node:test';
-import { augru, gru } from '../../src/model/recurrent.js';
+import { augru, gru } from '../../src/model/layers/recurrent.js';
 import { type Layer, checkLayer, close, layerOf, range, reader, total, valuesOf } from '../support/layer-check.js';
 import { runtimeForTests } from '../support/runtime.js';
 

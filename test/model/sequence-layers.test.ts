@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { Scope } from '../../src/model/index.js';
-import { residualAttention } from '../../src/model/layers.js';
+import { residualAttention } from '../../src/model/layers/layers.js';
 import {
   type TransformerOptions,
   causalTransformer,
@@ -10,7 +10,7 @@ import {
   lastState,
   maskedTransformer,
   transformerDecoder,
-} from '../../src/model/sequence-layers.js';
+} from '../../src/model/layers/sequence-layers.js';
 import { type Tensor, gradients, nn, ops } from '../../src/tensor/index.js';
 import { type Layer, checkLayer, close, layerOf, range, reader, valuesOf } from '../support/layer-check.js';
 import { PlainTransformer, type Vector, gelu } from '../support/plain-transformer.js';

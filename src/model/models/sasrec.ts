@@ -1,0 +1,178 @@
+/**
+ * SASRec: Kang and McAuley, "Self-Attentive Sequential Recommendation", ICDM 2018. Knows its graph, three ways to train it and
+ * what it can be given beside the feed; shapes as in model.ts, T feed positions, d item width, P places with a next item.
+ *
+ * How it is trained (`trainOn`), since a model is only as good as its training (Klenitskiy and Vasilev, RecSys 2023):
+ * `last`         from every event of the feed what came before it, against the candidates, as all models here
+ * `everyPlace`   from a user's whole feed at once: at each place the next item against `placeNegatives` others
+ * `fullSoftmax`  the same against all items, cross-entropy
+ */
+import { isOneOf, isTrueOrFalse, isWhole } from '../../base/index.js';
+import { FIRST_INDEX } from '../../data/index.js';
+import { type BatchSizes, nextItems } from '../../features/index.js';
+import { type Tensor, nn, ops } from '../../tensor/index.js';
+import { embedItems, embedQueries, feedOf, itemWidthOf, searchesOf } from '../definition/embeddings.js';
+import { type Scope, addPositions, layerNorm, linear } from '../layers/layers.js';
+import {
+  type CommonConfig,
+  type Losses,
+  type ModelDefinition,
+  registered,
+  trainingLogits,
+} from '../definition/model.js';
+import { type TransformerOptions, causalTransformer, lastOfCausalTransformer } from '../layers/sequence-layers.js';
+import { userVectorScoring } from '../definition/user-vector.js';
+import { isWidth, wrongHeads } from '../definition/settings.js';
+
+interface SasrecSettings {
+  readonly blocks: number;
+  readonly heads: number;
+  readonly activation: 'gelu' | 'relu';
+  readonly trainOn: 'last' | 'everyPlace' | 'fullSoftmax';
+  /** Negatives at each place, for `everyPlace`. */
+  readonly placeNegatives: number;
+  /** Give it the searches too: a second Transformer reads the queries and their words, and its last state joins that of the feed. */
+  readonly useSearches: boolean;
+}
+
+type SasrecConfig = CommonConfig & SasrecSettings;
+
+const EPSILON = 1e-12;
+
+const usual = {
+  blocks: 2,
+  heads: 2,
+  activation: 'gelu',
+  trainOn: 'last',
+  placeNegatives: 1,
+  useSearches: false,
+  dropout: 0.2,
+} as const;
+
+const definition: ModelDefinition<SasrecSettings> = {
+  card: {
+    id: 'sasrec',
+    name: 'SASRec',
+    kind: 'sequential',
+    source: {
+      authors: 'Kang and McAuley',
+      title: 'Self-Attentive Sequential Recommendation',
+      venue: 'ICDM',
+      year: 2018,
+    },
+    idea: 'a causal Transformer reads the feed; the state of the last event is matched with the candidate',
+    sees: ['item ids', 'item attributes', 'order'],
+    extraLosses: [],
+    differs: [
+      'post-norm blocks with GELU, four times as wide inside, and a layer norm on the input, as in RecBole; the paper: pre-norm on the queries, ReLU, as wide as outside',
+      'default: only the last state of each prefix is trained on, as for all models here; the paper: every place, one negative each (preset everyPlace)',
+      'fullSoftmax: cross-entropy over all items at every place, the training that recent replications found best',
+      'searches: the same with queries and their words, so that a gain of SESRec is not one of inputs only',
+    ],
+  },
+  presets: {
+    default: usual,
+    searches: { ...usual, useSearches: true },
+    everyPlace: { ...usual, trainOn: 'everyPlace' },
+    fullSoftmax: { ...usual, trainOn: 'fullSoftmax' },
+  },
+  rules: {
+    blocks: isWhole(1, 64),
+    heads: isWidth,
+    activation: isOneOf('gelu', 'relu'),
+    trainOn: isOneOf('last', 'everyPlace', 'fullSoftmax'),
+    placeNegatives: isWhole(1, 10_000),
+    useSearches: isTrueOrFalse,
+  },
+  wrong: (config) =>
+    wrongHeads('an item width', itemWidthOf(config), config.heads) ??
+    (config.useSearches && config.trainOn !== 'last'
+      ? `trainOn ${config.trainOn} knows the feed only: useSearches needs trainOn=last`
+      : null),
+  build: (config) => {
+    const scoring = userVectorScoring(config, (scope, sizes, items) => userOf(scope, config, sizes, items));
+    const { sees } = definition.card;
+    const common = { scoring, sees: config.useSearches ? ([...sees, 'queries', 'query words'] as const) : sees };
+    if (config.trainOn === 'last') return common;
+    const { trainOn, placeNegatives, negativeSampling } = config;
+    const choice = trainOn === 'fullSoftmax' ? 'all' : { count: placeNegatives, sampling: negativeSampling };
+    return {
+      ...common,
+      trainsOn: 'users',
+      extras: (dataset) => [nextItems(dataset, choice)],
+      extraSizes: { places: 1 },
+      losses: (scope, sizes) => {
+        const state = scoring.encode(scope, sizes, sizes);
+        return lossesOfPlaces(scope, config, sizes, trainingLogits(scope, scoring, sizes, state));
+      },
+    };
+  },
+};
+
+export const sasrec = registered(definition);
+
+const optionsOf = ({ blocks, heads, activation }: SasrecConfig, width: number): TransformerOptions => ({
+  blocks,
+  heads,
+  activation,
+  innerWidth: 4 * width,
+  epsilon: EPSILON,
+});
+
+/** A lane with positions, normed: what its Transformer reads. (B,T,d). */
+function started(scope: Scope, lane: string, vectors: Tensor, window: number): Tensor {
+  const placed = addPositions(scope, `${lane}.position`, vectors, window);
+  return scope.dropout(layerNorm(scope, `${lane}.norm`, placed, EPSILON));
+}
+
+/** The state of the last event. (B,d). */
+function userOf(scope: Scope, config: SasrecConfig, sizes: BatchSizes, items: Tensor): Tensor {
+  const width = itemWidthOf(config);
+  const { vectors, mask } = feedOf(scope, sizes, items);
+  const read = (lane: 'feed' | 'search', x: Tensor, xMask: Tensor): Tensor =>
+    lastOfCausalTransformer(
+      scope,
+      `${lane}.encoder`,
+      started(scope, lane, x, config.window[lane]),
+      xMask,
+      optionsOf(config, width),
+    );
+  const last = read('feed', vectors, mask);
+  if (!config.useSearches) return last;
+  const queries = linear(scope, 'query.projection', embedQueries(scope, config, sizes), width);
+  const searches = searchesOf(scope, sizes, queries);
+  return linear(scope, 'joined', ops.concat([last, read('search', searches.vectors, searches.mask)], 1), width);
+}
+
+/** At every place of the feed the next item, the part's share of the mean over all places of the batch. */
+function lossesOfPlaces(scope: Scope, config: SasrecConfig, sizes: BatchSizes, logits: Tensor): Losses {
+  const width = itemWidthOf(config);
+  const places = sizes.extras['places'] as number;
+  const items = embedItems(scope, config, sizes.items);
+  const { vectors, mask } = feedOf(scope, sizes, items);
+  const read = started(scope, 'feed', vectors, config.window.feed);
+  const states = causalTransformer(scope, 'feed.encoder', read, mask, optionsOf(config, width));
+  const flat = ops.reshape(states, [sizes.rows * sizes.feed, width]);
+  const here = ops.gather(flat, scope.input('places', [places], 'int32')); // (P,d)
+  const next = ops.gather(items, scope.input('nextItem', [places], 'int32')); // (P,d)
+  const score = ops.sum(ops.mul(here, next), [1]); // (P,1)
+  const each =
+    config.trainOn === 'fullSoftmax'
+      ? nn.logSumExp(here, everyItem(scope, config, items), score)
+      : ops.add(ops.softplus(ops.neg(score)), againstNegatives(scope, config, places, items, here));
+  const weights = ops.reshape(scope.input('placeWeight', [places]), [places, 1]);
+  const prediction = nn.scalar(ops.sum(ops.mul(each, weights)));
+  return { loss: prediction, prediction, others: {}, logits };
+}
+
+const everyItem = (scope: Scope, { sizes }: SasrecConfig, items: Tensor): Tensor =>
+  ops.gather(items, scope.input('everyItem', [sizes.items - FIRST_INDEX], 'int32'));
+
+/** The sum of what each place's negatives cost, over their number: positive and negatives weigh the same. (P,1). */
+function againstNegatives(scope: Scope, config: SasrecConfig, places: number, items: Tensor, here: Tensor): Tensor {
+  const { placeNegatives: count } = config;
+  const width = here.shape[1] as number;
+  const others = ops.gather(items, scope.input('placeNegatives', [places, count], 'int32')); // (P,n,d)
+  const scores = ops.matmul(others, ops.reshape(here, [places, width, 1])); // (P,n,1)
+  return ops.mul(ops.reshape(ops.sum(ops.softplus(scores), [1]), [places, 1]), 1 / count);
+}

@@ -1,0 +1,137 @@
+/**
+ * The sizes and switches of SESRec. Knows the presets `official` (what the authors' code does) and `paper` (what the
+ * text says), and the two published shapes; does not know the graph.
+ */
+import type { CommonConfig } from '../../definition/model.js';
+import { type ShapeName, publishedShapes } from '../../definition/shapes.js';
+
+/** Rules that the paper and the authors' code disagree on, or that an ablation turns off. */
+export interface SesrecRules {
+  /** Eq. 11, 12: an action exactly at the threshold is similar (official) or dissimilar (paper). */
+  readonly thresholdIncludesTies: boolean;
+  /** gamma of Eq. 11, 12: `mean` is 1 / length; `median` is over the real positions; or a constant (Table 4). */
+  readonly threshold: 'mean' | 'median' | number;
+  /** Keep padded positions of the other history out of the co-attention's sums (Eq. 10). The official code does not. */
+  readonly maskCoAttention: boolean;
+  /** Divide the co-attention's sums by the other history's length. Needs `maskCoAttention`. */
+  readonly meanCoAttention: boolean;
+  /** Biases in the projections of Eq. 1. */
+  readonly projectionBias: boolean;
+  /** Score the projected candidate (official) or the raw embedding (paper). */
+  readonly projectCandidate: boolean;
+  /** Whether the positive is part of the denominator of Eq. 6, 7. */
+  readonly alignmentIncludesPositive: boolean;
+  /** Average the alignment over all pairs of a batch (official), or add it up per row and average rows (paper). */
+  readonly alignmentReduction: 'pairs' | 'rows';
+  /** Item-to-query similarity i^T W_A q (official) instead of q^T W_A i in both directions (paper). */
+  readonly transposedItemToQuery: boolean;
+  /** Padding rows of the tables are zero; else they keep their random start, get no gradient, and decay. */
+  readonly zeroPaddingRows: boolean;
+  /** Initialise W_d of Eq. 17 as the official code happens to: far smaller than Xavier would. */
+  readonly flatAttentionInitialisation: boolean;
+  /** Order before the MLP: interests, user, candidate (official) or interests, candidate, user (paper, Eq. 21). */
+  readonly userBeforeCandidate: boolean;
+  /** L_ali of Eq. 23. */
+  readonly useAlignment: boolean;
+  /** L_con of Eq. 23. */
+  readonly useContrast: boolean;
+  /** The similar and dissimilar interests of Eq. 18, 19. */
+  readonly useMultiInterest: boolean;
+  /** The search history at all. */
+  readonly useSearch: boolean;
+}
+
+/** Widths and numbers. */
+export interface SesrecShape {
+  /** d */
+  readonly width: number;
+  readonly blocks: number;
+  readonly heads: number;
+  /** Units of the prediction's layers (Eq. 21), the last one 1. */
+  readonly hidden: readonly number[];
+  /** Start of tau (Eq. 6). */
+  readonly temperature: number;
+  /** m of Eq. 15. */
+  readonly margin: number;
+  /** Weights of the alignment and the contrast (Eq. 23). */
+  readonly alpha: number;
+  readonly beta: number;
+  /** Negative items and queries of the alignment, per batch. */
+  readonly alignmentNegatives: number;
+}
+
+export interface SesrecConfig extends CommonConfig, SesrecRules, SesrecShape {}
+
+/**
+ * Whether scores depend on how far histories are padded: the co-attention of `official` lets padded positions into its
+ * sums. Where they do not, batches may be cut to their longest history.
+ */
+export function seesPadding({
+  useSearch,
+  maskCoAttention,
+}: Pick<SesrecRules, 'useSearch' | 'maskCoAttention'>): boolean {
+  return useSearch && !maskCoAttention;
+}
+
+const complete = {
+  threshold: 'mean',
+  meanCoAttention: false,
+  useAlignment: true,
+  useContrast: true,
+  useMultiInterest: true,
+  useSearch: true,
+} as const;
+
+export const sesrecPresets = {
+  official: {
+    ...complete,
+    thresholdIncludesTies: true,
+    maskCoAttention: false,
+    projectionBias: true,
+    projectCandidate: true,
+    alignmentIncludesPositive: true,
+    alignmentReduction: 'pairs',
+    transposedItemToQuery: true,
+    zeroPaddingRows: false,
+    flatAttentionInitialisation: true,
+    userBeforeCandidate: true,
+    negativeSampling: 'popular',
+  },
+  paper: {
+    ...complete,
+    thresholdIncludesTies: false,
+    maskCoAttention: true,
+    projectionBias: false,
+    projectCandidate: false,
+    alignmentIncludesPositive: false,
+    alignmentReduction: 'rows',
+    transposedItemToQuery: false,
+    zeroPaddingRows: true,
+    flatAttentionInitialisation: false,
+    userBeforeCandidate: false,
+    negativeSampling: 'uniform',
+  },
+} as const satisfies Record<string, SesrecRules & Pick<CommonConfig, 'negativeSampling'>>;
+export type SesrecPreset = keyof typeof sesrecPresets;
+
+const common = {
+  blocks: 1,
+  hidden: [200, 80, 1],
+  temperature: 0.1,
+  margin: 0.1,
+  alpha: 0.1,
+  beta: 0.001,
+  alignmentNegatives: 1024,
+} as const;
+
+/** What the published shapes say of SESRec alone. */
+export const ownShapes = {
+  amazon: { ...common, width: 32, heads: 4 },
+  kuaishou: { ...common, width: 48, heads: 2 },
+} as const satisfies Record<ShapeName, SesrecShape>;
+
+/** The two published shapes, whole. */
+export const sesrecShapes = {
+  amazon: { ...publishedShapes.amazon.common, ...ownShapes.amazon },
+  kuaishou: { ...publishedShapes.kuaishou.common, ...ownShapes.kuaishou },
+} as const;

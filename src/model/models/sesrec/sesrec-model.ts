@@ -1,0 +1,214 @@
+/**
+ * SESRec as an entry of the registry. Knows its card, the bounds of its settings, and which form scores what; does not know
+ * the graphs themselves (sesrec.ts, sesrec-losses.ts, sesrec-projected.ts).
+ */
+import { isEither, isNotNegative, isNumber, isOneOf, isPositive, isTrueOrFalse, isWhole } from '../../../base/index.js';
+import type { Extent } from '../../../features/index.js';
+import { type Tensor, ops } from '../../../tensor/index.js';
+import { itemWidthOf, userWidthOf } from '../../definition/embeddings.js';
+import type { Scope } from '../../layers/layers.js';
+import {
+  type Model,
+  type ModelDefinition,
+  type Scoring,
+  type ScoringForm,
+  type State,
+  parametersOf,
+  registered,
+} from '../../definition/model.js';
+import type { Parameters } from '../../weights/parameters.js';
+import { type Interests, type UserState, candidateVectors, encodeUser, scoreCandidates } from './sesrec.js';
+import {
+  type SesrecConfig,
+  type SesrecRules,
+  type SesrecShape,
+  ownShapes,
+  seesPadding,
+  sesrecPresets,
+} from './sesrec-config.js';
+import { sesrecLosses } from './sesrec-losses.js';
+import {
+  MAXIMAL_SCORE,
+  type ProjectedUsers,
+  projectUsers,
+  reachOfCandidates,
+  reachOfUsers,
+  scoreOwnCandidates,
+  scoreSharedCandidates,
+} from './sesrec-projected.js';
+import { areWidths, isWidth, wrongHeads, wrongLogit } from '../../definition/settings.js';
+
+type Settings = SesrecRules & SesrecShape;
+
+const definition: ModelDefinition<Settings> = {
+  card: {
+    id: 'sesrec',
+    name: 'SESRec',
+    kind: 'search-aware',
+    source: {
+      authors: 'Si et al.',
+      title: 'When Search Meets Recommendation: Learning Disentangled Search Representation for Recommendation',
+      venue: 'SIGIR',
+      year: 2023,
+    },
+    idea: 'encodes both histories, splits each into what is similar and dissimilar to the other, and lets the candidate attend to all of it',
+    sees: ['item ids', 'item attributes', 'user', 'order', 'queries', 'query words', 'search clicks'],
+    extraLosses: [
+      'alignment (alpha): queries with the items clicked in their results',
+      'contrast (beta): similar and dissimilar interests',
+    ],
+    differs: [
+      "official: nothing from the authors' code, proven by golden vectors",
+      'paper: what the text says where the two disagree; docs/sesrec.md lists the places',
+    ],
+  },
+  presets: {
+    official: { ...sesrecPresets.official, ...ownShapes.amazon },
+    paper: { ...sesrecPresets.paper, ...ownShapes.amazon },
+  },
+  shapes: ownShapes,
+  rules: {
+    thresholdIncludesTies: isTrueOrFalse,
+    threshold: isEither(
+      isOneOf('mean', 'median'),
+      isNumber('"mean", "median" or a number from 0 to 1', (value) => value >= 0 && value <= 1),
+    ),
+    maskCoAttention: isTrueOrFalse,
+    meanCoAttention: isTrueOrFalse,
+    projectionBias: isTrueOrFalse,
+    projectCandidate: isTrueOrFalse,
+    alignmentIncludesPositive: isTrueOrFalse,
+    alignmentReduction: isOneOf('pairs', 'rows'),
+    transposedItemToQuery: isTrueOrFalse,
+    zeroPaddingRows: isTrueOrFalse,
+    flatAttentionInitialisation: isTrueOrFalse,
+    userBeforeCandidate: isTrueOrFalse,
+    useAlignment: isTrueOrFalse,
+    useContrast: isTrueOrFalse,
+    useMultiInterest: isTrueOrFalse,
+    useSearch: isTrueOrFalse,
+    width: isWidth,
+    blocks: isWhole(0, 64),
+    heads: isWidth,
+    hidden: areWidths,
+    temperature: isPositive,
+    margin: isNotNegative,
+    alpha: isNotNegative,
+    beta: isNotNegative,
+    alignmentNegatives: isWhole(1, 1_000_000),
+  },
+  wrong: ({ width, heads, hidden, meanCoAttention, maskCoAttention }) =>
+    wrongHeads('a width', width, heads) ??
+    wrongLogit(hidden) ??
+    (meanCoAttention && !maskCoAttention ? 'meanCoAttention needs maskCoAttention' : null),
+  build: (config) => ({
+    seesPadding: seesPadding(config),
+    seesSearches: config.useSearch,
+    alignment: config.useSearch ? { negatives: config.alignmentNegatives, reduction: config.alignmentReduction } : null,
+    losses: (scope, sizes) => sesrecLosses(scope, config, sizes),
+    scoring: sesrecScoring(config),
+  }),
+};
+
+export const sesrec = registered(definition);
+
+/** A SESRec with its settings. */
+export const sesrecModel = (config: SesrecConfig): Model => sesrec.build(config);
+
+/** Parameters of a SESRec with the given configuration, all zero. */
+export const sesrecParameters = (config: SesrecConfig): Parameters => parametersOf(sesrecModel(config));
+
+function sesrecScoring(config: SesrecConfig): Scoring {
+  return {
+    items: (scope, sizes) => candidateVectors(scope, config, sizes.items),
+    ...exactForm(config),
+    short: shortForm(config),
+  };
+}
+
+/** As the paper has it. */
+function exactForm(config: SesrecConfig): ScoringForm {
+  return {
+    encode: (scope, sizes) => flatten(encodeUser(scope, config, sizes).state),
+    score: (scope, state, candidates) => scoreWithAttention(scope, config, state, candidates).logits,
+  };
+}
+
+/** Eq. 17 to 21 on an encoded state: logits (B,C), and the attention of each lane (B,C,T). */
+export const scoreWithAttention = (scope: Scope, config: SesrecConfig, state: State, candidates: Tensor) =>
+  scoreCandidates(scope, config, unflatten(state), candidates);
+
+/** Projected before it is mixed. */
+function shortForm(config: SesrecConfig): NonNullable<Scoring['short']> {
+  const candidateWidth = config.projectCandidate ? config.width : itemWidthOf(config);
+  const projected = (state: State): ProjectedUsers => state as unknown as ProjectedUsers;
+  return {
+    encode: (scope, sizes, extent) => ({
+      ...projectUsers(scope, config, cutTo(encodeUser(scope, config, sizes).state, extent), candidateWidth),
+    }),
+    score: (scope, state, candidates) =>
+      scoreOwnCandidates(scope, config, projected(state), candidates, userWidthOf(config)),
+    scoreShared: (scope, state, candidates) =>
+      scoreSharedCandidates(scope, config, projected(state), candidates, userWidthOf(config)),
+    most: MAXIMAL_SCORE,
+    reachOfUsers: (state) => reachOfUsers(projected(state)),
+    reachOfItems: (scope, vectors) => reachOfCandidates(scope, config, vectors),
+  };
+}
+
+/** The state by names. */
+function flatten({ feed, search, masks, user, split }: UserState): State {
+  return {
+    encodedFeed: feed,
+    encodedUser: user,
+    feedAll: masks.feed.all,
+    feedSimilar: masks.feed.similar,
+    feedDissimilar: masks.feed.dissimilar,
+    ...(search && masks.search
+      ? {
+          encodedSearch: search,
+          searchAll: masks.search.all,
+          searchSimilar: masks.search.similar,
+          searchDissimilar: masks.search.dissimilar,
+        }
+      : {}),
+    ...(split
+      ? {
+          hasBoth: ops.reshape(split.hasBoth, [split.hasBoth.shape[0] as number]),
+          feedIsSimilar: split.feed.isSimilar,
+          searchIsSimilar: split.search.isSimilar,
+        }
+      : {}),
+  };
+}
+
+function unflatten(state: State): Omit<UserState, 'split'> {
+  const tensor = (name: string): Tensor => state[name] as Tensor;
+  const interests = (lane: 'feed' | 'search'): Interests<Tensor> => ({
+    all: tensor(`${lane}All`),
+    similar: tensor(`${lane}Similar`),
+    dissimilar: tensor(`${lane}Dissimilar`),
+  });
+  return {
+    feed: tensor('encodedFeed'),
+    search: state['encodedSearch'] ?? null,
+    masks: { feed: interests('feed'), search: state['searchAll'] ? interests('search') : null },
+    user: tensor('encodedUser'),
+  };
+}
+
+/** The first positions of encoded histories; those that are left out are padding. */
+function cutTo({ feed, search, masks, user }: UserState, extent: Extent): Omit<UserState, 'split'> {
+  const cut = (x: Tensor, lane: 'feed' | 'search'): Tensor => ops.slice(x, 1, 0, extent[lane]);
+  const cutMasks = ({ all, similar, dissimilar }: UserState['masks']['feed'], lane: 'feed' | 'search') => ({
+    all: cut(all, lane),
+    similar: cut(similar, lane),
+    dissimilar: cut(dissimilar, lane),
+  });
+  return {
+    feed: cut(feed, 'feed'),
+    search: search && cut(search, 'search'),
+    masks: { feed: cutMasks(masks.feed, 'feed'), search: masks.search && cutMasks(masks.search, 'search') },
+    user,
+  };
+}

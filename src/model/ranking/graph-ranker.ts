@@ -1,0 +1,434 @@
+/**
+ * A trained model as a ranker. Knows how to score with given parameters: histories are encoded once per case, items once per
+ * model, candidates meet both; does not know any one model, training or metrics.
+ */
+import { at, copyRows, getOrCreate, range } from '../../base/index.js';
+import type { Dataset } from '../../data/index.js';
+import {
+  type Batch,
+  BatchAssembler,
+  type Extent,
+  catalogueOf,
+  extentOf,
+  gatherRows,
+  historyLengths,
+  sizesKey,
+} from '../../features/index.js';
+import type { NumberArray, Program, Runtime, Shape, Tensor } from '../../tensor/index.js';
+import { Scope } from '../layers/layers.js';
+import type { Model, ScoringForm, State } from '../definition/model.js';
+import type { Parameters } from '../weights/parameters.js';
+import type { Case, Ranker, ScoredStretch } from './recommender.js';
+
+/** Items whose vectors are worked out at once; with the padding they fill a room of 2048. */
+const ITEM_CHUNK = 2047;
+/** Cases that are encoded at once. */
+const BLOCK = 64;
+/** Cases and items of one run when a whole catalogue is ranked and items are shared: the hidden layer of one case stays in cache. */
+const GROUP = 16;
+const PAIRS_AT_ONCE = 16_384;
+
+export interface Compiled {
+  readonly program: Program;
+  readonly scope: Scope;
+  /** Shapes of the outputs. */
+  readonly shapes: ReadonlyMap<string, Shape>;
+}
+
+/** Encoded histories of some cases: arrays (cases, …) by the keys of the state, and the shapes of one case's. */
+export interface EncodedState {
+  readonly values: Readonly<Record<string, Float32Array>>;
+  readonly shapes: ReadonlyMap<string, Shape>;
+}
+
+/** What is known of all items. */
+interface Items {
+  /** d_v */
+  readonly width: number;
+  /** (items, d_v): what a candidate is scored by. */
+  readonly vectors: Float32Array;
+  /** The largest of `reachOfItems`; 0 without a short form. */
+  readonly reach: number;
+}
+
+/** Cases with histories of about the same length. */
+interface Block {
+  /** Their positions in the list that was asked for; the last one again and again up to a size that programs are made for. */
+  readonly positions: Int32Array;
+  /** How many of them are not there for the size only. */
+  readonly count: number;
+  readonly cases: readonly Case[];
+  readonly extent: Extent;
+}
+
+/** The output that tells how far a short form may be trusted. */
+const REACH = 'reach of users';
+
+export class GraphRanker implements Ranker {
+  readonly name: string;
+  protected readonly dataset: Dataset;
+  readonly #model: Model;
+  readonly #parameters: Parameters;
+  readonly #runtime: Runtime;
+  readonly #assembler: BatchAssembler;
+  readonly #programs = new Map<string, Promise<Compiled>>();
+  #items: Promise<Items> | null = null;
+  #turns = 0;
+
+  constructor(model: Model, parameters: Parameters, dataset: Dataset, runtime: Runtime) {
+    const { itemAttributes, userAttributes, window } = model.config;
+    this.name = model.card.id;
+    this.#model = model;
+    this.#parameters = parameters;
+    this.dataset = dataset;
+    this.#runtime = runtime;
+    const catalogue = catalogueOf(dataset, itemAttributes, userAttributes);
+    this.#assembler = new BatchAssembler(catalogue, window, { extras: model.extras(dataset) });
+  }
+
+  /** Must be called after the parameters have changed: item vectors are worked out anew. */
+  refresh(): void {
+    this.#items = null;
+  }
+
+  /** A program, on the lane whose turn it is. Each lane is one thread: how many there are matters to no bit. */
+  protected async compiled(key: string, build: (scope: Scope) => State): Promise<Compiled> {
+    const lane = this.#turns++ % this.#runtime.threads;
+    return getOrCreate(this.#programs, `${lane} ${key}`, async () => {
+      const scope = new Scope();
+      const outputs = build(scope);
+      const shapes = new Map(Object.entries(outputs).map(([name, { shape }]) => [name, shape]));
+      return { program: await this.#runtime.compile(outputs, { lane, threads: 1 }), scope, shapes };
+    });
+  }
+
+  /** Runs a program on what is given; parameters that it takes are brought along. */
+  protected async run(
+    { program }: Compiled,
+    given: Readonly<Record<string, NumberArray>>,
+    transfer: readonly ArrayBuffer[] = [],
+  ): Promise<Record<string, Float32Array>> {
+    return program.run(
+      Object.fromEntries(program.inputs.map(({ key }) => [key, given[key] ?? this.#parameters.get(key)])),
+      transfer,
+    );
+  }
+
+  /** What a batch brings to a graph. */
+  #given({ scope }: Compiled, batch: Batch): Record<string, NumberArray> {
+    return { ...this.#parameters.rows(scope.lookups.values(), batch.ids), ...batch.inputs };
+  }
+
+  /** Worked out once. */
+  async #allItems(): Promise<Items> {
+    this.#items ??= this.#encodeItems();
+    return this.#items;
+  }
+
+  async #encodeItems(): Promise<Items> {
+    const total = this.dataset.items.ids.length;
+    // index 0 is padding: it has the slot of padding, and what is scored by it means nothing
+    const tasks = Array.from({ length: Math.ceil(total / ITEM_CHUNK) }, (_, chunk) => async () => {
+      const items = range(ITEM_CHUNK).map((offset) => Math.min(chunk * ITEM_CHUNK + offset, total - 1));
+      return { items, ...(await this.#encodeChunk(items)) };
+    });
+    let [vectors, width, reach] = [new Float32Array(0), 0, 0];
+    for await (const { items, batch, results } of ahead(this.#runtime.threads, tasks)) {
+      const found = results['vectors'] as Float32Array;
+      width = found.length / batch.sizes.items;
+      if (vectors.length === 0) vectors = new Float32Array(total * width);
+      items.forEach((item, position) => {
+        const slot = at(batch.inputs['itemSlots'] as Int32Array, position);
+        vectors.set(found.subarray(slot * width, (slot + 1) * width), item * width);
+      });
+      if (results['reach']) reach = largest(results['reach'], reach);
+    }
+    return { width, vectors, reach };
+  }
+
+  /** Results by the slots of the batch: `vectors`, and `reach` where there is a short form. */
+  async #encodeChunk(items: Int32Array): Promise<{ batch: Batch; results: Record<string, Float32Array> }> {
+    const { scoring } = this.#model;
+    const batch = this.#assembler.assembleItems(items);
+    const compiled = await this.compiled(`items ${sizesKey(batch.sizes)}`, (scope) => {
+      const vectors = scoring.items(scope, batch.sizes);
+      return scoring.short ? { vectors, reach: scoring.short.reachOfItems(scope, vectors) } : { vectors };
+    });
+    return { batch, results: await this.run(compiled, this.#given(compiled, batch)) };
+  }
+
+  /** The vectors of some items, one after another: (items, d_v), and d_v. */
+  protected async itemVectors(items: Int32Array): Promise<{ vectors: Float32Array; width: number }> {
+    const all = await this.#allItems();
+    return { vectors: rowsAt(all, items), width: all.width };
+  }
+
+  /** Encodes cases in full, at the room of the window. */
+  protected async encode(cases: readonly Case[]): Promise<EncodedState> {
+    const { window } = this.#model.config;
+    return this.#encodeBatch(this.#model.scoring, 'encode', cases, window, window);
+  }
+
+  async #encodeBatch(
+    form: ScoringForm,
+    name: string,
+    cases: readonly Case[],
+    room: Extent,
+    extent: Extent,
+  ): Promise<EncodedState> {
+    const batch = this.#assembler.assemble(gatherRows(this.dataset, cases, this.#model.config.window, room));
+    const key = `${name} ${extent.feed} ${extent.search} ${sizesKey(batch.sizes)}`;
+    const compiled = await this.compiled(key, (scope) =>
+      this.#withReach(form, form.encode(scope, batch.sizes, extent)),
+    );
+    const shapes = new Map([...compiled.shapes].map(([name, shape]) => [name, shape.slice(1)]));
+    return { values: await this.run(compiled, this.#given(compiled, batch)), shapes };
+  }
+
+  /** A state, with what tells how far a short form may be trusted. */
+  #withReach(form: ScoringForm, state: State): State {
+    const { short } = this.#model.scoring;
+    return short && form === short ? { ...state, [REACH]: short.reachOfUsers(state) } : state;
+  }
+
+  /** The cases in blocks, sorted by the lengths of their histories. */
+  #blocks(cases: readonly Case[]): Block[] {
+    const { window } = this.#model.config;
+    const lengths = historyLengths(this.dataset, cases, window);
+    const key = lengths.feed.map((feed, row) => feed * (window.search + 1) + at(lengths.search, row));
+    const order = range(cases.length).sort((a, b) => at(key, a) - at(key, b) || a - b);
+    return Array.from({ length: Math.ceil(cases.length / BLOCK) }, (_, block) => {
+      const own = order.subarray(block * BLOCK, (block + 1) * BLOCK);
+      const size = 2 ** Math.ceil(Math.log2(own.length));
+      const positions = Int32Array.from({ length: size }, (__, row) => at(own, Math.min(row, own.length - 1)));
+      return {
+        positions,
+        count: own.length,
+        cases: Array.from(positions, (position) => cases[position] as Case),
+        extent: extentOf(lengths, own, window),
+      };
+    });
+  }
+
+  /** The room that the graphs of a block have. */
+  #roomOf({ extent }: Block): Extent {
+    return this.#model.seesPadding ? this.#model.config.window : extent;
+  }
+
+  async score(cases: readonly Case[], candidates: Int32Array, perCase: number): Promise<Float32Array> {
+    const items = await this.#allItems();
+    const scores = new Float32Array(candidates.length);
+    const tasks = this.#blocks(cases).map((block) => async () => {
+      const own = new Int32Array(block.positions.length * perCase);
+      for (const [row, position] of block.positions.entries())
+        own.set(candidates.subarray(position * perCase, (position + 1) * perCase), row * perCase);
+      return { block, logits: await this.#scoreBlock(block, own, perCase, items) };
+    });
+    for await (const { block, logits } of ahead(this.#runtime.threads, tasks)) {
+      for (const [row, position] of block.positions.subarray(0, block.count).entries())
+        scores.set(logits.subarray(row * perCase, (row + 1) * perCase), position * perCase);
+    }
+    return scores;
+  }
+
+  /** Scores candidates of each user's own, (users, perCase). */
+  async #scoreBlock(block: Block, candidates: Int32Array, perCase: number, items: Items): Promise<Float32Array> {
+    const { scoring, config } = this.#model;
+    const form = scoring.short ?? scoring;
+    const rows = gatherRows(this.dataset, block.cases, config.window, this.#roomOf(block));
+    const batch = this.#assembler.assemble(rows);
+    const vectors = rowsAt(items, candidates);
+    const { extent, positions } = block;
+    const key = `own ${perCase} ${extent.feed} ${extent.search} ${sizesKey(batch.sizes)}`;
+    const compiled = await this.compiled(key, (scope) => {
+      const state = form.encode(scope, batch.sizes, extent);
+      const given = scope.input('vectors', [positions.length, perCase, items.width]);
+      const { [REACH]: reach } = this.#withReach(form, state);
+      return { logits: form.score(scope, state, given), ...(reach ? { [REACH]: reach } : {}) };
+    });
+    const given = { ...this.#given(compiled, batch), vectors };
+    const results = await this.run(compiled, given, [vectors.buffer as ArrayBuffer]);
+    if (this.#isWithinReach(results, items)) return results['logits'] as Float32Array;
+    const state = await this.encode(block.cases);
+    return this.#scoreState(scoring, 'in full', state, positions.length, perCase, rowsAt(items, candidates), items);
+  }
+
+  /** Scores of encoded users, each with candidates of its own: (users, perCase). */
+  async #scoreState(
+    form: ScoringForm,
+    name: string,
+    state: EncodedState,
+    users: number,
+    perCase: number,
+    vectors: Float32Array,
+    { width }: Items,
+  ): Promise<Float32Array> {
+    const compiled = await this.compiled(`${name} ${users} ${perCase} ${shapesKey(state)}`, (scope) => ({
+      logits: form.score(scope, stateInputs(scope, state, users), scope.input('vectors', [users, perCase, width])),
+    }));
+    const results = await this.run(compiled, { ...inputsOf(state), vectors }, [vectors.buffer as ArrayBuffer]);
+    return results['logits'] as Float32Array;
+  }
+
+  #isWithinReach(results: Readonly<Record<string, Float32Array>>, items: Items): boolean {
+    const { short } = this.#model.scoring;
+    return !short || largest(results[REACH] as Float32Array, 0) * items.reach <= short.most;
+  }
+
+  async scoreAll(
+    cases: readonly Case[],
+    consume: (stretch: ScoredStretch) => void,
+    references: Int32Array | null = null,
+  ): Promise<void> {
+    for await (const stretches of ahead(this.#runtime.threads, this.#catalogueRuns(cases, references)))
+      for (const stretch of stretches) consume(stretch);
+  }
+
+  /** What there is to run, in order: every group of cases against every chunk of items. */
+  async *#catalogueRuns(
+    cases: readonly Case[],
+    references: Int32Array | null,
+  ): AsyncGenerator<() => Promise<ScoredStretch[]>> {
+    const { scoring } = this.#model;
+    const form = scoring.short ?? scoring;
+    const size = form.scoreShared ? GROUP : 1;
+    const chunk = Math.max(1, Math.floor((form.pairsAtOnce ?? PAIRS_AT_ONCE) / size));
+    const items = await this.#allItems();
+    const blocks = this.#blocks(cases);
+    const encode = async (index: number): Promise<EncodedState> => {
+      const block = blocks[index];
+      if (!block) return { values: {}, shapes: new Map() };
+      return this.#encodeBatch(form, 'block', block.cases, this.#roomOf(block), block.extent);
+    };
+    let next = encode(0);
+    for (const [index, block] of blocks.entries()) {
+      const users = await next;
+      next = encode(index + 1);
+      next.catch(() => undefined); // it is looked at after this block
+      for (let start = 0; start < block.count; start += size) {
+        const group = block.positions.subarray(start, start + size);
+        const count = Math.min(group.length, block.count - start);
+        const own = rowsOf(users, block.positions.length, start, start + group.length);
+        if (this.#isWithinReach(own.values, items)) {
+          const score = async (vectors: Float32Array) => this.#scoreShared(form, own, group.length, vectors, items);
+          yield* runsOf(items, group, count, references, chunk, score);
+          continue;
+        }
+        for (const position of group.subarray(0, count)) {
+          const state = await this.encode([cases[position] as Case]);
+          const score = async (vectors: Float32Array) =>
+            this.#scoreState(scoring, 'in full', state, 1, vectors.length / items.width, vectors, items);
+          yield* runsOf(items, Int32Array.of(position), 1, references, chunk, score);
+        }
+      }
+    }
+  }
+
+  /** Scores the same candidates for some encoded users, (users, candidates). */
+  async #scoreShared(
+    form: ScoringForm,
+    state: EncodedState,
+    users: number,
+    vectors: Float32Array,
+    items: Items,
+  ): Promise<Float32Array> {
+    const candidates = vectors.length / items.width;
+    const { scoreShared } = form;
+    if (!scoreShared) return this.#scoreState(form, 'alone', state, users, candidates, vectors, items);
+    const compiled = await this.compiled(`shared ${users} ${candidates} ${shapesKey(state)}`, (scope) => ({
+      scores: scoreShared(scope, stateInputs(scope, state, users), scope.input('vectors', [candidates, items.width])),
+    }));
+    const results = await this.run(compiled, { ...inputsOf(state), vectors }, [vectors.buffer as ArrayBuffer]);
+    return results['scores'] as Float32Array;
+  }
+}
+
+const inputOf = (name: string): string => `state ${name}`;
+
+/** A state as the inputs of another graph. */
+export function stateInputs(scope: Scope, { shapes }: EncodedState, users: number): State {
+  return Object.fromEntries(
+    [...shapes].map(([name, shape]): [string, Tensor] => [name, scope.input(inputOf(name), [users, ...shape])]),
+  );
+}
+export const inputsOf = ({ values }: EncodedState): Record<string, Float32Array> =>
+  Object.fromEntries(Object.entries(values).map(([name, array]) => [inputOf(name), array]));
+const shapesKey = ({ shapes }: EncodedState): string => [...shapes.values()].map((shape) => shape.join('x')).join(' ');
+
+/** Cases [start, end) of a state of some cases. */
+function rowsOf({ values, shapes }: EncodedState, rows: number, start: number, end: number): EncodedState {
+  const own = Object.entries(values).map(([key, array]) => {
+    const length = array.length / rows;
+    return [key, array.slice(start * length, end * length)];
+  });
+  return { values: Object.fromEntries(own) as EncodedState['values'], shapes };
+}
+
+/** Copies of the vectors of some items, one after another. */
+const rowsAt = ({ vectors, width }: Items, indices: Int32Array): Float32Array => copyRows(vectors, width, indices);
+
+/** The largest of some values and a number; infinity when one is not a number, so that nothing broken looks small. */
+function largest(values: Float32Array, start: number): number {
+  return values.reduce((most, value) => (value <= most ? most : Number.isNaN(value) ? Infinity : value), start);
+}
+
+/**
+ * The runs that score the whole catalogue for a group of cases, chunk by chunk; all chunks have one size. The references
+ * lead the first chunk: their scores come from the same program as all others, to the last bit.
+ * @param count cases of the group that are asked for
+ * @param chunk items of a run, at most
+ */
+function* runsOf(
+  items: Items,
+  group: Int32Array,
+  count: number,
+  references: Int32Array | null,
+  chunk: number,
+  score: (vectors: Float32Array) => Promise<Float32Array>,
+): Generator<() => Promise<ScoredStretch[]>> {
+  const { vectors, width } = items;
+  const total = vectors.length / width;
+  const lead = references ? group.length : 0;
+  const size = Math.ceil((lead + total) / Math.ceil((lead + total) / chunk));
+  let led: Promise<Float32Array> | null = null; // the first chunk, which later ones may overtake
+  for (let start = 0; start < lead + total; start += size) {
+    yield async () => {
+      const offset = start === 0 ? lead : 0;
+      const firstItem = start + offset - lead;
+      const end = Math.min(total, start + size - lead);
+      const given = new Float32Array(size * width);
+      if (references && start === 0)
+        given.set(
+          rowsAt(
+            items,
+            group.map((position) => at(references, position)),
+          ),
+        );
+      given.set(vectors.subarray(firstItem * width, end * width), offset * width);
+      const running = score(given);
+      led ??= running;
+      const [scores, first] = await Promise.all([running, led]);
+      return Array.from({ length: count }, (_, row) => ({
+        position: at(group, row),
+        firstItem,
+        scores: scores.subarray(row * size + offset, row * size + offset + end - firstItem),
+        reference: references && at(first, row * size + row),
+      }));
+    };
+  }
+}
+
+/** Does tasks, results in order; so many more are under way while somebody looks at a result. */
+async function* ahead<Result>(
+  count: number,
+  tasks: Iterable<() => Promise<Result>> | AsyncIterable<() => Promise<Result>>,
+): AsyncGenerator<Result> {
+  const running: Promise<Result>[] = [];
+  for await (const task of tasks) {
+    const next = task();
+    next.catch(() => undefined); // it is looked at in its turn
+    running.push(next);
+    if (running.length > count) yield await (running.shift() as Promise<Result>);
+  }
+  for (const result of running) yield await result;
+}

@@ -1,0 +1,92 @@
+/**
+ * The safetensors file format: named float32 tensors, nothing that can execute. Knows bytes; does not know what the
+ * tensors mean. https://github.com/huggingface/safetensors#format
+ */
+import { CorruptFileError } from '../../base/index.js';
+import { type Shape, sizeOf } from '../../tensor/index.js';
+
+export interface NamedTensor {
+  readonly shape: Shape;
+  readonly data: Float32Array;
+}
+
+const MAX_HEADER_BYTES = 100_000_000;
+
+/** Bytes of a safetensors file. Tensors are written in the order of the map, each aligned to 4 bytes. */
+export function encodeSafetensors(
+  tensors: ReadonlyMap<string, NamedTensor>,
+  metadata: Readonly<Record<string, string>> = {},
+): Uint8Array {
+  const header: Record<string, unknown> = Object.create(null) as Record<string, unknown>;
+  if (Object.keys(metadata).length > 0) header['__metadata__'] = metadata;
+  let end = 0;
+  for (const [name, { shape, data }] of tensors) {
+    header[name] = { dtype: 'F32', shape, data_offsets: [end, end + data.byteLength] };
+    end += data.byteLength;
+  }
+  const json = new TextEncoder().encode(JSON.stringify(header));
+  const headerLength = Math.ceil(json.length / 8) * 8; // padded with spaces, so that the data starts aligned
+  const bytes = new Uint8Array(8 + headerLength + end);
+  new DataView(bytes.buffer).setBigUint64(0, BigInt(headerLength), true);
+  bytes.fill(0x20, 8, 8 + headerLength);
+  bytes.set(json, 8);
+  let offset = 8 + headerLength;
+  for (const { data } of tensors.values()) {
+    bytes.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength), offset);
+    offset += data.byteLength;
+  }
+  return bytes;
+}
+
+/**
+ * Reads the bytes of a safetensors file. Sizes are checked against each other and the file's length before anything is
+ * allocated; whatever does not fit is a `CorruptFileError` that names `where`.
+ */
+export function decodeSafetensors(file: Uint8Array, where: string): Map<string, NamedTensor> {
+  const bytes = new Uint8Array(file.buffer, file.byteOffset, file.byteLength); // a Buffer's slice() would not copy
+  const fail = (why: string): never => {
+    throw new CorruptFileError(`${where} is not a sound safetensors file: ${why}`);
+  };
+  if (bytes.length < 8) fail(`it has only ${bytes.length} bytes`);
+  const headerLength = Number(new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0, true));
+  if (headerLength > MAX_HEADER_BYTES || 8 + headerLength > bytes.length)
+    fail(`its header claims ${headerLength} bytes, the file has ${bytes.length}`);
+  let header: unknown;
+  try {
+    header = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes.subarray(8, 8 + headerLength)));
+  } catch {
+    fail('its header is not JSON');
+  }
+  if (typeof header !== 'object' || header === null || Array.isArray(header)) fail('its header is not an object');
+  const data = bytes.subarray(8 + headerLength);
+  const places: { name: string; shape: Shape; start: number; end: number }[] = [];
+  for (const [name, entry] of Object.entries(header as Record<string, unknown>)) {
+    if (name === '__metadata__') continue;
+    const {
+      dtype,
+      shape,
+      data_offsets: offsets,
+    } = (entry ?? {}) as { dtype?: unknown; shape?: unknown; data_offsets?: unknown };
+    const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
+    if (dtype !== 'F32') fail(`tensor ${name} has type ${JSON.stringify(dtype)}, only F32 is read`);
+    if (!Array.isArray(shape) || !shape.every(isCount)) return fail(`tensor ${name} has no sound shape`);
+    if (!Array.isArray(offsets) || offsets.length !== 2 || !offsets.every(isCount))
+      return fail(`tensor ${name} has no sound offsets`);
+    const [start, end] = offsets as [number, number];
+    if (start > end || end > data.length || end - start !== 4 * sizeOf(shape))
+      fail(`tensor ${name} does not fit its place`);
+    places.push({ name, shape, start, end });
+  }
+  let covered = 0;
+  for (const { name, start, end } of places.toSorted((a, b) => a.start - b.start || a.end - b.end)) {
+    if (start !== covered) fail(`tensor ${name} starts at byte ${start}, the one before it ends at ${covered}`);
+    covered = end;
+  }
+  if (covered !== data.length) fail(`its tensors cover ${covered} bytes of ${data.length}`);
+  return new Map(
+    places.map(({ name, shape, start, end }) => [
+      name,
+      { shape, data: new Float32Array(data.slice(start, end).buffer) },
+    ]),
+  );
+}
