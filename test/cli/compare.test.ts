@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { cp, mkdir, mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -288,6 +288,26 @@ test('several trainings at once come to the same results, may be stopped like on
   assert.equal(last.code, 0, last.err);
   assert.match(last.err, /^(gru4rec|blind), seed \d of [23]: epoch 2 {2}loss/m);
   assert.deepEqual(timeless(await resultsOf(out)), timeless(await resultsOf(whole)));
+});
+
+test('trainings at once share the threads; a training alone and the test have all of them', async () => {
+  for (const [jobs, shared] of [
+    ['1', null],
+    ['2', Math.ceil(availableParallelism() / 2)],
+  ] as const) {
+    const out = join(folder, `threads-${jobs}`);
+    const options = '--models gru4rec --trials 0 --seeds 2 --epochs 1 --batch-size 64'.split(' ');
+    assert.equal((await inProcess(...compareIn(out, ...options, '--jobs', jobs))).code, 0);
+    const results = join(out, 'runs', 'gru4rec', 'seed-2', 'results');
+    for (const name of await readdir(results)) {
+      const { kind, environment } = JSON.parse(await readFile(join(results, name), 'utf8')) as {
+        kind: string;
+        environment: { threads: number | null };
+      };
+      assert.equal(environment.threads, kind === 'training' ? shared : null, name);
+    }
+    assert.equal((await readdir(results)).length, 3);
+  }
 });
 
 test('what disagrees with what was begun is refused in a line, and changes nothing', async () => {

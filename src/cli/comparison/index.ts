@@ -59,11 +59,12 @@ export async function compareModels(
   command: string,
 ): Promise<ComparisonOutcome> {
   const comparison = await openComparison(data, flags, said, command);
-  const { device, saveEvery, keepTuning = false, jobs, threads = Math.ceil(availableParallelism() / jobs) } = flags;
+  const { device, saveEvery, keepTuning = false, jobs, threads } = flags;
   const course = courseOf(comparison, jobs);
   try {
     return await interruptible(async (signal) => {
-      return work(comparison, { device, threads, jobs, saveEvery, keepTuning, signal, course });
+      const compute = { device, ...(threads === undefined ? {} : { threads }) };
+      return work(comparison, { ...compute, jobs, saveEvery, keepTuning, signal, course });
     });
   } catch (error) {
     if (!(error instanceof InterruptedError)) throw error;
@@ -163,18 +164,26 @@ const endAll = (comparison: Comparison, trainings: readonly Training[], session:
   );
 
 async function endOne(comparison: Comparison, training: Training, session: Work): Promise<Ended> {
-  const { signal, course, keepTuning, jobs } = session;
+  const { signal, course, keepTuning } = session;
   checkSignal(signal);
   let end = await endOf(training);
   if (end === null) {
     course.begin(training);
     await mkdir(join(training.directory, '..'), { recursive: true });
-    const run = (): Promise<Ended> => runTraining(comparison, training, session);
-    end = await (jobs === 1 ? run() : speakingAs(`${training.entry.label}, ${training.what}`, run));
+    end = await runBesideOthers(comparison, training, session);
   }
   course.end(training, end);
   if (training.isTrial && !keepTuning) await forget(training);
   return end;
+}
+
+/** With a share of the threads, and remarks that say which training they are of, where others go on beside it. */
+function runBesideOthers(comparison: Comparison, training: Training, session: Work): Promise<Ended> {
+  const { jobs, threads = Math.ceil(availableParallelism() / jobs) } = session;
+  if (jobs === 1) return runTraining(comparison, training, session);
+  return speakingAs(`${training.entry.label}, ${training.what}`, () =>
+    runTraining(comparison, training, { ...session, threads }),
+  );
 }
 
 async function testAll(
