@@ -107,9 +107,19 @@ test('what is no site is refused before anything is written', async () => {
 });
 
 test('analyse behaviour tells shares, intervals and its protocol, of data and of runs', async () => {
-  const { code, out } = await inProcess('analyse', 'behaviour', data);
+  const found = join(folder, 'found');
+  const { code, out } = await inProcess('analyse', 'behaviour', data, '--out', found);
   assert.equal(code, 0);
-  assert.match(out, /^spontaneous +\d+\.\d %  \d+\.\d % to \d+\.\d %/m);
+  assert.match(out, /^\| spontaneous +\| +\d+\.\d % \| \d+\.\d % to \d+\.\d % \|/m);
+  assert.deepEqual((await readdir(found)).sort(), ['behaviour.csv', 'behaviour.json', 'behaviour.md', 'behaviour.svg']);
+  assert.match(
+    await readFile(join(found, 'behaviour.csv'), 'utf8'),
+    /^what,share,low,high,count,of\nwith a click,0\.\d+,/,
+  );
+  assert.match(
+    await readFile(join(found, 'behaviour.svg'), 'utf8'),
+    /^<svg aria-label="Searches: \d+\.\d % spontaneous/,
+  );
   assert.match(out, /passive: started from "related"; dissimilar: the category of no clicked item/);
   const document = await sesrecJson<{ spontaneous: { share: number } }>('analyse', 'behaviour', join(folder, 'run'));
   assert.ok(Math.abs(document.spontaneous.share - 0.57) < 0.1);

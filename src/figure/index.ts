@@ -1,0 +1,2 @@
+/** The door to figures. */
+export { COLOURS, drawFigure, type FigureOptions } from './figure.js';
