@@ -2,11 +2,14 @@
 
 import { type Drawn, create } from './element.js';
 
+/** `faint`: a small dot that is one of many. */
+export type LegendMark = 'dot' | 'square' | 'triangle' | 'diamond' | 'ring' | 'faint' | 'line' | 'bar' | 'band';
+
 /** One line of a legend: a mark as in the figure, and what it means. */
 export interface LegendEntry {
   readonly label: string;
   readonly colour: string;
-  readonly mark: 'dot' | 'ring' | 'line' | 'bar' | 'band';
+  readonly mark: LegendMark;
 }
 
 const ROW = 22;
@@ -37,10 +40,18 @@ export function drawLegend(figure: Drawn, entries: readonly LegendEntry[]): void
   figure.append(group);
 }
 
-function swatch(figure: Drawn, mark: LegendEntry['mark'], colour: string): Drawn {
+function swatch(figure: Drawn, mark: LegendMark, colour: string): Drawn {
   switch (mark) {
     case 'dot':
       return create(figure, 'circle', { cx: '8', r: '4.5', fill: colour });
+    case 'square':
+      return create(figure, 'rect', { x: '4', y: '-4', width: '8', height: '8', fill: colour });
+    case 'triangle':
+      return create(figure, 'path', { d: 'M8,-5L13,4H3Z', fill: colour });
+    case 'diamond':
+      return create(figure, 'path', { d: 'M8,-5.5L13,0L8,5.5L3,0Z', fill: colour });
+    case 'faint':
+      return create(figure, 'circle', { cx: '8', r: '2.5', fill: colour, 'fill-opacity': '0.4' });
     case 'ring':
       return create(figure, 'circle', { cx: '8', r: '4', fill: 'none', stroke: colour, 'stroke-width': '1.5' });
     case 'line':

@@ -125,10 +125,12 @@ export const isSure = (tests: readonly RunnerUpTest[], protocol: ProtocolName, m
       test.protocol === protocol && test.metric === metric && test.t.holm < LEVEL && test.bootstrap.holm < LEVEL,
   );
 
+/** A p value as tables have it. */
+export const probability = (p: number): string => (Number.isNaN(p) ? '–' : p < 0.0001 ? '<.0001' : decimals(p));
+
 function runnerUpSection({ rows, tests }: ComparisonResults): string[] {
   if (tests.length === 0) return [];
   const nameOf = (label: string): string => rows.find((row) => row.label === label)?.name ?? label;
-  const probability = (p: number): string => (Number.isNaN(p) ? '–' : p < 0.0001 ? '<.0001' : decimals(p));
   const table = markdownTable(
     [
       ['', '', 'best', 'runner-up', 'difference', 't (d.f.)', 'p', 'Holm', 'bootstrap', 'p', 'Holm'],
