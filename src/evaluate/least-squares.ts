@@ -84,7 +84,10 @@ function settle(gram: Float64Array, right: Float64Array, solution: Float64Array,
       return free;
     }
     // as far towards the goal as all stay at or above 0
-    const shares = free.map((i, k) => (at(goal, k) > 0 ? 1 : at(solution, i) / (at(solution, i) - at(goal, k))));
+    const shares = free.map((i, k) => {
+      if (at(goal, k) > 0) return Infinity;
+      return at(solution, i) === 0 ? 0 : at(solution, i) / (at(solution, i) - at(goal, k));
+    });
     const share = Math.min(...shares);
     free.forEach((i, k) => (solution[i] = at(solution, i) + share * (at(goal, k) - at(solution, i))));
     const stopped = free.filter((_, k) => shares[k] === share);

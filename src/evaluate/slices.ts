@@ -39,7 +39,8 @@ export interface SlicedSummary {
  * searched at all. history: by the number of feed events before the target: short, middle, long, at the thirds of users.
  * popularity: by the training events of the target: head items are the most popular ones that together have a third of all
  * training events, head and middle have two thirds; items with as many events are on the same side. newItems: targets with no
- * training event, with 1 to 5, with more. newUsers (global time only): users without a training event, and the others.
+ * training event, with 1 to 5, with more. newUsers (global time only): users without
+ * a training event, be it a search, and the others.
  * Equal numbers are never apart, so that slices may differ in size. No users with a target: a `UserError`.
  */
 export function slicesOf(dataset: Dataset, on: HeldOut): Slicing[] {
@@ -129,7 +130,7 @@ function byTraining({ trainedUsers }: Dataset, cases: readonly Case[]): Slicing 
   const known = cases.map(({ user }) => (user < trainedUsers ? 1 : 0));
   return {
     name: 'newUsers',
-    rule: 'whether the user has training events',
+    rule: 'whether the user has a training event, in the feed or by a search',
     slices: apart(cases, known, [
       ['new', 0],
       ['known', Infinity],
