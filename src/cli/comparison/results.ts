@@ -152,7 +152,7 @@ export function summariseComparison(comparison: Comparison, records: readonly Ro
   };
 }
 
-const perProtocol = <T>(value: (name: ProtocolName) => T): PerProtocol<T> =>
+export const perProtocol = <T>(value: (name: ProtocolName) => T): PerProtocol<T> =>
   Object.fromEntries(PROTOCOLS.map((name) => [name, value(name)])) as Record<ProtocolName, T>;
 
 /** Of each protocol, the ranks for the fewest users: all rows have ranked for these. Null without any. */

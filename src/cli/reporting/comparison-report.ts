@@ -1,5 +1,11 @@
 /** The report of a comparison: its sections, from what the comparison left. Knows what is shown and in which order; words and files are others'. */
-import { METRICS, type MetricName, type ProtocolName, type StudentInterval } from '../../evaluate/index.js';
+import {
+  METRICS,
+  type MetricName,
+  type ProtocolName,
+  type SlicingName,
+  type StudentInterval,
+} from '../../evaluate/index.js';
 import { GROUPS, cardOf } from '../../model/index.js';
 import {
   type Column,
@@ -35,6 +41,9 @@ import {
   termsHtml,
 } from './parts.js';
 import type { Person } from './person.js';
+import type { SlicedRows } from './slices.js';
+
+type Protocols = NonNullable<ComparisonResults['protocols']>;
 
 /** Somebody, as a run of the comparison sees them. */
 export interface Shown {
@@ -43,13 +52,18 @@ export interface Shown {
   readonly seed: number;
 }
 
-/** The page. `shown`: the person of the best SESRec run, where there is one. */
-export function comparisonPage(files: ComparisonFiles, shown: Shown | null): Page {
+/** The page. `slices`: null where they are not known; `shown`: the person of the best SESRec run, where there is one. */
+export function comparisonPage(
+  files: ComparisonFiles,
+  slices: readonly SlicedRows[] | null,
+  shown: Shown | null,
+): Page {
   const { results } = files;
   const sections: (Section | null)[] = [
     ...(results.protocols ? PROTOCOLS.map((name) => protocolSection(results, name)) : []),
     modelsSection(results),
     results.tests.length > 0 ? testsSection(results) : null,
+    slices && slicesSection(slices, results),
     learningSection(files),
     tuningSection(results),
     failureSection(results),
@@ -68,7 +82,7 @@ export function comparisonPage(files: ComparisonFiles, shown: Shown | null): Pag
 
 function protocolSection(results: ComparisonResults, name: ProtocolName): Section {
   const { rows, protocols, tests } = results;
-  const { protocol, users, chance } = (protocols as NonNullable<typeof protocols>)[name];
+  const { protocol, users, chance } = (protocols as Protocols)[name];
   const title = titleOf(protocol);
   const best = Object.fromEntries(METRICS.map((metric) => [metric, order(rows, name, metric)]));
   const cell = (row: RowResult, metric: MetricName): Content => {
@@ -138,7 +152,7 @@ function forAllTable(rows: readonly RowResult[]): Content {
 }
 
 function chiefFigure({ rows, protocols }: ComparisonResults, name: ProtocolName) {
-  const { protocol, chance } = (protocols as NonNullable<typeof protocols>)[name];
+  const { protocol, chance } = (protocols as Protocols)[name];
   const ranked = order(rows, name, CHIEF);
   const popularity = ranked.find(({ model }) => model === 'popularity');
   const shown = ranked.map((row) => {
@@ -257,6 +271,68 @@ function testCells(
     probability(bootstrap.p),
     mark(bootstrap.holm),
   ];
+}
+
+const SLICINGS: Readonly<Record<SlicingName, string>> = {
+  searches: 'By how much people search',
+  history: 'By the length of the history',
+  popularity: 'By the popularity of the target',
+  newItems: 'By what training knows of the target',
+  newUsers: 'By whether training knows the person',
+};
+
+function slicesSection(slices: readonly SlicedRows[], { protocols }: ComparisonResults): Section | null {
+  if (!protocols) return null;
+  const peopled = ({ slices }: SlicedRows): number => slices.filter(({ users }) => users.sampled > 0).length;
+  const [told, single] = [slices.filter((one) => peopled(one) > 1), slices.filter((one) => peopled(one) <= 1)];
+  const left = single.map(({ name, slices }) => {
+    const [only] = slices.filter(({ users }) => users.sampled > 0);
+    return `${SLICINGS[name].toLowerCase()} (all are in one slice${only ? `, “${only.name}”` : ''})`;
+  });
+  return {
+    id: 'slices',
+    title: 'Slices',
+    body: [
+      html`<p>
+        NDCG@10 of the same tests, of users or targets of one kind. <span class="interval">±</span> is half of the 95 %
+        t-interval over the users of a slice, each averaged over seeds. <b>Bold</b> is the highest of a column, which
+        was not tested: slices are many and some are small. ${left.length > 0 && `Not shown: ${left.join('; ')}.`}
+      </p>`,
+      told.map((one) => [html`<h3>${SLICINGS[one.name]}</h3>`, sliceTable(one, protocols)]),
+    ],
+  };
+}
+
+function sliceTable({ name, rule, slices, rows }: SlicedRows, protocols: Protocols): Html {
+  const columns = PROTOCOLS.flatMap((protocol) => slices.map((slice, i) => ({ protocol, slice, i })));
+  const highest = columns.map(({ protocol, i }) =>
+    Math.max(...rows.map(({ values }) => values[protocol][i]?.mean ?? Number.NaN)),
+  );
+  return tableHtml({
+    label: `NDCG@10 ${lowerFirst(SLICINGS[name])}`,
+    caption: `${rule}.`,
+    columns: [
+      { title: '', kind: 'text' },
+      ...columns.map(({ protocol, slice }): Column => ({
+        title: html`<span class="quiet">${lowerFirst(titleOf(protocols[protocol].protocol))}</span
+          ><br />${slice.name}<br /><span class="quiet">${times(slice.users[protocol], 'user')}</span>`,
+        kind: 'figure',
+      })),
+    ],
+    rows: grouped(
+      rows.map(({ row }) => row),
+      (row) => {
+        const own = rows.find((one) => one.row === row) as (typeof rows)[number];
+        return [
+          row.name,
+          ...columns.map(({ protocol, i }, column) => {
+            const value = own.values[protocol][i] as StudentInterval;
+            return intervalHtml(value, value.mean === highest[column] ? 'best' : '');
+          }),
+        ];
+      },
+    ),
+  });
 }
 
 function learningSection({ results, logs }: ComparisonFiles): Section | null {

@@ -8,20 +8,21 @@
  *   comparison-report.ts    the sections of a comparison's report
  *   run-report.ts           the sections of a run's
  *   numbers.ts               numbers and lists in sentences
+ *   slices.ts               a comparison's ranks, slice by slice
  *   parts.ts                what both have
  */
 import { UserError, isThere, writeAtomically } from '../../base/index.js';
 import { loadRun } from '../../model/index.js';
 import { type Page, documentOf } from '../../report/index.js';
-import type { ComparisonResults, RowResult } from '../comparison/results.js';
+import { type ComparisonResults, type RowResult, order } from '../comparison/results.js';
 import { type ComputeFlags, withRuntime } from '../options.js';
 import { note } from '../output.js';
 import { type Shown, comparisonPage } from './comparison-report.js';
 import { CHIEF, summaryOf } from './comparison-words.js';
 import { type ComparisonFiles, kindOf, readComparison, runOfSeed } from './gathering.js';
 import { personOf } from './person.js';
-import { order } from '../comparison/results.js';
 import { readRun } from './run-files.js';
+import { slicedRows } from './slices.js';
 import { runPage, runSummary } from './run-report.js';
 
 export interface ReportRequest extends ComputeFlags {
@@ -77,9 +78,11 @@ interface Made extends Pick<ToldReport, 'summary' | 'figures' | 'person'> {
 async function ofComparison(directory: string, request: ReportRequest): Promise<Made> {
   const files = await readComparison(directory);
   if (files.missing.length > 0) note(`not among the results yet: ${files.missing.join(', ')}`);
+  const slices = await slicedRows(files);
+  if (!slices) note(`the data or the ranks of ${directory} are not there any more: the report has no slices`);
   const shown = request.person ? await shownOf(files, request) : null;
   return {
-    page: comparisonPage(files, shown),
+    page: comparisonPage(files, slices, shown),
     summary: summaryOf(files),
     figures: chiefFigures(files.results),
     person: shown && shown.person.user,
