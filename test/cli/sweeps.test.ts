@@ -103,9 +103,8 @@ test('analyse thresholds and sensitivity train each setting once', async () => {
     plan.entries?.map(({ set }) => set.at(-1)),
     ['threshold=0.0625', 'threshold=0.125', 'threshold="median"', 'threshold="mean"'],
   );
-  const weights = await sesrecJson<Document>(
-    ...['analyse', 'sensitivity', world.data, '--out', out, '--alphas', '0,0.1', '--betas', '0.001,1e-2', ...quick],
-  );
+  const tried = ['--alphas', '0,0.1', '--betas', '0.001,1e-2'];
+  const weights = await sesrecJson<Document>('analyse', 'sensitivity', world.data, '--out', out, ...tried, ...quick);
   assert.deepEqual(
     weights.variants.map(({ label }) => label),
     ['usual', 'alpha-0', 'beta-0-01'],
