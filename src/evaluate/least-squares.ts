@@ -1,7 +1,7 @@
 /**
  * Small least-squares problems, given by their normal equations. Knows matrices, row-major; does not know what is fitted.
  */
-import { at } from '../base/index.js';
+import { assert, at } from '../base/index.js';
 
 /**
  * The x of `matrix` x = `right` for a symmetric positive definite matrix (n, n), by Cholesky's decomposition; null where a
@@ -42,23 +42,18 @@ export function nonNegativeLeastSquares(gram: Float64Array, right: Float64Array)
   const { length: size } = right;
   const tolerance = 1e-12 * Math.max(...right.map(Math.abs));
   const solution = new Float64Array(size);
-  const refused = new Set<number>(); // entries that follow from the free ones, to the last digits
   let free: number[] = [];
+  const refused = new Set<number>(); // entries that would not grow after all, which only rounding can bring about
   for (;;) {
     const helps = slopes(gram, right, solution);
     let best = -1;
     for (let i = 0; i < size; i++)
       if (!free.includes(i) && !refused.has(i) && at(helps, i) > (best < 0 ? tolerance : at(helps, best))) best = i;
     if (best < 0) return solution;
-    const before = solution.slice();
-    const kept = free;
-    free = settle(gram, right, solution, [...free, best]);
+    const goal = solveFor(gram, right, [...free, best]);
+    if (goal !== null && at(goal, free.length) > 0) free = settle(gram, right, solution, [...free, best]);
     if (free.includes(best)) refused.clear();
-    else {
-      refused.add(best);
-      free = kept;
-      solution.set(before);
-    }
+    else refused.add(best);
   }
 }
 
@@ -77,17 +72,14 @@ function settle(gram: Float64Array, right: Float64Array, solution: Float64Array,
   let free = [...asked];
   for (;;) {
     const goal = solveFor(gram, right, free);
-    if (goal === null) return free.slice(0, -1); // the newcomer follows from the others
+    assert(goal !== null, 'entries that were free to move depend on each other');
     if (goal.every((value) => value > 0)) {
       solution.fill(0);
       free.forEach((i, k) => (solution[i] = at(goal, k)));
       return free;
     }
     // as far towards the goal as all stay at or above 0
-    const shares = free.map((i, k) => {
-      if (at(goal, k) > 0) return Infinity;
-      return at(solution, i) === 0 ? 0 : at(solution, i) / (at(solution, i) - at(goal, k));
-    });
+    const shares = free.map((i, k) => (at(goal, k) > 0 ? Infinity : at(solution, i) / (at(solution, i) - at(goal, k))));
     const share = Math.min(...shares);
     free.forEach((i, k) => (solution[i] = at(solution, i) + share * (at(goal, k) - at(solution, i))));
     const stopped = free.filter((_, k) => shares[k] === share);

@@ -157,7 +157,7 @@ function quantile(values: readonly number[], share: number): number {
 
 /** The least number of events of the most popular items that together have at least this share of all; never below 1. */
 function popularFrom(events: Float32Array, share: number): number {
-  const descending = Float64Array.from(events.subarray(FIRST_INDEX)).sort().reverse();
+  const descending = Float64Array.from(events.subarray(FIRST_INDEX)).sort().toReversed();
   const all = descending.reduce((sum, count) => sum + count, 0);
   let sum = 0;
   for (const count of descending) {

@@ -73,12 +73,15 @@ test('the order by sampled ranks may be the reverse of that by all', () => {
 test('where full ranking is of fewer users, all are told of these', () => {
   const some = rows.map(({ seeds, ...own }) => ({
     ...own,
-    seeds: seeds.map(({ sampled, full }) => ({ sampled, full: ranks([full.better[1] as number, 0], [3, 5]) })),
+    seeds: seeds.map(({ sampled, full }) => ({
+      sampled,
+      full: ranks([full.better[1] as number, full.better[2] as number], [3, 4]),
+    })),
   }));
   const { protocol, rows: found } = correctSampled([rows[0] as RowToCorrect, some[1] as RowToCorrect], options);
   assert.equal(protocol.users, 2);
-  near(found[0]?.estimates.sampled['hit@1'].value ?? 0, (1 / 2 + 1 / 2) / 2);
-  near(found[0]?.full['hit@1'] ?? 0, (0 + 1) / 2);
+  near(found[0]?.estimates.sampled['hit@1'].value ?? Number.NaN, (1 / 2 + 0) / 2);
+  near(found[0]?.full.mrr ?? Number.NaN, ((1 / 2 + 1 / 3) / 2 + 1 / 5) / 2);
 });
 
 test('without a row that was tested there is nothing to tell', () => {

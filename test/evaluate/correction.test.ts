@@ -164,7 +164,7 @@ describe('estimators', () => {
         const metric = RANK_METRICS[name];
         const best = leastBias(metric, sampled);
         assert.ok(best.every((value, k) => value >= (best[k + 1] ?? 0)));
-        const other = Float64Array.from(numbers.take(best.length)).sort().reverse();
+        const other = Float64Array.from(numbers.take(best.length)).sort().toReversed();
         assert.ok(bias(best, sampled, metric) <= bias(other, sampled, metric) + 1e-12);
         const between = best.map((value, k) => 0.9 * value + 0.1 * at(other, k));
         assert.ok(bias(best, sampled, metric) <= bias(between, sampled, metric) + 1e-12);

@@ -61,3 +61,8 @@ test('no entry is below 0, none that is 0 would help, all others are where they 
     { numRuns: 2000 },
   );
 });
+
+test('a column that is another one but for the last digits stays out, and does not keep it from an end', () => {
+  // columns (2, 0) and (1, 1e-8): the products know nothing of the second row
+  assert.deepEqual([...nonNegativeLeastSquares(Float64Array.of(4, 2, 2, 1), Float64Array.of(2, 1 + 1e-8))], [0.5, 0]);
+});

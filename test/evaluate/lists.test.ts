@@ -120,7 +120,7 @@ test('metrics of the lists of a data set: by hand', async () => {
   assert.deepEqual([users, length], [3, 3]);
   assert.equal(found.coverage, 5 / 6, 'a is known to all');
   // c d f, b d e, b c f: 0 1 2 2 2 2 times of a e b c d f
-  near(found.gini, (-5 * 0 - 3 * 1 - 1 * 2 + 1 * 2 + 3 * 2 + 5 * 2) / (6 * 9));
+  near(found.gini, (-3 * 1 - 1 * 2 + 1 * 2 + 3 * 2 + 5 * 2) / (6 * 9));
   near(found.novelty.mean, Math.log2(6)); // one event of six, or counted as one
   // c d: alike; b d e: all differ; b c: differ; f has no kind
   near(found.diversity?.mean, (0 + 1 + 1) / 3);
