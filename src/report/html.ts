@@ -35,7 +35,7 @@ function written(value: Content): string {
   if (value === null || value === false) return '';
   if (value instanceof Html) return value.toString();
   if (Array.isArray(value)) return value.map(written).join('');
-  return escaped(String(value as string | number));
+  return escaped(String(value));
 }
 
 const ENTITIES: Readonly<Record<string, string>> = {

@@ -40,14 +40,16 @@ figure svg { display: block; max-width: 100%; height: auto; color: var(--ink); }
 .scroll:focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; }
 table { border-collapse: collapse; font-size: .9rem; line-height: 1.35; font-variant-numeric: tabular-nums; overflow-wrap: normal; }
 .caption { font-size: .9rem; margin: 1.6rem 0 .5rem; }
+h2 + .caption, h3 + .caption { margin-top: .3rem; }
 th, td { padding: .38rem .7rem; text-align: right; vertical-align: top; white-space: nowrap; }
 table { border-bottom: 1px solid var(--rule); }
 thead th { font-weight: 600; vertical-align: bottom; border-bottom: 1px solid var(--ink); }
 tbody tr + tr > * { border-top: 1px solid var(--rule); }
 tbody th { font-weight: 400; }
 th:first-child { position: sticky; left: 0; background: var(--ground); text-align: left; padding-left: 0; white-space: normal; min-width: 8rem; max-width: 14rem; overflow-wrap: anywhere; }
+@media screen and (max-width: 40rem) { th:first-child { min-width: 5.5rem; max-width: 8rem; } }
 td.text, th.text, td.name, th.name { text-align: left; }
-td.text { white-space: normal; min-width: 12rem; max-width: 24rem; overflow-wrap: anywhere; }
+td.text { white-space: normal; min-width: 11rem; max-width: 24rem; overflow-wrap: anywhere; }
 tr.group > th { color: var(--quiet); font-size: .82rem; padding-top: .9rem; }
 .best { font-weight: 700; }
 .second { text-decoration: underline; text-decoration-thickness: .08em; text-underline-offset: .2em; }

@@ -1,11 +1,5 @@
 /** The report of a comparison: its sections, from what the comparison left. Knows what is shown and in which order; words and files are others'. */
-import {
-  METRICS,
-  type MetricName,
-  type ProtocolName,
-  type SlicingName,
-  type StudentInterval,
-} from '../../evaluate/index.js';
+import { METRICS, type MetricName, type ProtocolName, type StudentInterval } from '../../evaluate/index.js';
 import { GROUPS, cardOf } from '../../model/index.js';
 import {
   type Column,
@@ -26,7 +20,7 @@ import { environment } from '../environment.js';
 import { counted, settingsText, times } from '../table.js';
 import { CHIEF, limitsOf, protocolTerms, summaryOf, titleOf } from './comparison-words.js';
 import type { ComparisonFiles } from './gathering.js';
-import { decimals, listOf, numberWord } from './numbers.js';
+import { capital, decimals, listOf, numberWord } from './numbers.js';
 import {
   commitHtml,
   factsHtml,
@@ -36,6 +30,7 @@ import {
   panelOf,
   paragraphs,
   personSection,
+  SLICINGS,
   settingsHtml,
   sourceHtml,
   termsHtml,
@@ -158,7 +153,7 @@ function chiefFigure({ rows, protocols }: ComparisonResults, name: ProtocolName)
   const shown = ranked.map((row) => {
     const { mean, halfWidth } = (row.test as NonNullable<typeof row.test>)[name][CHIEF];
     const values = row.seeds.length > 1 ? row.seeds.map(({ test }) => test[name][CHIEF]) : [];
-    return { label: row.name, group: row.group as string, mean, halfWidth, values };
+    return { label: row.name, group: row.group, mean, halfWidth, values };
   });
   const told = shown.map(({ label, mean, halfWidth }) =>
     Number.isNaN(halfWidth) ? `${label} ${decimals(mean)}` : `${label} ${decimals(mean)} ±${decimals(halfWidth)}`,
@@ -273,14 +268,6 @@ function testCells(
   ];
 }
 
-const SLICINGS: Readonly<Record<SlicingName, string>> = {
-  searches: 'By how much people search',
-  history: 'By the length of the history',
-  popularity: 'By the popularity of the target',
-  newItems: 'By what training knows of the target',
-  newUsers: 'By whether training knows the person',
-};
-
 function slicesSection(slices: readonly SlicedRows[], { protocols }: ComparisonResults): Section | null {
   if (!protocols) return null;
   const peopled = ({ slices }: SlicedRows): number => slices.filter(({ users }) => users.sampled > 0).length;
@@ -304,17 +291,20 @@ function slicesSection(slices: readonly SlicedRows[], { protocols }: ComparisonR
 }
 
 function sliceTable({ name, rule, slices, rows }: SlicedRows, protocols: Protocols): Html {
-  const columns = PROTOCOLS.flatMap((protocol) => slices.map((slice, i) => ({ protocol, slice, i })));
+  const columns = PROTOCOLS.flatMap((protocol) => slices.map((slice, i) => ({ protocol, slice, i }))).filter(
+    ({ protocol, slice }) => slice.users[protocol] > 0,
+  );
   const highest = columns.map(({ protocol, i }) =>
     Math.max(...rows.map(({ values }) => values[protocol][i]?.mean ?? Number.NaN)),
   );
   return tableHtml({
     label: `NDCG@10 ${lowerFirst(SLICINGS[name])}`,
-    caption: `${rule}.`,
+    caption: `${capital(rule)}.`,
     columns: [
       { title: '', kind: 'text' },
       ...columns.map(({ protocol, slice }): Column => ({
-        title: html`<span class="quiet">${lowerFirst(titleOf(protocols[protocol].protocol))}</span
+        title: html`<span class="quiet"
+            >${protocol === 'full' ? 'all items' : `among ${counted(protocols[protocol].protocol.count)}`}</span
           ><br />${slice.name}<br /><span class="quiet">${times(slice.users[protocol], 'user')}</span>`,
         kind: 'figure',
       })),

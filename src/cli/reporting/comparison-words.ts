@@ -48,7 +48,7 @@ function effortOf({ plan: { options } }: ComparisonResults): string {
     options.finalists > 0 && options.finalistSeeds > options.seeds
       ? ` (the best ${numberWord(options.finalists)} on validation with ${numberWord(options.finalistSeeds)})`
       : '';
-  return `Each that learns was trained ${seeds}${finalists}, ${tuned}; then each run ranked the held-out item of every test user, once.`;
+  return `Each that learns was trained ${seeds}${finalists}, ${tuned}; then each run ranked the held-out items of test users, once.`;
 }
 
 /** Who is best under a protocol, whether that is more than chance explains, and where SESRec stands. */
@@ -62,6 +62,7 @@ function outcomeOf(results: ComparisonResults, name: ProtocolName): string {
   return [
     `${first}, before ${second.name} with ${meanOf(second, name)}${seedWords(second)}.`,
     test ? testWords(results.tests, test) : '',
+    [best, second].some(({ seeds }) => seeds.length === 1) ? 'What another training would come to is not known.' : '',
     standingOf(ranked, name),
   ]
     .filter(Boolean)

@@ -8,7 +8,7 @@
  *   comparison-report.ts    the sections of a comparison's report
  *   run-report.ts           the sections of a run's
  *   numbers.ts               numbers and lists in sentences
- *   slices.ts               a comparison's ranks, slice by slice
+ *   slices.ts               a comparison's tests and a run's validation, slice by slice
  *   parts.ts                what both have
  */
 import { UserError, isThere, writeAtomically } from '../../base/index.js';
@@ -22,7 +22,7 @@ import { CHIEF, summaryOf } from './comparison-words.js';
 import { type ComparisonFiles, kindOf, readComparison, runOfSeed } from './gathering.js';
 import { personOf } from './person.js';
 import { readRun } from './run-files.js';
-import { slicedRows } from './slices.js';
+import { slicedRows, slicedRun } from './slices.js';
 import { runPage, runSummary } from './run-report.js';
 
 export interface ReportRequest extends ComputeFlags {
@@ -141,7 +141,7 @@ async function ofRun(directory: string, request: ReportRequest): Promise<Made> {
     ? await withRuntime(request, (runtime) => personOf(files.run, runtime, request.user))
     : null;
   return {
-    page: runPage(files, person),
+    page: runPage(files, await slicedRun(files.run, request), person),
     summary: runSummary(files),
     figures: files.results.map(({ name, manifest: { figures } }) => ({ result: name, ...figures })),
     person: person && person.user,

@@ -1,5 +1,6 @@
 /** What both kinds of report have: learning curves, one person, lists of facts. Knows how these are told; does not know which report. */
 import type { DataManifest } from '../../data/index.js';
+import type { SlicingName } from '../../evaluate/index.js';
 import {
   type Content,
   type Html,
@@ -28,6 +29,15 @@ export function factsHtml(facts: readonly (readonly [name: string, value: Conten
     )}
   </dl>`;
 }
+
+/** What ways to tell users apart are called. */
+export const SLICINGS: Readonly<Record<SlicingName, string>> = {
+  searches: 'By how much people search',
+  history: 'By the length of the history',
+  popularity: 'By the popularity of the target',
+  newItems: 'By what training knows of the target',
+  newUsers: 'By whether training knows the person',
+};
 
 /** What terms mean. */
 export function termsHtml(terms: readonly Term[]): Html {

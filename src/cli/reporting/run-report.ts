@@ -1,11 +1,12 @@
 /** The report of one run: its sections, from what the run left. Knows what is shown and in which order; files and parts are others'. */
-import { METRICS } from '../../evaluate/index.js';
+import { METRICS, type MetricName, type Summary } from '../../evaluate/index.js';
 import type { Run } from '../../model/index.js';
 import {
   type Column,
   type Content,
   type Html,
   type Page,
+  type Row,
   type Section,
   curveFigure,
   figureHtml,
@@ -27,6 +28,7 @@ import {
   panelOf,
   paragraphs,
   personSection,
+  SLICINGS,
   settingsHtml,
   sourceHtml,
   type Term,
@@ -34,14 +36,17 @@ import {
 } from './parts.js';
 import type { Person } from './person.js';
 import type { RunFiles } from './run-files.js';
+import type { SlicedRun } from './slices.js';
 
 type KeptResult = RunFiles['results'][number];
 
-export function runPage(files: RunFiles, person: Person | null): Page {
+/** The page. `person`: null where nobody is shown. */
+export function runPage(files: RunFiles, slices: SlicedRun, person: Person | null): Page {
   const { run, epochs } = files;
   const { card } = run.model;
   const sections: (Section | null)[] = [
     resultsSection(files),
+    slicesSection(slices),
     modelSection(run),
     learningSection(epochs),
     person && personSection(person, card.name),
@@ -123,6 +128,55 @@ function resultCells({ manifest: { kind, figures, weights } }: KeptResult, run: 
     }),
     counted(users),
   ];
+}
+
+const SLICED = ['hit@10', 'ndcg@10', 'mrr'] as const;
+
+function slicesSection({ own, popularity, protocol }: SlicedRun): Section {
+  const sample = protocol.sample
+    ? `a seeded sample of ${counted(protocol.sample.users)} of ${counted(protocol.sample.of)} users`
+    : 'all users';
+  const told = own.filter(({ slices }) => slices.filter(({ summary }) => summary.users > 0).length > 1);
+  return {
+    id: 'slices',
+    title: 'Slices of validation',
+    body: [
+      html`<p>
+        Users, or targets, of one kind, on validation ${placeOf(protocol)}, ${sample}. The epoch was chosen on
+        validation, so all of these are a little too good.
+      </p>`,
+      tableHtml({
+        label: 'Metrics by slice',
+        caption: html`Mean over the users of a slice
+          <span class="interval">± half of its 95 % interval over users</span>.`,
+        columns: [
+          { title: '', kind: 'text' },
+          { title: 'users', kind: 'figure' },
+          ...SLICED.map((metric): Column => ({ title: metric.toUpperCase(), kind: 'figure' })),
+          { title: 'NDCG@10 of popularity', kind: 'figure' },
+        ],
+        rows: told.flatMap(({ name, slices }): Row[] => [
+          { group: SLICINGS[name].toLowerCase() },
+          ...slices.flatMap(({ name: slice, summary }, i) => {
+            if (summary.users === 0) return [];
+            const beside = popularity.find((one) => one.name === name)?.slices[i]?.summary;
+            return [{ cells: [slice, counted(summary.users), ...sliceCells(summary), sliceCell(beside, 'ndcg@10')] }];
+          }),
+        ]),
+      }),
+      html`<ul class="quiet">
+        ${told.map(({ name, rule }) => html`<li>${SLICINGS[name]}: ${rule}.</li>`)}
+      </ul>`,
+    ],
+  };
+}
+
+const sliceCells = (summary: Summary): Content[] => SLICED.map((metric) => sliceCell(summary, metric));
+
+function sliceCell(summary: Summary | undefined, metric: MetricName): Content {
+  if (!summary) return '–';
+  const [low, high] = summary.intervals[metric];
+  return html`${decimals(summary.metrics[metric])}${!Number.isNaN(low) && html` <span class="interval">±${decimals((high - low) / 2)}</span>`}`;
 }
 
 function modelSection({ model, manifest, parameters }: Run): Section {

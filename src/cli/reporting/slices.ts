@@ -1,11 +1,12 @@
 /**
- * A comparison slice by slice: what each row comes to for users, or targets, of one kind. Knows the ranks that a comparison keeps, so
- * that nothing is tested again; does not know how slices are shown.
+ * Slice by slice: what each row of a comparison, or a run, comes to for users or targets of one kind. Knows the ranks that a comparison
+ * keeps, so that nothing is tested again, and the validation of a run; does not know how slices are shown.
  */
 import { join } from 'node:path';
 import { at, isThere } from '../../base/index.js';
 import { type Dataset, loadDataset } from '../../data/index.js';
 import {
+  type Protocol,
   type SlicingName,
   type StudentInterval,
   type UserRanks,
@@ -14,9 +15,13 @@ import {
   studentInterval,
   userMeans,
 } from '../../evaluate/index.js';
-import { dataOf } from '../../model/index.js';
+import { type Run, dataOf } from '../../model/index.js';
 import { readKeptTests } from '../comparison/kept-tests.js';
 import { type PerProtocol, type RowResult, perProtocol, smallestTests } from '../comparison/results.js';
+import { type SliceResults, evaluateSlices } from '../details.js';
+import { type ProtocolResult, evaluateRun } from '../evaluation.js';
+import type { ComputeFlags } from '../options.js';
+import { validationCandidatesOf } from '../run-plan.js';
 import { CHIEF } from './comparison-words.js';
 import { type ComparisonFiles, runOfSeed } from './gathering.js';
 
@@ -79,4 +84,31 @@ async function datasetOf({ directory, results }: ComparisonFiles): Promise<Datas
       if (await isThere(data)) return loadDataset(data);
     }
   return null;
+}
+
+/** Slices of the validation of a run, beside popularity. */
+export interface SlicedRun extends SliceResults {
+  readonly protocol: Protocol;
+}
+
+/** At most so many users: a report is to take seconds. */
+const MOST_USERS = 2000;
+
+/** The slices of a run's validation, among its candidates; of a seeded sample where users are many. The test is not looked at. */
+export async function slicedRun(run: Run, compute: ComputeFlags): Promise<SlicedRun> {
+  const { dataset, directory } = run;
+  const { results } = await evaluateRun(run, compute, {
+    on: 'validation',
+    protocols: ['sampled'],
+    candidates: await validationCandidatesOf(directory, dataset),
+    seed: 1,
+    users: { sampled: MOST_USERS },
+    again: false,
+    record: false,
+  });
+  const [result] = results as [ProtocolResult];
+  return {
+    ...evaluateSlices(slicesOf(dataset, 'validation'), result),
+    protocol: result.evaluation.protocol,
+  };
 }
