@@ -28,6 +28,7 @@ export function drawFigure({ description, legend = [], ...options }: FigureOptio
   const figure: Drawn = Plot.plot({
     width: 720,
     height: 360,
+    marginBottom: 40, // the label of the axis below its ticks
     ...options,
     document,
     style: { fontSize: '13px', fontFamily: 'system-ui, sans-serif', overflow: 'visible' },

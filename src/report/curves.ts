@@ -1,7 +1,7 @@
 /** Curves in small multiples: a panel for each of several things, all on the same axes. Knows how they are drawn; does not know what of. */
 import * as Plot from '@observablehq/plot';
 import { COLOURS, drawFigure } from '../figure/index.js';
-import type { Room } from './figure.js';
+import { type Room, fitted } from './figure.js';
 
 export interface Point {
   readonly x: number;
@@ -57,7 +57,7 @@ export function curveFigure({ description, axis, panels, meaning }: CurveFigure,
       Plot.text(placed, {
         fx: 'fx',
         fy: 'fy',
-        text: 'label',
+        text: ({ label }: Panel) => fitted(label, width / columns - 24),
         frameAnchor: 'top-left',
         dy: -16,
         fontWeight: 600,

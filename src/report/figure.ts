@@ -19,3 +19,12 @@ export function figureHtml(draw: (room: Room) => string, caption: Content): Html
     <figcaption>${caption}</figcaption>
   </figure> `;
 }
+
+/** As much of a name as a place has room for; `width` in pixels. In full it stands in the figure's description. */
+export function fitted(name: string, width: number): string {
+  const [characters, room] = [Array.from(name), Math.max(2, Math.floor(width / CHARACTER))];
+  return characters.length <= room ? name : `${characters.slice(0, room - 1).join('')}…`;
+}
+
+/** The width of a character in the type of figures, in pixels, on the large side. */
+export const CHARACTER = 7.2;

@@ -1,7 +1,7 @@
 /** Means with their intervals, one row each: dots and lines. Knows how they are drawn; does not know what was measured. */
 import * as Plot from '@observablehq/plot';
 import { COLOURS, type LegendMark, drawFigure } from '../figure/index.js';
-import type { Room } from './figure.js';
+import { CHARACTER, type Room, fitted } from './figure.js';
 
 export interface IntervalRow {
   readonly label: string;
@@ -41,7 +41,6 @@ const shapeOf = (group: number) => SHAPES[group % SHAPES.length] as (typeof SHAP
 const colourOf = (group: number): string => COLOURS[group % COLOURS.length] as string;
 /** Height of a line of text above the rows. */
 const LINE = 15;
-const CHARACTER = 7.2;
 
 /** Draws the rows from 0 on, so that lengths may be compared, with the rules named above them. */
 export function intervalFigure(
@@ -80,7 +79,12 @@ export function intervalFigure(
       tickFormat: (value: number) => (value === 0 ? '0' : String(Number(value.toFixed(3))).replace(/^0\./, '.')),
       grid: true,
     },
-    y: { label: null, domain: rows.map(({ label }) => label), tickSize: 0 },
+    y: {
+      label: null,
+      domain: rows.map(({ label }) => label),
+      tickSize: 0,
+      tickFormat: (label: string) => fitted(label, left - 12),
+    },
     color: { domain: used, range: used.map((_, i) => colourOf(i)) },
     symbol: { domain: used, range: used.map((_, i) => shapeOf(i)[0]) },
     marks: [

@@ -40,7 +40,7 @@ figure svg { display: block; max-width: 100%; height: auto; color: var(--ink); }
 .scroll:focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; }
 table { border-collapse: collapse; font-size: .9rem; line-height: 1.35; font-variant-numeric: tabular-nums; overflow-wrap: normal; }
 .caption { font-size: .9rem; margin: 1.6rem 0 .5rem; }
-h2 + .caption, h3 + .caption { margin-top: .3rem; }
+h2 + .table > .caption, h3 + .table > .caption { margin-top: .3rem; }
 th, td { padding: .38rem .7rem; text-align: right; vertical-align: top; white-space: nowrap; }
 table { border-bottom: 1px solid var(--rule); }
 thead th { font-weight: 600; vertical-align: bottom; border-bottom: 1px solid var(--ink); }
@@ -94,12 +94,12 @@ ol.recommended ul { padding-left: 1.1rem; color: var(--quiet); font-size: .95rem
   a { color: inherit; text-decoration: none; }
   .scroll { overflow: visible; }
   table { font-size: 7.6pt; }
-  th, td { padding: 2pt 4pt; }
+  th, td { padding: 1.2pt 4pt; }
   th:first-child { position: static; min-width: 0; }
   td.text { min-width: 0; }
-  tr.group > th { white-space: nowrap; padding-top: 5pt; }
-  figure, .scroll, tr, .timeline li, pre, dd, li { break-inside: avoid; }
-  .caption { break-after: avoid; }
+  tr.group > th { white-space: nowrap; padding-top: 3.5pt; }
+  figure, .table, tr, .timeline li, pre, dd, li { break-inside: avoid; }
+  figure svg { max-height: 100mm; width: auto; }
   thead { display: table-header-group; }
   p, li { orphans: 3; widows: 3; }
 }

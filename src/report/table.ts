@@ -25,7 +25,8 @@ export interface Table {
 
 export function tableHtml({ label, caption, columns, rows }: Table): Html {
   const kinds = columns.map(({ kind }) => kind);
-  return html`${caption !== undefined && html`<p class="caption">${caption}</p> `}
+  return html`<div class="table">
+    ${caption !== undefined && html`<p class="caption">${caption}</p>`}
     <div class="scroll" role="region" aria-label="${label}" tabindex="0">
       <table aria-label="${label}">
         <thead>
@@ -37,7 +38,8 @@ export function tableHtml({ label, caption, columns, rows }: Table): Html {
           ${rows.map((row) => rowHtml(row, kinds))}
         </tbody>
       </table>
-    </div> `;
+    </div>
+  </div> `;
 }
 
 function rowHtml(row: Row, kinds: readonly Column['kind'][]): Html {

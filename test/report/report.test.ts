@@ -194,6 +194,15 @@ test('figures are well-formed whatever rows are called', () => {
   );
 });
 
+test('a name that has no room is cut, and stands in full in the description', () => {
+  const label = 'a-name-that-is-longer-than-a-phone-is-wide-and-longer-than-that';
+  const row = { label, group: 'g', mean: 0.5, halfWidth: Number.NaN, values: [] };
+  const figure = { description: label, axis: '', rows: [row], groups: ['g'], rules: [], format: String, dot: '' };
+  const svg = intervalFigure(figure, { width: 350, narrow: true });
+  assert.match(svg, />a-name-[a-z-]{1,20}…</);
+  assert.equal(svg.split(label).length, 2, 'once, in the description');
+});
+
 test('names of rules that would touch stand one above the other', () => {
   const rows = [{ label: 'a', group: 'g', mean: 0.5, halfWidth: Number.NaN, values: [] }];
   const draw = (values: readonly number[]): string[] => {
