@@ -1,10 +1,16 @@
 /** `sesrec analyse`: one subcommand per analysis. Knows their list; each is a file in cli/analyses/. */
 import { Command } from 'commander';
+import { alignmentAnalysis } from '../analyses/alignment.js';
 import { analysisCommand } from '../analyses/analysis.js';
 import { behaviourAnalysis } from '../analyses/behaviour.js';
+import { divergenceAnalysis } from '../analyses/divergence.js';
+import { plantedAnalysis } from '../analyses/planted.js';
 
 export function analyseCommand(): Command {
   return new Command('analyse')
     .description("the paper's analyses, and more: of a data set, of a model")
-    .addCommand(analysisCommand(behaviourAnalysis));
+    .addCommand(analysisCommand(behaviourAnalysis))
+    .addCommand(analysisCommand(divergenceAnalysis))
+    .addCommand(analysisCommand(alignmentAnalysis))
+    .addCommand(analysisCommand(plantedAnalysis));
 }
