@@ -199,22 +199,29 @@ function figureOf(measured: readonly Measured[]): string {
     boxes.some((box) => box.measure === name),
   );
   const groups = [...new Set(boxes.map(({ group }) => group))];
+  const absent = panels.flatMap((panel) =>
+    groups
+      .filter((group) => !boxes.some((box) => box.measure === panel && box.group === group))
+      .map((group) => ({ measure: panel, group, text: 'has no W_A' })),
+  );
   const where = { y: 'group', fy: 'measure' };
   const colour = ({ kind }: (typeof boxes)[number]): string => (kind === 'clicked' ? COLOURS[0] : COLOURS[1]);
   return drawFigure({
     description: `Box plots of how near queries lie to items. ${boxes.map((box) => `${box.measure}, ${box.group}: median ${decimals(box.median)}, mean ${decimals(box.mean)}`).join('; ')}`,
-    height: 60 + panels.length * (40 + 34 * groups.length),
+    height: 80 + panels.length * (40 + 34 * groups.length),
     marginLeft: 190,
     marginTop: 40,
+    marginBottom: 50,
     x: { label: 'dot: mean; box: quartiles; whiskers: within 1.5 interquartile ranges', domain: [-1, 1], grid: true },
     y: { label: null, domain: groups },
     fy: { label: null, domain: panels, axis: null, padding: 0.25 },
     marks: [
       Plot.ruleX([0]),
       Plot.link(boxes, { ...where, x1: 'low', x2: 'high' }),
-      Plot.barX(boxes, { ...where, x1: 'first', x2: 'third', fill: colour, inset: 5 }),
-      Plot.tickX(boxes, { ...where, x: 'median', stroke: 'white', strokeWidth: 2, inset: 5 }),
+      Plot.barX(boxes, { ...where, x1: 'first', x2: 'third', fill: colour, insetTop: 5, insetBottom: 5 }),
+      Plot.tickX(boxes, { ...where, x: 'median', stroke: 'white', strokeWidth: 2, insetTop: 5, insetBottom: 5 }),
       Plot.dot(boxes, { ...where, x: 'mean', r: 4, fill: 'white', stroke: 'currentColor' }),
+      Plot.text(absent, { ...where, x: 0, dx: 8, text: 'text', textAnchor: 'start', fontStyle: 'italic' }),
       Plot.text(panels, {
         fy: (name: string) => name,
         text: (name: string) => name,

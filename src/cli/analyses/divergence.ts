@@ -89,9 +89,10 @@ function figureOf(found: Divergence): string {
   const position = { x1: 'from', x2: 'to', y: 'share', fy: 'way' };
   return drawFigure({
     description: `Histograms of Jensen-Shannon divergence over users. ${told.join('; ')}`,
-    height: 440,
+    height: 460,
     marginLeft: 55,
     marginTop: 40,
+    marginBottom: 50,
     x: { label: 'Jensen-Shannon divergence of categories between feed and searches', domain: [0, 1] },
     y: { label: 'share of users', percent: true, grid: true },
     fy: { label: null, domain: WAYS.map((way) => WAY_NAMES[way]), axis: null, padding: 0.25 },

@@ -174,6 +174,7 @@ function figureOf(found: Planted): string {
       value: perUser.value,
       low: perUser.interval[0],
       high: perUser.interval[1],
+      rightmost: Number.isFinite(perUser.interval[1]) ? perUser.interval[1] : perUser.value,
       label: decimals(perUser.value, 2),
       kind: name === 'trained' || name === 'untrained' ? 'split' : 'other',
     })),
@@ -182,12 +183,13 @@ function figureOf(found: Planted): string {
   const colour = ({ kind }: (typeof points)[number]): string => (kind === 'split' ? COLOURS[1] : COLOURS[0]);
   return drawFigure({
     description: `AUC against the planted truth. ${points.map(({ lane, name, label }) => `${lane}, ${name}: ${label}`).join('; ')}`,
-    height: 80 + 28 * names.length,
+    height: 100 + 28 * names.length,
     marginLeft: 165,
-    marginRight: 30,
+    marginRight: 40,
+    marginBottom: 50,
     x: { label: 'AUC against the planted interests (.5: chance)', domain: [0.3, 1], clamp: true, grid: true, ticks: 4 },
     y: { label: null, domain: names },
-    fx: { label: null, domain: ['feed events', 'searches'] },
+    fx: { label: null, domain: ['feed events', 'searches'], padding: 0.2 },
     marks: [
       Plot.ruleX([0.5], { strokeDasharray: '4 3' }),
       Plot.link(
@@ -195,7 +197,7 @@ function figureOf(found: Planted): string {
         { x1: 'low', x2: 'high', y: 'name', fx: 'lane', stroke: colour, strokeWidth: 2 },
       ),
       Plot.dot(points, { x: 'value', y: 'name', fx: 'lane', fill: colour, r: 4, symbol: 'kind' }),
-      Plot.text(points, { x: 'value', y: 'name', fx: 'lane', text: 'label', dy: -10 }),
+      Plot.text(points, { x: 'rightmost', y: 'name', fx: 'lane', text: 'label', dx: 6, textAnchor: 'start' }),
     ],
   });
 }
