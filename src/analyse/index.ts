@@ -1,4 +1,13 @@
-/** The door to analyses: what a data set shows about itself, and whether it keeps the future out. */
+/** The door to analyses: what a data set shows about itself, whether it keeps the future out, and what a model makes of it. */
+export {
+  type Aligned,
+  type Measure,
+  type PairSample,
+  MEASURES,
+  alignment,
+  measurePairs,
+  samplePairs,
+} from './alignment.js';
 export { audit, type AuditReport } from './audit.js';
 export { behaviour, type Behaviour, type BehaviourOptions, type BehaviourShares, type Share } from './behaviour.js';
 export {
@@ -11,5 +20,36 @@ export {
   type EstimateName,
   type RowToCorrect,
 } from './correction.js';
+export { type Action, categoriesOf, categoryOf } from './categories.js';
 export type { Check, NamedCandidates } from './checks.js';
 export type { Crossing } from './crossings.js';
+export {
+  type Divergence,
+  type DivergenceOptions,
+  type Divergences,
+  type MeanOverUsers,
+  divergence,
+  jensenShannon,
+} from './divergence.js';
+export {
+  type BootstrapEstimate,
+  type Cause,
+  type Lane,
+  type LaneFigures,
+  type Planted,
+  type PlantedWindow,
+  type Reading,
+  type Scorer,
+  type ScorerFigures,
+  type TwoWays,
+  LANES,
+  READINGS,
+  planted,
+  plantedCategoryScorers,
+  plantedWindows,
+  ruleScorers,
+  similarityScorer,
+  splitScorer,
+  trueSides,
+} from './planted.js';
+export { testMoments } from './snapshots.js';

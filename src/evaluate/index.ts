@@ -18,6 +18,8 @@ export {
   type Protocol,
   type ProtocolName,
 } from './evaluate.js';
+export { auc, weightedAuc } from './auc.js';
+export { type Box, boxOf, quantile } from './box.js';
 export { compare, type Difference, userDifferences } from './compare.js';
 export { hasSameUsers, intervalsOverSeeds, metricsOver, ranksOf, userMeans, type UserRanks } from './seeds.js';
 export {
@@ -27,6 +29,8 @@ export {
   pairedBootstrap,
   type PairedTest,
   pairedTest,
+  resampledIntervals,
+  signTest,
   type StudentInterval,
   studentInterval,
 } from './statistics.js';

@@ -79,8 +79,7 @@ export function pairedBootstrap(
   differences: ArrayLike<number>,
   { random, resamples = 10_000 }: BootstrapOptions,
 ): PairedBootstrap {
-  if (!Number.isInteger(resamples) || resamples < 39)
-    throw new UserError(`resamples is ${resamples}: give a whole number from 39`);
+  checkResamples(resamples);
   const { length } = differences;
   const { mean } = meanAndError(differences);
   if (length < 2 || !Number.isFinite(mean))
@@ -98,6 +97,68 @@ export function pairedBootstrap(
     p: (1 + asFar) / (1 + resamples),
     resamples,
   };
+}
+
+/**
+ * The sign test of paired differences: how likely it is, were either sign as likely as the other, that at least as many
+ * differences as here have the same sign. Exact, two-sided; differences of 0 do not count. `positive` and `negative`: how many
+ * there are of each; p is 1 where there are none.
+ */
+export function signTest(differences: ArrayLike<number>): {
+  readonly positive: number;
+  readonly negative: number;
+  readonly p: number;
+} {
+  let [positive, negative] = [0, 0];
+  for (let i = 0; i < differences.length; i++) {
+    if (at(differences, i) > 0) positive++;
+    else if (at(differences, i) < 0) negative++;
+  }
+  const trials = positive + negative;
+  // log of the binomial coefficient times 2^-trials, from one k to the next
+  let [logChance, tail] = [-trials * Math.LN2, 0];
+  for (let k = 0; k <= Math.min(positive, negative); k++) {
+    tail += Math.exp(logChance);
+    logChance += Math.log(trials - k) - Math.log(k + 1);
+  }
+  return { positive, negative, p: Math.min(1, 2 * tail) };
+}
+
+/**
+ * 95 % percentile intervals of statistics of some units, such as users: units are drawn with replacement, as many as there are,
+ * `resamples` times, and all statistics are worked out for the same draws.
+ * @param statistics gets how often each unit was drawn, (units), and gives one number per statistic
+ * @returns an interval per statistic, as in `pairedBootstrap`; NaN for fewer than two units, or where a statistic is NaN for
+ * some resample
+ */
+export function resampledIntervals(
+  units: number,
+  statistics: (times: Float64Array) => readonly number[],
+  { random, resamples = 10_000 }: BootstrapOptions,
+): (readonly [low: number, high: number])[] {
+  checkResamples(resamples);
+  const times = new Float64Array(units).fill(1);
+  const found = statistics(times).map(() => new Float64Array(resamples));
+  if (units < 2) return found.map(() => [Number.NaN, Number.NaN]);
+  for (let resample = 0; resample < resamples; resample++) {
+    times.fill(0);
+    for (let draw = 0; draw < units; draw++) {
+      const unit = random.integer(units);
+      times[unit] = at(times, unit) + 1;
+    }
+    for (const [i, value] of statistics(times).entries()) (found[i] as Float64Array)[resample] = value;
+  }
+  const beyond = Math.floor((resamples + 1) / 40);
+  return found.map((values) => {
+    if (values.some(Number.isNaN)) return [Number.NaN, Number.NaN];
+    values.sort();
+    return [at(values, beyond - 1), at(values, resamples - beyond)];
+  });
+}
+
+function checkResamples(resamples: number): void {
+  if (!Number.isInteger(resamples) || resamples < 39)
+    throw new UserError(`resamples is ${resamples}: give a whole number from 39`);
 }
 
 /**

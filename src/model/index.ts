@@ -32,6 +32,7 @@ export {
   sesrecPresets,
   sesrecShapes,
 } from './models/sesrec/sesrec-config.js';
+export { type AlignedVectors, alignedVectors } from './models/sesrec/sesrec-vectors.js';
 export { sesrecModel, sesrecParameters } from './models/sesrec/sesrec-model.js';
 export {
   type AttributeConfig,

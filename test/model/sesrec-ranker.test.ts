@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { Random } from '../../src/base/index.js';
+import { InterruptedError, Random } from '../../src/base/index.js';
 import { type Dataset, FIRST_INDEX } from '../../src/data/index.js';
 import {
   BatchAssembler,
@@ -17,6 +17,7 @@ import {
   type SesrecConfig,
   type SesrecPreset,
   SesrecRanker,
+  type SidedAction,
   recommend,
   sesrecLosses,
   vocabularySizes,
@@ -275,6 +276,60 @@ for (const preset of ['official', 'paper'] as const) {
         for (const reason of short)
           assert.ok(reasons[1]?.every(({ lane, weight }) => lane !== reason.lane || weight <= reason.weight + 1e-6));
       }
+    });
+
+    test('divides many cases as each alone, by the co-attention of the training graph', async () => {
+      const { config, parameters, ranker } = setup(preset);
+      const few = casesOf(small);
+      const many = Array.from({ length: 150 }, (_, i) => few[(5 * i + (i >> 4)) % few.length] as Case);
+      const seen: number[] = [];
+      const sides = await ranker.sides(many, { onProgress: (done) => seen.push(done) });
+      assert.deepEqual(seen, [64, 128, 150]);
+      for (const moment of few) {
+        const [alone] = (await ranker.sides([moment])) as [SidedAction[]];
+        const batch = new BatchAssembler(catalogueOf(small), config.window, { exact: true }).assemble(
+          gatherRows(small, [moment], config.window),
+          {
+            candidates: Int32Array.of(3, 9),
+            negatives: { items: Int32Array.of(2), queries: Int32Array.of(2) },
+            pairReduction: 'pairs',
+          },
+        );
+        const scope = new Scope();
+        const { details } = sesrecLosses(scope, config, batch.sizes);
+        const expected = await run(runtime, {
+          outputs: {
+            'feed weights': details?.['feed co-attention'] as Tensor,
+            'search weights': details?.['search co-attention'] as Tensor,
+          },
+          given: { ...parameters.dense(), ...parameters.rows(scope.lookups.values(), batch.ids), ...batch.inputs },
+        });
+        const isSplit = alone.some(({ side }) => side !== null);
+        for (const lane of ['feed', 'search'] as const) {
+          const own = alone.filter((action) => action.lane === lane);
+          if (isSplit) {
+            const weights = Float32Array.from(own, ({ coAttention }) => coAttention as number);
+            close(weights, (expected[`${lane} weights`] as Float32Array).subarray(0, own.length));
+            assert.ok(Math.abs(weights.reduce((sum, weight) => sum + weight, 0) - 1) < 1e-5);
+          } else assert.ok(own.every(({ side, coAttention }) => side === null && coAttention === null));
+        }
+        many.forEach((other, i) => {
+          if (other !== moment) return;
+          assert.deepEqual(
+            sides[i]?.map(({ lane, position, side }) => ({ lane, position, side })),
+            alone.map(({ lane, position, side }) => ({ lane, position, side })),
+          );
+          close(
+            Float32Array.from(sides[i] ?? [], ({ coAttention }) => coAttention ?? -1),
+            Float32Array.from(alone, ({ coAttention }) => coAttention ?? -1),
+          );
+        });
+      }
+    });
+
+    test('stops dividing when asked to', async () => {
+      const { ranker } = setup(preset);
+      await assert.rejects(ranker.sides(casesOf(small), { signal: AbortSignal.abort() }), InterruptedError);
     });
 
     test('gives no side to users who have one history, and no reason to those who have none', async () => {

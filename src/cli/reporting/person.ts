@@ -80,14 +80,17 @@ function chooseUser(dataset: Dataset): { index: number; rule: string } | null {
 async function actionsOf(run: Run, runtime: Runtime, user: number): Promise<SidedAction[]> {
   const { dataset, manifest, parameters, model } = run;
   const moment = nowOf(dataset, user);
-  if (manifest.model === 'sesrec')
-    return new SesrecRanker(manifest.config as SesrecConfig, parameters, dataset, runtime).sides(moment);
+  if (manifest.model === 'sesrec') {
+    const ranker = new SesrecRanker(manifest.config as SesrecConfig, parameters, dataset, runtime);
+    return (await ranker.sides([moment]))[0] as SidedAction[];
+  }
   const { window } = manifest.config;
   const [start, end] = recentFeed(dataset, moment, window.feed);
   const searches = model.seesSearches ? recentSearches(dataset, moment, window.search) : [];
+  const unsided = { side: null, coAttention: null };
   return [
-    ...Array.from({ length: end - start }, (_, i): SidedAction => ({ lane: 'feed', position: start + i, side: null })),
-    ...searches.map((position): SidedAction => ({ lane: 'search', position, side: null })),
+    ...Array.from({ length: end - start }, (_, i): SidedAction => ({ lane: 'feed', position: start + i, ...unsided })),
+    ...searches.map((position): SidedAction => ({ lane: 'search', position, ...unsided })),
   ];
 }
 

@@ -169,6 +169,17 @@ export class GraphRanker implements Ranker {
     return this.#encodeBatch(this.#model.scoring, 'encode', cases, window, window);
   }
 
+  /** Encodes cases in full, a block at a time, in their order; the next blocks are under way while one is looked at. */
+  protected async *encodeMany(
+    cases: readonly Case[],
+  ): AsyncGenerator<{ readonly own: readonly Case[]; readonly state: EncodedState }> {
+    const tasks = Array.from({ length: Math.ceil(cases.length / BLOCK) }, (_, block) => async () => {
+      const own = cases.slice(block * BLOCK, (block + 1) * BLOCK);
+      return { own, state: await this.encode(own) };
+    });
+    yield* ahead(this.#runtime.threads, tasks);
+  }
+
   async #encodeBatch(
     form: ScoringForm,
     name: string,

@@ -2,7 +2,7 @@
  * A trained SESRec as a ranker that can tell why. Knows attention and sides; how it scores is the business of every model
  * alike (graph-ranker.ts).
  */
-import { at } from '../../../base/index.js';
+import { InterruptedError, at } from '../../../base/index.js';
 import type { Dataset } from '../../../data/index.js';
 import { recentFeed, recentSearches } from '../../../features/index.js';
 import type { Runtime } from '../../../tensor/index.js';
@@ -21,6 +21,8 @@ export interface SidedAction {
   /** Position in the feed (or search) columns of the data set. */
   readonly position: number;
   readonly side: Side;
+  /** Weight of Eq. 10, which the side is told from: sums to 1 over the lane's window. Null where the side is. */
+  readonly coAttention: number | null;
 }
 
 /** An action behind a recommendation. */
@@ -44,7 +46,7 @@ export class SesrecRanker extends GraphRanker {
   async explain(moment: Case, items: readonly number[], perLane: number): Promise<Reason[][]> {
     const state = await this.encode([moment]);
     const results = await this.#attention(state, items);
-    const actions = this.#actionsOf(moment, state);
+    const [actions] = this.#actionsOf([moment], state) as [SidedAction[]];
     const { window } = this.#config;
     return items.map((_, row) =>
       (['feed', 'search'] as const).flatMap((lane) => {
@@ -75,24 +77,42 @@ export class SesrecRanker extends GraphRanker {
     return this.run(compiled, { ...inputsOf(state), vectors });
   }
 
-  /** The actions in the window of a case, oldest first in each lane, and the side of each (Eq. 11, 12). */
-  async sides(moment: Case): Promise<SidedAction[]> {
-    return this.#actionsOf(moment, await this.encode([moment]));
+  /**
+   * The actions in the window of each case, oldest first in each lane, with the side (Eq. 11, 12) and the co-attention (Eq. 10)
+   * of each. `signal` asks to stop before the next block of cases, with an `InterruptedError`.
+   */
+  async sides(
+    cases: readonly Case[],
+    { signal, onProgress }: { signal?: AbortSignal; onProgress?: (done: number, total: number) => void } = {},
+  ): Promise<SidedAction[][]> {
+    const found: SidedAction[][] = [];
+    for await (const { own, state } of this.encodeMany(cases)) {
+      if (signal?.aborted)
+        throw new InterruptedError(`the split was stopped after ${found.length} of ${cases.length} users`);
+      found.push(...this.#actionsOf(own, state));
+      onProgress?.(found.length, cases.length);
+    }
+    return found;
   }
 
-  #actionsOf(moment: Case, { values }: EncodedState): SidedAction[] {
+  /** The actions of encoded cases. */
+  #actionsOf(cases: readonly Case[], { values }: EncodedState): SidedAction[][] {
     const { window, useSearch } = this.#config;
-    const [feedStart, feedEnd] = recentFeed(this.dataset, moment, window.feed);
-    const positions = {
-      feed: Array.from({ length: feedEnd - feedStart }, (_, i) => feedStart + i),
-      search: useSearch ? recentSearches(this.dataset, moment, window.search) : [],
-    };
-    const hasBoth = (values['hasBoth']?.[0] ?? 0) === 1;
-    return (['feed', 'search'] as const).flatMap((lane) =>
-      positions[lane].map((position, i) => {
-        const isSimilar = values[`${lane}IsSimilar`]?.[i] === 1;
-        return { lane, position, side: !hasBoth ? null : isSimilar ? 'similar' : 'dissimilar' };
-      }),
-    );
+    return cases.map((moment, row) => {
+      const [feedStart, feedEnd] = recentFeed(this.dataset, moment, window.feed);
+      const positions = {
+        feed: Array.from({ length: feedEnd - feedStart }, (_, i) => feedStart + i),
+        search: useSearch ? recentSearches(this.dataset, moment, window.search) : [],
+      };
+      const hasBoth = values['hasBoth']?.[row] === 1;
+      return (['feed', 'search'] as const).flatMap((lane) =>
+        positions[lane].map((position, i): SidedAction => {
+          if (!hasBoth) return { lane, position, side: null, coAttention: null };
+          const of = (name: string): number => at(values[`${lane}${name}`] as Float32Array, row * window[lane] + i);
+          const side = of('IsSimilar') === 1 ? 'similar' : 'dissimilar';
+          return { lane, position, side, coAttention: of('CoAttention') };
+        }),
+      );
+    });
   }
 }
