@@ -140,11 +140,11 @@ export function plantedCategoryScorers(windows: readonly PlantedWindow[]): Score
   );
 }
 
-function sharers<Value>(
+function sharers(
   name: string,
   shareName: string,
   windows: readonly PlantedWindow[],
-  categoriesIn: (window: PlantedWindow) => readonly (readonly Value[])[],
+  categoriesIn: (window: PlantedWindow) => readonly (readonly unknown[])[],
 ): [rule: Scorer, share: Scorer] {
   const shares = windows.map((window) => {
     const categories = categoriesIn(window);

@@ -52,8 +52,7 @@ export function nextItems(dataset: Dataset, choice: NextItemChoice): BatchExtra 
         inputs['sharedItem'] = items.slots(shared);
         const isDrawn = new Set(inputs['sharedItem']);
         const weight = everyItem.length / shared.length;
-        const nextItem = inputs['nextItem'] as Int32Array;
-        inputs['placeBeside'] = Float32Array.from(nextItem, (slot) => (isDrawn.has(slot) ? 1 - weight : 1));
+        inputs['placeBeside'] = Float32Array.from(inputs['nextItem'], (slot) => (isDrawn.has(slot) ? 1 - weight : 1));
         return;
       }
       sampler ??= new NegativeSampler(dataset, trainingCases(dataset, false), choice);

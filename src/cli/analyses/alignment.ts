@@ -118,7 +118,7 @@ function refuseOthers(run: SesrecRun, without: SesrecRun): void {
 
 /** The command that trains the run to compare with. */
 function trainingWithout({ directory, manifest, config }: SesrecRun): string {
-  const { model, preset, shape, training } = manifest as RunManifest;
+  const { model, preset, shape, training } = manifest;
   const usual = models[model].settings(preset, shape) as unknown as Record<string, unknown>;
   const changed = Object.entries(usual)
     .map(([name]) => [name, (config as unknown as Record<string, unknown>)[name]] as const)

@@ -191,7 +191,8 @@ function costOfPlaces(
       const beside = ops.reshape(scope.input('placeBeside', [places]), [places, 1]);
       return nn.logSumExp(here, itemsAt('sharedItem', count), score, { weight: catalogue / count, beside });
     }
-    default:
+    case 'everyPlace':
+    case 'last':
       return ops.add(ops.softplus(ops.neg(score)), againstNegatives(scope, config, places, items, here));
   }
 }
