@@ -5,7 +5,7 @@ import { type Aligned, type Measure, type PairSample, MEASURES, alignment, sampl
 import { UserError } from '../../base/index.js';
 import type { Box } from '../../evaluate/index.js';
 import { COLOURS, drawFigure } from '../../figure/index.js';
-import { type RunManifest, type SesrecConfig, alignedVectors, dataOf, models } from '../../model/index.js';
+import { type SesrecConfig, alignedVectors, dataOf, models } from '../../model/index.js';
 import type { Runtime } from '../../tensor/index.js';
 import { type ComputeFlags, deviceOption, threadsOption, wholeNumber, withRuntime } from '../options.js';
 import { counted, markdownTable } from '../table.js';
