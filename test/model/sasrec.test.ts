@@ -175,3 +175,16 @@ test('SASRec hears of searches only where it is given them', async () => {
     );
   }
 });
+
+test('SASRec of a run that was trained before a setting came is what it was', () => {
+  const { rule, build } = models.sasrec;
+  const { sharedNegatives, ...before } = setup('everyPlace').model.config as CommonConfig & { sharedNegatives: number };
+  assert.equal(typeof sharedNegatives, 'number');
+  assert.equal(rule(before, ''), null);
+  assert.deepEqual(
+    parametersOf(build(before)).descriptions,
+    parametersOf(build({ ...before, sharedNegatives } as CommonConfig)).descriptions,
+  );
+  const { heads: _, ...broken } = before as typeof before & { heads: number };
+  assert.match(rule(broken, 'config') ?? '', /config\.heads/);
+});

@@ -90,6 +90,7 @@ const definition: ModelDefinition<SasrecSettings> = {
     sharedNegatives: isWhole(1, 1_000_000),
     useSearches: isTrueOrFalse,
   },
+  added: { sharedNegatives: 1024 },
   wrong: (config) =>
     wrongHeads('an item width', itemWidthOf(config), config.heads) ??
     (config.useSearches && config.trainOn !== 'last'
