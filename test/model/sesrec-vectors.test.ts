@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { at } from '../../src/base/index.js';
-import { alignedVectors, vocabularySizes } from '../../src/model/index.js';
+import { SesrecRanker, alignedVectors, models, vocabularySizes } from '../../src/model/index.js';
 import { runtimeForTests } from '../support/runtime.js';
 import { tinyDataset } from '../support/tiny-dataset.js';
 import { lively, tinyConfig } from '../support/tiny-sesrec.js';
@@ -66,3 +66,77 @@ for (const preset of ['official', 'paper'] as const)
       assert.equal(bilinear, null);
     });
   });
+
+test('a split by alignment weighs actions by how near these vectors bring them to the other history', async () => {
+  const people = tinyDataset({
+    ann: ['a', { query: 'red hat' }, 'b', { query: 'tea' }, 'c', { query: 'green' }, 'a', 'd', 'e'],
+    bob: ['c', { query: 'tea pot' }, 'e', 'b', 'a'],
+    eve: [{ query: 'red' }],
+  });
+  const config = tinyConfig('paper', {
+    itemAttributes: [],
+    userAttributes: [],
+    sizes: vocabularySizes(people),
+    splitBy: 'alignment',
+    window: { feed: 6, search: 4, clicks: 1, words: 2 },
+  });
+  const parameters = lively(config);
+  const { items, queries, bilinear, width } = await alignedVectors(config, parameters, people, runtime);
+  assert.ok(bilinear);
+  const vector = (table: Float32Array, index: number): number[] => [
+    ...table.subarray(index * width, (index + 1) * width),
+  ];
+  const mapped = (query: number): number[] =>
+    Array.from({ length: width }, (_, column) =>
+      vector(queries, query).reduce((sum, value, row) => sum + value * at(bilinear, row * width + column), 0),
+    );
+  const product = (x: readonly number[], y: readonly number[]): number =>
+    x.reduce((sum, value, i) => sum + value * (y[i] as number), 0);
+  const cosine = (x: readonly number[], y: readonly number[]): number =>
+    product(x, y) / Math.sqrt(product(x, x) * product(y, y));
+
+  const moments = ['ann', 'bob', 'eve'].map((id) => {
+    const user = people.users.index(id);
+    return { user, feedPosition: at(people.feedOffsets, user + 1) };
+  });
+  const sided = await new SesrecRanker(config, parameters, people, runtime).sides(moments);
+  for (const actions of sided.slice(0, 2)) {
+    const [feed, search] = (['feed', 'search'] as const).map((lane) =>
+      actions.filter((action) => action.lane === lane),
+    );
+    const near = (event: { position: number }, searched: { position: number }): number =>
+      Math.exp(
+        cosine(vector(items, at(people.feedItem, event.position)), mapped(at(people.searchQuery, searched.position))) /
+          config.temperature,
+      );
+    const total = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0);
+    const expected = [
+      feed?.map((event) => total(search?.map((searched) => near(event, searched)) ?? [])),
+      search?.map((searched) => total(feed?.map((event) => near(event, searched)) ?? [])),
+    ] as number[][];
+    for (const [lane, own] of [feed, search].entries()) {
+      const weights = expected[lane] as number[];
+      own?.forEach(({ coAttention, side }, i) => {
+        const weight = (weights[i] as number) / total(weights);
+        assert.ok(Math.abs((coAttention as number) - weight) < 1e-5, `${coAttention}, not ${weight}`);
+        assert.equal(side, weight > 1 / weights.length ? 'similar' : 'dissimilar');
+      });
+    }
+  }
+  assert.ok(
+    sided[2]?.every(({ side }) => side === null),
+    'one history has nothing to be compared with',
+  );
+});
+
+test('a split by alignment needs the alignment', () => {
+  const { settings, rule } = models.sesrec;
+  const config = {
+    ...settings('paper', 'amazon'),
+    sizes: vocabularySizes(dataset),
+    itemAttributes: [],
+    userAttributes: [],
+  };
+  assert.equal(rule({ ...config, splitBy: 'alignment' }, ''), null);
+  assert.match(rule({ ...config, splitBy: 'alignment', useAlignment: false }, '') ?? '', /needs useAlignment/);
+});

@@ -520,83 +520,84 @@ describe('losses', () => {
       }
     });
 
-    test(`have the gradients of finite differences by every parameter and table (${preset})`, async () => {
-      const config = tinyConfig(preset, { margin: 2 });
-      const lengths: readonly Lengths[] = [
-        [3, 2],
-        [2, 3],
-      ];
-      const attempt = (seed: number): Built & { gap: number; random: Random } => {
-        const random = new Random('gradients of sesrec', seed);
-        const [rows, training] = [randomRows(config, lengths, random), randomTraining(config, 2, random)];
-        rows.clicks.set([4, 9, 4]);
-        const built = build(config, lively(config, seed), rows, training);
-        const attentions = evaluate(
-          [built.outputs['feed co-attention'], built.outputs['search co-attention']] as [Tensor, Tensor],
-          built.given,
-        );
-        const gaps = lengths.flatMap((ofRow, row) =>
-          ofRow.flatMap((length, lane) =>
-            Array.from((attentions[lane] as Float64Array).subarray(3 * row, 3 * row + length), (weight) =>
-              Math.abs(weight - 1 / length),
+    for (const splitBy of ['coAttention', 'alignment'] as const)
+      test(`have the gradients of finite differences by every parameter and table (${preset}, split by ${splitBy})`, async () => {
+        const config = tinyConfig(preset, { margin: 2, splitBy });
+        const lengths: readonly Lengths[] = [
+          [3, 2],
+          [2, 3],
+        ];
+        const attempt = (seed: number): Built & { gap: number; random: Random } => {
+          const random = new Random('gradients of sesrec', seed);
+          const [rows, training] = [randomRows(config, lengths, random), randomTraining(config, 2, random)];
+          rows.clicks.set([4, 9, 4]);
+          const built = build(config, lively(config, seed), rows, training);
+          const attentions = evaluate(
+            [built.outputs['feed co-attention'], built.outputs['search co-attention']] as [Tensor, Tensor],
+            built.given,
+          );
+          const gaps = lengths.flatMap((ofRow, row) =>
+            ofRow.flatMap((length, lane) =>
+              Array.from((attentions[lane] as Float64Array).subarray(3 * row, 3 * row + length), (weight) =>
+                Math.abs(weight - 1 / length),
+              ),
             ),
+          );
+          return { ...built, random, gap: Math.min(...gaps) };
+        };
+        // The split is a hard choice: an action near the threshold would jump.
+        const found = [1, 2, 3, 4, 5, 6, 7, 8].map(attempt).find(({ gap }) => gap > 1e-2);
+        assert.ok(found, 'no seed keeps all actions away from the threshold');
+        const { scope, losses, given, random } = found;
+
+        const parts = [losses.prediction, losses.alignment, losses.contrast] as const;
+        const keys = [
+          ...[...scope.parameters.values()].filter(({ table }) => !table).map(({ name }) => name),
+          ...scope.lookups.keys(),
+        ];
+        const symbolic = parts.map((part) =>
+          gradients(
+            part,
+            keys.map((key) => scope.known(key)),
           ),
         );
-        return { ...built, random, gap: Math.min(...gaps) };
-      };
-      // The split is a hard choice: an action near the threshold would jump.
-      const found = [1, 2, 3, 4, 5, 6, 7, 8].map(attempt).find(({ gap }) => gap > 1e-2);
-      assert.ok(found, 'no seed keeps all actions away from the threshold');
-      const { scope, losses, given, random } = found;
+        const exact = evaluate(symbolic.flat(), given);
+        const touched = new Set<string>();
+        keys.forEach((key, position) => {
+          const values = given[key] as Float32Array;
+          for (let trial = 0; trial < 3; trial++) {
+            const direction = Float64Array.from(values, () => random.normal());
+            const at = (step: number): number[] =>
+              evaluate(parts, {
+                ...given,
+                [key]: Float64Array.from(values, (value, i) => value + step * (direction[i] as number)),
+              }).map((loss) => loss[0] as number);
+            const step = 1e-5;
+            const [above, below] = [at(step), at(-step)];
+            parts.forEach((_, part) => {
+              const gradient = exact[part * keys.length + position] as Float64Array;
+              const slope = gradient.reduce((sum, value, i) => sum + value * (direction[i] as number), 0);
+              const numeric = ((above[part] as number) - (below[part] as number)) / (2 * step);
+              assert.ok(
+                Math.abs(slope - numeric) < 1e-6 * Math.max(1, Math.abs(numeric)),
+                `loss ${part} by ${key}: ${slope}, finite differences say ${numeric}`,
+              );
+              if (Math.abs(numeric) > 1e-4) touched.add(key);
+            });
+          }
+        });
+        // Keys have no bias that matters: softmax does not see a shift.
+        assert.deepEqual(
+          keys.filter((key) => !touched.has(key) && !key.endsWith('attention.key.bias')),
+          [],
+          'every parameter has a gradient',
+        );
 
-      const parts = [losses.prediction, losses.alignment, losses.contrast] as const;
-      const keys = [
-        ...[...scope.parameters.values()].filter(({ table }) => !table).map(({ name }) => name),
-        ...scope.lookups.keys(),
-      ];
-      const symbolic = parts.map((part) =>
-        gradients(
-          part,
-          keys.map((key) => scope.known(key)),
-        ),
-      );
-      const exact = evaluate(symbolic.flat(), given);
-      const touched = new Set<string>();
-      keys.forEach((key, position) => {
-        const values = given[key] as Float32Array;
-        for (let trial = 0; trial < 3; trial++) {
-          const direction = Float64Array.from(values, () => random.normal());
-          const at = (step: number): number[] =>
-            evaluate(parts, {
-              ...given,
-              [key]: Float64Array.from(values, (value, i) => value + step * (direction[i] as number)),
-            }).map((loss) => loss[0] as number);
-          const step = 1e-5;
-          const [above, below] = [at(step), at(-step)];
-          parts.forEach((_, part) => {
-            const gradient = exact[part * keys.length + position] as Float64Array;
-            const slope = gradient.reduce((sum, value, i) => sum + value * (direction[i] as number), 0);
-            const numeric = ((above[part] as number) - (below[part] as number)) / (2 * step);
-            assert.ok(
-              Math.abs(slope - numeric) < 1e-6 * Math.max(1, Math.abs(numeric)),
-              `loss ${part} by ${key}: ${slope}, finite differences say ${numeric}`,
-            );
-            if (Math.abs(numeric) > 1e-4) touched.add(key);
-          });
-        }
+        // And ONNX Runtime computes the same in float32.
+        const named = Object.fromEntries(symbolic.flat().map((tensor, i) => [`gradient ${i}`, tensor]));
+        const results = await run(runtime, { outputs: named, given });
+        exact.forEach((gradient, i) => close(get(results, `gradient ${i}`), gradient, 2e-5));
       });
-      // Keys have no bias that matters: softmax does not see a shift.
-      assert.deepEqual(
-        keys.filter((key) => !touched.has(key) && !key.endsWith('attention.key.bias')),
-        [],
-        'every parameter has a gradient',
-      );
-
-      // And ONNX Runtime computes the same in float32.
-      const named = Object.fromEntries(symbolic.flat().map((tensor, i) => [`gradient ${i}`, tensor]));
-      const results = await run(runtime, { outputs: named, given });
-      exact.forEach((gradient, i) => close(get(results, `gradient ${i}`), gradient, 2e-5));
-    });
   }
 });
 

@@ -9,6 +9,11 @@ import { type ShapeName, publishedShapes } from '../../definition/shapes.js';
 export interface SesrecRules {
   /** Eq. 11, 12: an action exactly at the threshold is similar (official) or dissimilar (paper). */
   readonly thresholdIncludesTies: boolean;
+  /**
+   * What Eq. 10 weighs actions by: how co-attention (Eq. 9) relates the encoded histories, or, ours, how near the vectors that
+   * the alignment loss trains bring an action to the other history.
+   */
+  readonly splitBy: 'coAttention' | 'alignment';
   /** gamma of Eq. 11, 12: `mean` is 1 / length; `median` is over the real positions; or a constant (Table 4). */
   readonly threshold: 'mean' | 'median' | number;
   /** Keep padded positions of the other history out of the co-attention's sums (Eq. 10). The official code does not. */
@@ -75,6 +80,7 @@ export function seesPadding({
 
 const complete = {
   threshold: 'mean',
+  splitBy: 'coAttention',
   meanCoAttention: false,
   useAlignment: true,
   useContrast: true,

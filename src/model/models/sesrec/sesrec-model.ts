@@ -73,6 +73,7 @@ const definition: ModelDefinition<Settings> = {
       isOneOf('mean', 'median'),
       isNumber('"mean", "median" or a number from 0 to 1', (value) => value >= 0 && value <= 1),
     ),
+    splitBy: isOneOf('coAttention', 'alignment'),
     maskCoAttention: isTrueOrFalse,
     meanCoAttention: isTrueOrFalse,
     projectionBias: isTrueOrFalse,
@@ -97,10 +98,14 @@ const definition: ModelDefinition<Settings> = {
     beta: isNotNegative,
     alignmentNegatives: isWhole(1, 1_000_000),
   },
-  wrong: ({ width, heads, hidden, meanCoAttention, maskCoAttention }) =>
+  added: { splitBy: 'coAttention' },
+  wrong: ({ width, heads, hidden, meanCoAttention, maskCoAttention, splitBy, useAlignment }) =>
     wrongHeads('a width', width, heads) ??
     wrongLogit(hidden) ??
-    (meanCoAttention && !maskCoAttention ? 'meanCoAttention needs maskCoAttention' : null),
+    (meanCoAttention && !maskCoAttention ? 'meanCoAttention needs maskCoAttention' : null) ??
+    (splitBy === 'alignment' && !useAlignment
+      ? 'splitBy alignment needs useAlignment, which trains what it goes by'
+      : null),
   build: (config) => ({
     seesPadding: seesPadding(config),
     seesSearches: config.useSearch,

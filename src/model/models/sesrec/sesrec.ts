@@ -131,7 +131,10 @@ export function encodeUser(
   );
   const search = transformer(scope, 'search.encoder', withPositions, searchMask, config); // Eq. 3, 4, 5
 
-  const split = coAttention(scope, config, feed, search, feedMask, searchMask);
+  const split =
+    config.splitBy === 'alignment'
+      ? splitByAlignment(scope, config, { items: feedItems, queries: searched, feedMask, searchMask })
+      : coAttention(scope, config, feed, search, feedMask, searchMask);
   const masks = {
     feed: interestMasks(split.feed, feedMask, split.hasBoth),
     search: interestMasks(split.search, searchMask, split.hasBoth),
@@ -139,7 +142,7 @@ export function encodeUser(
   return { state: { feed, search, masks, user, split }, embedded };
 }
 
-/** Eq. 9 to 12: how much each action has in common with the other history, and the split by it. */
+/** Eq. 9: how much each action has in common with the other history, and the split by it. */
 function coAttention(
   scope: Scope,
   config: SesrecConfig,
@@ -165,18 +168,58 @@ function coAttention(
     searchLength,
   ]);
   const feedScores = reshape(matmul(affinity, counted(searchWeight, searchMask)), [rows, feedLength]);
-  const side = (scores: Tensor, mask: Tensor): Split => {
-    const attention = nn.maskedSoftmax(scores, mask); // Eq. 10
-    const threshold = splitThreshold(config, attention, mask);
+  return splitOf(config, { feed: feedScores, search: searchScores }, { feed: feedMask, search: searchMask });
+}
+
+/**
+ * Ours, in place of Eq. 9: the score of an action is the soft greatest cosine, log sum exp(cos / tau), of its own vector and those of
+ * the other history, queries mapped by the W_A of the alignment loss. items: (B,T_r,d), queries: (B,T_s,d), of Eq. 1.
+ */
+function splitByAlignment(
+  scope: Scope,
+  config: SesrecConfig,
+  { items, queries, feedMask, searchMask }: Readonly<Record<'items' | 'queries' | 'feedMask' | 'searchMask', Tensor>>,
+): NonNullable<UserState['split']> {
+  const [rows, feedLength, width] = items.shape as [number, number, number];
+  const searchLength = queries.shape[1] as number;
+  const bilinear = scope.parameter('alignment.bilinear', [width, width], initialisers.xavierNormal(width, width));
+  const cosines = matmul(unitVectors(items), unitVectors(nn.project(queries, bilinear)), { transposeB: true });
+  const scaled = div(cosines, config.temperature); // (B,T_r,T_s)
+  const greatest = (scores: Tensor, others: Tensor, length: number): Tensor => {
+    const mask = ops.broadcast(reshape(others, [rows, 1, others.shape[1] as number]), scores.shape);
+    return reshape(nn.maskedLogSumExp(scores, mask), [rows, length]);
+  };
+  const scores = {
+    feed: greatest(scaled, searchMask, feedLength),
+    search: greatest(ops.transpose(scaled, [0, 2, 1]), feedMask, searchLength),
+  };
+  return splitOf(config, scores, { feed: feedMask, search: searchMask });
+}
+
+/** Vectors of length 1; of zeros, zeros. (B,T,d). */
+function unitVectors(x: Tensor): Tensor {
+  const squares = reshape(sum(mul(x, x), [2]), [...x.shape.slice(0, 2), 1]);
+  return div(x, ops.sqrt(add(squares, 1e-12)));
+}
+
+/** Eq. 10 to 12, from the scores of the actions of both histories, (B,T). */
+function splitOf(
+  config: SesrecConfig,
+  scores: Readonly<Record<'feed' | 'search', Tensor>>,
+  masks: Readonly<Record<'feed' | 'search', Tensor>>,
+): NonNullable<UserState['split']> {
+  const side = (lane: 'feed' | 'search'): Split => {
+    const attention = nn.maskedSoftmax(scores[lane], masks[lane]); // Eq. 10
+    const threshold = splitThreshold(config, attention, masks[lane]);
     // Eq. 11, 12; `official` counts ties as similar
     const isSimilar = config.thresholdIncludesTies
       ? ops.greaterOrEqual(attention, threshold)
       : ops.greater(attention, threshold);
-    return { attention, isSimilar: mul(isSimilar, mask) };
+    return { attention, isSimilar: mul(isSimilar, masks[lane]) };
   };
   const lengths = (mask: Tensor): Tensor => sum(mask, [1]);
-  const hasBoth = ops.greater(mul(lengths(feedMask), lengths(searchMask)), 0); // (B,1)
-  return { feed: side(feedScores, feedMask), search: side(searchScores, searchMask), hasBoth };
+  const hasBoth = ops.greater(mul(lengths(masks.feed), lengths(masks.search)), 0); // (B,1)
+  return { feed: side('feed'), search: side('search'), hasBoth };
 }
 
 /** gamma of Eq. 11, 12: (B,1), or a constant. */
