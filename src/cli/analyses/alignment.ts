@@ -5,7 +5,7 @@ import { type Aligned, type Measure, type PairSample, MEASURES, alignment, sampl
 import { UserError } from '../../base/index.js';
 import type { Box } from '../../evaluate/index.js';
 import { COLOURS, drawFigure } from '../../figure/index.js';
-import { type RunManifest, type SesrecConfig, alignedVectors, dataOf, models } from '../../model/index.js';
+import { type SesrecConfig, alignedVectors, dataOf, models } from '../../model/index.js';
 import type { Runtime } from '../../tensor/index.js';
 import { type ComputeFlags, deviceOption, threadsOption, wholeNumber, withRuntime } from '../options.js';
 import { counted, markdownTable } from '../table.js';
@@ -118,7 +118,7 @@ function refuseOthers(run: SesrecRun, without: SesrecRun): void {
 
 /** The command that trains the run to compare with. */
 function trainingWithout({ directory, manifest, config }: SesrecRun): string {
-  const { model, preset, shape, training } = manifest as RunManifest;
+  const { model, preset, shape, training } = manifest;
   const usual = models[model].settings(preset, shape) as unknown as Record<string, unknown>;
   const changed = Object.entries(usual)
     .map(([name]) => [name, (config as unknown as Record<string, unknown>)[name]] as const)
