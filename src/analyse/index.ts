@@ -10,6 +10,16 @@ export {
 } from './alignment.js';
 export { audit, type AuditReport } from './audit.js';
 export { behaviour, type Behaviour, type BehaviourOptions, type BehaviourShares, type Share } from './behaviour.js';
+export {
+  correctSampled,
+  type CorrectedRow,
+  type CorrectionFindings,
+  type CorrectionOptions,
+  type Estimate,
+  ESTIMATES,
+  type EstimateName,
+  type RowToCorrect,
+} from './correction.js';
 export { type Action, categoriesOf, categoryOf } from './categories.js';
 export type { Check, NamedCandidates } from './checks.js';
 export type { Crossing } from './crossings.js';
@@ -22,8 +32,8 @@ export {
   jensenShannon,
 } from './divergence.js';
 export {
+  type BootstrapEstimate,
   type Cause,
-  type Estimate,
   type Lane,
   type LaneFigures,
   type Planted,

@@ -144,7 +144,7 @@ function sharers(
   name: string,
   shareName: string,
   windows: readonly PlantedWindow[],
-  categoriesIn: (window: PlantedWindow) => readonly (readonly (string | number)[])[],
+  categoriesIn: (window: PlantedWindow) => readonly (readonly unknown[])[],
 ): [rule: Scorer, share: Scorer] {
   const shares = windows.map((window) => {
     const categories = categoriesIn(window);
@@ -192,17 +192,17 @@ export function similarityScorer(
 }
 
 /** A number and its 95 % interval: users drawn with replacement. NaN where it cannot be told. */
-export interface Estimate {
+export interface BootstrapEstimate {
   readonly value: number;
   readonly interval: readonly [low: number, high: number];
 }
 
 /** A number as the mean over users for whom it can be told, and over all actions of all users together. */
 export interface TwoWays {
-  readonly perUser: Estimate;
+  readonly perUser: BootstrapEstimate;
   /** Users that the mean is over. */
   readonly users: number;
-  readonly pooled: Estimate;
+  readonly pooled: BootstrapEstimate;
 }
 
 export interface ScorerFigures {
@@ -210,7 +210,7 @@ export interface ScorerFigures {
   /** How likely a truly similar action scores above a truly dissimilar one; ties one half. */
   readonly auc: TwoWays;
   /** AUC per user of the first scorer minus this one's, the same users; null for the first. */
-  readonly behindFirst: Estimate | null;
+  readonly behindFirst: BootstrapEstimate | null;
   /** Of the actions called similar, those that are; null where no line is drawn, as `recall` and `called`. */
   readonly precision: TwoWays | null;
   /** Of the actions that are similar, those called so. */
@@ -312,7 +312,7 @@ function figuresOf(lane: LaneActions, options: { random: Random; resamples: numb
   const { users, owner, isTrue } = lane;
   const draws = new Resamples(users, options);
   const once = new Int32Array(users).fill(1);
-  const estimate = (statistic: Statistic): Estimate => ({
+  const estimate = (statistic: Statistic): BootstrapEstimate => ({
     value: statistic(once),
     interval: draws.interval(statistic),
   });

@@ -168,6 +168,12 @@ function described(dataset: Dataset, item: number): string {
   return detail ? `${nameOf(dataset, item)} (${detail})` : nameOf(dataset, item);
 }
 
+/** The category of an item; null where the log has none. */
+export function categoryOf(dataset: Dataset, item: string): string | null {
+  const attributes = attributesOf(dataset, dataset.items.index(item));
+  return attributes['category'] ?? attributes['categories'] ?? null;
+}
+
 /** The attribute that tells a person most about an item, if it has one. */
 function describing(attributes: Readonly<Record<string, string>>): string | undefined {
   const known = ['title', 'name', 'category', 'categories'].find((name) => attributes[name]);

@@ -5,6 +5,13 @@ export function counted(count: number): string {
   return count.toLocaleString('en-US');
 }
 
+/** So many of something: 1 seed, 3 seeds. */
+export const times = (count: number, what: string): string => `${counted(count)} ${what}${count === 1 ? '' : 's'}`;
+
+/** A number below 1 as tables have it, .2506; a dash for what cannot be told. */
+export const decimals = (value: number, digits = 4): string =>
+  Number.isFinite(value) ? value.toFixed(digits).replace(/^(-?)0\./, '$1.') : '–';
+
 /** Settings in a line: learningRate 0.003, dropout 0.1. */
 export function settingsText(settings: Readonly<Record<string, unknown>>): string {
   return Object.entries(settings)

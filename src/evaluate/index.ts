@@ -34,6 +34,27 @@ export {
   type StudentInterval,
   studentInterval,
 } from './statistics.js';
+export {
+  type Correction,
+  corrections,
+  correctedValues,
+  ESTIMATORS,
+  type EstimatorName,
+  GAMMA,
+  SampledRanks,
+  uncorrected,
+} from './correction.js';
+export {
+  categoryOf,
+  listMetrics,
+  type ListMean,
+  type ListMetrics,
+  type ListOptions,
+  type Lists,
+  listsOf,
+} from './lists.js';
+export { kendallTau } from './rank-correlation.js';
+export { type SlicedSummary, type Slicing, SLICINGS, type SlicingName, slicesOf, summariseSlices } from './slices.js';
 export { studentCriticalValue, studentTails } from './student.js';
-export { chance, hit, METRICS, metricsOf, ndcg, place, reciprocalRank, summarise } from './metrics.js';
+export { chance, everyMetric, hit, METRICS, metricsOf, ndcg, place, reciprocalRank, summarise } from './metrics.js';
 export type { MetricName, Metrics, Ranks, Summary } from './metrics.js';

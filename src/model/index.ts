@@ -1,8 +1,15 @@
 /** The model wing's door. */
-export { type Case, type Ranker, type Recommendation, type ScoredStretch, recommend } from './ranking/recommender.js';
+export {
+  type Case,
+  type Ranker,
+  type Recommendation,
+  type ScoredStretch,
+  recommend,
+  recommendEach,
+} from './ranking/recommender.js';
 export { type DropoutMask, type Lookup, type ParameterDescription, Scope } from './layers/layers.js';
 export { Parameters, sharedZeros } from './weights/parameters.js';
-export { popularityRanker, randomRanker, type PopularityOptions } from './models/popularity.js';
+export { countTrainingEvents, popularityRanker, randomRanker, type PopularityOptions } from './models/popularity.js';
 export { itemToItemRanker, type ItemToItemOptions } from './models/item-to-item.js';
 export { type NamedTensor, decodeSafetensors, encodeSafetensors } from './weights/safetensors.js';
 export {

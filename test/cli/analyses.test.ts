@@ -17,8 +17,13 @@ async function done(...args: readonly string[]): Promise<string> {
 const train = async (name: string, ...more: readonly string[]): Promise<string> =>
   done('train', place('data'), '--out', place(name), '--epochs', '1', ...QUICK, ...more);
 
+interface Found<Document> {
+  readonly document: Document;
+  readonly out: string;
+}
+
 /** The findings of an analysis, read back from where they are kept. */
-async function found(name: string, ...args: readonly string[]): Promise<{ document: unknown; out: string }> {
+async function found(name: string, ...args: readonly string[]): Promise<Found<unknown>> {
   const kept = place(`found ${name}`);
   const out = await done('analyse', name, ...args, '--threads', '1', '--out', kept);
   assert.deepEqual(
@@ -27,7 +32,7 @@ async function found(name: string, ...args: readonly string[]): Promise<{ docume
   );
   assert.equal(await readFile(join(kept, `${name}.md`), 'utf8'), out);
   assert.match(await readFile(join(kept, `${name}.svg`), 'utf8'), /^<svg [^>]*aria-label="/);
-  return { document: JSON.parse(await readFile(join(kept, `${name}.json`), 'utf8')) as unknown, out };
+  return { document: JSON.parse(await readFile(join(kept, `${name}.json`), 'utf8')), out };
 }
 
 before(async () => {
@@ -40,11 +45,11 @@ before(async () => {
 after(async () => rm(folder, { recursive: true, force: true }));
 
 test('analyse divergence tells both sides, the random splits and who is left out', async () => {
-  const { document, out } = await found('divergence', place('run'));
-  const { users, split } = document as {
+  const { document, out } = (await found('divergence', place('run'))) as Found<{
     users: { all: number; compared: number; leftOut: Record<string, number> };
     split: { histogram: Record<string, number[]> };
-  };
+  }>;
+  const { users, split } = document;
   const left = Object.values(users.leftOut).reduce((sum, count) => sum + count, 0);
   assert.equal(users.compared + left, users.all);
   assert.ok(users.compared > 5);
@@ -57,32 +62,37 @@ test('analyse divergence tells both sides, the random splits and who is left out
 });
 
 test('analyse alignment says how to train the run to compare with, which it then accepts', async () => {
-  interface Told {
-    readonly pairs: { readonly clicked: number; readonly distinct: number };
-    readonly runs: readonly { readonly measures: Readonly<Record<string, unknown>> }[];
-  }
-  const { document, out } = await found('alignment', place('run'), '--pairs', '40');
-  const alone = document as Told;
-  assert.equal(alone.pairs.clicked, 40);
-  assert.ok(alone.pairs.distinct > 40);
+  const { document, out } = (await found('alignment', place('run'), '--pairs', '40')) as Found<{
+    pairs: { clicked: number; distinct: number };
+    runs: { measures: Record<string, unknown> }[];
+  }>;
+  assert.equal(document.pairs.clicked, 40);
+  assert.ok(document.pairs.distinct > 40);
   const command = /^sesrec (train .*)$/m.exec(out)?.[1];
   assert.ok(command);
   const args = command.replaceAll(/'([^']*)'/g, (_, quoted: string) => quoted.replaceAll(' ', '')).split(' ');
   await done(...args, '--threads', '1');
-  const both = await found('alignment', place('run'), '--without', place('run-without-alignment'), '--pairs', '40');
-  const [withIt, without] = (both.document as Told).runs;
-  assert.deepEqual(withIt, alone.runs[0]);
+  const other = place('run-without-alignment');
+  const both = (await found('alignment', place('run'), '--without', other, '--pairs', '40')) as Found<typeof document>;
+  const [withIt, without] = both.document.runs;
+  assert.deepEqual(withIt, document.runs[0]);
   assert.equal(without?.measures['mapped'], null);
   assert.doesNotMatch(both.out, /sesrec train/);
 });
 
 test('analyse planted compares the trained and the untrained split with rules', async () => {
-  const { document, out } = await found('planted', place('run'), '--truth', place('data'), '--resamples', '50');
-  const { readings } = document as {
+  const { document, out } = (await found(
+    'planted',
+    place('run'),
+    '--truth',
+    place('data'),
+    '--resamples',
+    '50',
+  )) as Found<{
     readings: Record<string, Record<string, { scorers: { name: string; auc: { perUser: { value: number } } }[] }>>;
-  };
-  assert.deepEqual(Object.keys(readings), ['interest', 'category', 'kind']);
-  const scorers = readings['category']?.['feed']?.scorers ?? [];
+  }>;
+  assert.deepEqual(Object.keys(document.readings), ['interest', 'category', 'kind']);
+  const scorers = document.readings['category']?.['feed']?.scorers ?? [];
   assert.deepEqual(
     scorers.map(({ name }) => name),
     [

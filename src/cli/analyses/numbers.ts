@@ -1,9 +1,8 @@
-/** How the analyses write numbers in tables and sentences. Knows digits; does not know what they count. */
+/** How analyses of a split write numbers in tables and sentences. Knows digits; does not know what they count. */
+import { decimals as withDigits } from '../table.js';
 
-/** Three digits behind the point, without the zero before it, as in .512; a dash for what cannot be told. */
-export function decimals(value: number, digits = 3): string {
-  return Number.isFinite(value) ? value.toFixed(digits).replace(/^(-?)0\./, '$1.') : '–';
-}
+/** Three digits, as in .512: these figures vary with the people in the third. */
+export const decimals = (value: number, digits = 3): string => withDigits(value, digits);
 
 /** An interval, as in .498 to .531. */
 export const between = ([low, high]: readonly [number, number], digits = 3): string =>

@@ -2,7 +2,7 @@
 import * as Plot from '@observablehq/plot';
 import { Option } from 'commander';
 import {
-  type Estimate,
+  type BootstrapEstimate,
   type Lane,
   type LaneFigures,
   type Planted,
@@ -148,7 +148,7 @@ const rowsOf = (found: Planted) => [
         MEASURES.flatMap((measure) => {
           const figures = scorer[measure];
           if (!figures) return [];
-          const row = (over: string, { value, interval }: Estimate) => [
+          const row = (over: string, { value, interval }: BootstrapEstimate) => [
             reading,
             lane,
             scorer.name,

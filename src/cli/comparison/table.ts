@@ -1,12 +1,12 @@
 /** The results of a comparison as a page in Markdown, table.md. Knows wording and columns; does not know how results came about. */
 import { METRICS, type MetricName, type ProtocolName, type StudentInterval } from '../../evaluate/index.js';
 import { GROUPS } from '../../model/index.js';
-import { counted, markdownTable, settingsText } from '../table.js';
+import { counted, decimals, markdownTable, settingsText, times } from '../table.js';
 import { type ComparisonResults, type RowResult, type RunnerUpTest, order } from './results.js';
 import { PROTOCOLS } from './test-ranks.js';
 
 /** Where corrected p values of both tests are below this, the best is marked as better than the runner-up. */
-const LEVEL = 0.05;
+export const LEVEL = 0.05;
 
 export function comparisonText(results: ComparisonResults): string {
   return [
@@ -21,7 +21,6 @@ export function comparisonText(results: ComparisonResults): string {
 
 function heading({ plan, data }: ComparisonResults): string {
   const { options, madeWith } = plan;
-  const times = (count: number, what: string): string => `${count} ${what}${count === 1 ? '' : 's'}`;
   const finalists =
     options.finalists > 0 && options.finalistSeeds > options.seeds
       ? ` (${times(options.finalistSeeds, 'seed')} of the best ${options.finalists} on validation)`
@@ -115,23 +114,23 @@ function costs({ parameters, epochs, secondsPerEpoch }: RowResult): string[] {
   ];
 }
 
-/** .2506 */
-const decimals = (value: number): string => (Number.isNaN(value) ? '–' : value.toFixed(4).replace(/^(-?)0\./, '$1.'));
-
 function figure({ mean, halfWidth }: StudentInterval, mark = '', sign = ''): string {
   return `${mark}${decimals(mean)}${mark}${sign}${Number.isNaN(halfWidth) ? '' : ` ±${decimals(halfWidth)}`}`;
 }
 
-const isSure = (tests: readonly RunnerUpTest[], protocol: ProtocolName, metric: MetricName): boolean =>
+/** Whether both tests tell the best row from the second. */
+export const isSure = (tests: readonly RunnerUpTest[], protocol: ProtocolName, metric: MetricName): boolean =>
   tests.some(
     (test) =>
       test.protocol === protocol && test.metric === metric && test.t.holm < LEVEL && test.bootstrap.holm < LEVEL,
   );
 
+/** A p value as tables have it. */
+export const probability = (p: number): string => (Number.isNaN(p) ? '–' : p < 0.0001 ? '<.0001' : decimals(p));
+
 function runnerUpSection({ rows, tests }: ComparisonResults): string[] {
   if (tests.length === 0) return [];
   const nameOf = (label: string): string => rows.find((row) => row.label === label)?.name ?? label;
-  const probability = (p: number): string => (Number.isNaN(p) ? '–' : p < 0.0001 ? '<.0001' : decimals(p));
   const table = markdownTable(
     [
       ['', '', 'best', 'runner-up', 'difference', 't (d.f.)', 'p', 'Holm', 'bootstrap', 'p', 'Holm'],
