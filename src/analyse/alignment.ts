@@ -7,7 +7,7 @@
  */
 import { Random, UserError, at, range } from '../base/index.js';
 import type { Dataset } from '../data/index.js';
-import { type Box, auc, boxOf, resampledIntervals, weightedAuc } from '../evaluate/index.js';
+import { type Box, Resamples, auc, boxOf, weightedAuc } from '../evaluate/index.js';
 import { drawOther, trainingPairs } from '../features/index.js';
 import type { AlignedVectors } from '../model/index.js';
 import { cosine, dot, mapped, rowOf } from './vectors.js';
@@ -115,12 +115,13 @@ export function alignment(
     const values = [...near, ...far];
     const isClicked = values.map((_, pair) => pair < near.length);
     const { numbers, count } = numbered([...clicked.queries, ...random.queries]);
-    const resampled = weightedAuc(values, isClicked, numbers);
-    const [interval] = resampledIntervals(count, (times) => [resampled(times)], {
-      random: new Random(seed, 'alignment', measure),
-      resamples: RESAMPLES,
-    }) as [Aligned['interval']];
-    return { clicked: boxOf(near), random: boxOf(far), auc: auc(values, isClicked), interval };
+    const draws = new Resamples(count, { random: new Random(seed, 'alignment', measure), resamples: RESAMPLES });
+    return {
+      clicked: boxOf(near),
+      random: boxOf(far),
+      auc: auc(values, isClicked),
+      interval: draws.interval(weightedAuc(values, isClicked, numbers)),
+    };
   };
   return { cosine: of('cosine'), mapped: of('mapped'), similarity: of('similarity') };
 }

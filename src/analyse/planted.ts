@@ -8,7 +8,7 @@
  */
 import { Random, UserError, at } from '../base/index.js';
 import type { Dataset } from '../data/index.js';
-import { auc, resampledIntervals, weightedAuc } from '../evaluate/index.js';
+import { Resamples, auc, weightedAuc } from '../evaluate/index.js';
 import type { AlignedVectors, Case, SidedAction } from '../model/index.js';
 import { categoriesOf } from './categories.js';
 import { cosine, mapped, rowOf } from './vectors.js';
@@ -305,83 +305,55 @@ interface UserCounts {
   readonly similar: number;
 }
 
-/** How a figure follows from how often each user was drawn. */
-type Statistic = (times: Float64Array) => number;
+/** How a figure follows from how often each user counts. */
+type Statistic = (times: ArrayLike<number>) => number;
 
 function figuresOf(lane: LaneActions, options: { random: Random; resamples: number }): LaneFigures {
   const { users, owner, isTrue } = lane;
-  const statistics: Statistic[] = [];
-  const entriesOf = entriesByUser(owner, users);
-  const perScorer = lane.scorers.map(({ name, scores, isSimilar }) => {
-    const counts = entriesOf.map((entries) => countsOf(entries, isTrue, scores, isSimilar));
-    const ratio = (
-      of: (own: UserCounts) => number,
-      to: (own: UserCounts) => number,
-    ): [Statistic, Statistic, number] => {
-      const values = counts.map((own) => (to(own) > 0 ? of(own) / to(own) : Number.NaN));
-      return [meanStatistic(values), pooledRatio(counts.map(of), counts.map(to)), defined(values)];
-    };
-    const aucs = counts.map((own) => own.auc);
+  const draws = new Resamples(users, options);
+  const once = new Int32Array(users).fill(1);
+  const estimate = (statistic: Statistic): BootstrapEstimate => ({
+    value: statistic(once),
+    interval: draws.interval(statistic),
+  });
+  const twoWays = (perUser: readonly number[], pooled: Statistic): TwoWays => ({
+    perUser: estimate(meanOf(perUser)),
+    users: defined(perUser),
+    pooled: estimate(pooled),
+  });
+  /** The share of some actions among others, from counts by user. */
+  const share = (of: readonly number[], among: readonly number[]): TwoWays =>
+    twoWays(
+      of.map((count, user) => count / at(among, user)),
+      ratioOf(of, among),
+    );
+
+  const entries = entriesByUser(owner, users);
+  let first: readonly number[] | null = null;
+  const scorers = lane.scorers.map(({ name, scores, isSimilar }): ScorerFigures => {
+    const counts = entries.map((own) => countsOf(own, isTrue, scores, isSimilar));
+    const areas = counts.map((own) => own.auc);
+    const [hits, called, similar] = [
+      counts.map((own) => own.hits),
+      counts.map((own) => own.called),
+      counts.map((own) => own.similar),
+    ];
+    const behindFirst = first && estimate(meanOf(first.map((area, user) => area - at(areas, user))));
+    first ??= areas;
     return {
       name,
-      aucs,
-      auc: [meanStatistic(aucs), weightedAuc(scores, isTrue, owner), defined(aucs)] as [Statistic, Statistic, number],
-      precision:
-        isSimilar &&
-        ratio(
-          ({ hits }) => hits,
-          ({ called }) => called,
-        ),
-      recall:
-        isSimilar &&
-        ratio(
-          ({ hits }) => hits,
-          ({ similar }) => similar,
-        ),
+      auc: twoWays(areas, weightedAuc(scores, isTrue, owner)),
+      behindFirst,
+      precision: isSimilar && share(hits, called),
+      recall: isSimilar && share(hits, similar),
       called: isSimilar && isSimilar.filter(Boolean).length / isSimilar.length,
     };
-  });
-  const ask = (statistic: Statistic): number => statistics.push(statistic) - 1;
-  const askTwoWays = ([perUser, pooled, count]: [Statistic, Statistic, number]) => ({
-    perUser: ask(perUser),
-    pooled: ask(pooled),
-    count,
-  });
-  const [first] = perScorer;
-  const asked = perScorer.map((scorer) => ({
-    name: scorer.name,
-    called: scorer.called,
-    auc: askTwoWays(scorer.auc),
-    behindFirst:
-      scorer === first
-        ? null
-        : ask(meanStatistic(scorer.aucs.map((value, user) => at(first?.aucs ?? [], user) - value))),
-    precision: scorer.precision && askTwoWays(scorer.precision),
-    recall: scorer.recall && askTwoWays(scorer.recall),
-  }));
-  const values = statistics.map((statistic) => statistic(new Float64Array(users).fill(1)));
-  const intervals = resampledIntervals(users, (times) => statistics.map((statistic) => statistic(times)), options);
-  const estimate = (place: number): BootstrapEstimate => ({
-    value: at(values, place),
-    interval: intervals[place] as BootstrapEstimate['interval'],
-  });
-  const twoWays = ({ perUser, pooled, count }: ReturnType<typeof askTwoWays>): TwoWays => ({
-    perUser: estimate(perUser),
-    users: count,
-    pooled: estimate(pooled),
   });
   return {
     actions: isTrue.length,
     similar: isTrue.filter(Boolean).length / isTrue.length,
-    withoutBothClasses: users - (first?.auc[2] ?? users),
-    scorers: asked.map(({ name, called, auc: area, behindFirst, precision, recall }) => ({
-      name,
-      auc: twoWays(area),
-      behindFirst: behindFirst === null ? null : estimate(behindFirst),
-      precision: precision && twoWays(precision),
-      recall: recall && twoWays(recall),
-      called,
-    })),
+    withoutBothClasses: users - (scorers[0]?.auc.users ?? users),
+    scorers,
   };
 }
 
@@ -412,27 +384,27 @@ function countsOf(
 
 const defined = (values: readonly number[]): number => values.filter((value) => !Number.isNaN(value)).length;
 
-/** The mean of the values that are numbers. */
-function meanStatistic(values: readonly number[]): Statistic {
+/** The mean of the values that are numbers: a share of nothing is none. */
+function meanOf(values: readonly number[]): Statistic {
+  const users = Int32Array.from(values.keys()).filter((user) => !Number.isNaN(at(values, user)));
   return (times) => {
     let [sum, count] = [0, 0];
-    values.forEach((value, user) => {
-      if (Number.isNaN(value)) return;
-      sum += at(times, user) * value;
+    for (const user of users) {
+      sum += at(times, user) * at(values, user);
       count += at(times, user);
-    });
+    }
     return sum / count;
   };
 }
 
-/** The sum of some numbers over the sum of others. */
-function pooledRatio(of: readonly number[], to: readonly number[]): Statistic {
+/** The sum of some counts over the sum of others. */
+function ratioOf(of: readonly number[], among: readonly number[]): Statistic {
   return (times) => {
     let [sum, total] = [0, 0];
-    times.forEach((count, user) => {
-      sum += count * at(of, user);
-      total += count * at(to, user);
-    });
+    for (let user = 0; user < times.length; user++) {
+      sum += at(times, user) * at(of, user);
+      total += at(times, user) * at(among, user);
+    }
     return sum / total;
   };
 }

@@ -29,7 +29,7 @@ export {
   pairedBootstrap,
   type PairedTest,
   pairedTest,
-  resampledIntervals,
+  Resamples,
   signTest,
   type StudentInterval,
   studentInterval,

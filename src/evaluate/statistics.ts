@@ -125,35 +125,36 @@ export function signTest(differences: ArrayLike<number>): {
 }
 
 /**
- * 95 % percentile intervals of statistics of some units, such as users: units are drawn with replacement, as many as there are,
- * `resamples` times, and all statistics are worked out for the same draws.
- * @param statistics gets how often each unit was drawn, (units), and gives one number per statistic
- * @returns an interval per statistic, as in `pairedBootstrap`; NaN for fewer than two units, or where a statistic is NaN for
- * some resample
+ * Units, such as users, drawn with replacement, as many as there are, `resamples` times: for intervals of what is no mean of
+ * one number per unit. All statistics are worked out on the same draws.
  */
-export function resampledIntervals(
-  units: number,
-  statistics: (times: Float64Array) => readonly number[],
-  { random, resamples = 10_000 }: BootstrapOptions,
-): (readonly [low: number, high: number])[] {
-  checkResamples(resamples);
-  const times = new Float64Array(units).fill(1);
-  const found = statistics(times).map(() => new Float64Array(resamples));
-  if (units < 2) return found.map(() => [Number.NaN, Number.NaN]);
-  for (let resample = 0; resample < resamples; resample++) {
-    times.fill(0);
-    for (let draw = 0; draw < units; draw++) {
-      const unit = random.integer(units);
-      times[unit] = at(times, unit) + 1;
-    }
-    for (const [i, value] of statistics(times).entries()) (found[i] as Float64Array)[resample] = value;
+export class Resamples {
+  readonly #draws: readonly Int32Array[];
+
+  constructor(units: number, { random, resamples = 10_000 }: BootstrapOptions) {
+    checkResamples(resamples);
+    this.#draws = Array.from({ length: units < 2 ? 0 : resamples }, () => {
+      const times = new Int32Array(units);
+      for (let draw = 0; draw < units; draw++) {
+        const unit = random.integer(units);
+        times[unit] = at(times, unit) + 1;
+      }
+      return times;
+    });
   }
-  const beyond = Math.floor((resamples + 1) / 40);
-  return found.map((values) => {
-    if (values.some(Number.isNaN)) return [Number.NaN, Number.NaN];
+
+  /**
+   * The 95 % percentile interval of a statistic, as in `pairedBootstrap`. NaN for fewer than two units, or where the statistic is
+   * NaN for some resample.
+   * @param statistic gets how often each unit was drawn, (units)
+   */
+  interval(statistic: (times: ArrayLike<number>) => number): readonly [low: number, high: number] {
+    const values = Float64Array.from(this.#draws, statistic);
+    if (values.length === 0 || values.some(Number.isNaN)) return [Number.NaN, Number.NaN];
     values.sort();
-    return [at(values, beyond - 1), at(values, resamples - beyond)];
-  });
+    const beyond = Math.floor((values.length + 1) / 40);
+    return [at(values, beyond - 1), at(values, values.length - beyond)];
+  }
 }
 
 function checkResamples(resamples: number): void {

@@ -63,6 +63,11 @@ describe('what is truly similar', () => {
       ['search', 'tea', 'shared'],
     ]);
     assert.deepEqual(trueSides(chance, 'interest'), [false, false]);
+    const twice = windowOf([
+      ['feed', 'tea', 'exploration'],
+      ['search', 'tea', 'exploration'],
+    ]);
+    assert.deepEqual(trueSides(twice, 'interest'), [false, false]);
   });
 });
 

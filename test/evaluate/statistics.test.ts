@@ -2,14 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import * as fc from 'fast-check';
 import { Random, UserError } from '../../src/base/index.js';
-import {
-  holm,
-  pairedBootstrap,
-  pairedTest,
-  resampledIntervals,
-  signTest,
-  studentInterval,
-} from '../../src/evaluate/index.js';
+import { holm, pairedBootstrap, pairedTest, Resamples, signTest, studentInterval } from '../../src/evaluate/index.js';
 import { answers } from '../support/analyses.js';
 
 const close = (actual: number, expected: number, allowed = 1e-11): void =>
@@ -276,44 +269,40 @@ describe('the sign test', () => {
 
 describe('resampled intervals', () => {
   test('are those of the paired bootstrap for a mean, but for the draws', () => {
-    const interval = pairedBootstrap(DIFFERENCES, { random: new Random('one') }).interval;
-    const mean = (times: Float64Array): number =>
+    const { interval } = pairedBootstrap(DIFFERENCES, { random: new Random('one') });
+    const draws = new Resamples(DIFFERENCES.length, { random: new Random('other') });
+    const mean = (times: ArrayLike<number>): number =>
       DIFFERENCES.reduce((sum, value, i) => sum + value * (times[i] as number), 0) / DIFFERENCES.length;
-    const [resampled, doubled] = resampledIntervals(DIFFERENCES.length, (times) => [mean(times), 2 * mean(times)], {
-      random: new Random('other'),
-    }) as [readonly [number, number], readonly [number, number]];
+    const resampled = draws.interval(mean);
+    const doubled = draws.interval((times) => 2 * mean(times));
     for (const side of [0, 1] as const) {
       assert.ok(Math.abs(resampled[side] - interval[side]) < 0.002, `${resampled[side]}, not ${interval[side]}`);
-      assert.equal(doubled[side], 2 * resampled[side]);
+      assert.equal(doubled[side], 2 * resampled[side], 'all statistics see the same draws');
     }
   });
 
   test('draw as many units as there are, the same from the same stream', () => {
     const totals = new Set<number>();
-    const draw = (): readonly (readonly [number, number])[] =>
-      resampledIntervals(
-        5,
-        (times) => {
-          totals.add(times.reduce((sum, count) => sum + count, 0));
-          return [times[0] as number];
-        },
-        { random: new Random('units'), resamples: 200 },
-      );
+    const draw = (): readonly [number, number] =>
+      new Resamples(5, { random: new Random('units'), resamples: 200 }).interval((times) => {
+        totals.add(Array.from(times).reduce((sum, count) => sum + count, 0));
+        return times[0] as number;
+      });
     assert.deepEqual(draw(), draw());
     assert.deepEqual([...totals], [5]);
   });
 
   test('are not told of one unit, nor of what a resample cannot tell', () => {
-    const none = [[Number.NaN, Number.NaN]];
-    const options = { random: new Random('none'), resamples: 39 };
+    const none = [Number.NaN, Number.NaN];
+    const of = (units: number, resamples = 39) => new Resamples(units, { random: new Random('none'), resamples });
     assert.deepEqual(
-      resampledIntervals(1, () => [1], options),
+      of(1).interval(() => 1),
       none,
     );
     assert.deepEqual(
-      resampledIntervals(3, (times) => [(times[0] as number) / (times[0] as number)], options),
+      of(3).interval((times) => (times[0] as number) / (times[0] as number)),
       none,
     );
-    assert.throws(() => resampledIntervals(3, () => [1], { ...options, resamples: 10 }), UserError);
+    assert.throws(() => of(3, 10), UserError);
   });
 });
