@@ -10,14 +10,17 @@ import {
   type ModelId,
   type Ranker,
   type Reason,
+  type ReasonMethod,
   type Run,
-  SesrecRanker,
   type SidedAction,
+  explain,
   popularityRanker,
   rankerOf,
+  ranksOf,
   recommend,
 } from '../model/index.js';
 import type { Runtime } from '../tensor/index.js';
+import { counted } from './table.js';
 
 /** An action of a history, told. */
 export interface ToldAction {
@@ -32,9 +35,12 @@ export interface ToldAction {
   readonly side: Reason['side'];
 }
 
-/** A reason, told. */
+/** A reason, told: what speaks for an item, the weightiest first. */
 export interface ToldReason extends ToldAction {
+  /** By the method of the answer; above 0, and comparable within the reasons of one item only. */
   readonly weight: number;
+  /** The rank that the item would have, among the same candidates, had this action not happened. */
+  readonly rankWithout: number;
 }
 
 export interface ToldRecommendation {
@@ -52,6 +58,8 @@ export interface ToldRecommendation {
 export interface Told {
   /** `popularity` for somebody of whom nothing is known. */
   readonly source: ModelId | 'popularity';
+  /** How reasons were weighed; null where there are none. */
+  readonly reasonsBy: ReasonMethod | null;
   readonly items: readonly ToldRecommendation[];
 }
 
@@ -63,14 +71,19 @@ export interface Wanted {
   readonly search?: string;
   readonly k: number;
   readonly explain?: boolean;
-  /** Reasons per history and item. */
+  /** The most reasons per history and item. */
   readonly reasons?: number;
+  /** How reasons are weighed; by deletion unless told. */
+  readonly reasonsBy?: ReasonMethod;
   readonly includeSeen?: boolean;
 }
 
-/** Recommends and tells why. A user that the log lacks is a `UserError`; without a user, for somebody new. */
+/**
+ * Recommends and tells why. A user that the log lacks, and a method that the model is not open to, are a `UserError`; without a
+ * user, for somebody new.
+ */
 export async function recommendFor(run: Run, runtime: Runtime, wanted: Wanted): Promise<Told> {
-  const { user, search, k, explain = false, reasons = 2, includeSeen = false } = wanted;
+  const { user, search, k, includeSeen = false } = wanted;
   const { users } = run.dataset;
   if (user !== undefined && !users.has(user))
     throw new UserError(`user ${JSON.stringify(user)} is not in the log that ${run.directory} was trained on`);
@@ -83,10 +96,14 @@ export async function recommendFor(run: Run, runtime: Runtime, wanted: Wanted): 
   const ranker = rankerFor(run, runtime, dataset, moment);
   const best = await recommend(ranker, moment, k, excluded);
   const items = best.map(({ item }) => item);
-  const why = explain && ranker instanceof SesrecRanker ? await ranker.explain(moment, items, reasons) : null;
-  const before = search === undefined ? null : await ranksWithout(run, runtime, moment, excluded, items);
+  const why =
+    wanted.explain && ranker instanceof GraphRanker
+      ? await reasonsFor(ranker, dataset, moment, items, excluded, wanted)
+      : null;
+  const before = search === undefined ? null : await ranksBefore(run, runtime, moment, excluded, items);
   return {
     source: ranker instanceof GraphRanker ? run.manifest.model : 'popularity',
+    reasonsBy: why && (wanted.reasonsBy ?? 'deletion'),
     items: best.map(({ item, score }, position) => ({
       rank: position + 1,
       item: dataset.items.ids[item] as string,
@@ -98,11 +115,26 @@ export async function recommendFor(run: Run, runtime: Runtime, wanted: Wanted): 
             because: (why[position] as Reason[]).map((reason) => ({
               ...tellAction(dataset, moment, reason),
               weight: reason.weight,
+              rankWithout: reason.rankWithout,
             })),
           }
         : {}),
     })),
   };
+}
+
+async function reasonsFor(
+  ranker: GraphRanker,
+  dataset: Dataset,
+  moment: Case,
+  items: readonly number[],
+  excluded: ReadonlySet<number>,
+  { reasons: perLane = 2, reasonsBy: method = 'deletion' }: Wanted,
+): Promise<Reason[][]> {
+  const { reasonMethods } = ranker;
+  if (!reasonMethods.includes(method))
+    throw new UserError(`${ranker.name} gives no reasons by ${method}: choose ${reasonMethods.join(' or ')}`);
+  return explain(ranker, dataset, moment, items, { method, perLane, excluded });
 }
 
 /** The model where there is any history that it can see; it has learned nothing for somebody without one. */
@@ -114,7 +146,7 @@ function rankerFor({ model, parameters }: Run, runtime: Runtime, dataset: Datase
 }
 
 /** The ranks of items in the log as it is, without an imagined search. */
-async function ranksWithout(
+async function ranksBefore(
   run: Run,
   runtime: Runtime,
   moment: Case,
@@ -122,9 +154,7 @@ async function ranksWithout(
   items: readonly number[],
 ): Promise<number[]> {
   const ranker = rankerFor(run, runtime, run.dataset, moment);
-  const everything = await recommend(ranker, moment, run.dataset.items.ids.length, excluded);
-  const rankOf = new Map(everything.map(({ item }, position) => [item, position + 1]));
-  return items.map((item) => rankOf.get(item) as number);
+  return [...(await ranksOf(ranker, [moment], items, { catalogue: run.dataset.items.ids.length, excluded }))];
 }
 
 function attributesOf(dataset: Dataset, item: number): Record<string, string> {
@@ -180,6 +210,18 @@ function movement(rank: number, before: number | undefined): string {
   return before === rank ? '  (as before)' : `  (${before < rank ? 'down' : 'up'} from ${before})`;
 }
 
+/** What an item would be without a reason: the rank is what tells a reader how much it counted. */
+function withoutText(rank: number, without: number): string {
+  return `without it ${without === rank ? `still ${ordinal(rank)}` : `${ordinal(without)} instead of ${ordinal(rank)}`}`;
+}
+
+/** 1 as 1st. */
+function ordinal(rank: number): string {
+  const isTeen = Math.floor((rank % 100) / 10) === 1;
+  const ending = isTeen ? 'th' : (['th', 'st', 'nd', 'rd'][rank % 10] ?? 'th');
+  return `${counted(rank)}${ending}`;
+}
+
 /** Recommendations as lines of text. */
 export function recommendationText(items: readonly ToldRecommendation[]): string {
   return items
@@ -189,7 +231,7 @@ export function recommendationText(items: readonly ToldRecommendation[]): string
         `${String(rank).padStart(2)}. ${item}  ${score.toFixed(3)}${detail ? `  ${detail}` : ''}${movement(rank, rankBefore)}`,
         ...because.map(
           (reason) =>
-            `      because you ${actionText(reason)}  (weight ${reason.weight.toFixed(2)}${reason.side ? `, ${reason.side}` : ''})`,
+            `      because you ${actionText(reason)}  (${withoutText(rank, reason.rankWithout)}${reason.side ? `; ${reason.side}` : ''})`,
         ),
       ];
     })

@@ -213,8 +213,8 @@ function targetOf(dataset: Dataset, feedPosition: number): number {
   return item;
 }
 
-/** The cases to evaluate, in order of user index. */
-function chooseCases(
+/** The cases to evaluate, in order of user index: those that have a history and whose target is known, or a seeded sample of them. */
+export function chooseCases(
   dataset: Dataset,
   on: HeldOut,
   wanted: number | undefined,

@@ -11,6 +11,7 @@ export {
   type DrawOptions,
 } from './candidates.js';
 export {
+  chooseCases,
   evaluate,
   TIE_RULE,
   type EvaluateOptions,
@@ -27,6 +28,8 @@ export {
   pairedBootstrap,
   type PairedTest,
   pairedTest,
+  type RatioBootstrap,
+  ratioBootstrap,
   type StudentInterval,
   studentInterval,
 } from './statistics.js';

@@ -100,6 +100,47 @@ export function pairedBootstrap(
   };
 }
 
+/** A ratio of means and its interval. */
+export interface RatioBootstrap {
+  /** Mean over mean; infinity where the lower one is not above 0 and the upper one is, NaN where neither is. */
+  readonly ratio: number;
+  /** 95 % percentile interval. NaN for fewer than two pairs. */
+  readonly interval: readonly [low: number, high: number];
+  readonly resamples: number;
+}
+
+/**
+ * The ratio of two means over the same users, and its interval by resampling users with replacement: both values of a user come
+ * along together. Ratios of resamples are in order as `ratio` says, NaN as 0: the interval is the k-th smallest and largest, k as
+ * for `pairedBootstrap`.
+ */
+export function ratioBootstrap(
+  over: ArrayLike<number>,
+  under: ArrayLike<number>,
+  { random, resamples = 10_000 }: BootstrapOptions,
+): RatioBootstrap {
+  const { length } = over;
+  assert(under.length === length, `${length} values over ${under.length}`);
+  const ratioOf = (upper: number, lower: number): number => (lower > 0 ? upper / lower : upper > 0 ? Infinity : NaN);
+  const sumOf = (values: ArrayLike<number>): number => Array.from(values).reduce((sum, value) => sum + value, 0);
+  const ratio = ratioOf(sumOf(over), sumOf(under));
+  if (length < 2) return { ratio, interval: [NaN, NaN], resamples };
+  const ratios = new Float64Array(resamples);
+  for (let resample = 0; resample < resamples; resample++) {
+    let [upper, lower] = [0, 0];
+    for (let draw = 0; draw < length; draw++) {
+      const user = random.integer(length);
+      upper += at(over, user);
+      lower += at(under, user);
+    }
+    const drawn = ratioOf(upper, lower);
+    ratios[resample] = Number.isNaN(drawn) ? 0 : drawn;
+  }
+  ratios.sort();
+  const beyond = Math.floor((resamples + 1) / 40);
+  return { ratio, interval: [at(ratios, beyond - 1), at(ratios, resamples - beyond)], resamples };
+}
+
 /**
  * p values adjusted for there being several (Holm, 1979): reject those that are at most α, and the chance of rejecting any
  * hypothesis that is true is at most α, however they depend on each other. In the order given; never below the p given,

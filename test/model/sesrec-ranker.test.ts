@@ -237,9 +237,8 @@ for (const preset of ['official', 'paper'] as const) {
           },
           given: { ...parameters.dense(), ...parameters.rows(scope.lookups.values(), batch.ids), ...batch.inputs },
         });
-        const [start, end] = recentFeed(small, moment, config.window.feed);
         const positions = {
-          feed: Array.from({ length: end - start }, (_, i) => start + i),
+          feed: recentFeed(small, moment, config.window.feed),
           search: recentSearches(small, moment, config.window.search),
         };
         for (const ofItem of reasons) {

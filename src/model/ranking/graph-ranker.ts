@@ -1,10 +1,11 @@
 /**
- * A trained model as a ranker. Knows how to score with given parameters: histories are encoded once per case, items once per
- * model, candidates meet both; does not know any one model, training or metrics.
+ * A trained model as a ranker that can tell why. Knows how to score with given parameters: histories are encoded once per case,
+ * items once per model, candidates meet both; does not know any one model, training or metrics.
  */
-import { at, copyRows, getOrCreate, range } from '../../base/index.js';
+import { assert, at, copyRows, getOrCreate, range } from '../../base/index.js';
 import type { Dataset } from '../../data/index.js';
 import {
+  type Action,
   type Batch,
   BatchAssembler,
   type Extent,
@@ -12,13 +13,16 @@ import {
   extentOf,
   gatherRows,
   historyLengths,
+  recentActions,
   sizesKey,
 } from '../../features/index.js';
-import type { NumberArray, Program, Runtime, Shape, Tensor } from '../../tensor/index.js';
+import { type NumberArray, type Program, type Runtime, type Shape, type Tensor, ops } from '../../tensor/index.js';
 import { Scope } from '../layers/layers.js';
-import type { Model, ScoringForm, State } from '../definition/model.js';
+import { type Model, type ScoringForm, type State, smallestSizes } from '../definition/model.js';
 import type { Parameters } from '../weights/parameters.js';
-import type { Case, Ranker, ScoredStretch } from './recommender.js';
+import { gradientTimesInput, seesActionVectors, weightsFromShares } from './action-gradients.js';
+import { type ExplainingRanker, type ReasonMethod, type SidedAction, marginShares, weighByDeletion } from './reasons.js';
+import type { Case, ScoredStretch } from './recommender.js';
 
 /** Items whose vectors are worked out at once; with the padding they fill a room of 2048. */
 const ITEM_CHUNK = 2047;
@@ -64,7 +68,7 @@ interface Block {
 /** The output that tells how far a short form may be trusted. */
 const REACH = 'reach of users';
 
-export class GraphRanker implements Ranker {
+export class GraphRanker implements ExplainingRanker {
   readonly name: string;
   protected readonly dataset: Dataset;
   readonly #model: Model;
@@ -155,6 +159,70 @@ export class GraphRanker implements Ranker {
       return scoring.short ? { vectors, reach: scoring.short.reachOfItems(scope, vectors) } : { vectors };
     });
     return { batch, results: await this.run(compiled, this.#given(compiled, batch)) };
+  }
+
+  get reasonMethods(): readonly ReasonMethod[] {
+    const { scoring } = this.#model;
+    const [scope, sizes] = [new Scope(), smallestSizes(this.#model)];
+    const [, width] = scoring.items(scope, sizes).shape as [number, number];
+    const state = scoring.encode(scope, sizes, sizes);
+    const logits = scoring.score(scope, state, scope.input('vectors', [1, 1, width]));
+    return seesActionVectors(logits) ? ['deletion', 'gradient'] : ['deletion'];
+  }
+
+  /** The actions in the window of a case, oldest first in each lane, the feed first. */
+  protected actions(moment: Case): Action[] {
+    const { config, seesSearches } = this.#model;
+    const { feed, search } = config.window;
+    return recentActions(this.dataset, moment, { feed, search: seesSearches ? search : 0 });
+  }
+
+  async sides(moment: Case): Promise<SidedAction[]> {
+    return this.actions(moment).map((action) => ({ ...action, side: null }));
+  }
+
+  async weigh(
+    method: ReasonMethod,
+    moment: Case,
+    items: readonly number[],
+    contenders: readonly number[],
+  ): Promise<Float64Array[]> {
+    if (method === 'deletion')
+      return weighByDeletion(this, this.dataset, moment, this.actions(moment), items, contenders);
+    assert(method === 'gradient', `${this.name} gives no reasons by ${method}`);
+    return this.#weighByGradient(moment, items, contenders);
+  }
+
+  /** One row per item: each has a margin of its own. */
+  async #weighByGradient(
+    moment: Case,
+    items: readonly number[],
+    contenders: readonly number[],
+  ): Promise<Float64Array[]> {
+    const { scoring, config } = this.#model;
+    const { window } = config;
+    const rows = gatherRows(
+      this.dataset,
+      items.map(() => moment),
+      window,
+    );
+    const batch = this.#assembler.assemble(rows);
+    const candidates = [...new Set([...items, ...contenders])];
+    const shares = items.flatMap((item) => {
+      const own = marginShares(item, contenders);
+      return candidates.map((candidate) => own.get(candidate) ?? 0);
+    });
+    const { vectors, width } = await this.itemVectors(Int32Array.from(items.flatMap(() => candidates)));
+    const shape = [items.length, candidates.length];
+    const compiled = await this.compiled(`gradient ${candidates.length} ${sizesKey(batch.sizes)}`, (scope) => {
+      const state = scoring.encode(scope, batch.sizes, window);
+      const logits = scoring.score(scope, state, scope.input('vectors', [...shape, width]));
+      return gradientTimesInput(ops.mul(logits, scope.input('shares', shape)));
+    });
+    const given = { ...this.#given(compiled, batch), vectors, shares: Float32Array.from(shares) };
+    const results = await this.run(compiled, given);
+    const actions = this.actions(moment);
+    return items.map((_, row) => weightsFromShares(this.dataset, moment, actions, window, results, row));
   }
 
   /** The vectors of some items, one after another: (items, d_v), and d_v. */

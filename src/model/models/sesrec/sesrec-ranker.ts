@@ -1,33 +1,16 @@
 /**
- * A trained SESRec as a ranker that can tell why. Knows attention and sides; how it scores is the business of every model
- * alike (graph-ranker.ts).
+ * A trained SESRec as a ranker that also knows attention and sides; how it scores, and what else reasons are told by, is the
+ * business of every model alike (graph-ranker.ts).
  */
 import { at } from '../../../base/index.js';
 import type { Dataset } from '../../../data/index.js';
-import { recentFeed, recentSearches } from '../../../features/index.js';
 import type { Runtime } from '../../../tensor/index.js';
 import { type EncodedState, GraphRanker, inputsOf, stateInputs } from '../../ranking/graph-ranker.js';
-import type { Parameters } from '../../weights/parameters.js';
+import type { ReasonMethod, SidedAction } from '../../ranking/reasons.js';
 import type { Case } from '../../ranking/recommender.js';
+import type { Parameters } from '../../weights/parameters.js';
 import type { SesrecConfig } from './sesrec-config.js';
 import { scoreWithAttention, sesrecModel } from './sesrec-model.js';
-
-/** Which side of the split an action lies on; null for users who have only one history: there is nothing to compare with. */
-export type Side = 'similar' | 'dissimilar' | null;
-
-/** An action of a history, and its side. */
-export interface SidedAction {
-  readonly lane: 'feed' | 'search';
-  /** Position in the feed (or search) columns of the data set. */
-  readonly position: number;
-  readonly side: Side;
-}
-
-/** An action behind a recommendation. */
-export interface Reason extends SidedAction {
-  /** Attention weight of Eq. 17: sums to 1 over the lane's window. */
-  readonly weight: number;
-}
 
 export class SesrecRanker extends GraphRanker {
   readonly #config: SesrecConfig;
@@ -37,24 +20,33 @@ export class SesrecRanker extends GraphRanker {
     this.#config = config;
   }
 
+  override get reasonMethods(): readonly ReasonMethod[] {
+    return [...super.reasonMethods, 'attention'];
+  }
+
+  override async weigh(
+    method: ReasonMethod,
+    moment: Case,
+    items: readonly number[],
+    contenders: readonly number[],
+  ): Promise<Float64Array[]> {
+    return method === 'attention' ? this.attention(moment, items) : super.weigh(method, moment, items, contenders);
+  }
+
   /**
-   * Why items are recommended: for each, the searches and feed events of the window with the largest attention weight
-   * (Eq. 17), up to `perLane` of each lane, largest first, and the side of each (Eq. 11, 12).
+   * The attention of items to each action of the window (Eq. 17), a list per item. It sums to 1 over a lane, however few actions
+   * that has; to be comparable between lanes it is given in multiples of an even share, of which the mean over a lane is 1.
    */
-  async explain(moment: Case, items: readonly number[], perLane: number): Promise<Reason[][]> {
-    const state = await this.encode([moment]);
-    const results = await this.#attention(state, items);
-    const actions = this.#actionsOf(moment, state);
+  async attention(moment: Case, items: readonly number[]): Promise<Float64Array[]> {
+    const results = await this.#attention(await this.encode([moment]), items);
+    const actions = this.actions(moment);
     const { window } = this.#config;
+    const counts = { feed: 0, search: 0 };
+    const places = actions.map(({ lane }) => counts[lane]++);
     return items.map((_, row) =>
-      (['feed', 'search'] as const).flatMap((lane) => {
-        const attention = results[`${lane}Attention`];
-        if (!attention) return [];
-        return actions
-          .filter((action) => action.lane === lane)
-          .map((action, i): Reason => ({ ...action, weight: at(attention, row * window[lane] + i) }))
-          .toSorted((a, b) => b.weight - a.weight || b.position - a.position)
-          .slice(0, perLane);
+      Float64Array.from(actions, ({ lane }, i) => {
+        const attention = results[`${lane}Attention`] as Float32Array;
+        return counts[lane] * at(attention, row * window[lane] + at(places, i));
       }),
     );
   }
@@ -76,23 +68,13 @@ export class SesrecRanker extends GraphRanker {
   }
 
   /** The actions in the window of a case, oldest first in each lane, and the side of each (Eq. 11, 12). */
-  async sides(moment: Case): Promise<SidedAction[]> {
-    return this.#actionsOf(moment, await this.encode([moment]));
-  }
-
-  #actionsOf(moment: Case, { values }: EncodedState): SidedAction[] {
-    const { window, useSearch } = this.#config;
-    const [feedStart, feedEnd] = recentFeed(this.dataset, moment, window.feed);
-    const positions = {
-      feed: Array.from({ length: feedEnd - feedStart }, (_, i) => feedStart + i),
-      search: useSearch ? recentSearches(this.dataset, moment, window.search) : [],
-    };
+  override async sides(moment: Case): Promise<SidedAction[]> {
+    const { values } = await this.encode([moment]);
     const hasBoth = (values['hasBoth']?.[0] ?? 0) === 1;
-    return (['feed', 'search'] as const).flatMap((lane) =>
-      positions[lane].map((position, i) => {
-        const isSimilar = values[`${lane}IsSimilar`]?.[i] === 1;
-        return { lane, position, side: !hasBoth ? null : isSimilar ? 'similar' : 'dissimilar' };
-      }),
-    );
+    const counts = { feed: 0, search: 0 };
+    return this.actions(moment).map((action) => {
+      const isSimilar = values[`${action.lane}IsSimilar`]?.[counts[action.lane]++] === 1;
+      return { ...action, side: !hasBoth ? null : isSimilar ? 'similar' : 'dissimilar' };
+    });
   }
 }
