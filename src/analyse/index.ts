@@ -6,12 +6,12 @@ export type { Crossing } from './crossings.js';
 export {
   type ChoiceOutcome,
   type Estimate,
+  type Finder,
+  findersOf,
   INTERVENTIONS,
   type Intervention,
   type Movement,
   reasons,
   type ReasonsFound,
   type ReasonsOptions,
-  type Weighing,
-  weighingsOf,
 } from './reasons.js';

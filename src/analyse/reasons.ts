@@ -1,6 +1,6 @@
 /**
  * Whether the reasons of a model are its reasons: what becomes of an item when they had not happened, and when nothing else had.
- * Knows rankers that weigh actions and how ranks move; does not know how a model weighs, nor how findings are told.
+ * Knows what is said to be a reason and how ranks move; does not know how reasons are found, nor how findings are told.
  *
  * Removing and keeping are the comprehensiveness and sufficiency of DeYoung et al., "ERASER: A benchmark to evaluate rationalized
  * NLP models", ACL 2020; that the model is asked anew on a history without the actions, so that nothing unnatural such as a masked
@@ -18,17 +18,13 @@ import {
   ratioBootstrap,
 } from '../evaluate/index.js';
 import { type Action, type Case, LANES, metBefore, ordinalOf, without, withOnly } from '../features/index.js';
-import { CONTENDERS, type ExplainingRanker, byWeight, ranksOf, recommend } from '../model/index.js';
+import { CONTENDERS, type ExplainingRanker, type Question, type Weighed, ranksOf, recommend } from '../model/index.js';
 
-/** A way to weigh actions under a name: methods of a ranker, or anything else that claims to know reasons. */
-export interface Weighing {
+/** A way to find reasons under a name: a method of a ranker, or anything else that claims to know them. */
+export interface Finder {
   readonly name: string;
-  readonly weigh: (
-    moment: Case,
-    items: readonly number[],
-    contenders: readonly number[],
-    actions: readonly Action[],
-  ) => Promise<readonly Float64Array[]>;
+  /** @param actions those of the window, as the ranker lists them */
+  readonly find: (question: Question, actions: readonly Action[]) => Promise<readonly (readonly Weighed[])[]>;
 }
 
 export interface ReasonsOptions {
@@ -85,7 +81,7 @@ export interface ChoiceOutcome extends Readonly<Record<Intervention, Movement>> 
 
 export interface ReasonsFound {
   readonly outcomes: readonly ChoiceOutcome[];
-  /** The mean, over counts, of log2 of removed less that of kept; the winner has the largest. */
+  /** By method: see the rule of the protocol. */
   readonly faithfulness: Readonly<Record<string, number>>;
   readonly winner: string;
   readonly protocol: {
@@ -109,25 +105,21 @@ export interface ReasonsFound {
 }
 
 const TOP_TEN = 10;
-/** What deletion looks at is what is measured when one action is removed. */
 const WINNER_RULE =
-  'the largest mean of log2 rank ratio of removed less that of kept reasons, over counts above 1 where there are any, since one removed action is what deletion itself looks at';
+  'the largest faithfulness: log2 of the rank without the reasons over the rank as it is, less log2 of the rank with nothing else over it; the mean over counts of means over users';
 
-/** The methods of a ranker as weighings. */
-export const weighingsOf = (ranker: ExplainingRanker): Weighing[] =>
-  ranker.reasonMethods.map((name) => ({
-    name,
-    weigh: async (moment, items, contenders) => ranker.weigh(name, moment, items, contenders),
-  }));
+/** The methods of a ranker as finders. */
+export const findersOf = (ranker: ExplainingRanker): Finder[] =>
+  ranker.reasonMethods.map((name) => ({ name, find: async (question) => ranker.weigh(name, question) }));
 
 /**
- * Compares ways to weigh actions on the validation moments of a seeded sample of users, with random actions of the same number,
+ * Compares ways to find reasons on the validation moments of a seeded sample of users, with random actions of the same number,
  * the newest, and random ones of the same lanes. The candidates are the same before and after: all items that had not been met.
  */
 export async function reasons(
   ranker: ExplainingRanker,
   dataset: Dataset,
-  weighings: readonly Weighing[],
+  finders: readonly Finder[],
   options: ReasonsOptions = {},
 ): Promise<ReasonsFound> {
   const { users = 200, top = 3, counts = [1, 2, 3, 5], draws = 3, seed = 1, resamples = 2000 } = options;
@@ -144,13 +136,13 @@ export async function reasons(
     const own = counts.filter((count) => actions.length >= count + 2);
     if (own.length === 0) continue;
     const person = await Person.of(ranker, dataset, moment, actions, top);
-    for (const trial of await person.trials(weighings, own, { draws, seed })) record(trials, trial);
+    for (const trial of await person.trials(finders, own, { draws, seed })) record(trials, trial);
   }
   options.onProgress?.(cases.length, cases.length);
   if (trials.size === 0)
     throw new UserError(`no user has the ${Math.min(...counts) + 2} actions that reasons can be compared on`);
 
-  const names = weighings.map(({ name }) => name);
+  const names = finders.map(({ name }) => name);
   const outcomes = counts.flatMap((count) => outcomesOf(trials, count, names, { seed, resamples }));
   const faithfulness = Object.fromEntries(names.map((name) => [name, faithfulnessOf(outcomes, name)]));
   return {
@@ -180,9 +172,7 @@ export async function reasons(
 
 function faithfulnessOf(outcomes: readonly ChoiceOutcome[], name: string): number {
   const own = outcomes.filter(({ choice }) => choice === name);
-  const several = own.filter(({ count }) => count > 1);
-  const looked = several.length > 0 ? several : own;
-  return looked.reduce((sum, { removed, kept }) => sum + removed.log2.mean - kept.log2.mean, 0) / looked.length;
+  return own.reduce((sum, { removed, kept }) => sum + removed.log2.mean - kept.log2.mean, 0) / own.length;
 }
 
 /** How the items of one user moved on the mean. */
@@ -229,18 +219,19 @@ class Person {
     return new Person(ranker, dataset, moment, actions, excluded, contenders, contenders.slice(0, top));
   }
 
-  /** What became of the items by every weighing and every control, for each count. */
+  /** What became of the items by every finder and every control, for each count. */
   async trials(
-    weighings: readonly Weighing[],
+    finders: readonly Finder[],
     counts: readonly number[],
     { draws, seed }: { readonly draws: number; readonly seed: number },
   ): Promise<Trial[]> {
     const orders = new Map<string, readonly (readonly number[])[]>();
-    for (const { name, weigh } of weighings) {
-      const weights = await weigh(this.moment, this.items, this.contenders, this.actions);
+    const { moment, items, contenders } = this;
+    for (const { name, find } of finders) {
+      const found = await find({ moment, items, contenders, most: Math.max(...counts) }, this.actions);
       orders.set(
         name,
-        weights.map((own) => byWeight(this.dataset, this.actions, own)),
+        found.map((reasons) => reasons.map(({ place }) => place)),
       );
     }
     const chosen = counts.flatMap((count) => this.#choices(orders, count, draws, seed));

@@ -7,6 +7,7 @@ import { clicksBefore, hasHistory, metBefore } from '../features/index.js';
 import {
   type Case,
   GraphRanker,
+  REASON_METHODS,
   type ModelId,
   type Ranker,
   type Reason,
@@ -37,10 +38,12 @@ export interface ToldAction {
 
 /** A reason, told: what speaks for an item, the weightiest first. */
 export interface ToldReason extends ToldAction {
-  /** By the method of the answer; above 0, and comparable within the reasons of one item only. */
+  /** By the method of the answer, above 0: see `Weighed`. */
   readonly weight: number;
-  /** The rank that the item would have, among the same candidates, had this action not happened. */
+  /** The rank that the item would have had this action not happened. */
   readonly rankWithout: number;
+  /** The same had neither this nor any reason told before it happened. */
+  readonly rankWithoutAll: number;
 }
 
 export interface ToldRecommendation {
@@ -58,7 +61,7 @@ export interface ToldRecommendation {
 export interface Told {
   /** `popularity` for somebody of whom nothing is known. */
   readonly source: ModelId | 'popularity';
-  /** How reasons were weighed; null where there are none. */
+  /** How reasons were found; null where none were asked for, and for popularity, which has none. */
   readonly reasonsBy: ReasonMethod | null;
   readonly items: readonly ToldRecommendation[];
 }
@@ -71,9 +74,9 @@ export interface Wanted {
   readonly search?: string;
   readonly k: number;
   readonly explain?: boolean;
-  /** The most reasons per history and item. */
+  /** The most reasons per item; 3 unless told. */
   readonly reasons?: number;
-  /** How reasons are weighed; by deletion unless told. */
+  /** How reasons are found; stepwise unless told. */
   readonly reasonsBy?: ReasonMethod;
   readonly includeSeen?: boolean;
 }
@@ -103,7 +106,7 @@ export async function recommendFor(run: Run, runtime: Runtime, wanted: Wanted): 
   const before = search === undefined ? null : await ranksBefore(run, runtime, moment, excluded, items);
   return {
     source: ranker instanceof GraphRanker ? run.manifest.model : 'popularity',
-    reasonsBy: why && (wanted.reasonsBy ?? 'deletion'),
+    reasonsBy: why && (wanted.reasonsBy ?? USUAL_METHOD),
     items: best.map(({ item, score }, position) => ({
       rank: position + 1,
       item: dataset.items.ids[item] as string,
@@ -116,6 +119,7 @@ export async function recommendFor(run: Run, runtime: Runtime, wanted: Wanted): 
               ...tellAction(dataset, moment, reason),
               weight: reason.weight,
               rankWithout: reason.rankWithout,
+              rankWithoutAll: reason.rankWithoutAll,
             })),
           }
         : {}),
@@ -123,18 +127,20 @@ export async function recommendFor(run: Run, runtime: Runtime, wanted: Wanted): 
   };
 }
 
+const [USUAL_METHOD] = REASON_METHODS;
+
 async function reasonsFor(
   ranker: GraphRanker,
   dataset: Dataset,
   moment: Case,
   items: readonly number[],
   excluded: ReadonlySet<number>,
-  { reasons: perLane = 2, reasonsBy: method = 'deletion' }: Wanted,
+  { reasons: most = 3, reasonsBy: method = USUAL_METHOD }: Wanted,
 ): Promise<Reason[][]> {
   const { reasonMethods } = ranker;
   if (!reasonMethods.includes(method))
     throw new UserError(`${ranker.name} gives no reasons by ${method}: choose ${reasonMethods.join(' or ')}`);
-  return explain(ranker, dataset, moment, items, { method, perLane, excluded });
+  return explain(ranker, dataset, moment, items, { method, most, excluded });
 }
 
 /** The model where there is any history that it can see; it has learned nothing for somebody without one. */
@@ -210,9 +216,11 @@ function movement(rank: number, before: number | undefined): string {
   return before === rank ? '  (as before)' : `  (${before < rank ? 'down' : 'up'} from ${before})`;
 }
 
-/** What an item would be without a reason: the rank is what tells a reader how much it counted. */
-function withoutText(rank: number, without: number): string {
-  return `without it ${without === rank ? `still ${ordinal(rank)}` : `${ordinal(without)} instead of ${ordinal(rank)}`}`;
+/** Where an item would stand without a reason, and without those before it too: that is how much they count. */
+function withoutText(rank: number, { rankWithout, rankWithoutAll }: ToldReason, earlier: number): string {
+  const stands = (without: number): string => `${without === rank ? 'still ' : ''}${ordinal(without)}`;
+  const together = earlier === 1 ? 'both' : `all ${earlier + 1}`;
+  return `without it ${stands(rankWithout)}${earlier === 0 ? '' : `, without ${together} ${stands(rankWithoutAll)}`}`;
 }
 
 /** 1 as 1st. */
@@ -230,8 +238,8 @@ export function recommendationText(items: readonly ToldRecommendation[]): string
       return [
         `${String(rank).padStart(2)}. ${item}  ${score.toFixed(3)}${detail ? `  ${detail}` : ''}${movement(rank, rankBefore)}`,
         ...because.map(
-          (reason) =>
-            `      because you ${actionText(reason)}  (${withoutText(rank, reason.rankWithout)}${reason.side ? `; ${reason.side}` : ''})`,
+          (reason, i) =>
+            `      because you ${actionText(reason)}  (${withoutText(rank, reason, i)}${reason.side ? `; ${reason.side}` : ''})`,
         ),
       ];
     })

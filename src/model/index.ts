@@ -8,16 +8,18 @@ export {
   recommend,
 } from './ranking/recommender.js';
 export {
-  byWeight,
   CONTENDERS,
   explain,
   type ExplainOptions,
   type ExplainingRanker,
+  type Question,
   type Reason,
   REASON_METHODS,
   type ReasonMethod,
   type Side,
   type SidedAction,
+  type Weighed,
+  weighed,
 } from './ranking/reasons.js';
 export { type DropoutMask, type Lookup, type ParameterDescription, Scope } from './layers/layers.js';
 export { Parameters, sharedZeros } from './weights/parameters.js';

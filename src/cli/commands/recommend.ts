@@ -27,17 +27,17 @@ export function recommendCommand(): Command {
     .option('--explain', 'name the searches and feed events behind each item, and where it would stand without each')
     .option(
       '--reasons <number>',
-      'with --explain: how many searches and how many feed events per item, at most',
-      wholeNumber(1),
-      2,
+      'with --explain: how many per item, at most',
+      wholeNumber(1, 100),
+      3,
     )
     .addOption(
       new Option(
         '--reasons-by <method>',
-        'with --explain: deletion: what the item loses without an action; gradient: gradient x input; attention: SESRec only (docs/reasons.md)',
+        'with --explain: stepwise: one after another, by where the item would stand; deletion, gradient, attention (SESRec only): docs/reasons.md',
       )
         .choices(REASON_METHODS)
-        .default('deletion'),
+        .default(REASON_METHODS[0]),
     )
     .option('--include-seen', 'recommend items the user has already met, too')
     .addOption(threadsOption())

@@ -26,6 +26,21 @@ type ActionInput = (typeof ACTION_INPUTS)[number];
 /** The output with the shares of the actions whose slots are in an input. */
 const shareKey = (input: ActionInput): string => `shares of ${input}`;
 
+/**
+ * The standing (reasons.ts) of candidate r in row r among all candidates. logits: (B,C), C at least B; spread: a scalar, τ. Result
+ * (B,1).
+ */
+export function standings(logits: Tensor, spread: Tensor): Tensor {
+  const [rows, count] = logits.shape as [number, number];
+  const isOwn = ops.constant(
+    Array.from({ length: rows * count }, (_, i) => (i % count === Math.floor(i / count) ? 1 : 0)),
+    [rows, count],
+  );
+  const own = ops.sum(ops.mul(logits, isOwn), [1]);
+  const before = ops.mul(ops.sigmoid(ops.div(ops.sub(logits, own), spread)), ops.sub(1, isOwn));
+  return ops.mul(ops.log(ops.add(1, ops.sum(before, [1]))), -1 / Math.LN2);
+}
+
 /** Whether an outcome depends on vectors of actions at all. */
 export const seesActionVectors = (outcome: Tensor): boolean => actionVectors(outcome).length > 0;
 

@@ -16,12 +16,22 @@ import {
   recentActions,
   sizesKey,
 } from '../../features/index.js';
-import { type NumberArray, type Program, type Runtime, type Shape, type Tensor, ops } from '../../tensor/index.js';
+import { type NumberArray, type Program, type Runtime, type Shape, type Tensor } from '../../tensor/index.js';
 import { Scope } from '../layers/layers.js';
 import { type Model, type ScoringForm, type State, smallestSizes } from '../definition/model.js';
 import type { Parameters } from '../weights/parameters.js';
-import { gradientTimesInput, seesActionVectors, weightsFromShares } from './action-gradients.js';
-import { type ExplainingRanker, type ReasonMethod, type SidedAction, marginShares, weighByDeletion } from './reasons.js';
+import { gradientTimesInput, seesActionVectors, standings, weightsFromShares } from './action-gradients.js';
+import {
+  type ExplainingRanker,
+  type Question,
+  type ReasonMethod,
+  type SidedAction,
+  type Weighed,
+  byDeletion,
+  raceOf,
+  stepwise,
+  weighed,
+} from './reasons.js';
 import type { Case, ScoredStretch } from './recommender.js';
 
 /** Items whose vectors are worked out at once; with the padding they fill a room of 2048. */
@@ -167,7 +177,7 @@ export class GraphRanker implements ExplainingRanker {
     const [, width] = scoring.items(scope, sizes).shape as [number, number];
     const state = scoring.encode(scope, sizes, sizes);
     const logits = scoring.score(scope, state, scope.input('vectors', [1, 1, width]));
-    return seesActionVectors(logits) ? ['deletion', 'gradient'] : ['deletion'];
+    return seesActionVectors(logits) ? ['stepwise', 'deletion', 'gradient'] : ['stepwise', 'deletion'];
   }
 
   /** The actions in the window of a case, oldest first in each lane, the feed first. */
@@ -181,48 +191,34 @@ export class GraphRanker implements ExplainingRanker {
     return this.actions(moment).map((action) => ({ ...action, side: null }));
   }
 
-  async weigh(
-    method: ReasonMethod,
-    moment: Case,
-    items: readonly number[],
-    contenders: readonly number[],
-  ): Promise<Float64Array[]> {
-    if (method === 'deletion')
-      return weighByDeletion(this, this.dataset, moment, this.actions(moment), items, contenders);
+  async weigh(method: ReasonMethod, question: Question): Promise<Weighed[][]> {
+    const actions = this.actions(question.moment);
+    if (method === 'stepwise') return stepwise(this, this.dataset, actions, question);
+    if (method === 'deletion') return byDeletion(this, this.dataset, actions, question);
     assert(method === 'gradient', `${this.name} gives no reasons by ${method}`);
-    return this.#weighByGradient(moment, items, contenders);
+    return this.#byGradient(actions, question);
   }
 
-  /** One row per item: each has a margin of its own. */
-  async #weighByGradient(
-    moment: Case,
-    items: readonly number[],
-    contenders: readonly number[],
-  ): Promise<Float64Array[]> {
+  /** Reasons by gradient times input. One row per item: each has a standing of its own. */
+  async #byGradient(actions: readonly Action[], question: Question): Promise<Weighed[][]> {
     const { scoring, config } = this.#model;
     const { window } = config;
-    const rows = gatherRows(
-      this.dataset,
-      items.map(() => moment),
-      window,
-    );
-    const batch = this.#assembler.assemble(rows);
-    const candidates = [...new Set([...items, ...contenders])];
-    const shares = items.flatMap((item) => {
-      const own = marginShares(item, contenders);
-      return candidates.map((candidate) => own.get(candidate) ?? 0);
-    });
+    const { moment, items } = question;
+    const rows = items.map(() => moment);
+    const batch = this.#assembler.assemble(gatherRows(this.dataset, rows, window));
+    const { candidates, spread } = await raceOf(this, question);
     const { vectors, width } = await this.itemVectors(Int32Array.from(items.flatMap(() => candidates)));
-    const shape = [items.length, candidates.length];
+    const shape = [items.length, candidates.length] as const;
     const compiled = await this.compiled(`gradient ${candidates.length} ${sizesKey(batch.sizes)}`, (scope) => {
       const state = scoring.encode(scope, batch.sizes, window);
       const logits = scoring.score(scope, state, scope.input('vectors', [...shape, width]));
-      return gradientTimesInput(ops.mul(logits, scope.input('shares', shape)));
+      return gradientTimesInput(standings(logits, scope.input('spread', [])));
     });
-    const given = { ...this.#given(compiled, batch), vectors, shares: Float32Array.from(shares) };
-    const results = await this.run(compiled, given);
-    const actions = this.actions(moment);
-    return items.map((_, row) => weightsFromShares(this.dataset, moment, actions, window, results, row));
+    const given = { ...this.#given(compiled, batch), vectors, spread: Float32Array.of(spread) };
+    const shares = await this.run(compiled, given);
+    return items.map((_, row) =>
+      weighed(this.dataset, actions, weightsFromShares(this.dataset, moment, actions, window, shares, row)),
+    );
   }
 
   /** The vectors of some items, one after another: (items, d_v), and d_v. */

@@ -1,20 +1,23 @@
 /**
- * How much each action of a history counts for a recommended item, and the reasons that follow. Knows rankers and histories
- * without some actions; does not know how a model comes to its scores, nor how reasons are told.
+ * Which actions of a history a recommendation rests on. Knows rankers, and histories without some actions; does not know how a
+ * model comes to its scores, nor how reasons are told.
  *
- * What is explained is the margin of an item: its score over the mean score of those that it competes with. A score alone may
- * fall because all fall, which moves nobody.
+ * What is explained is the standing of an item among its contenders, the items that may come to stand before or behind it: minus
+ * log2 of a soft rank, 1 + Σ σ((s_c - s) / τ) over the other contenders' scores s_c, with the standard deviation τ of all their
+ * scores as things are. One less is a rank twice as far down. A score alone may fall because all fall, which moves nobody; a rank
+ * alone stays where it is until somebody passes.
  */
 import { at } from '../../base/index.js';
 import type { Dataset } from '../../data/index.js';
-import { type Action, LANES, ordinalOf, without } from '../../features/index.js';
-import { type Case, type Ranker, ranksOf, recommend } from './recommender.js';
+import { type Action, ordinalOf, withOnly, without } from '../../features/index.js';
+import { type Case, type Ranker, recommend } from './recommender.js';
 
 /**
- * Ways to weigh actions, that of `explain` first. `deletion`: what the margin loses when the action had not happened. `gradient`:
- * the gradient of the margin by the vectors of the action times these vectors. `attention`: the attention that the item pays to it.
+ * Ways to find reasons, that of `explain` first. `stepwise`: one after another, each together with those before it, by what the
+ * standing loses without them and keeps with nothing else. `deletion`: each by itself, by what the standing loses without it.
+ * `gradient`: the gradient of the standing by the vectors of an action times these vectors. `attention`: what the item pays to it.
  */
-export const REASON_METHODS = ['deletion', 'gradient', 'attention'] as const;
+export const REASON_METHODS = ['stepwise', 'deletion', 'gradient', 'attention'] as const;
 export type ReasonMethod = (typeof REASON_METHODS)[number];
 
 /** Which side of the split an action lies on; null where the model has no sides, or the user one history only. */
@@ -25,12 +28,26 @@ export interface SidedAction extends Action {
   readonly side: Side;
 }
 
-/** An action behind a recommendation. */
-export interface Reason extends SidedAction {
-  /** By the method that was asked for: comparable within the reasons of one item only. Above 0: it speaks for the item. */
+/** What is asked of a ranker. */
+export interface Question {
+  readonly moment: Case;
+  /** The items to be explained. */
+  readonly items: readonly number[];
+  /** Those that they contend with; an item may be among them. */
+  readonly contenders: readonly number[];
+  /** So many reasons per item are wanted, where the window has as many actions. */
+  readonly most: number;
+}
+
+/** An action and its weight for an item. */
+export interface Weighed {
+  /** Its place in the list of actions of the window. */
+  readonly place: number;
+  /**
+   * Above 0: it speaks for the item. `stepwise` and `deletion`: the standing that is lost without it (and those before it, for
+   * `stepwise`); `gradient`: an estimate of that; `attention`: in multiples of an even share.
+   */
   readonly weight: number;
-  /** The rank that the item would have, among the same candidates, had this action not happened. */
-  readonly rankWithout: number;
 }
 
 /** A ranker that can say what it looks at, and weigh it. */
@@ -39,93 +56,252 @@ export interface ExplainingRanker extends Ranker {
   readonly reasonMethods: readonly ReasonMethod[];
   /** The actions in the window of a case, oldest first in each lane, the feed first, and the side of each. */
   sides(moment: Case): Promise<SidedAction[]>;
-  /**
-   * The weight of each of these actions for each item: a list per item.
-   * @param contenders the items that margins are over
-   */
-  weigh(
-    method: ReasonMethod,
-    moment: Case,
-    items: readonly number[],
-    contenders: readonly number[],
-  ): Promise<Float64Array[]>;
+  /** The strongest reasons of each item, strongest first: as many as are wanted, or more. */
+  weigh(method: ReasonMethod, question: Question): Promise<Weighed[][]>;
 }
 
-/** A margin is over so many of the best items for the user: those that may come to stand before an item, or behind. */
+/** How many of the best items for a user contend with one another. */
 export const CONTENDERS = 100;
+/** Ranks without a reason are counted among so many of the best items. */
+const RANKED = 1000;
+/** `stepwise` chooses among so many actions from the second step on, those that are worth most by themselves. */
+const POOL = 8;
+
+/** An action behind a recommendation. */
+export interface Reason extends SidedAction {
+  readonly weight: Weighed['weight'];
+  /** The rank that the item would have had this action not happened, among the thousand items that are best as things are. */
+  readonly rankWithout: number;
+  /** The same had neither this action nor any reason before it happened. */
+  readonly rankWithoutAll: number;
+}
 
 export interface ExplainOptions {
   readonly method?: ReasonMethod;
-  /** The most reasons of each lane; 2 unless told. */
-  readonly perLane?: number;
+  /** The most reasons of an item; 3 unless told. */
+  readonly most?: number;
   /** Items that are out of the race. */
   readonly excluded?: ReadonlySet<number>;
 }
 
 /**
- * Why items are recommended: for each the actions of the window that weigh most for it, up to `perLane` of each lane, the
- * weightiest first, equal ones the newest first. An action that does not speak for the item is no reason; there may be none at all.
+ * Why items are recommended: the actions that each rests on, the strongest first. An action that does not speak for the item is
+ * no reason, nor one without which (and those before it) it would stand higher; there may be none at all.
  */
 export async function explain(
   ranker: ExplainingRanker,
   dataset: Dataset,
   moment: Case,
   items: readonly number[],
-  { method = 'deletion', perLane = 2, excluded = new Set() }: ExplainOptions = {},
+  { method = 'stepwise', most = 3, excluded = new Set() }: ExplainOptions = {},
 ): Promise<Reason[][]> {
   const actions = await ranker.sides(moment);
   if (actions.length === 0) return items.map(() => []);
-  const contenders = (await recommend(ranker, moment, CONTENDERS, excluded)).map(({ item }) => item);
-  const weights = await ranker.weigh(method, moment, items, contenders);
-  const chosen = weights.map((own) => {
-    const order = byWeight(dataset, actions, own).filter((place) => at(own, place) > 0);
-    const best = LANES.map((lane) => order.filter((place) => actions[place]?.lane === lane).slice(0, perLane));
-    return order.filter((place) => best.some((ofLane) => ofLane.includes(place)));
+  const best = (await recommend(ranker, moment, RANKED, excluded)).map(({ item }) => item);
+  const question = { moment, items, contenders: best.slice(0, CONTENDERS), most };
+  const chosen = (await ranker.weigh(method, question)).map((weighed) => weighed.slice(0, most));
+  const imagined = new Imagined(dataset, moment, actions);
+  const sets = chosen.flatMap((weighed) => weighed.flatMap((_, i) => setsOf(weighed, i)));
+  const cases = [moment, ...imagined.without(sets)];
+  const ranks = await ranksAmong(ranker, cases, items, [...new Set([...items, ...best])]);
+  let next = 1;
+  return chosen.map((weighed, row) => {
+    const rankNow = at(ranks, row);
+    const told = weighed.map(({ place, weight }): Reason => {
+      const [rankWithout, rankWithoutAll] = [next++, next++].map((index) => at(ranks, index * items.length + row));
+      return {
+        ...(actions[place] as SidedAction),
+        weight,
+        rankWithout: rankWithout as number,
+        rankWithoutAll: rankWithoutAll as number,
+      };
+    });
+    const end = told.findIndex(({ weight, rankWithoutAll }) => weight <= 0 || rankWithoutAll < rankNow);
+    return told.slice(0, end < 0 ? told.length : end);
   });
-  const distinct = [...new Set(chosen.flat())];
-  const imagined = distinct.map((place) => without(dataset, moment, [actions[place] as Action]));
-  const catalogue = dataset.items.ids.length;
-  const ranks = await ranksOf(ranker, imagined, items, { catalogue, excluded });
-  return chosen.map((places, row) =>
-    places.map((place) => ({
-      ...(actions[place] as SidedAction),
-      weight: at(weights[row] as Float64Array, place),
-      rankWithout: at(ranks, distinct.indexOf(place) * items.length + row),
-    })),
+}
+
+/** The action of a reason by itself, and with those before it. */
+const setsOf = (weighed: readonly Weighed[], i: number): [number[], number[]] => {
+  const places = weighed.slice(0, i + 1).map(({ place }) => place);
+  return [[places[i] as number], places];
+};
+
+/** Ranks among some candidates, row-major (cases, items), 1 for the best; equal scores in order of index, as `recommend` has them. */
+async function ranksAmong(
+  ranker: Ranker,
+  cases: readonly Case[],
+  items: readonly number[],
+  candidates: readonly number[],
+): Promise<number[]> {
+  const width = candidates.length;
+  const scores = await ranker.score(cases, Int32Array.from(cases.flatMap(() => candidates)), width);
+  return cases.flatMap((_, row) =>
+    items.map((item) => {
+      const own = at(scores, row * width + candidates.indexOf(item));
+      return candidates.reduce((rank, other, column) => {
+        const score = at(scores, row * width + column);
+        return score > own || (score === own && other < item) ? rank + 1 : rank;
+      }, 1);
+    }),
   );
 }
 
-/** Places of actions, the weightiest first, equal ones the newest first. */
-export function byWeight(dataset: Dataset, actions: readonly Action[], weights: Float64Array): number[] {
+/** All actions of a window in order of their weights for an item, equal ones the newest first. */
+export function weighed(dataset: Dataset, actions: readonly Action[], weights: ArrayLike<number>): Weighed[] {
   const ordinals = actions.map((action) => ordinalOf(dataset, action));
-  return [...actions.keys()].sort((a, b) => at(weights, b) - at(weights, a) || at(ordinals, b) - at(ordinals, a));
+  return actions
+    .map((_, place) => ({ place, weight: at(weights, place) }))
+    .sort((a, b) => b.weight - a.weight || at(ordinals, b.place) - at(ordinals, a.place));
 }
 
-/** What the margin of each item loses when each of the actions had not happened: a list per item. */
-export async function weighByDeletion(
-  ranker: Ranker,
-  dataset: Dataset,
-  moment: Case,
-  actions: readonly Action[],
-  items: readonly number[],
-  contenders: readonly number[],
-): Promise<Float64Array[]> {
-  const cases = [moment, ...actions.map((action) => without(dataset, moment, [action]))];
+/** Moments as they would be, by places in a list of actions. */
+class Imagined {
+  readonly #dataset: Dataset;
+  readonly #moment: Case;
+  readonly #actions: readonly Action[];
+
+  constructor(dataset: Dataset, moment: Case, actions: readonly Action[]) {
+    this.#dataset = dataset;
+    this.#moment = moment;
+    this.#actions = actions;
+  }
+
+  without(sets: readonly (readonly number[])[]): Case[] {
+    return sets.map((places) => without(this.#dataset, this.#moment, this.#at(places)));
+  }
+
+  withOnly(sets: readonly (readonly number[])[]): Case[] {
+    return sets.map((places) => withOnly(this.#dataset, this.#moment, this.#at(places)));
+  }
+
+  #at(places: readonly number[]): Action[] {
+    return places.map((place) => this.#actions[place] as Action);
+  }
+}
+
+/** What each score of the candidates counts for the standings of the items. */
+export interface Race {
+  /** The items and their contenders, each once, the items first. */
+  readonly candidates: readonly number[];
+  /** τ: 1 where all scores are the same. */
+  readonly spread: number;
+}
+
+/** The race that a question is about. */
+export async function raceOf(ranker: Ranker, { moment, items, contenders }: Question): Promise<Race> {
   const candidates = [...new Set([...items, ...contenders])];
+  const scores = await ranker.score([moment], Int32Array.from(candidates), candidates.length);
+  const mean = scores.reduce((sum, score) => sum + score, 0) / scores.length;
+  const variance = scores.reduce((sum, score) => sum + (score - mean) ** 2, 0) / scores.length;
+  return { candidates, spread: Math.sqrt(variance) || 1 };
+}
+
+/** The standings of the first candidates, as many as there are items, at each of some moments. */
+async function standings(
+  ranker: Ranker,
+  { candidates, spread }: Race,
+  cases: readonly Case[],
+  items: number,
+): Promise<Float64Array[]> {
   const width = candidates.length;
   const scores = await ranker.score(cases, Int32Array.from(cases.flatMap(() => candidates)), width);
-  return items.map((item) => {
-    const shares = marginShares(item, contenders);
-    const coefficients = candidates.map((candidate) => shares.get(candidate) ?? 0);
-    const marginOf = (row: number): number =>
-      coefficients.reduce((sum, share, column) => sum + share * at(scores, row * width + column), 0);
-    const margin = marginOf(0);
-    return Float64Array.from(actions, (_, place) => margin - marginOf(place + 1));
+  return cases.map((_, row) => {
+    const own = scores.subarray(row * width, (row + 1) * width);
+    return Float64Array.from({ length: items }, (__, item) => standing(own, item, spread));
   });
 }
 
-/** What each score counts in the margin of an item: its own once, those of the other contenders less their mean. */
-export function marginShares(item: number, contenders: readonly number[]): Map<number, number> {
-  const others = contenders.filter((contender) => contender !== item);
-  return new Map([[item, 1], ...others.map((other) => [other, -1 / others.length] as const)]);
+function standing(scores: Float32Array, item: number, spread: number): number {
+  const own = at(scores, item);
+  let rank = 1;
+  for (let other = 0; other < scores.length; other++)
+    if (other !== item) rank += 1 / (1 + Math.exp((own - at(scores, other)) / spread));
+  return -Math.log2(rank);
+}
+
+/** Reasons by deletion: what the standing of each item loses without each of the actions. */
+export async function byDeletion(
+  ranker: Ranker,
+  dataset: Dataset,
+  actions: readonly Action[],
+  question: Question,
+): Promise<Weighed[][]> {
+  const { moment, items } = question;
+  const each = actions.map((_, place) => [place]);
+  const cases = [moment, ...new Imagined(dataset, moment, actions).without(each)];
+  const [now, ...gone] = (await standings(ranker, await raceOf(ranker, question), cases, items.length)) as [
+    Float64Array,
+    ...Float64Array[],
+  ];
+  return items.map((_, item) =>
+    weighed(
+      dataset,
+      actions,
+      gone.map((standing) => at(now, item) - at(standing, item)),
+    ),
+  );
+}
+
+/** One item's reasons so far. */
+interface Steps {
+  readonly chosen: Weighed[];
+  /** What may still be chosen. */
+  pool: number[];
+  /** The standing without what is chosen. */
+  standing: number;
+}
+
+/**
+ * Reasons one after another: each time the action with which the reasons are worth most, that is, the standing is lowest without
+ * them and highest with nothing else. Two actions that say the same do nothing when one is gone; together they are found.
+ */
+export async function stepwise(
+  ranker: Ranker,
+  dataset: Dataset,
+  actions: readonly Action[],
+  question: Question,
+): Promise<Weighed[][]> {
+  const { moment, items, most } = question;
+  const race = await raceOf(ranker, question);
+  const imagined = new Imagined(dataset, moment, actions);
+  const everything = [...actions.keys()];
+  const [now] = (await standings(ranker, race, [moment], items.length)) as [Float64Array];
+  const all = items.map((_, item): Steps => ({ chosen: [], pool: everything, standing: at(now, item) }));
+  for (let step = 0; step < Math.min(most, actions.length); step++) {
+    const shared = step === 0; // the same sets for all items
+    const sets = (shared ? all.slice(0, 1) : all).flatMap(({ chosen, pool }) =>
+      pool.map((place) => [...chosen.map((earlier) => earlier.place), place]),
+    );
+    const cases = [...imagined.without(sets), ...imagined.withOnly(sets)];
+    const found = await standings(ranker, race, cases, items.length);
+    let start = 0;
+    for (const [item, steps] of all.entries()) {
+      const own = steps.pool.map((place, i) => {
+        const [gone, alone] = [start + i, sets.length + start + i].map((row) => at(found[row] as Float64Array, item));
+        return { place, gone: gone as number, worth: (alone as number) - (gone as number) };
+      });
+      if (!shared) start += own.length;
+      take(dataset, actions, steps, own, Math.max(POOL, most));
+    }
+  }
+  return all.map(({ chosen }) => chosen);
+}
+
+/** Takes the action that is worth most, and keeps so many for the next steps. */
+function take(
+  dataset: Dataset,
+  actions: readonly Action[],
+  steps: Steps,
+  found: readonly { readonly place: number; readonly gone: number; readonly worth: number }[],
+  keep: number,
+): void {
+  const worths = new Float64Array(actions.length).fill(-Infinity);
+  for (const { place, worth } of found) worths[place] = worth;
+  const order = weighed(dataset, actions, worths).slice(0, Math.min(found.length, keep));
+  const [best, ...others] = order.map(({ place }) => place) as [number, ...number[]];
+  const { gone } = found.find(({ place }) => place === best) as (typeof found)[number];
+  steps.chosen.push({ place: best, weight: steps.standing - gone });
+  steps.standing = gone;
+  steps.pool = others;
 }

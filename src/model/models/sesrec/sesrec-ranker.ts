@@ -6,7 +6,7 @@ import { at } from '../../../base/index.js';
 import type { Dataset } from '../../../data/index.js';
 import type { Runtime } from '../../../tensor/index.js';
 import { type EncodedState, GraphRanker, inputsOf, stateInputs } from '../../ranking/graph-ranker.js';
-import type { ReasonMethod, SidedAction } from '../../ranking/reasons.js';
+import { type Question, type ReasonMethod, type SidedAction, type Weighed, weighed } from '../../ranking/reasons.js';
 import type { Case } from '../../ranking/recommender.js';
 import type { Parameters } from '../../weights/parameters.js';
 import type { SesrecConfig } from './sesrec-config.js';
@@ -24,13 +24,11 @@ export class SesrecRanker extends GraphRanker {
     return [...super.reasonMethods, 'attention'];
   }
 
-  override async weigh(
-    method: ReasonMethod,
-    moment: Case,
-    items: readonly number[],
-    contenders: readonly number[],
-  ): Promise<Float64Array[]> {
-    return method === 'attention' ? this.attention(moment, items) : super.weigh(method, moment, items, contenders);
+  override async weigh(method: ReasonMethod, question: Question): Promise<Weighed[][]> {
+    if (method !== 'attention') return super.weigh(method, question);
+    const actions = this.actions(question.moment);
+    const weights = await this.attention(question.moment, question.items);
+    return weights.map((own) => weighed(this.dataset, actions, own));
   }
 
   /**
