@@ -25,12 +25,7 @@ export function recommendCommand(): Command {
     .option('--search <query>', 'as if the user had just searched for this; nothing is stored')
     .option('--k <number>', 'how many items', wholeNumber(1), 10)
     .option('--explain', 'name the searches and feed events behind each item, and where it would stand without each')
-    .option(
-      '--reasons <number>',
-      'with --explain: how many per item, at most',
-      wholeNumber(1, 100),
-      3,
-    )
+    .option('--reasons <number>', 'with --explain: how many per item, at most', wholeNumber(1, 100), 3)
     .addOption(
       new Option(
         '--reasons-by <method>',
