@@ -45,10 +45,12 @@ export interface EntryRequest {
   readonly set: readonly string[];
   /** At most so many trials of each model; 0 for none, and its defaults. */
   readonly trials: number;
+  /** The learning rate is given, so it is not tried. */
+  readonly isRateFixed?: boolean;
 }
 
 /** The rows that somebody asks for, in the order of tables. */
-export function planEntries({ models: list, set, trials }: EntryRequest): Entry[] {
+export function planEntries({ models: list, set, trials, isRateFixed = false }: EntryRequest): Entry[] {
   const entries: (Pick<Entry, 'label'> & { readonly model: RankerId; readonly preset: string | null })[] = [];
   for (const name of namesIn(list))
     for (const entry of name === 'all' ? RANKER_IDS.map((id) => entryOf(id)) : [entryOf(name)]) {
@@ -72,7 +74,13 @@ export function planEntries({ models: list, set, trials }: EntryRequest): Entry[
       const common = forOne.flatMap(({ setting, row }) => (row ? [] : [setting]));
       const own = forOne.flatMap(({ row }) => (row?.[1] === label ? [row[2] as string] : []));
       const settings = [...common, ...own];
-      return { label, model, preset, set: settings, trials: trialsOf(model, settings, trials) };
+      return {
+        label,
+        model,
+        preset,
+        set: settings,
+        trials: trialsOf(model, [...settings.map(settingName), ...(isRateFixed ? ['learningRate'] : [])], trials),
+      };
     });
 }
 
@@ -103,9 +111,10 @@ function entryOf(written: string): { label: string; model: RankerId; preset: str
   return { label, model, preset: preset ?? presets[0] };
 }
 
-/** The first declared trials of a model that differ in what nobody fixed by `--set`. */
-function trialsOf(model: ModelId, set: readonly string[], most: number): Trial[] {
-  const fixed = set.map((setting) => setting.slice(0, setting.indexOf('=')));
+const settingName = (setting: string): string => setting.slice(0, setting.indexOf('='));
+
+/** The first declared trials of a model that differ in what nobody fixed. */
+function trialsOf(model: ModelId, fixed: readonly string[], most: number): Trial[] {
   const free = models[model].tuning.map((trial) =>
     Object.fromEntries(Object.entries(trial).filter(([name]) => !fixed.includes(name))),
   );

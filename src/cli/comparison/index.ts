@@ -20,7 +20,7 @@ import { interruptible } from '../interruption.js';
 import { note, speakingAs } from '../output.js';
 import { type CountedEntry, type TrainedEntry, isTrained } from './entries.js';
 import { type Comparison, type ComparisonFlags, openComparison, runBudget, tuningBudget } from './plan.js';
-import { type ComparisonResults, type RowRecord, summariseComparison } from './results.js';
+import { type ComparisonResults, type RowRanks, type RowRecord, summariseComparison } from './results.js';
 import { comparisonText } from './table.js';
 import { type TestSession, checkSignal, testCounted, testRun } from './test-ranks.js';
 import {
@@ -35,11 +35,12 @@ import {
 } from './trainings.js';
 
 export type { ComparisonFlags } from './plan.js';
-export type { ComparisonResults } from './results.js';
+export type { ComparisonResults, RowRanks, RowResult } from './results.js';
 
-/** What a comparison came to, and its page. */
+/** What a comparison came to, the ranks that it follows from by the labels of rows, and its page. */
 export interface ComparisonOutcome {
   readonly results: ComparisonResults;
+  readonly ranks: ReadonlyMap<string, RowRanks>;
   readonly text: string;
 }
 
@@ -85,11 +86,11 @@ async function work(comparison: Comparison, session: Work): Promise<ComparisonOu
     if (row) records.push(await testAll(comparison, row, session));
     else records.push(await testOf(comparison, entry as CountedEntry, session));
   }
-  const results = summariseComparison(comparison, records);
+  const { results, ranks } = summariseComparison(comparison, records);
   const text = comparisonText(results);
   await writeAtomically(join(comparison.directory, 'results.json'), `${JSON.stringify(results, null, 2)}\n`);
   await writeAtomically(join(comparison.directory, 'table.md'), `${text}\n`);
-  return { results, text };
+  return { results, ranks, text };
 }
 
 /** A row on its way through the trainings. */

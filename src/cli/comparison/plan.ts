@@ -56,6 +56,8 @@ export interface ComparisonOptions {
   readonly userAttributes?: string;
   readonly batchSize: number;
   readonly optimizer: TrainingSettings['optimizer'];
+  /** Of all models, which is then not tuned; else what a trial says, or .001. */
+  readonly learningRate?: number;
   readonly weightDecay?: number;
   /** Of models that do not see padding; 0 for the others. */
   readonly bucketBatches: number;
@@ -148,7 +150,7 @@ export async function openComparison(
 function newPlan(dataset: Dataset, candidates: Candidates, flags: ComparisonOptions, command: string): ComparisonPlan {
   const options = optionsOf(flags);
   const set = [`negativeSampling=${JSON.stringify(options.negativeSampling)}`, ...options.set];
-  const entries = planEntries({ ...options, set });
+  const entries = planEntries({ ...options, set, isRateFixed: options.learningRate !== undefined });
   const isLeftOut = (entry: Entry): boolean => options.models.includes('all') && needsSearches(entry, dataset, options);
   const kept = entries.filter((entry) => !isLeftOut(entry));
   const leftOut = entries.filter(isLeftOut).map(({ label }) => label);
@@ -230,7 +232,7 @@ export function planOfRun(
   dataset: Dataset,
   options: ComparisonOptions,
   { model, preset, set }: TrainedEntry,
-  { learningRate = 1e-3, ...settings }: Trial,
+  { learningRate = options.learningRate ?? 1e-3, ...settings }: Trial,
   budget: TrainingBudget,
 ): RunPlan {
   const tried = Object.entries(settings).map(([name, value]) => `${name}=${JSON.stringify(value)}`);

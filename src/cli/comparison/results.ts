@@ -125,18 +125,22 @@ export interface ComparisonResults {
 }
 
 /** Ranks of one row by seed, of the users that all rows ranked for; and of all users, where some rows have fewer. */
-interface RowRanks {
+export interface RowRanks {
   readonly common: PerProtocol<readonly UserRanks[]>;
   readonly fullForAll: readonly UserRanks[] | null;
 }
 
-export function summariseComparison(comparison: Comparison, records: readonly RowRecord[]): ComparisonResults {
+/** The results, and the ranks that they follow from, by the labels of rows. */
+export function summariseComparison(
+  comparison: Comparison,
+  records: readonly RowRecord[],
+): { results: ComparisonResults; ranks: ReadonlyMap<string, RowRanks> } {
   const { dataset, plan } = comparison;
   const smallest = smallestTests(records);
   const ranks = records.map((record) => rowRanks(record, smallest));
   const rows = records.map((record, i) => rowResult(comparison, record, ranks[i] as RowRanks));
   const { format: _format, version: _version, startedAt: _started, entries: _entries, ...kept } = plan;
-  return {
+  const results: ComparisonResults = {
     format: 'sesrec-comparison-results',
     version: 1,
     plan: kept,
@@ -150,6 +154,7 @@ export function summariseComparison(comparison: Comparison, records: readonly Ro
     rows,
     tests: runnerUpTests(rows, ranks),
   };
+  return { results, ranks: new Map(rows.map(({ label }, i) => [label, ranks[i] as RowRanks])) };
 }
 
 const perProtocol = <T>(value: (name: ProtocolName) => T): PerProtocol<T> =>

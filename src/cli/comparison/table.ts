@@ -1,7 +1,7 @@
 /** The results of a comparison as a page in Markdown, table.md. Knows wording and columns; does not know how results came about. */
 import { METRICS, type MetricName, type ProtocolName, type StudentInterval } from '../../evaluate/index.js';
 import { GROUPS } from '../../model/index.js';
-import { counted, markdownTable, settingsText } from '../table.js';
+import { counted, decimals, markdownTable, settingsText, times } from '../table.js';
 import { type ComparisonResults, type RowResult, type RunnerUpTest, order } from './results.js';
 import { PROTOCOLS } from './test-ranks.js';
 
@@ -21,7 +21,6 @@ export function comparisonText(results: ComparisonResults): string {
 
 function heading({ plan, data }: ComparisonResults): string {
   const { options, madeWith } = plan;
-  const times = (count: number, what: string): string => `${count} ${what}${count === 1 ? '' : 's'}`;
   const finalists =
     options.finalists > 0 && options.finalistSeeds > options.seeds
       ? ` (${times(options.finalistSeeds, 'seed')} of the best ${options.finalists} on validation)`
@@ -114,9 +113,6 @@ function costs({ parameters, epochs, secondsPerEpoch }: RowResult): string[] {
     secondsPerEpoch === null ? '–' : secondsPerEpoch.toPrecision(2),
   ];
 }
-
-/** .2506 */
-const decimals = (value: number): string => (Number.isNaN(value) ? '–' : value.toFixed(4).replace(/^(-?)0\./, '$1.'));
 
 function figure({ mean, halfWidth }: StudentInterval, mark = '', sign = ''): string {
   return `${mark}${decimals(mean)}${mark}${sign}${Number.isNaN(halfWidth) ? '' : ` ±${decimals(halfWidth)}`}`;

@@ -101,31 +101,25 @@ export async function explain(
   const question = { moment, items, contenders: best.slice(0, CONTENDERS), most };
   const chosen = (await ranker.weigh(method, question)).map((weighed) => weighed.slice(0, most));
   const imagined = new Imagined(dataset, moment, actions);
-  const sets = chosen.flatMap((weighed) => weighed.flatMap((_, i) => setsOf(weighed, i)));
-  const cases = [moment, ...imagined.without(sets)];
+  const sets = new DistinctSets(chosen.flatMap((reasons) => reasons.flatMap((_, i) => setsOf(reasons, i))));
+  const cases = [moment, ...imagined.without(sets.distinct)];
   const ranks = await ranksAmong(ranker, cases, items, [...new Set([...items, ...best])]);
-  let next = 1;
-  return chosen.map((weighed, row) => {
-    const rankNow = at(ranks, row);
-    const told = weighed.map(({ place, weight }): Reason => {
-      const [rankWithout, rankWithoutAll] = [next++, next++].map((index) => at(ranks, index * items.length + row));
-      return {
-        ...(actions[place] as SidedAction),
-        weight,
-        rankWithout: rankWithout as number,
-        rankWithoutAll: rankWithoutAll as number,
-      };
+  return chosen.map((reasons, row) => {
+    const rankOf = (index: number): number => at(ranks, index * items.length + row);
+    const told = reasons.map(({ place, weight }, i): Reason => {
+      const [own, all] = setsOf(reasons, i).map((places) => rankOf(1 + sets.indexOf(places))) as [number, number];
+      return { ...(actions[place] as SidedAction), weight, rankWithout: own, rankWithoutAll: all };
     });
-    const end = told.findIndex(({ weight, rankWithoutAll }) => weight <= 0 || rankWithoutAll < rankNow);
+    const end = told.findIndex(({ weight, rankWithoutAll }) => weight <= 0 || rankWithoutAll < rankOf(0));
     return told.slice(0, end < 0 ? told.length : end);
   });
 }
 
 /** The action of a reason by itself, and with those before it. */
-const setsOf = (weighed: readonly Weighed[], i: number): [number[], number[]] => {
-  const places = weighed.slice(0, i + 1).map(({ place }) => place);
+function setsOf(reasons: readonly Weighed[], i: number): [number[], number[]] {
+  const places = reasons.slice(0, i + 1).map(({ place }) => place);
   return [[places[i] as number], places];
-};
+}
 
 /** Ranks among some candidates, row-major (cases, items), 1 for the best; equal scores in order of index, as `recommend` has them. */
 async function ranksAmong(
@@ -153,6 +147,27 @@ export function weighed(dataset: Dataset, actions: readonly Action[], weights: A
   return actions
     .map((_, place) => ({ place, weight: at(weights, place) }))
     .sort((a, b) => b.weight - a.weight || at(ordinals, b.place) - at(ordinals, a.place));
+}
+
+/** Sets of places, each kept once, in whatever order its places come: items of a user often rest on the same actions. */
+class DistinctSets {
+  readonly distinct: (readonly number[])[] = [];
+  readonly #indices = new Map<string, number>();
+
+  constructor(sets: Iterable<readonly number[]>) {
+    for (const places of sets) {
+      const key = DistinctSets.#keyOf(places);
+      if (!this.#indices.has(key)) this.#indices.set(key, this.distinct.push(places) - 1);
+    }
+  }
+
+  indexOf(places: readonly number[]): number {
+    return this.#indices.get(DistinctSets.#keyOf(places)) as number;
+  }
+
+  static #keyOf(places: readonly number[]): string {
+    return places.toSorted((a, b) => a - b).join(' ');
+  }
 }
 
 /** Moments as they would be, by places in a list of actions. */
@@ -245,11 +260,20 @@ export async function byDeletion(
 
 /** One item's reasons so far. */
 interface Steps {
-  readonly chosen: Weighed[];
-  /** What may still be chosen. */
-  pool: number[];
+  readonly chosen: readonly Weighed[];
+  /** What may be chosen next. */
+  readonly pool: readonly number[];
   /** The standing without what is chosen. */
-  standing: number;
+  readonly standing: number;
+}
+
+/** What there would be of an item's reasons with one action more. */
+interface NextStep {
+  readonly place: number;
+  /** The standing without them. */
+  readonly gone: number;
+  /** The standing with nothing but them, less that without them. */
+  readonly worth: number;
 }
 
 /**
@@ -265,43 +289,37 @@ export async function stepwise(
   const { moment, items, most } = question;
   const race = await raceOf(ranker, question);
   const imagined = new Imagined(dataset, moment, actions);
-  const everything = [...actions.keys()];
   const [now] = (await standings(ranker, race, [moment], items.length)) as [Float64Array];
-  const all = items.map((_, item): Steps => ({ chosen: [], pool: everything, standing: at(now, item) }));
+  const pool = [...actions.keys()];
+  let all = items.map((_, item): Steps => ({ chosen: [], pool, standing: at(now, item) }));
   for (let step = 0; step < Math.min(most, actions.length); step++) {
-    const shared = step === 0; // the same sets for all items
-    const sets = (shared ? all.slice(0, 1) : all).flatMap(({ chosen, pool }) =>
-      pool.map((place) => [...chosen.map((earlier) => earlier.place), place]),
-    );
-    const cases = [...imagined.without(sets), ...imagined.withOnly(sets)];
+    const sets = new DistinctSets(all.flatMap((steps) => steps.pool.map((place) => withNext(steps, place))));
+    const cases = [...imagined.without(sets.distinct), ...imagined.withOnly(sets.distinct)];
     const found = await standings(ranker, race, cases, items.length);
-    let start = 0;
-    for (const [item, steps] of all.entries()) {
-      const own = steps.pool.map((place, i) => {
-        const [gone, alone] = [start + i, sets.length + start + i].map((row) => at(found[row] as Float64Array, item));
-        return { place, gone: gone as number, worth: (alone as number) - (gone as number) };
+    all = all.map((steps, item) => {
+      const nextSteps = steps.pool.map((place): NextStep => {
+        const index = sets.indexOf(withNext(steps, place));
+        const gone = at(found[index] as Float64Array, item);
+        const alone = at(found[index + sets.distinct.length] as Float64Array, item);
+        return { place, gone, worth: alone - gone };
       });
-      if (!shared) start += own.length;
-      take(dataset, actions, steps, own, Math.max(POOL, most));
-    }
+      return takeBest(steps, nextSteps, Math.max(POOL, most));
+    });
   }
-  return all.map(({ chosen }) => chosen);
+  return all.map(({ chosen }) => [...chosen]);
 }
 
-/** Takes the action that is worth most, and keeps so many for the next steps. */
-function take(
-  dataset: Dataset,
-  actions: readonly Action[],
-  steps: Steps,
-  found: readonly { readonly place: number; readonly gone: number; readonly worth: number }[],
-  keep: number,
-): void {
-  const worths = new Float64Array(actions.length).fill(-Infinity);
-  for (const { place, worth } of found) worths[place] = worth;
-  const order = weighed(dataset, actions, worths).slice(0, Math.min(found.length, keep));
-  const [best, ...others] = order.map(({ place }) => place) as [number, ...number[]];
-  const { gone } = found.find(({ place }) => place === best) as (typeof found)[number];
-  steps.chosen.push({ place: best, weight: steps.standing - gone });
-  steps.standing = gone;
-  steps.pool = others;
+const withNext = ({ chosen }: Steps, place: number): number[] => [...chosen.map((earlier) => earlier.place), place];
+
+/** Takes the action that is worth most, of equal ones the one that comes last in its lane; `keep` of the others may be taken later. */
+function takeBest({ chosen, standing }: Steps, found: readonly NextStep[], keep: number): Steps {
+  const [best, ...others] = found.toSorted((a, b) => b.worth - a.worth || b.place - a.place) as [
+    NextStep,
+    ...NextStep[],
+  ];
+  return {
+    chosen: [...chosen, { place: best.place, weight: standing - best.gone }],
+    pool: others.slice(0, keep - 1).map(({ place }) => place),
+    standing: best.gone,
+  };
 }

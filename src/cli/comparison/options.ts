@@ -1,0 +1,109 @@
+/** The options of commands that compare. Knows wording and defaults; does not know what is made of them. */
+import { type Command, Option } from 'commander';
+import { MOST_TRIALS, publishedShapes } from '../../model/index.js';
+import { OPTIMIZERS } from '../../train/index.js';
+import { candidateCountOption, deviceOption, numberFrom, threadsOption, wholeNumber } from '../options.js';
+
+const number = (flags: string, description: string, least: number, most?: number): Option =>
+  new Option(flags, description).argParser(wholeNumber(least, most));
+
+/** What every training and test of a comparison is alike in, and how one session works. */
+export const trainingOptions = (): Option[] => [
+  new Option(
+    '--set <name=value>',
+    'change a setting of all models, or with label.name=value of one row (repeatable); what is set is not tuned',
+  )
+    .argParser((value: string, all: readonly string[]) => [...all, value])
+    .default([] as readonly string[]),
+  new Option('--shape <name>', 'published widths, windows and weight decay, for all models')
+    .choices(Object.keys(publishedShapes))
+    .default('amazon'),
+  new Option('--negative-sampling <how>', 'how training negatives are drawn, for all models')
+    .choices(['popular', 'uniform'])
+    .default('popular'),
+  new Option('--item-attributes <names>', 'item attributes to embed beside the id, for all models'),
+  new Option('--user-attributes <names>', 'user attributes to embed beside the id, for all models that see users'),
+  number('--batch-size <number>', 'training rows per step', 1).default(256),
+  new Option('--optimizer <name>', 'as of sesrec train').choices(OPTIMIZERS).default('adam'),
+  new Option(
+    '--learning-rate <number>',
+    'of all models, which is then not tuned (default: what is tried, else 0.001)',
+  ).argParser(numberFrom(0)),
+  new Option('--weight-decay <number>', 'default: that of the shape').argParser(numberFrom(0)),
+  number(
+    '--bucket-batches <number>',
+    'as of sesrec train, of the models that do not see padding; the others keep the full window',
+    0,
+  ).default(0),
+  number('--batch-parts <number>', 'as of sesrec train', 1, 64).default(2),
+  new Option('--candidates <file>', 'candidate lists for validation and test (default: uniform unseen items)'),
+  candidateCountOption(),
+  number('--seeds <number>', 'runs of each model with its best settings, with seeds 1, 2, …', 1).default(3),
+  number('--epochs <number>', 'at most this many epochs of each run', 1).default(30),
+  number('--patience <number>', 'stop a run after this many epochs without a better validation MRR', 1).default(5),
+  number(
+    '--run-validation-users <number>',
+    'validate the epochs of runs on a seeded sample of this many users (default: all)',
+    1,
+  ),
+  number('--full-users <number>', 'rank all items for a seeded sample of this many test users…', 1).default(2000),
+  new Option(
+    '--full-minutes <number>',
+    '…but for all of them with models that are estimated to take less than this; 0: never',
+  )
+    .argParser(numberFrom(0))
+    .default(10),
+  new Option('--save-every <seconds>', 'save the state of a training at least this often')
+    .argParser(numberFrom(0))
+    .default(300),
+  number(
+    '--jobs <number>',
+    'trainings at once; each has --threads threads (default: a fair share); results do not depend on it',
+    1,
+    1024,
+  ).default(1),
+  threadsOption(),
+  deviceOption(),
+];
+
+/** Which models, and how they are tuned and chosen for more seeds. */
+export const choosingOptions = (): Option[] => [
+  new Option(
+    '--models <list>',
+    'all, or rows separated by commas, each [label=]model[:preset]; sesrec models lists the models',
+  ).default('all'),
+  number(
+    '--trials <number>',
+    'try at most this many of the settings that each model declares; 0: none, its defaults',
+    0,
+    MOST_TRIALS,
+  ).default(MOST_TRIALS),
+  number('--tuning-epochs <number>', 'epochs of each trial', 1).default(8),
+  number('--validation-users <number>', 'validate trials on a seeded sample of this many users (default: all)', 1),
+  new Option('--keep-tuning', 'keep the run directories of trials'),
+  number('--finalists <number>', 'this many models, the best on validation, have more seeds', 0).default(0),
+  number('--finalist-seeds <number>', 'seeds of the finalists', 1).default(5),
+];
+
+/** The names of the options that were given, not left to their defaults. */
+export const saidOf = (command: Command): string[] =>
+  command.options
+    .map((option) => option.attributeName())
+    .filter((name) => command.getOptionValueSource(name) === 'cli');
+
+/** The command as it was given, for somebody who wants the same. */
+export function typed(given: string, command: Command): string {
+  const quoted = (text: string): string =>
+    /^[\w./:=,@%+-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
+  const options = command.options.flatMap((option) => {
+    const name = option.attributeName();
+    if (command.getOptionValueSource(name) !== 'cli' || name === 'json') return [];
+    const value: unknown = command.getOptionValue(name);
+    if (value === true) return [option.long];
+    return (Array.isArray(value) ? value : [value]).map((one) => `${option.long} ${quoted(String(one))}`);
+  });
+  return [...nameOf(command), quoted(given), ...options].join(' ');
+}
+
+/** A command and those that it is part of: sesrec, analyse, ablation. */
+const nameOf = (command: Command): string[] => [...(command.parent ? nameOf(command.parent) : []), command.name()];
