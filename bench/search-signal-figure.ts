@@ -1,6 +1,6 @@
 /** The figure of the search-signal bench. Knows how it is drawn; does not know how it was measured. */
 import * as Plot from '@observablehq/plot';
-import { parseHTML } from 'linkedom';
+import { COLOURS, drawFigure } from '../src/figure/index.js';
 
 /** What was measured at one signal. */
 export interface SignalPoint {
@@ -26,37 +26,33 @@ export function signalFigure(
     points[protocol].map((point) => ({ ...point, protocol: titles[protocol] })),
   );
   const dots = rows.flatMap(({ gains, signal, protocol }) => gains.map((gain) => ({ gain, signal, protocol })));
-  const { document } = parseHTML('<html><body></body></html>');
-  const figure = Plot.plot({
-    document,
+  return drawFigure({
+    description: `Gain of SESRec over its search-blind twin at ${points.sampled.length} search signals: mean of ${seeds} seeds as a line, 95 % interval over users as a band, seeds as dots`,
+    legend: [
+      { label: `mean of ${seeds} seeds`, colour: COLOURS[0], mark: 'line' },
+      { label: '95 % interval over users', colour: COLOURS[0], mark: 'band' },
+      { label: 'one seed', colour: COLOURS[1], mark: 'dot' },
+    ],
     width: 760,
     height: 320,
     marginLeft: 60,
     marginTop: 40,
     marginBottom: 45,
-    style: { background: 'white', color: '#1b1b1b', fontSize: '13px', fontFamily: 'system-ui, sans-serif' },
     fx: { label: null, domain: Object.values(titles) },
     x: { label: 'search signal', ticks: points.sampled.map(({ signal }) => signal), tickFormat: String, inset: 16 },
     y: { label: 'gain in NDCG@10 over the search-blind twin', grid: true, nice: true },
     marks: [
-      Plot.ruleY([0], { stroke: '#1b1b1b' }),
+      Plot.ruleY([0], { stroke: 'currentColor' }),
       Plot.areaY(rows, {
         fx: 'protocol',
         x: 'signal',
         y1: ({ gain, overUsers }: SignalPoint) => gain - overUsers,
         y2: ({ gain, overUsers }: SignalPoint) => gain + overUsers,
-        fill: '#0072b2',
+        fill: COLOURS[0],
         fillOpacity: 0.15,
       }),
-      Plot.lineY(rows, { fx: 'protocol', x: 'signal', y: 'gain', stroke: '#0072b2', strokeWidth: 2 }),
-      Plot.dot(dots, { fx: 'protocol', x: 'signal', y: 'gain', fill: '#d55e00', r: 3 }),
+      Plot.lineY(rows, { fx: 'protocol', x: 'signal', y: 'gain', stroke: COLOURS[0], strokeWidth: 2 }),
+      Plot.dot(dots, { fx: 'protocol', x: 'signal', y: 'gain', fill: COLOURS[1], r: 3 }),
     ],
   });
-  figure.setAttribute('xmlns', 'http://www.w3.org/2000/svg');
-  figure.setAttribute('role', 'img');
-  figure.setAttribute(
-    'aria-label',
-    `Gain of SESRec over its search-blind twin at ${points.sampled.length} search signals: mean of ${seeds} seeds as a line, 95 % interval over users as a band, seeds as dots`,
-  );
-  return `${figure.outerHTML}\n`;
 }

@@ -134,7 +134,7 @@ export class StepMaker {
 
   batch(step: number): StepBatch {
     const { randomOf, negatives } = this.#draws(step);
-    const draws = { negativesOf: randomOf, alignment: negatives, extrasOf: randomOf };
+    const draws = { negativesOf: randomOf, alignment: negatives, extrasOf: randomOf, extrasOfBatch: randomOf };
     return this.#maker.make(this.#batches[step] as Int32Array, draws);
   }
 

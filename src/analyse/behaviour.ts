@@ -11,6 +11,7 @@
  */
 import { UserError, at } from '../base/index.js';
 import { FIRST_INDEX, type Dataset } from '../data/index.js';
+import { categoryOf } from './categories.js';
 
 const DAY = 86_400_000;
 const PASSIVE: readonly string[] = ['related'];
@@ -76,11 +77,7 @@ function count(counts: KindCounts, side: { any: boolean; all: boolean } | null):
 /** Looks at every search of a data set. Needs times and a category; a data set without them is a `UserError`. */
 export function behaviour(dataset: Dataset, options: BehaviourOptions = {}): Behaviour {
   const { category: name = 'category', passiveSources = PASSIVE, days = 7 } = options;
-  const column = dataset.itemAttributes.get(name);
-  if (!column)
-    throw new UserError(
-      `the items have no attribute ${JSON.stringify(name)} to be their category; they have ${[...dataset.itemAttributes.keys()].join(', ') || 'none'}: name one with --category`,
-    );
+  const column = categoryOf(dataset, name);
   if (dataset.searchQuery.length === 0) throw new UserError('the log has no searches to look at');
   if (dataset.searchTime.some(Number.isNaN) || dataset.feedTime.some(Number.isNaN))
     throw new UserError('some events have no time, so what is recent cannot be told: import the log with its times');
@@ -114,14 +111,14 @@ export function behaviour(dataset: Dataset, options: BehaviourOptions = {}): Beh
     for (let search = firstSearch; search < endSearch; search++) {
       const time = at(dataset.searchTime, search);
       const clicks = dataset.clickItem.subarray(at(dataset.clickOffsets, search), at(dataset.clickOffsets, search + 1));
-      const categories = Array.from(clicks, (item) => at(column.index, item)).filter((value) => value !== 0);
+      const categories = Array.from(clicks, (item) => at(column, item)).filter((value) => value !== 0);
       if (clicks.length > 0) withClicks++;
       if (clicks.length > 0 && categories.length === 0) withoutCategory++;
       const recent = new Set<number>();
       if (categories.length > 0) {
         for (let event = firstFeed; event < endFeed; event++) {
           const age = time - at(dataset.feedTime, event);
-          if (age > 0 && age <= days * DAY) recent.add(at(column.index, at(dataset.feedItem, event)));
+          if (age > 0 && age <= days * DAY) recent.add(at(column, at(dataset.feedItem, event)));
         }
       }
       const side =

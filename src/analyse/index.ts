@@ -1,11 +1,58 @@
-/** The door to analyses: what a data set shows about itself, whether it keeps the future out, and what a model shows of its reasons. */
+/** The door to analyses: what a data set shows about itself, whether it keeps the future out, and what a model makes of it and why. */
+export {
+  type Aligned,
+  type Measure,
+  type PairSample,
+  MEASURES,
+  alignment,
+  measurePairs,
+  samplePairs,
+} from './alignment.js';
 export { audit, type AuditReport } from './audit.js';
+export type { BootstrapEstimate } from './bootstrap-estimate.js';
 export { behaviour, type Behaviour, type BehaviourOptions, type BehaviourShares, type Share } from './behaviour.js';
+export {
+  correctSampled,
+  type CorrectedRow,
+  type CorrectionFindings,
+  type CorrectionOptions,
+  type Estimate,
+  ESTIMATES,
+  type EstimateName,
+  type RowToCorrect,
+} from './correction.js';
+export { categoriesOf, categoryOf } from './categories.js';
 export type { Check, NamedCandidates } from './checks.js';
 export type { Crossing } from './crossings.js';
 export {
+  type Divergence,
+  type DivergenceOptions,
+  type Divergences,
+  type MeanOverUsers,
+  divergence,
+  jensenShannon,
+} from './divergence.js';
+export {
+  type Cause,
+  type LaneFigures,
+  type Planted,
+  type PlantedWindow,
+  type Reading,
+  type Scorer,
+  type ScorerFigures,
+  type TwoWays,
+  READINGS,
+  planted,
+  plantedCategoryScorers,
+  plantedWindows,
+  ruleScorers,
+  similarityScorer,
+  splitScorer,
+  trueSides,
+} from './planted.js';
+export { testMoments } from './snapshots.js';
+export {
   type ChoiceOutcome,
-  type Estimate,
   type Finder,
   findersOf,
   INTERVENTIONS,

@@ -18,7 +18,16 @@ import {
   ratioBootstrap,
 } from '../evaluate/index.js';
 import { type Action, type Case, LANES, metBefore, ordinalOf, without, withOnly } from '../features/index.js';
-import { CONTENDERS, type ExplainingRanker, type Question, type Weighed, ranksOf, recommend } from '../model/index.js';
+import {
+  CONTENDERS,
+  type ExplainingRanker,
+  type Question,
+  type SidedAction,
+  type Weighed,
+  ranksOfItems,
+  recommend,
+} from '../model/index.js';
+import type { BootstrapEstimate } from './bootstrap-estimate.js';
 
 /** A way to find reasons under a name: a method of a ranker, or anything else that claims to know them. */
 export interface Finder {
@@ -45,20 +54,14 @@ export interface ReasonsOptions {
   readonly signal?: AbortSignal;
 }
 
-/** A mean over users and its 95 % bootstrap interval; NaN for fewer than two users. */
-export interface Estimate {
-  readonly mean: number;
-  readonly interval: readonly [low: number, high: number];
-}
-
 /** How items moved: means over users, of means over the items (and draws) of each. */
 export interface Movement {
   /** log2 of the rank afterwards over the rank before: 1 is twice as far down. */
-  readonly log2: Estimate;
+  readonly log2: BootstrapEstimate;
   /** The rank afterwards less the rank before. */
-  readonly ranks: Estimate;
+  readonly ranks: BootstrapEstimate;
   /** The share that is not among the first ten afterwards. */
-  readonly leftTopTen: Estimate;
+  readonly leftTopTen: BootstrapEstimate;
 }
 
 /** `removed`: had these actions not happened. `kept`: had nothing else happened. */
@@ -130,7 +133,7 @@ export async function reasons(
     if (options.signal?.aborted)
       throw new InterruptedError(`the analysis was stopped after ${done} of ${cases.length} users`);
     options.onProgress?.(done, cases.length);
-    const actions = await ranker.sides(moment);
+    const [actions] = (await ranker.sides([moment])) as [SidedAction[]];
     for (const count of counts.filter((one) => actions.length < one + 2))
       tooShort.set(count, (tooShort.get(count) as number) + 1);
     const own = counts.filter((count) => actions.length >= count + 2);
@@ -172,7 +175,7 @@ export async function reasons(
 
 function faithfulnessOf(outcomes: readonly ChoiceOutcome[], name: string): number {
   const own = outcomes.filter(({ choice }) => choice === name);
-  return own.reduce((sum, { removed, kept }) => sum + removed.log2.mean - kept.log2.mean, 0) / own.length;
+  return own.reduce((sum, { removed, kept }) => sum + removed.log2.value - kept.log2.value, 0) / own.length;
 }
 
 /** How the items of one user moved on the mean. */
@@ -294,7 +297,7 @@ class Person {
     });
     const catalogue = this.dataset.items.ids.length;
     const moments = [this.moment, ...imagined.map(({ moment }) => moment)];
-    const found = await ranksOf(this.ranker, moments, this.items, { catalogue, excluded: this.excluded });
+    const found = await ranksOfItems(this.ranker, moments, this.items, { catalogue, excluded: this.excluded });
     const row = (index: number): Int32Array =>
       found.subarray(index * this.items.length, (index + 1) * this.items.length);
     return { before: row(0), after: new Map(imagined.map(({ key }, i) => [key, row(i + 1)])) };
@@ -348,10 +351,10 @@ function outcomesOf(
   };
   return [...ofCount].map(([choice, own]) => {
     const movement = (intervention: Intervention): Movement => {
-      const estimate = (what: keyof Movement): Estimate => {
+      const estimate = (what: keyof Movement): BootstrapEstimate => {
         const values = own.map((trial) => trial[intervention][what]);
         const { mean, interval } = pairedBootstrap(values, options(choice, intervention, what));
-        return { mean, interval };
+        return { value: mean, interval };
       };
       return { log2: estimate('log2'), ranks: estimate('ranks'), leftTopTen: estimate('leftTopTen') };
     };

@@ -13,6 +13,7 @@ import { importCommand } from './commands/import.js';
 import { modelsCommand } from './commands/models.js';
 import { parityCommand } from './commands/parity.js';
 import { recommendCommand } from './commands/recommend.js';
+import { reportCommand } from './commands/report.js';
 import { reproduceCommand } from './commands/reproduce.js';
 import { simulateCommand } from './commands/simulate.js';
 import { trainCommand } from './commands/train.js';
@@ -38,6 +39,7 @@ export async function main(args: readonly string[]): Promise<number> {
     evaluateCommand(),
     compareCommand(),
     recommendCommand(),
+    reportCommand(),
     reproduceCommand(),
     parityCommand(),
     demoCommand(),

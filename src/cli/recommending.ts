@@ -17,7 +17,7 @@ import {
   explain,
   popularityRanker,
   rankerOf,
-  ranksOf,
+  ranksOfItems,
   recommend,
 } from '../model/index.js';
 import type { Runtime } from '../tensor/index.js';
@@ -160,7 +160,7 @@ async function ranksBefore(
   items: readonly number[],
 ): Promise<number[]> {
   const ranker = rankerFor(run, runtime, run.dataset, moment);
-  return [...(await ranksOf(ranker, [moment], items, { catalogue: run.dataset.items.ids.length, excluded }))];
+  return [...(await ranksOfItems(ranker, [moment], items, { catalogue: run.dataset.items.ids.length, excluded }))];
 }
 
 function attributesOf(dataset: Dataset, item: number): Record<string, string> {
@@ -202,6 +202,12 @@ function described(dataset: Dataset, item: number): string {
   if (title) return title;
   const detail = describing(attributes);
   return detail ? `${nameOf(dataset, item)} (${detail})` : nameOf(dataset, item);
+}
+
+/** The category of an item; null where the log has none. */
+export function categoryOf(dataset: Dataset, item: string): string | null {
+  const attributes = attributesOf(dataset, dataset.items.index(item));
+  return attributes['category'] ?? attributes['categories'] ?? null;
 }
 
 /** The attribute that tells a person most about an item, if it has one. */

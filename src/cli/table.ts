@@ -8,9 +8,9 @@ export function counted(count: number): string {
 /** So many of something: 1 seed, 3 seeds. */
 export const times = (count: number, what: string): string => `${counted(count)} ${what}${count === 1 ? '' : 's'}`;
 
-/** A metric as tables have it: .2506. */
-export const decimals = (value: number): string =>
-  Number.isNaN(value) ? '–' : value.toFixed(4).replace(/^(-?)0\./, '$1.');
+/** A number below 1 as tables have it, .2506; a dash for what cannot be told. */
+export const decimals = (value: number, digits = 4): string =>
+  Number.isFinite(value) ? value.toFixed(digits).replace(/^(-?)0\./, '$1.') : '–';
 
 /** Settings in a line: learningRate 0.003, dropout 0.1. */
 export function settingsText(settings: Readonly<Record<string, unknown>>): string {

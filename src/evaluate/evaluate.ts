@@ -2,11 +2,12 @@
  * Ranks the held-out item of every user and sums up. Knows the two protocols and what is removed; does not know how a
  * ranker scores, nor how results are printed.
  */
-import { assert, at, InterruptedError, NotFiniteError, Random, UserError } from '../base/index.js';
-import { FIRST_INDEX, UNKNOWN, type Dataset, type HeldOut } from '../data/index.js';
-import { hasHistory, metBefore } from '../features/index.js';
+import { assert, at, InterruptedError, NotFiniteError, UserError } from '../base/index.js';
+import { FIRST_INDEX, type Dataset, type HeldOut } from '../data/index.js';
+import { metBefore } from '../features/index.js';
 import type { Case, Ranker, ScoredStretch } from '../model/index.js';
 import { candidatesOf, drawCandidates, hashCandidates, type Candidates } from './candidates.js';
+import { type ChosenCases, chooseCases } from './cases.js';
 import { chance, everyMetric, place, summarise, type Metrics, type Summary } from './metrics.js';
 
 /** `sampled`: the target among a short list per user. `full`: the target among all items but the seen ones. */
@@ -30,7 +31,7 @@ export interface EvaluateOptions {
 }
 
 /** How a result was got: all that a reader needs before comparing two of them. */
-export interface Protocol {
+export interface Protocol extends Omit<ChosenCases, 'cases'> {
   readonly name: ProtocolName;
   readonly on: HeldOut;
   readonly split: string;
@@ -45,15 +46,6 @@ export interface Protocol {
   /** Whether items known from the history before the target are out of the race. */
   readonly seenItemsRemoved: boolean;
   readonly tieRule: string;
-  /** Set when only a sample of the users was evaluated. */
-  readonly sample: { readonly users: number; readonly of: number; readonly seed: number } | null;
-  /**
-   * Targets left out because nothing came before them (new users, under global time), or because their history lacks
-   * feed events or searches (data sets with `requireBoth`).
-   */
-  readonly leftOut: number;
-  /** Targets left out because training does not know their item (global time). */
-  readonly unknownTargets: number;
 }
 
 export interface Evaluation extends Summary {
@@ -211,43 +203,6 @@ function targetOf(dataset: Dataset, feedPosition: number): number {
   const item = at(dataset.feedItem, feedPosition);
   assert(item >= FIRST_INDEX, `the target at feed position ${feedPosition} is not in the catalogue`);
   return item;
-}
-
-/** The cases to evaluate, in order of user index: those that have a history and whose target is known, or a seeded sample of them. */
-export function chooseCases(
-  dataset: Dataset,
-  on: HeldOut,
-  wanted: number | undefined,
-  seed: number,
-): { cases: Case[]; sample: Protocol['sample'] } & Pick<Protocol, 'leftOut' | 'unknownTargets'> {
-  const requireBoth = dataset.manifest.source.options['requireBoth'] === true;
-  const cases: Case[] = [];
-  let leftOut = 0;
-  let unknownTargets = 0;
-  for (let user = FIRST_INDEX; user < dataset.users.ids.length; user++) {
-    const moment = { user, feedPosition: at(dataset.targets[on], user) };
-    if (moment.feedPosition < 0) continue;
-    if (at(dataset.feedItem, moment.feedPosition) === UNKNOWN) unknownTargets++;
-    else if (hasHistory(dataset, moment, requireBoth)) cases.push(moment);
-    else leftOut++;
-  }
-  if (cases.length === 0) {
-    throw new UserError(
-      leftOut + unknownTargets > 0
-        ? `nothing to evaluate: all ${leftOut + unknownTargets} ${on} targets lack feed events or searches before them, or are items that training does not know`
-        : dataset.manifest.split.strategy === 'leave-one-out'
-          ? 'nothing to evaluate: no user has the three feed events that leave-one-out needs'
-          : `nothing to evaluate: no user has a feed event in the ${on} window`,
-    );
-  }
-  const left = { leftOut, unknownTargets };
-  if (wanted === undefined || wanted >= cases.length) return { cases, ...left, sample: null };
-  const order = new Random(seed, 'evaluated-users').shuffle(Int32Array.from(cases.keys())).subarray(0, wanted).sort();
-  return {
-    cases: Array.from(order, (i) => cases[i] as Case),
-    ...left,
-    sample: { users: wanted, of: cases.length, seed },
-  };
 }
 
 function meanChance(counts: Int32Array): Metrics {

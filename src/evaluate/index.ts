@@ -11,7 +11,6 @@ export {
   type DrawOptions,
 } from './candidates.js';
 export {
-  chooseCases,
   evaluate,
   TIE_RULE,
   type EvaluateOptions,
@@ -19,6 +18,9 @@ export {
   type Protocol,
   type ProtocolName,
 } from './evaluate.js';
+export { type ChosenCases, chooseCases } from './cases.js';
+export { auc, weightedAuc } from './auc.js';
+export { type Box, boxOf, quantile } from './box.js';
 export { compare, type Difference, userDifferences } from './compare.js';
 export { hasSameUsers, intervalsOverSeeds, metricsOver, ranksOf, userMeans, type UserRanks } from './seeds.js';
 export {
@@ -30,9 +32,32 @@ export {
   pairedTest,
   type RatioBootstrap,
   ratioBootstrap,
+  resampledIntervals,
+  signTest,
   type StudentInterval,
   studentInterval,
 } from './statistics.js';
+export {
+  type Correction,
+  corrections,
+  correctedValues,
+  ESTIMATORS,
+  type EstimatorName,
+  GAMMA,
+  SampledRanks,
+  uncorrected,
+} from './correction.js';
+export {
+  categoryOf,
+  listMetrics,
+  type ListMean,
+  type ListMetrics,
+  type ListOptions,
+  type Lists,
+  listsOf,
+} from './lists.js';
+export { kendallTau } from './rank-correlation.js';
+export { type SlicedSummary, type Slicing, SLICINGS, type SlicingName, slicesOf, summariseSlices } from './slices.js';
 export { studentCriticalValue, studentTails } from './student.js';
-export { chance, hit, METRICS, metricsOf, ndcg, place, reciprocalRank, summarise } from './metrics.js';
+export { chance, everyMetric, hit, METRICS, metricsOf, ndcg, place, reciprocalRank, summarise } from './metrics.js';
 export type { MetricName, Metrics, Ranks, Summary } from './metrics.js';

@@ -79,8 +79,7 @@ export function pairedBootstrap(
   differences: ArrayLike<number>,
   { random, resamples = 10_000 }: BootstrapOptions,
 ): PairedBootstrap {
-  if (!Number.isInteger(resamples) || resamples < 39)
-    throw new UserError(`resamples is ${resamples}: give a whole number from 39`);
+  checkResamples(resamples);
   const { length } = differences;
   const { mean } = meanAndError(differences);
   if (length < 2 || !Number.isFinite(mean))
@@ -100,45 +99,98 @@ export function pairedBootstrap(
   };
 }
 
+/**
+ * The sign test of paired differences: how likely it is, were either sign as likely as the other, that at least as many
+ * differences as here have the same sign. Exact, two-sided; differences of 0 do not count. `positive` and `negative`: how many
+ * there are of each; p is 1 where there are none.
+ */
+export function signTest(differences: ArrayLike<number>): {
+  readonly positive: number;
+  readonly negative: number;
+  readonly p: number;
+} {
+  let [positive, negative] = [0, 0];
+  for (let i = 0; i < differences.length; i++) {
+    if (at(differences, i) > 0) positive++;
+    else if (at(differences, i) < 0) negative++;
+  }
+  const trials = positive + negative;
+  // log of the binomial coefficient times 2^-trials, from one k to the next
+  let [logChance, tail] = [-trials * Math.LN2, 0];
+  for (let k = 0; k <= Math.min(positive, negative); k++) {
+    tail += Math.exp(logChance);
+    logChance += Math.log(trials - k) - Math.log(k + 1);
+  }
+  return { positive, negative, p: Math.min(1, 2 * tail) };
+}
+
+/**
+ * 95 % percentile intervals of statistics of some units, such as users: units are drawn with replacement, as many as there are,
+ * `resamples` times, and all statistics are worked out for the same draws.
+ * @param statistics gets how often each unit was drawn, (units), and gives one number per statistic
+ * @returns an interval per statistic, as in `pairedBootstrap`; NaN for fewer than two units, or where a statistic is NaN for
+ * some resample
+ */
+export function resampledIntervals(
+  units: number,
+  statistics: (times: Float64Array) => readonly number[],
+  { random, resamples = 10_000 }: BootstrapOptions,
+): (readonly [low: number, high: number])[] {
+  checkResamples(resamples);
+  const times = new Float64Array(units).fill(1);
+  const found = statistics(times).map(() => new Float64Array(resamples));
+  if (units < 2) return found.map(() => [Number.NaN, Number.NaN]);
+  for (let resample = 0; resample < resamples; resample++) {
+    times.fill(0);
+    for (let draw = 0; draw < units; draw++) {
+      const unit = random.integer(units);
+      times[unit] = at(times, unit) + 1;
+    }
+    for (const [i, value] of statistics(times).entries()) (found[i] as Float64Array)[resample] = value;
+  }
+  const beyond = Math.floor((resamples + 1) / 40);
+  return found.map((values) => {
+    if (values.some(Number.isNaN)) return [Number.NaN, Number.NaN];
+    values.sort();
+    return [at(values, beyond - 1), at(values, resamples - beyond)];
+  });
+}
+
 /** A ratio of means and its interval. */
 export interface RatioBootstrap {
   /** Mean over mean; infinity where the lower one is not above 0 and the upper one is, NaN where neither is. */
   readonly ratio: number;
   /** 95 % percentile interval. NaN for fewer than two pairs. */
   readonly interval: readonly [low: number, high: number];
-  readonly resamples: number;
 }
 
 /**
- * The ratio of two means over the same users, and its interval by resampling users with replacement: both values of a user come
- * along together. Ratios of resamples are in order as `ratio` says, NaN as 0: the interval is the k-th smallest and largest, k as
- * for `pairedBootstrap`.
+ * The ratio of two means over the same users, and its interval as in `resampledIntervals`: both values of a user come along
+ * together. Resamples in which neither mean is above 0 count as a ratio of 0.
  */
 export function ratioBootstrap(
   over: ArrayLike<number>,
   under: ArrayLike<number>,
-  { random, resamples = 10_000 }: BootstrapOptions,
+  options: BootstrapOptions,
 ): RatioBootstrap {
-  const { length } = over;
-  assert(under.length === length, `${length} values over ${under.length}`);
-  const ratioOf = (upper: number, lower: number): number => (lower > 0 ? upper / lower : upper > 0 ? Infinity : NaN);
-  const sumOf = (values: ArrayLike<number>): number => Array.from(values).reduce((sum, value) => sum + value, 0);
-  const ratio = ratioOf(sumOf(over), sumOf(under));
-  if (length < 2) return { ratio, interval: [NaN, NaN], resamples };
-  const ratios = new Float64Array(resamples);
-  for (let resample = 0; resample < resamples; resample++) {
-    let [upper, lower] = [0, 0];
-    for (let draw = 0; draw < length; draw++) {
-      const user = random.integer(length);
-      upper += at(over, user);
-      lower += at(under, user);
-    }
-    const drawn = ratioOf(upper, lower);
-    ratios[resample] = Number.isNaN(drawn) ? 0 : drawn;
-  }
-  ratios.sort();
-  const beyond = Math.floor((resamples + 1) / 40);
-  return { ratio, interval: [at(ratios, beyond - 1), at(ratios, resamples - beyond)], resamples };
+  assert(under.length === over.length, `${over.length} values over ${under.length}`);
+  const sumOf = (values: ArrayLike<number>, times: Float64Array): number =>
+    times.reduce((sum, count, user) => sum + count * at(values, user), 0);
+  const ratioOf = (times: Float64Array): number => {
+    const [upper, lower] = [sumOf(over, times), sumOf(under, times)];
+    return lower > 0 ? upper / lower : upper > 0 ? Infinity : Number.NaN;
+  };
+  const resampledRatio = (times: Float64Array): number => {
+    const ratio = ratioOf(times);
+    return Number.isNaN(ratio) ? 0 : ratio;
+  };
+  const [interval] = resampledIntervals(over.length, (times) => [resampledRatio(times)], options);
+  return { ratio: ratioOf(new Float64Array(over.length).fill(1)), interval: interval as RatioBootstrap['interval'] };
+}
+
+function checkResamples(resamples: number): void {
+  if (!Number.isInteger(resamples) || resamples < 39)
+    throw new UserError(`resamples is ${resamples}: give a whole number from 39`);
 }
 
 /**

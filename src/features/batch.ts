@@ -117,6 +117,8 @@ export interface TrainingPart {
   readonly totals?: Totals;
   /** A stream of its own for whatever an extra draws for one row of the part; the same however the batch is cut. */
   readonly randomOf?: (purpose: string, row: number) => Random;
+  /** The same for what is drawn once for the whole batch, whichever part this is. */
+  readonly randomOfBatch?: (purpose: string) => Random;
 }
 
 /** A training part whose queries and clicked items are aligned. */

@@ -2,19 +2,21 @@
  * What comes next at every place of a feed, for models that learn from a whole feed at once. Knows which item follows which and
  * what it is told from; does not know what is made of it.
  */
-import { type Random, at, range } from '../base/index.js';
+import { type Random, assert, at, range } from '../base/index.js';
 import { type Dataset, FIRST_INDEX } from '../data/index.js';
 import { type BatchExtra, totalsOf } from './batch.js';
 import { trainingCases } from './histories.js';
 import { NegativeSampler, type NegativeSampling } from './negatives.js';
 
-/** What the next item is told from: all items, or some that the user had not met. */
-export type NextItemChoice = 'all' | { readonly count: number; readonly sampling: NegativeSampling };
+/** What the next item is told from: all items, some that the user had not met, or `shared` items that are drawn once per batch. */
+export type NextItemChoice =
+  'all' | { readonly count: number; readonly sampling: NegativeSampling } | { readonly shared: number };
 
 /**
  * Inputs of training batches: `places` (P) int32, real positions of the feeds, in the flattened (B,T_r); `nextItem` (P), slots of
  * the items that follow, the last one of a feed the row's positive; `placeWeight` (P), 1 / the places of the whole batch, 0 where
- * P is more than there are; and `everyItem` (N), slots of the whole catalogue, or `placeNegatives` (P,n), slots.
+ * P is more than there are; and `everyItem` (N), slots of the whole catalogue, or `placeNegatives` (P,n), slots; or `sharedItem` (K),
+ * slots, and `placeBeside` (P), what the next item itself adds to a sum over these as a sample (nn.logSumExp).
  */
 export function nextItems(dataset: Dataset, choice: NextItemChoice): BatchExtra {
   const everyItem = range(dataset.items.ids.length - FIRST_INDEX).map((i) => FIRST_INDEX + i);
@@ -45,6 +47,14 @@ export function nextItems(dataset: Dataset, choice: NextItemChoice): BatchExtra 
         inputs['everyItem'] = items.slots(everyItem);
         return;
       }
+      if ('shared' in choice) {
+        const shared = drawItems(everyItem, choice.shared, training.randomOfBatch?.('shared items'));
+        inputs['sharedItem'] = items.slots(shared);
+        const isDrawn = new Set(inputs['sharedItem']);
+        const weight = everyItem.length / shared.length;
+        inputs['placeBeside'] = Float32Array.from(inputs['nextItem'], (slot) => (isDrawn.has(slot) ? 1 - weight : 1));
+        return;
+      }
       sampler ??= new NegativeSampler(dataset, trainingCases(dataset, false), choice);
       const negatives = new Int32Array(size * choice.count);
       let [row, random]: [number, Random | undefined] = [-1, undefined];
@@ -59,4 +69,14 @@ export function nextItems(dataset: Dataset, choice: NextItemChoice): BatchExtra 
       inputs['placeNegatives'] = items.slots(negatives);
     },
   };
+}
+
+/** Distinct items, all alike; all of them where they are no more. */
+function drawItems(everyItem: Int32Array, count: number, random: Random | undefined): Int32Array {
+  if (count >= everyItem.length) return everyItem;
+  assert(random, 'shared items are drawn');
+  if (4 * count > everyItem.length) return random.shuffle(everyItem.slice()).subarray(0, count);
+  const drawn = new Set<number>();
+  while (drawn.size < count) drawn.add(at(everyItem, random.integer(everyItem.length)));
+  return Int32Array.from(drawn);
 }

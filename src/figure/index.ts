@@ -1,2 +1,4 @@
 /** The door to figures. */
-export { COLOURS, drawFigure, type FigureOptions } from './figure.js';
+export { COLOURS, COLOURS_ON_DARK, DARK, LIGHT } from './colours.js';
+export { drawFigure, type FigureOptions } from './figure.js';
+export type { LegendEntry, LegendMark } from './legend.js';

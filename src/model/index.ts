@@ -4,8 +4,9 @@ export {
   type Ranker,
   type Recommendation,
   type ScoredStretch,
-  ranksOf,
+  ranksOfItems,
   recommend,
+  recommendEach,
 } from './ranking/recommender.js';
 export {
   CONTENDERS,
@@ -23,7 +24,7 @@ export {
 } from './ranking/reasons.js';
 export { type DropoutMask, type Lookup, type ParameterDescription, Scope } from './layers/layers.js';
 export { Parameters, sharedZeros } from './weights/parameters.js';
-export { popularityRanker, randomRanker, type PopularityOptions } from './models/popularity.js';
+export { countTrainingEvents, popularityRanker, randomRanker, type PopularityOptions } from './models/popularity.js';
 export { itemToItemRanker, type ItemToItemOptions } from './models/item-to-item.js';
 export { type NamedTensor, decodeSafetensors, encodeSafetensors } from './weights/safetensors.js';
 export {
@@ -46,6 +47,7 @@ export {
   sesrecPresets,
   sesrecShapes,
 } from './models/sesrec/sesrec-config.js';
+export { type AlignedVectors, alignedVectors } from './models/sesrec/sesrec-vectors.js';
 export { sesrecModel, sesrecParameters } from './models/sesrec/sesrec-model.js';
 export {
   type AttributeConfig,

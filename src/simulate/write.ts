@@ -3,13 +3,14 @@
  * does not know how a site is made up.
  */
 import { createWriteStream } from 'node:fs';
-import { mkdir } from 'node:fs/promises';
+import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { createGzip } from 'node:zlib';
+import { createGzip, gunzipSync } from 'node:zlib';
+import { CorruptFileError, UserError, isThere, messageOf } from '../base/index.js';
 import { type ImportOptions, type ImportResult, importGenerated } from '../data/index.js';
-import { SIMULATOR_VERSION, type SimulatorOptions, simulate } from './simulate.js';
+import { SIMULATOR_VERSION, type SimulatorOptions, type Truth, simulate } from './simulate.js';
 
 const NAME = 'simulate';
 /** Where the log and the truth lie in a data directory. Neither is copied with the data. */
@@ -36,6 +37,22 @@ export async function simulateData({
       return [join(directory, LOG_FILE)];
     },
   );
+}
+
+/** Reads the truth that lies beside a simulated data set. A data directory without one is a `UserError`, a damaged one a `CorruptFileError`. */
+export async function readTruth(directory: string): Promise<Truth[]> {
+  const path = join(directory, TRUTH_FILE);
+  if (!(await isThere(path)))
+    throw new UserError(`${directory} has no truth: there is no ${path}; only sesrec simulate writes one`);
+  try {
+    const text = gunzipSync(await readFile(path)).toString('utf8');
+    return text
+      .split('\n')
+      .filter((line) => line !== '')
+      .map((line) => JSON.parse(line) as Truth);
+  } catch (error) {
+    throw new CorruptFileError(`${path} is damaged (${messageOf(error)}): simulate the data again`, { cause: error });
+  }
 }
 
 /** JSON lines, gzipped. */

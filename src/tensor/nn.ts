@@ -164,22 +164,35 @@ export function scalar(x: Tensor): Tensor {
   return reshape(x, []);
 }
 
+/** What a sum of exponentials is of, where that is not all of y once. */
+export interface ExponentialSum {
+  /** Each y_j counts so often; 1 unless told. */
+  readonly weight: number;
+  /** (n,1) What is added to the sum beside, in multiples of exp(r). No gradient. */
+  readonly beside: Tensor;
+}
+
 /**
- * log sum_j exp(x . y_j) - r for each row x: cross-entropy over everything when r is the score of the right one. Scores that
- * exceed r by more than 80 count as 80, where float32 ends. Shapes: x (n,d), y (m,d), r (n,1). Result (n,1).
+ * log(sum_j exp(x . y_j)) - r for each row x: cross-entropy over everything when r is the score of the right one. With `sampled`,
+ * log(beside exp(r) + weight sum_j exp(x . y_j)) - r, where y are a sample. Scores that exceed r by more than 80 count as 80, where
+ * float32 ends. Shapes: x (n,d), y (m,d), r (n,1). Result (n,1).
  *
  * Its own gradient goes over the (n,m) matrix twice, in products.
  */
-export function logSumExp(x: Tensor, y: Tensor, r: Tensor): Tensor {
+export function logSumExp(x: Tensor, y: Tensor, r: Tensor, sampled?: ExponentialSum): Tensor {
   const excess = sub(matmul(x, y, { transposeB: true }), r);
   const powers = ops.exp(ops.neg(ops.maximum(ops.neg(excess), -80)));
-  const total = sum(powers, [1]);
+  const all = sum(powers, [1]);
+  const ofSample = sampled ? mul(all, sampled.weight) : all;
+  const total = sampled ? add(ofSample, sampled.beside) : all;
   return ops.withGradient(ops.log(total), [x, y, r], (upstream) => {
-    const scale = ops.div(upstream, total);
+    const perTotal = ops.div(upstream, total);
+    const scale = sampled ? mul(perTotal, sampled.weight) : perTotal;
     return [
       mul(matmul(powers, y), scale),
       matmul(powers, mul(x, scale), { transposeA: true }),
-      ops.neg(upstream), // the shares of all others sum to 1
+      // the shares of all others sum to 1, less what is beside
+      ops.neg(sampled ? mul(perTotal, ofSample) : upstream),
     ];
   });
 }

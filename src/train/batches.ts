@@ -38,6 +38,8 @@ export interface BatchDraws {
   readonly alignment: AlignmentNegatives | null;
   /** What the model's extras draw for a case. */
   readonly extrasOf: (purpose: string, row: number) => Random;
+  /** What they draw once for the batch. */
+  readonly extrasOfBatch: (purpose: string) => Random;
 }
 
 export class BatchMaker {
@@ -96,7 +98,7 @@ export class BatchMaker {
   }
 
   /** One batch. */
-  make(rows: Int32Array, { negativesOf, alignment, extrasOf }: BatchDraws): StepBatch {
+  make(rows: Int32Array, { negativesOf, alignment, extrasOf, extrasOfBatch }: BatchDraws): StepBatch {
     const { config, seesPadding, alignment: aligned, rowsTogether } = this.#model;
     const { window } = config;
     const pairReduction = aligned?.reduction ?? 'pairs';
@@ -114,7 +116,14 @@ export class BatchMaker {
       const [start, end] = cuts[position] as readonly [number, number];
       const own = candidates.subarray(start * width, end * width);
       const randomOf = (purpose: string, row: number): Random => extrasOf(purpose, at(rows, start + row));
-      return this.#assembler.assemble(part, { candidates: own, negatives: alignment, pairReduction, totals, randomOf });
+      return this.#assembler.assemble(part, {
+        candidates: own,
+        negatives: alignment,
+        pairReduction,
+        totals,
+        randomOf,
+        randomOfBatch: extrasOfBatch,
+      });
     });
     return assembled as [Batch, ...Batch[]];
   }

@@ -133,6 +133,7 @@ export async function fit(
         negativesOf: (row) => (model.config.fixedNegatives ? new Random(seed, 'negatives of a row', row) : fresh),
         alignment: sampler?.block(step) ?? null,
         extrasOf: (purpose, row) => new Random(seed, purpose, epoch, row),
+        extrasOfBatch: (purpose) => new Random(seed, purpose, epoch, 'of step', step),
       });
     };
 

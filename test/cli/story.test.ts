@@ -300,6 +300,7 @@ test('every command has --help', async () => {
     'simulate',
     'analyse',
     'analyse behaviour',
+    'analyse correction',
     'audit',
     'train',
     'evaluate',

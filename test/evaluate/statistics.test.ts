@@ -2,7 +2,15 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import * as fc from 'fast-check';
 import { Random, UserError } from '../../src/base/index.js';
-import { holm, pairedBootstrap, pairedTest, studentInterval } from '../../src/evaluate/index.js';
+import {
+  holm,
+  pairedBootstrap,
+  pairedTest,
+  resampledIntervals,
+  signTest,
+  studentInterval,
+} from '../../src/evaluate/index.js';
+import { answers } from '../support/analyses.js';
 
 const close = (actual: number, expected: number, allowed = 1e-11): void =>
   assert.ok(Math.abs(actual - expected) <= allowed * Math.abs(expected), `${actual}, not ${expected}`);
@@ -243,5 +251,69 @@ describe("Holm's adjustment", () => {
         }
       }),
     );
+  });
+});
+
+describe('the sign test', () => {
+  test('adds up the binomial tail on both sides, and leaves ties out', () => {
+    // eight of ten: 2 (1 + 10 + 45) / 1024
+    const { positive, negative, p } = signTest([1, 2, 3, 4, 5, 6, 7, 8, -1, -2, 0, 0]);
+    assert.deepEqual([positive, negative], [8, 2]);
+    close(p, 112 / 1024);
+    assert.equal(signTest([1, -1]).p, 1);
+    assert.equal(signTest([0, 0]).p, 1);
+    assert.equal(signTest([]).p, 1);
+  });
+
+  test('is that of whole numbers, however many', () => {
+    for (const { positive, negative, answer } of answers.signTest) {
+      const differences = Array.from({ length: positive + negative }, (_, i) => (i < positive ? 0.5 : -2));
+      close(signTest(differences).p, answer, 1e-9);
+    }
+    assert.equal(signTest(Array.from({ length: 30_000 }, (_, i) => (i < 10_000 ? -1 : 1))).p, 0);
+  });
+});
+
+describe('resampled intervals', () => {
+  test('are those of the paired bootstrap for a mean, but for the draws', () => {
+    const interval = pairedBootstrap(DIFFERENCES, { random: new Random('one') }).interval;
+    const mean = (times: Float64Array): number =>
+      DIFFERENCES.reduce((sum, value, i) => sum + value * (times[i] as number), 0) / DIFFERENCES.length;
+    const [resampled, doubled] = resampledIntervals(DIFFERENCES.length, (times) => [mean(times), 2 * mean(times)], {
+      random: new Random('other'),
+    }) as [readonly [number, number], readonly [number, number]];
+    for (const side of [0, 1] as const) {
+      assert.ok(Math.abs(resampled[side] - interval[side]) < 0.002, `${resampled[side]}, not ${interval[side]}`);
+      assert.equal(doubled[side], 2 * resampled[side]);
+    }
+  });
+
+  test('draw as many units as there are, the same from the same stream', () => {
+    const totals = new Set<number>();
+    const draw = (): readonly (readonly [number, number])[] =>
+      resampledIntervals(
+        5,
+        (times) => {
+          totals.add(times.reduce((sum, count) => sum + count, 0));
+          return [times[0] as number];
+        },
+        { random: new Random('units'), resamples: 200 },
+      );
+    assert.deepEqual(draw(), draw());
+    assert.deepEqual([...totals], [5]);
+  });
+
+  test('are not told of one unit, nor of what a resample cannot tell', () => {
+    const none = [[Number.NaN, Number.NaN]];
+    const options = { random: new Random('none'), resamples: 39 };
+    assert.deepEqual(
+      resampledIntervals(1, () => [1], options),
+      none,
+    );
+    assert.deepEqual(
+      resampledIntervals(3, (times) => [(times[0] as number) / (times[0] as number)], options),
+      none,
+    );
+    assert.throws(() => resampledIntervals(3, () => [1], { ...options, resamples: 10 }), UserError);
   });
 });

@@ -13,7 +13,7 @@ import {
   withOnly,
   without,
 } from '../../src/features/index.js';
-import { GraphRanker, type Ranker, Scope, explain, ranksOf, rankerOf, recommend } from '../../src/model/index.js';
+import { GraphRanker, type Ranker, Scope, explain, ranksOfItems, rankerOf, recommend } from '../../src/model/index.js';
 // the formulas behind the doors, which a door has no use for
 import { gradientTimesInput, standings, weightsFromShares } from '../../src/model/ranking/action-gradients.js';
 import { byDeletion, stepwise } from '../../src/model/ranking/reasons.js';
@@ -276,7 +276,7 @@ describe('reasons', () => {
         assert.ok(own.length <= 3);
         for (const [i, reason] of own.entries()) {
           const cases = [without(lively, now, [reason]), without(lively, now, own.slice(0, i + 1))];
-          const ranks = await ranksOf(ranker, cases, [items[row] as number], { catalogue, excluded });
+          const ranks = await ranksOfItems(ranker, cases, [items[row] as number], { catalogue, excluded });
           assert.deepEqual([reason.rankWithout, reason.rankWithoutAll], [...ranks]);
           assert.ok(reason.weight > 0 && reason.rankWithoutAll >= row + 1);
           told++;
@@ -299,7 +299,7 @@ describe('reasons', () => {
     );
     const excluded = new Set([7]);
     const order = (await recommend(ranker, moment, 20, excluded)).map(({ item }) => item);
-    const ranks = await ranksOf(ranker, [moment, moment], order, { catalogue: dataset.items.ids.length, excluded });
+    const ranks = await ranksOfItems(ranker, [moment, moment], order, { catalogue: dataset.items.ids.length, excluded });
     assert.deepEqual(
       [...ranks],
       [...order.keys(), ...order.keys()].map((position) => position + 1),

@@ -64,6 +64,7 @@ async function lossOf({ model, parameters }: ReturnType<typeof setup>, batchPart
     negativesOf: (row) => new Random('negatives', row),
     alignment: null,
     extrasOf: (purpose, row) => new Random(purpose, row),
+    extrasOfBatch: (purpose) => new Random(purpose),
   });
   const { losses } = await stepper.gradients(batch, new Random('dropout'));
   const itemsOf = (key: string): number[] =>
@@ -102,6 +103,33 @@ describe('SASRec trained on a whole feed at once', () => {
         return Math.log(known.reduce((sum, z) => sum + Math.exp(z), 0)) - (scores[next] as number);
       });
       const { loss } = await lossOf(tiny, parts);
+      assert.ok(Math.abs(loss - mean(costs)) < 1e-5 * mean(costs), `${loss} ${mean(costs)}`);
+    });
+
+    test(`with sampled softmax costs the same where the sample is everything, and else what the sample says (${parts} parts)`, async () => {
+      const whole = setup('sampledSoftmax', { sharedNegatives: 1000 } as Partial<CommonConfig>);
+      const [exact, same] = [await lossOf(setup('fullSoftmax'), parts), await lossOf(whole, parts)];
+      assert.ok(Math.abs(same.loss - exact.loss) < 1e-6 * exact.loss, `${same.loss} ${exact.loss}`);
+
+      const count = 7;
+      const tiny = setup('sampledSoftmax', { sharedNegatives: count } as Partial<CommonConfig>);
+      const { loss, itemsOf } = await lossOf(tiny, parts);
+      const shared = itemsOf('sharedItem').slice(0, count);
+      assert.deepEqual(
+        itemsOf('sharedItem'),
+        Array.from({ length: parts }, () => shared).flat(),
+        'all parts share them',
+      );
+      assert.equal(new Set(shared).size, count);
+      const places = await everyPlace(tiny);
+      const isDrawn = ({ next }: (typeof places)[number]): boolean => shared.includes(next);
+      assert.ok(places.some(isDrawn) && !places.every(isDrawn), 'some of the next items are in the sample');
+      const weight = (dataset.items.ids.length - FIRST_INDEX) / count;
+      const costs = places.map(({ scores, next }) => {
+        const others = shared.filter((item) => item !== next);
+        const sum = others.reduce((sum, item) => sum + weight * Math.exp(scores[item] as number), 0);
+        return Math.log(sum + Math.exp(scores[next] as number)) - (scores[next] as number);
+      });
       assert.ok(Math.abs(loss - mean(costs)) < 1e-5 * mean(costs), `${loss} ${mean(costs)}`);
     });
 
@@ -146,4 +174,17 @@ test('SASRec hears of searches only where it is given them', async () => {
       differs,
     );
   }
+});
+
+test('SASRec of a run that was trained before a setting came is what it was', () => {
+  const { rule, build } = models.sasrec;
+  const { sharedNegatives, ...before } = setup('everyPlace').model.config as CommonConfig & { sharedNegatives: number };
+  assert.equal(typeof sharedNegatives, 'number');
+  assert.equal(rule(before, ''), null);
+  assert.deepEqual(
+    parametersOf(build(before)).descriptions,
+    parametersOf(build({ ...before, sharedNegatives } as CommonConfig)).descriptions,
+  );
+  const { heads: _, ...broken } = before as typeof before & { heads: number };
+  assert.match(rule(broken, 'config') ?? '', /config\.heads/);
 });

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { Random } from '../../src/base/index.js';
+import { InterruptedError, Random } from '../../src/base/index.js';
 import { type Dataset, FIRST_INDEX } from '../../src/data/index.js';
 import {
   BatchAssembler,
@@ -18,6 +18,7 @@ import {
   type SesrecPreset,
   SesrecRanker,
   explain,
+  type SidedAction,
   recommend,
   sesrecLosses,
   vocabularySizes,
@@ -240,9 +241,9 @@ for (const preset of ['official', 'paper'] as const) {
           feed: recentFeed(small, moment, config.window.feed),
           search: recentSearches(small, moment, config.window.search),
         };
-        const actions = await ranker.sides(moment);
+        const [actions] = (await ranker.sides([moment])) as [SidedAction[]];
         assert.deepEqual(
-          actions,
+          actions.map(({ lane, position, side }) => ({ lane, position, side })),
           (['feed', 'search'] as const).flatMap((lane) =>
             positions[lane].map((position, i) => ({
               lane,
@@ -274,6 +275,60 @@ for (const preset of ['official', 'paper'] as const) {
       }
     });
 
+    test('divides many cases as each alone, by the co-attention of the training graph', async () => {
+      const { config, parameters, ranker } = setup(preset);
+      const few = casesOf(small);
+      const many = Array.from({ length: 150 }, (_, i) => few[(5 * i + (i >> 4)) % few.length] as Case);
+      const seen: number[] = [];
+      const sides = await ranker.sides(many, { onProgress: (done) => seen.push(done) });
+      assert.deepEqual(seen, [64, 128, 150]);
+      for (const moment of few) {
+        const [alone] = (await ranker.sides([moment])) as [SidedAction[]];
+        const batch = new BatchAssembler(catalogueOf(small), config.window, { exact: true }).assemble(
+          gatherRows(small, [moment], config.window),
+          {
+            candidates: Int32Array.of(3, 9),
+            negatives: { items: Int32Array.of(2), queries: Int32Array.of(2) },
+            pairReduction: 'pairs',
+          },
+        );
+        const scope = new Scope();
+        const { details } = sesrecLosses(scope, config, batch.sizes);
+        const expected = await run(runtime, {
+          outputs: {
+            'feed weights': details?.['feed co-attention'] as Tensor,
+            'search weights': details?.['search co-attention'] as Tensor,
+          },
+          given: { ...parameters.dense(), ...parameters.rows(scope.lookups.values(), batch.ids), ...batch.inputs },
+        });
+        const isSplit = alone.some(({ side }) => side !== null);
+        for (const lane of ['feed', 'search'] as const) {
+          const own = alone.filter((action) => action.lane === lane);
+          if (isSplit) {
+            const weights = Float32Array.from(own, ({ coAttention }) => coAttention as number);
+            close(weights, (expected[`${lane} weights`] as Float32Array).subarray(0, own.length));
+            assert.ok(Math.abs(weights.reduce((sum, weight) => sum + weight, 0) - 1) < 1e-5);
+          } else assert.ok(own.every(({ side, coAttention }) => side === null && coAttention === null));
+        }
+        many.forEach((other, i) => {
+          if (other !== moment) return;
+          assert.deepEqual(
+            sides[i]?.map(({ lane, position, side }) => ({ lane, position, side })),
+            alone.map(({ lane, position, side }) => ({ lane, position, side })),
+          );
+          close(
+            Float32Array.from(sides[i] ?? [], ({ coAttention }) => coAttention ?? -1),
+            Float32Array.from(alone, ({ coAttention }) => coAttention ?? -1),
+          );
+        });
+      }
+    });
+
+    test('stops dividing when asked to', async () => {
+      const { ranker } = setup(preset);
+      await assert.rejects(ranker.sides(casesOf(small), { signal: AbortSignal.abort() }), InterruptedError);
+    });
+
     test('gives no side to users who have one history, and no reason to those who have none', async () => {
       const { ranker } = setup(preset);
       const [bob, cat, nobody] = [1, 6, 7].map((i) => casesOf(small)[i] as Case) as [Case, Case, Case];
@@ -281,7 +336,7 @@ for (const preset of ['official', 'paper'] as const) {
         [bob, 'feed'],
         [cat, 'search'],
       ] as const) {
-        const actions = await ranker.sides(moment);
+        const [actions] = (await ranker.sides([moment])) as [SidedAction[]];
         assert.ok(actions.length > 0);
         assert.ok(actions.every((action) => action.lane === lane && action.side === null));
       }
@@ -292,7 +347,8 @@ for (const preset of ['official', 'paper'] as const) {
     test('without search explains by the feed alone', async () => {
       const { ranker } = setup(preset, small, { useSearch: false });
       const moment = casesOf(small)[0] as Case;
-      assert.ok((await ranker.sides(moment)).every(({ lane, side }) => lane === 'feed' && side === null));
+      const [actions] = (await ranker.sides([moment])) as [SidedAction[]];
+      assert.ok(actions.every(({ lane, side }) => lane === 'feed' && side === null));
       for (const method of REASON_METHODS)
         for (const reasons of await explain(ranker, small, moment, [4], { method }))
           assert.ok(reasons.every(({ lane }) => lane === 'feed'));

@@ -275,6 +275,7 @@ describe('SRJGraph on labels without a reason', () => {
         negativesOf: (row) => draws('negatives', row),
         alignment: null,
         extrasOf: draws,
+        extrasOfBatch: (purpose) => draws(purpose, 0),
       });
       const result = await stepper.gradients(batch, new Random('dropout', step));
       losses.push(result.losses.prediction);

@@ -231,6 +231,7 @@ describe('UniSAR', () => {
         negativesOf: (row) => new Random('negatives', row),
         alignment: null,
         extrasOf: none,
+        extrasOfBatch: none,
       });
       return batch.map(({ sizes }) => sizes.rows);
     };

@@ -238,6 +238,7 @@ export function trainingBatch(
       queries: draw(alignment.negatives, config.sizes.queries, 'aligned queries'),
     },
     extrasOf: (purpose, row) => new Random(purpose, seed, row),
+    extrasOfBatch: (purpose) => new Random(purpose, seed),
   });
 }
 

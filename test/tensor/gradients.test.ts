@@ -209,6 +209,14 @@ const composed: Readonly<Record<string, Example>> = {
     ],
     build: (x, y, r) => nn.logSumExp(x, y, r),
   },
+  'the logarithm of a sum of exponentials told from a sample': {
+    shapes: [
+      [3, 4],
+      [5, 4],
+      [3, 1],
+    ],
+    build: (x, y, r) => nn.logSumExp(x, y, r, { weight: 2.5, beside: ops.constant([1, -0.4, 1], [3, 1]) }),
+  },
   'bounded exponential sums': {
     shapes: [[3, 4], [5, 4], []],
     low: 0.3,

@@ -3,7 +3,7 @@ import * as Plot from '@observablehq/plot';
 import { Option } from 'commander';
 import { type Behaviour, type BehaviourShares, type Share, behaviour } from '../../analyse/index.js';
 import { loadDataset } from '../../data/index.js';
-import { COLOURS, drawFigure } from '../../figure/index.js';
+import { COLOURS, LIGHT, drawFigure } from '../../figure/index.js';
 import { dataDirectoryOf, namesIn, numberFrom } from '../options.js';
 import { counted, markdownTable } from '../table.js';
 import type { Analysis } from './analysis.js';
@@ -90,7 +90,7 @@ function figureOf({ passive, spontaneous, dissimilar }: Behaviour): string {
           y: 'kind',
           z: 'side',
           text: ({ side, within }: (typeof parts)[number]) => `${side} ${percent(within)}`,
-          fill: 'white',
+          fill: LIGHT.onColour,
         }),
       ),
       Plot.ruleX([0]),

@@ -2,8 +2,8 @@
 import * as Plot from '@observablehq/plot';
 import { Option } from 'commander';
 import {
+  type BootstrapEstimate,
   type ChoiceOutcome,
-  type Estimate,
   INTERVENTIONS,
   type Intervention,
   type ReasonsFound,
@@ -18,6 +18,7 @@ import { type ComputeFlags, deviceOption, namesIn, threadsOption, wholeNumber, w
 import { progressLine } from '../progress.js';
 import { counted, markdownTable } from '../table.js';
 import type { Analysis } from './analysis.js';
+import { cell } from './numbers.js';
 
 interface ReasonsFlags extends ComputeFlags {
   readonly users: number;
@@ -72,8 +73,6 @@ function countsIn(list: string): number[] {
   return counts.sort((a, b) => a - b);
 }
 
-const isKnown = (value: number): number | null => (Number.isFinite(value) ? value : null);
-
 const rowsOf = ({ outcomes }: ReasonsFound) => [
   [
     ...['choice', 'count', 'intervention', 'users', 'log2', 'log2_low', 'log2_high', 'ranks', 'left_top_ten'],
@@ -84,9 +83,9 @@ const rowsOf = ({ outcomes }: ReasonsFound) => [
       const { log2, ranks, leftTopTen } = outcome[intervention];
       const ratios = (['random', 'lanes'] as const).flatMap((control) => {
         const ratio = outcome.against?.[control][intervention];
-        return ratio ? [ratio.ratio, ...ratio.interval].map(isKnown) : [null, null, null];
+        return ratio ? [ratio.ratio, ...ratio.interval].map(cell) : [null, null, null];
       });
-      const moved = [log2.mean, ...log2.interval, ranks.mean, leftTopTen.mean].map(isKnown);
+      const moved = [log2.value, ...log2.interval, ranks.value, leftTopTen.value].map(cell);
       return [outcome.choice, outcome.count, intervention, outcome.users, ...moved, ...ratios];
     }),
   ),
@@ -106,7 +105,7 @@ function figureOf(found: ReasonsFound): string {
       reasons: outcome.count === 1 ? '1 reason' : `${outcome.count} reasons`,
       what: VERBS[intervention],
       isControl: !(outcome.choice in found.faithfulness),
-      log2: outcome[intervention].log2.mean,
+      log2: outcome[intervention].log2.value,
       low: outcome[intervention].log2.interval[0],
       high: outcome[intervention].log2.interval[1],
     })),
@@ -141,7 +140,7 @@ function figureOf(found: ReasonsFound): string {
 }
 
 const figure = (value: number): string => (Number.isFinite(value) ? value.toFixed(2) : '–');
-const estimated = ({ mean, interval }: Estimate): string => `${figure(mean)} (${interval.map(figure).join(' to ')})`;
+const estimated = ({ value, interval }: BootstrapEstimate): string => `${figure(value)} (${interval.map(figure).join(' to ')})`;
 
 /** The findings as a table and the protocol as a paragraph. */
 function textOf(found: ReasonsFound): string {
@@ -149,7 +148,7 @@ function textOf(found: ReasonsFound): string {
   const row = ({ choice, count, removed, kept, against }: ChoiceOutcome): string[] => {
     const over = (intervention: Intervention): string => {
       const ratio = against?.random[intervention];
-      return ratio ? estimated({ mean: ratio.ratio, interval: ratio.interval }) : '';
+      return ratio ? estimated({ value: ratio.ratio, interval: ratio.interval }) : '';
     };
     const lanes = against?.lanes.removed;
     return [
@@ -157,11 +156,11 @@ function textOf(found: ReasonsFound): string {
       String(count),
       estimated(removed.log2),
       over('removed'),
-      lanes ? estimated({ mean: lanes.ratio, interval: lanes.interval }) : '',
-      share(removed.leftTopTen.mean),
+      lanes ? estimated({ value: lanes.ratio, interval: lanes.interval }) : '',
+      share(removed.leftTopTen.value),
       estimated(kept.log2),
       over('kept'),
-      share(kept.leftTopTen.mean),
+      share(kept.leftTopTen.value),
     ];
   };
   const titles = [

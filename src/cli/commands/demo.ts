@@ -167,7 +167,7 @@ async function choosePerson(run: Run, runtime: Runtime): Promise<{ user: string;
   const ranker = new SesrecRanker(manifest.config as SesrecConfig, parameters, dataset, runtime);
   let first: { user: string; actions: SidedAction[] } | null = null;
   for (let user = FIRST_INDEX; user < dataset.users.ids.length; user++) {
-    const actions = await ranker.sides(nowOf(dataset, user));
+    const [actions] = (await ranker.sides([nowOf(dataset, user)])) as [SidedAction[]];
     const has = (lane: string, side: string): boolean =>
       actions.some((action) => action.lane === lane && action.side === side);
     const found = { user: dataset.users.ids[user] as string, actions };

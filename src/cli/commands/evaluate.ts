@@ -9,8 +9,18 @@ import {
   type ProtocolName,
   loadOrDrawCandidates,
   readCandidatesFile,
+  slicesOf,
 } from '../../evaluate/index.js';
 import { type Run, dataOf, loadRun } from '../../model/index.js';
+import {
+  type SliceResults,
+  chooseCategory,
+  evaluateLists,
+  evaluateSlices,
+  listsText,
+  slicesDocument,
+  slicesText,
+} from '../details.js';
 import { type ProtocolResult, evaluateRun } from '../evaluation.js';
 import {
   type ComputeFlags,
@@ -32,6 +42,8 @@ interface EvaluateFlags extends ComputeFlags {
   readonly seed: number;
   readonly users?: number;
   readonly again?: boolean;
+  readonly details?: boolean;
+  readonly category?: string;
   readonly json?: boolean;
 }
 
@@ -63,11 +75,21 @@ export function evaluateCommand(): Command {
     .option('--seed <number>', 'seed of the candidates, and of the users with --users', wholeNumber(0), 1)
     .option('--users <number>', 'evaluate a seeded sample of this many users only', wholeNumber(1))
     .option('--again', 'look at test once more, at something not seen yet; it is counted')
+    .option(
+      '--details',
+      'also metrics by slices of the users, and what the recommended lists are like (of a seeded sample of 2,000 users unless --users says otherwise)',
+    )
+    .option(
+      '--category <attribute>',
+      'with --details, the item attribute that lists are to differ in (default: category, where there is one)',
+    )
     .addOption(threadsOption())
     .addOption(deviceOption())
     .addOption(jsonOption())
     .action(async (directory: string, flags: EvaluateFlags) => {
+      if (flags.category !== undefined && !flags.details) throw new UsageError('--category belongs to --details');
       const run = await loadRun(directory);
+      const category = chooseCategory(run.dataset, flags.category);
       const { results, look } = await evaluateRun(run, flags, {
         on: flags.on,
         protocols: flags.protocol === 'both' ? ['sampled', 'full'] : [flags.protocol],
@@ -77,22 +99,30 @@ export function evaluateCommand(): Command {
         again: flags.again === true,
         record: true,
       });
+      const slicings = flags.details ? slicesOf(run.dataset, flags.on) : null;
+      const slices = results.map((result) => slicings && evaluateSlices(slicings, result));
+      const lists = flags.details ? await evaluateLists(run, flags, { ...flags, category }) : null;
       if (flags.json) {
-        const documents = results.map((result) => [result.evaluation.protocol.name, documentOf(result)] as const);
+        const documents = results.map(
+          (result, i) => [result.evaluation.protocol.name, documentOf(result, slices[i] ?? null)] as const,
+        );
         const [first] = documents as [(typeof documents)[number]];
         printJson({
           ...(flags.protocol === 'both' ? { protocols: Object.fromEntries(documents) } : first[1]),
+          ...(lists ? { lists } : {}),
           run: runBlock(run),
           ...(look === null ? {} : { look }),
           seconds: results.reduce((sum, { seconds }) => sum + seconds, 0),
         });
       } else {
         const label = `${run.manifest.model} ${run.manifest.preset}`;
-        const tables = results.map(({ evaluation, sanity }) =>
+        const tables = results.flatMap(({ evaluation, sanity }, i) => [
           evaluationTable([{ ...evaluation, ranker: label }, ...sanity]),
-        );
+          ...(slices[i] ? [slicesText(slices[i])] : []),
+        ]);
+        if (lists) tables.push(listsText(label, lists));
         if (look !== null) tables.push(`look ${look} at the test of this run`);
-        printText(tables.join('\n'.repeat(results.length)));
+        printText(tables.join(results.length > 1 || flags.details ? '\n\n' : '\n'));
       }
       for (const { evaluation, seconds } of results)
         note(
@@ -102,7 +132,7 @@ export function evaluateCommand(): Command {
     });
 }
 
-const documentOf = ({ evaluation, sanity, seconds }: ProtocolResult) => {
+const documentOf = ({ evaluation, sanity, seconds }: ProtocolResult, slices: SliceResults | null) => {
   const { metrics, intervals, users, tieRate, protocol, chance } = evaluation;
   return {
     metrics,
@@ -112,6 +142,7 @@ const documentOf = ({ evaluation, sanity, seconds }: ProtocolResult) => {
     tieRate,
     chance,
     usersPerSecond: users / seconds,
+    ...(slices ? { slices: slicesDocument(slices) } : {}),
     ...Object.fromEntries(sanity.map((line) => [line.ranker, { metrics: line.metrics, tieRate: line.tieRate }])),
   };
 };

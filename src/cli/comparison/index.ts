@@ -35,6 +35,7 @@ import {
 } from './trainings.js';
 
 export type { ComparisonFlags } from './plan.js';
+export { type KeptTests, readKeptTests } from './kept-tests.js';
 export type { ComparisonResults, RowRanks, RowResult } from './results.js';
 
 /** What a comparison came to, the ranks that it follows from by the labels of rows, and its page. */

@@ -132,6 +132,7 @@ export async function openComparison(
 ): Promise<Comparison> {
   const { out } = flags;
   const recorded = await readPlan(out);
+  if (!recorded) await refuseOthers(out);
   const dataset = await loadDataset(data);
   if (recorded && recorded.dataHash !== dataset.manifest.hash)
     throw new UserError(`${out} compares on other data than ${data}: go on with the data it was begun with`);
@@ -294,16 +295,10 @@ const planRule = isRecordOf({
   entries: isListOf(isRecordOf({ label: isText, model: isOneOf(...RANKER_IDS) })),
 });
 
-/** Null where there is no comparison yet, and nothing else either. */
-async function readPlan(directory: string): Promise<ComparisonPlan | null> {
+/** The plan of a comparison; null where there is none. */
+export async function readPlan(directory: string): Promise<ComparisonPlan | null> {
   const path = join(directory, PLAN_FILE);
-  if (!(await isThere(path))) {
-    const others = (await isThere(directory)) ? await readdir(directory) : [];
-    // a process that was killed before its first file leaves a lock
-    if (others.some((name) => name !== 'lock' && name !== 'candidates.jsonl.gz' && !name.endsWith('.tmp')))
-      throw new UserError(`${directory} already exists and is not a comparison: choose another --out`);
-    return null;
-  }
+  if (!(await isThere(path))) return null;
   const plan = (await readJson(path)) as Partial<ComparisonPlan> | null;
   if (plan?.format !== FORMAT) throw new CorruptFileError(`${path} is not the plan of a comparison`);
   if (plan.version !== VERSION)
@@ -313,6 +308,14 @@ async function readPlan(directory: string): Promise<ComparisonPlan | null> {
   const wrong = planRule(plan, '');
   if (wrong !== null) throw new CorruptFileError(`${path} is damaged: ${wrong}`);
   return plan as ComparisonPlan;
+}
+
+/** Refuses a directory that has something else in it. */
+async function refuseOthers(directory: string): Promise<void> {
+  const others = (await isThere(directory)) ? await readdir(directory) : [];
+  // a process that was killed before its first file leaves a lock
+  if (others.some((name) => name !== 'lock' && name !== 'candidates.jsonl.gz' && !name.endsWith('.tmp')))
+    throw new UserError(`${directory} already exists and is not a comparison: choose another --out`);
 }
 
 /** The options of a call that goes on: what is not said is as recorded, what is said must be the same, but for the rows. */

@@ -136,7 +136,7 @@ export function summariseComparison(
   records: readonly RowRecord[],
 ): { results: ComparisonResults; ranks: ReadonlyMap<string, RowRanks> } {
   const { dataset, plan } = comparison;
-  const smallest = smallestTests(records);
+  const smallest = smallestTests(records.flatMap(({ tests }) => tests));
   const ranks = records.map((record) => rowRanks(record, smallest));
   const rows = records.map((record, i) => rowResult(comparison, record, ranks[i] as RowRanks));
   const { format: _format, version: _version, startedAt: _started, entries: _entries, ...kept } = plan;
@@ -157,12 +157,11 @@ export function summariseComparison(
   return { results, ranks: new Map(rows.map(({ label }, i) => [label, ranks[i] as RowRanks])) };
 }
 
-const perProtocol = <T>(value: (name: ProtocolName) => T): PerProtocol<T> =>
+export const perProtocol = <T>(value: (name: ProtocolName) => T): PerProtocol<T> =>
   Object.fromEntries(PROTOCOLS.map((name) => [name, value(name)])) as Record<ProtocolName, T>;
 
 /** Of each protocol, the ranks for the fewest users: all rows have ranked for these. Null without any. */
-function smallestTests(records: readonly RowRecord[]): PerProtocol<KeptRanks> | null {
-  const tests = records.flatMap(({ tests }) => tests);
+export function smallestTests(tests: readonly TestRecord[]): PerProtocol<KeptRanks> | null {
   if (tests.length === 0) return null;
   return perProtocol((name) =>
     tests

@@ -6,7 +6,7 @@ import { type ComparisonResults, type RowResult, type RunnerUpTest, order } from
 import { PROTOCOLS } from './test-ranks.js';
 
 /** Where corrected p values of both tests are below this, the best is marked as better than the runner-up. */
-const LEVEL = 0.05;
+export const LEVEL = 0.05;
 
 export function comparisonText(results: ComparisonResults): string {
   return [
@@ -118,16 +118,19 @@ function figure({ mean, halfWidth }: StudentInterval, mark = '', sign = ''): str
   return `${mark}${decimals(mean)}${mark}${sign}${Number.isNaN(halfWidth) ? '' : ` ±${decimals(halfWidth)}`}`;
 }
 
-const isSure = (tests: readonly RunnerUpTest[], protocol: ProtocolName, metric: MetricName): boolean =>
+/** Whether both tests tell the best row from the second. */
+export const isSure = (tests: readonly RunnerUpTest[], protocol: ProtocolName, metric: MetricName): boolean =>
   tests.some(
     (test) =>
       test.protocol === protocol && test.metric === metric && test.t.holm < LEVEL && test.bootstrap.holm < LEVEL,
   );
 
+/** A p value as tables have it. */
+export const probability = (p: number): string => (Number.isNaN(p) ? '–' : p < 0.0001 ? '<.0001' : decimals(p));
+
 function runnerUpSection({ rows, tests }: ComparisonResults): string[] {
   if (tests.length === 0) return [];
   const nameOf = (label: string): string => rows.find((row) => row.label === label)?.name ?? label;
-  const probability = (p: number): string => (Number.isNaN(p) ? '–' : p < 0.0001 ? '<.0001' : decimals(p));
   const table = markdownTable(
     [
       ['', '', 'best', 'runner-up', 'difference', 't (d.f.)', 'p', 'Holm', 'bootstrap', 'p', 'Holm'],

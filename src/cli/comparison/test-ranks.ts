@@ -5,7 +5,7 @@
  *   test/LABEL/seed-S.json.gz      the ranks by the run of a seed; counted.json.gz of what is not trained
  *   test/LABEL/full-ranking.json   how long full ranking was estimated to take, and so for how many users it is
  */
-import { mkdir, readFile } from 'node:fs/promises';
+import { mkdir, readFile, readdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import {
@@ -61,7 +61,18 @@ const SAMPLE_SEED = 1;
 /** Users that the time of full ranking is estimated with, on validation: the test is not looked at for that. */
 const PROBE = 64;
 
-const folderOf = ({ directory }: Comparison, { label }: Entry): string => join(directory, 'test', label);
+const folderOf = ({ directory }: Pick<Comparison, 'directory'>, { label }: Entry): string =>
+  join(directory, 'test', label);
+
+/** What is kept of the tests of a row, in order of seeds; none where it was not tested yet. */
+export async function readTests(comparison: string, entry: Entry): Promise<TestRecord[]> {
+  const folder = folderOf({ directory: comparison }, entry);
+  const names = (await isThere(folder)) ? await readdir(folder) : [];
+  const records = await Promise.all(
+    names.filter((name) => name.endsWith('.json.gz')).map(async (name) => readRecord(join(folder, name))),
+  );
+  return records.sort((one, other) => (one.seed ?? 0) - (other.seed ?? 0));
+}
 
 /** Tests the run of a seed, or returns what is kept of its test. */
 export async function testRun(

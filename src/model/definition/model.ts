@@ -169,6 +169,8 @@ export interface ModelDefinition<Settings extends object> {
   /** What the published shapes change. */
   readonly shapes?: Readonly<Record<ShapeName, Partial<Settings & CommonConfig>>>;
   readonly rules: { readonly [Key in keyof Settings]: Rule };
+  /** Settings that came later, and what runs that lack them were trained with. */
+  readonly added?: Partial<Settings>;
   /** What is wrong with a configuration whose every setting is sound by itself; null when nothing is. */
   readonly wrong?: (config: CommonConfig & Settings) => string | null;
   /** What `sesrec compare` tries, at most MOST_TRIALS, the likeliest first; usualTrials unless told. */
@@ -236,19 +238,27 @@ const commonRules: { readonly [Key in keyof CommonConfig]: Rule } = {
 
 /** Makes a definition an entry of the registry. */
 export function registered<Settings extends object>(definition: ModelDefinition<Settings>): RegisteredModel {
-  const { card, presets, rules, shapes } = definition;
+  const { card, presets, rules, shapes, added } = definition;
   const isComplete = isRecordOf({ ...commonRules, ...(rules as Record<string, Rule>) });
-  const rule: Rule = (value, name) =>
-    isComplete(value, name) ?? definition.wrong?.(value as CommonConfig & Settings) ?? null;
+  const completed = (config: unknown): unknown => (added && isObject(config) ? { ...added, ...config } : config);
+  const rule: Rule = (value, name) => {
+    const config = completed(value);
+    return isComplete(config, name) ?? definition.wrong?.(config as CommonConfig & Settings) ?? null;
+  };
   return {
     card,
     presets: Object.keys(presets) as [string, ...string[]],
     settings: (preset, shape) => ({ ...publishedShapes[shape].common, ...presets[preset], ...shapes?.[shape] }),
     rule,
     tuning: definition.tuning ?? usualTrials,
-    build: (config) => built(card, config, definition.build(config as CommonConfig & Settings)),
+    build: (given) => {
+      const config = completed(given) as CommonConfig & Settings;
+      return built(card, config, definition.build(config));
+    },
   };
 }
+
+const isObject = (value: unknown): value is object => typeof value === 'object' && value !== null;
 
 const OF_SEARCHES: readonly Sight[] = ['queries', 'query words', 'search clicks'];
 

@@ -6,10 +6,11 @@
  * `last`         from every event of the feed what came before it, against the candidates, as all models here
  * `everyPlace`   from a user's whole feed at once: at each place the next item against `placeNegatives` others
  * `fullSoftmax`  the same against all items, cross-entropy
+ * `sampledSoftmax`  the same, all items told from `sharedNegatives` of them, drawn anew for each batch
  */
 import { isOneOf, isTrueOrFalse, isWhole } from '../../base/index.js';
 import { FIRST_INDEX } from '../../data/index.js';
-import { type BatchSizes, nextItems } from '../../features/index.js';
+import { type BatchSizes, type NextItemChoice, nextItems } from '../../features/index.js';
 import { type Tensor, nn, ops } from '../../tensor/index.js';
 import { embedItems, embedQueries, feedOf, itemWidthOf, searchesOf } from '../definition/embeddings.js';
 import { type Scope, addPositions, layerNorm, linear } from '../layers/layers.js';
@@ -28,9 +29,11 @@ interface SasrecSettings {
   readonly blocks: number;
   readonly heads: number;
   readonly activation: 'gelu' | 'relu';
-  readonly trainOn: 'last' | 'everyPlace' | 'fullSoftmax';
+  readonly trainOn: 'last' | 'everyPlace' | 'fullSoftmax' | 'sampledSoftmax';
   /** Negatives at each place, for `everyPlace`. */
   readonly placeNegatives: number;
+  /** Items that stand for all, for `sampledSoftmax`. */
+  readonly sharedNegatives: number;
   /** Give it the searches too: a second Transformer reads the queries and their words, and its last state joins that of the feed. */
   readonly useSearches: boolean;
 }
@@ -45,6 +48,7 @@ const usual = {
   activation: 'gelu',
   trainOn: 'last',
   placeNegatives: 1,
+  sharedNegatives: 1024,
   useSearches: false,
   dropout: 0.2,
 } as const;
@@ -75,15 +79,18 @@ const definition: ModelDefinition<SasrecSettings> = {
     searches: { ...usual, useSearches: true },
     everyPlace: { ...usual, trainOn: 'everyPlace' },
     fullSoftmax: { ...usual, trainOn: 'fullSoftmax' },
+    sampledSoftmax: { ...usual, trainOn: 'sampledSoftmax' },
   },
   rules: {
     blocks: isWhole(1, 64),
     heads: isWidth,
     activation: isOneOf('gelu', 'relu'),
-    trainOn: isOneOf('last', 'everyPlace', 'fullSoftmax'),
+    trainOn: isOneOf('last', 'everyPlace', 'fullSoftmax', 'sampledSoftmax'),
     placeNegatives: isWhole(1, 10_000),
+    sharedNegatives: isWhole(1, 1_000_000),
     useSearches: isTrueOrFalse,
   },
+  added: { sharedNegatives: 1024 },
   wrong: (config) =>
     wrongHeads('an item width', itemWidthOf(config), config.heads) ??
     (config.useSearches && config.trainOn !== 'last'
@@ -94,8 +101,7 @@ const definition: ModelDefinition<SasrecSettings> = {
     const { sees } = definition.card;
     const common = { scoring, sees: config.useSearches ? ([...sees, 'queries', 'query words'] as const) : sees };
     if (config.trainOn === 'last') return common;
-    const { trainOn, placeNegatives, negativeSampling } = config;
-    const choice = trainOn === 'fullSoftmax' ? 'all' : { count: placeNegatives, sampling: negativeSampling };
+    const choice = choiceOf(config);
     return {
       ...common,
       trainsOn: 'users',
@@ -110,6 +116,13 @@ const definition: ModelDefinition<SasrecSettings> = {
 };
 
 export const sasrec = registered(definition);
+
+function choiceOf({ trainOn, placeNegatives, sharedNegatives, negativeSampling }: SasrecConfig): NextItemChoice {
+  if (trainOn === 'fullSoftmax') return 'all';
+  return trainOn === 'sampledSoftmax'
+    ? { shared: sharedNegatives }
+    : { count: placeNegatives, sampling: negativeSampling };
+}
 
 const optionsOf = ({ blocks, heads, activation }: SasrecConfig, width: number): TransformerOptions => ({
   blocks,
@@ -156,17 +169,34 @@ function lossesOfPlaces(scope: Scope, config: SasrecConfig, sizes: BatchSizes, l
   const here = ops.gather(flat, scope.input('places', [places], 'int32')); // (P,d)
   const next = ops.gather(items, scope.input('nextItem', [places], 'int32')); // (P,d)
   const score = ops.sum(ops.mul(here, next), [1]); // (P,1)
-  const each =
-    config.trainOn === 'fullSoftmax'
-      ? nn.logSumExp(here, everyItem(scope, config, items), score)
-      : ops.add(ops.softplus(ops.neg(score)), againstNegatives(scope, config, places, items, here));
+  const each = costOfPlaces(scope, config, { items, here, score });
   const weights = ops.reshape(scope.input('placeWeight', [places]), [places, 1]);
   const prediction = nn.scalar(ops.sum(ops.mul(each, weights)));
   return { loss: prediction, prediction, others: {}, logits };
 }
 
-const everyItem = (scope: Scope, { sizes }: SasrecConfig, items: Tensor): Tensor =>
-  ops.gather(items, scope.input('everyItem', [sizes.items - FIRST_INDEX], 'int32'));
+/** What each place's prediction costs: cross-entropy over all items, or over a sample of them, or binary. (P,1). */
+function costOfPlaces(
+  scope: Scope,
+  config: SasrecConfig,
+  { items, here, score }: Readonly<Record<'items' | 'here' | 'score', Tensor>>,
+): Tensor {
+  const places = here.shape[0] as number;
+  const catalogue = config.sizes.items - FIRST_INDEX;
+  const itemsAt = (name: string, count: number): Tensor => ops.gather(items, scope.input(name, [count], 'int32'));
+  switch (config.trainOn) {
+    case 'fullSoftmax':
+      return nn.logSumExp(here, itemsAt('everyItem', catalogue), score);
+    case 'sampledSoftmax': {
+      const count = Math.min(config.sharedNegatives, catalogue);
+      const beside = ops.reshape(scope.input('placeBeside', [places]), [places, 1]);
+      return nn.logSumExp(here, itemsAt('sharedItem', count), score, { weight: catalogue / count, beside });
+    }
+    case 'everyPlace':
+    case 'last':
+      return ops.add(ops.softplus(ops.neg(score)), againstNegatives(scope, config, places, items, here));
+  }
+}
 
 /** The sum of what each place's negatives cost, over their number: positive and negatives weigh the same. (P,1). */
 function againstNegatives(scope: Scope, config: SasrecConfig, places: number, items: Tensor, here: Tensor): Tensor {

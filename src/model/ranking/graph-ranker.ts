@@ -26,6 +26,7 @@ import {
   type Question,
   type ReasonMethod,
   type SidedAction,
+  type SidesOptions,
   type Weighed,
   byDeletion,
   raceOf,
@@ -187,8 +188,8 @@ export class GraphRanker implements ExplainingRanker {
     return recentActions(this.dataset, moment, { feed, search: seesSearches ? search : 0 });
   }
 
-  async sides(moment: Case): Promise<SidedAction[]> {
-    return this.actions(moment).map((action) => ({ ...action, side: null }));
+  async sides(cases: readonly Case[], _options?: SidesOptions): Promise<SidedAction[][]> {
+    return cases.map((moment) => this.actions(moment).map((action) => ({ ...action, side: null, coAttention: null })));
   }
 
   async weigh(method: ReasonMethod, question: Question): Promise<Weighed[][]> {
@@ -231,6 +232,17 @@ export class GraphRanker implements ExplainingRanker {
   protected async encode(cases: readonly Case[]): Promise<EncodedState> {
     const { window } = this.#model.config;
     return this.#encodeBatch(this.#model.scoring, 'encode', cases, window, window);
+  }
+
+  /** Encodes cases in full, a block at a time, in their order; the next blocks are under way while one is looked at. */
+  protected async *encodeMany(
+    cases: readonly Case[],
+  ): AsyncGenerator<{ readonly own: readonly Case[]; readonly state: EncodedState }> {
+    const tasks = Array.from({ length: Math.ceil(cases.length / BLOCK) }, (_, block) => async () => {
+      const own = cases.slice(block * BLOCK, (block + 1) * BLOCK);
+      return { own, state: await this.encode(own) };
+    });
+    yield* ahead(this.#runtime.threads, tasks);
   }
 
   async #encodeBatch(

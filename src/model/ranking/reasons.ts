@@ -26,6 +26,14 @@ export type Side = 'similar' | 'dissimilar' | null;
 /** An action of a history, and its side. */
 export interface SidedAction extends Action {
   readonly side: Side;
+  /** Weight of Eq. 10, which the side is told from: sums to 1 over the lane's window. Null where the side is. */
+  readonly coAttention: number | null;
+}
+
+export interface SidesOptions {
+  /** Asks to stop before the next block of cases, with an `InterruptedError`. */
+  readonly signal?: AbortSignal;
+  readonly onProgress?: (done: number, total: number) => void;
 }
 
 /** What is asked of a ranker. */
@@ -54,8 +62,8 @@ export interface Weighed {
 export interface ExplainingRanker extends Ranker {
   /** The methods that the model is open to, the usual one first. */
   readonly reasonMethods: readonly ReasonMethod[];
-  /** The actions in the window of a case, oldest first in each lane, the feed first, and the side of each. */
-  sides(moment: Case): Promise<SidedAction[]>;
+  /** The actions in the window of each case, oldest first in each lane, the feed first, and the side of each. */
+  sides(cases: readonly Case[], options?: SidesOptions): Promise<SidedAction[][]>;
   /** The strongest reasons of each item, strongest first: as many as are wanted, or more. */
   weigh(method: ReasonMethod, question: Question): Promise<Weighed[][]>;
 }
@@ -95,7 +103,7 @@ export async function explain(
   items: readonly number[],
   { method = 'stepwise', most = 3, excluded = new Set() }: ExplainOptions = {},
 ): Promise<Reason[][]> {
-  const actions = await ranker.sides(moment);
+  const [actions] = (await ranker.sides([moment])) as [SidedAction[]];
   if (actions.length === 0) return items.map(() => []);
   const best = (await recommend(ranker, moment, RANKED, excluded)).map(({ item }) => item);
   const question = { moment, items, contenders: best.slice(0, CONTENDERS), most };

@@ -44,7 +44,7 @@ const SCORES_AT_ONCE = 2 ** 24;
  * index, as `recommend` has them. Row-major (cases.length, items.length).
  * @param catalogue items of the catalogue, padding and unknown included
  */
-export async function ranksOf(
+export async function ranksOfItems(
   ranker: Ranker,
   cases: readonly Case[],
   items: readonly number[],
@@ -93,9 +93,21 @@ export async function recommend(
   count: number,
   excluded: ReadonlySet<number> = new Set(),
 ): Promise<Recommendation[]> {
-  const best = new Largest(count);
-  await ranker.scoreAll([moment], ({ firstItem, scores }) =>
-    best.offer(scores, firstItem, (item) => item >= FIRST_INDEX && !excluded.has(item)),
+  const [best] = await recommendEach(ranker, [moment], count, () => excluded);
+  return best as Recommendation[];
+}
+
+/** The same for several cases at once; `excludedFor` is asked once for each. */
+export async function recommendEach(
+  ranker: Ranker,
+  cases: readonly Case[],
+  count: number,
+  excludedFor: (moment: Case) => ReadonlySet<number>,
+): Promise<Recommendation[][]> {
+  const excluded = cases.map(excludedFor);
+  const best = cases.map(() => new Largest(count));
+  await ranker.scoreAll(cases, ({ position, firstItem, scores }) =>
+    best[position]?.offer(scores, firstItem, (item) => item >= FIRST_INDEX && !excluded[position]?.has(item)),
   );
-  return best.sorted().map(({ index, value }) => ({ item: index, score: value }));
+  return best.map((largest) => largest.sorted().map(({ index, value }) => ({ item: index, score: value })));
 }

@@ -177,6 +177,8 @@ function flatten({ feed, search, masks, user, split }: UserState): State {
           hasBoth: ops.reshape(split.hasBoth, [split.hasBoth.shape[0] as number]),
           feedIsSimilar: split.feed.isSimilar,
           searchIsSimilar: split.search.isSimilar,
+          feedCoAttention: split.feed.attention,
+          searchCoAttention: split.search.attention,
         }
       : {}),
   };

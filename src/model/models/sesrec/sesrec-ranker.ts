@@ -2,11 +2,18 @@
  * A trained SESRec as a ranker that also knows attention and sides; how it scores, and what else reasons are told by, is the
  * business of every model alike (graph-ranker.ts).
  */
-import { at } from '../../../base/index.js';
+import { InterruptedError, at } from '../../../base/index.js';
 import type { Dataset } from '../../../data/index.js';
 import type { Runtime } from '../../../tensor/index.js';
 import { type EncodedState, GraphRanker, inputsOf, stateInputs } from '../../ranking/graph-ranker.js';
-import { type Question, type ReasonMethod, type SidedAction, type Weighed, weighed } from '../../ranking/reasons.js';
+import {
+  type Question,
+  type ReasonMethod,
+  type SidedAction,
+  type SidesOptions,
+  type Weighed,
+  weighed,
+} from '../../ranking/reasons.js';
 import type { Case } from '../../ranking/recommender.js';
 import type { Parameters } from '../../weights/parameters.js';
 import type { SesrecConfig } from './sesrec-config.js';
@@ -65,14 +72,32 @@ export class SesrecRanker extends GraphRanker {
     return this.run(compiled, { ...inputsOf(state), vectors });
   }
 
-  /** The actions in the window of a case, oldest first in each lane, and the side of each (Eq. 11, 12). */
-  override async sides(moment: Case): Promise<SidedAction[]> {
-    const { values } = await this.encode([moment]);
-    const hasBoth = (values['hasBoth']?.[0] ?? 0) === 1;
+  /**
+   * The actions in the window of each case, oldest first in each lane, with the side (Eq. 11, 12) and the co-attention (Eq. 10)
+   * of each.
+   */
+  override async sides(cases: readonly Case[], { signal, onProgress }: SidesOptions = {}): Promise<SidedAction[][]> {
+    const found: SidedAction[][] = [];
+    for await (const { own, state } of this.encodeMany(cases)) {
+      if (signal?.aborted)
+        throw new InterruptedError(`the split was stopped after ${found.length} of ${cases.length} users`);
+      found.push(...own.map((moment, row) => this.#sidesOf(moment, state, row)));
+      onProgress?.(found.length, cases.length);
+    }
+    return found;
+  }
+
+  /** The actions of one of some encoded cases. */
+  #sidesOf(moment: Case, { values }: EncodedState, row: number): SidedAction[] {
+    const { window } = this.#config;
+    const hasBoth = values['hasBoth']?.[row] === 1;
     const counts = { feed: 0, search: 0 };
-    return this.actions(moment).map((action) => {
-      const isSimilar = values[`${action.lane}IsSimilar`]?.[counts[action.lane]++] === 1;
-      return { ...action, side: !hasBoth ? null : isSimilar ? 'similar' : 'dissimilar' };
+    return this.actions(moment).map((action): SidedAction => {
+      if (!hasBoth) return { ...action, side: null, coAttention: null };
+      const { lane } = action;
+      const place = row * window[lane] + counts[lane]++;
+      const of = (name: string): number => at(values[`${lane}${name}`] as Float32Array, place);
+      return { ...action, side: of('IsSimilar') === 1 ? 'similar' : 'dissimilar', coAttention: of('CoAttention') };
     });
   }
 }

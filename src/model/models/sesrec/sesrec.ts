@@ -71,14 +71,20 @@ function projectItems(scope: Scope, config: SesrecConfig, items: Tensor): Tensor
 
 /** What a candidate is scored by: the projected item (official) or the raw one (paper). (I,d_v). */
 export function candidateVectors(scope: Scope, config: SesrecConfig, count: number): Tensor {
-  const items = embedItems(scope, config, count, paddingRow(config));
-  return config.projectCandidate ? projectItems(scope, config, items) : items;
+  return config.projectCandidate
+    ? projectedItemVectors(scope, config, count)
+    : embedItems(scope, config, count, paddingRow(config));
 }
 
 const paddingRow = (config: SesrecConfig) => (config.zeroPaddingRows ? 'zero' : 'frozen');
 
+/** Ê_i of Eq. 1 for `count` distinct items, (count,d). */
+export function projectedItemVectors(scope: Scope, config: SesrecConfig, count: number): Tensor {
+  return projectItems(scope, config, embedItems(scope, config, count, paddingRow(config)));
+}
+
 /** Ê_q of Eq. 1, (Q,d). */
-function projectQueries(scope: Scope, config: SesrecConfig, sizes: BatchSizes): Tensor {
+export function projectQueries(scope: Scope, config: SesrecConfig, sizes: BatchSizes): Tensor {
   const queries = embedQueries(scope, config, sizes, paddingRow(config));
   return linear(scope, 'query.projection', queries, config.width, { bias: config.projectionBias });
 }
