@@ -232,8 +232,8 @@ for (const preset of ['official', 'paper'] as const) {
         const { details } = sesrecLosses(scope, config, batch.sizes);
         const sides = await run(runtime, {
           outputs: {
-            feed: details?.['feed is similar'] as Tensor,
-            search: details?.['search is similar'] as Tensor,
+            'feed side': details?.['feed is similar'] as Tensor,
+            'search side': details?.['search is similar'] as Tensor,
           },
           given: { ...parameters.dense(), ...parameters.rows(scope.lookups.values(), batch.ids), ...batch.inputs },
         });
@@ -248,7 +248,7 @@ for (const preset of ['official', 'paper'] as const) {
             positions[lane].map((position, i) => ({
               lane,
               position,
-              side: sides[lane]?.[i] === 1 ? 'similar' : 'dissimilar',
+              side: sides[`${lane} side`]?.[i] === 1 ? 'similar' : 'dissimilar',
             })),
           ),
           'every action of the window, nothing else',

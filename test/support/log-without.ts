@@ -1,15 +1,17 @@
 /** A data set as its log would be without some events. Knows columns, written down independently of features/actions.ts; vocabularies stay. */
 import type { Dataset } from '../../src/data/index.js';
 
-/** Takes out the feed events, searches and clicks of these ordinals. A search must take its clicks along. */
+/** Takes out the feed events, searches and clicks of these ordinals, and the clicks of these searches; a feed event that is such a click stays. */
 export function logWithout(dataset: Dataset, gone: ReadonlySet<number>): Dataset {
   const kept = (ordinals: Float64Array): number[] =>
     [...ordinals.keys()].filter((position) => !gone.has(ordinals[position] as number));
-  const [feed, searches, clicks] = [dataset.feedOrdinal, dataset.searchOrdinal, dataset.clickOrdinal].map(kept) as [
-    number[],
-    number[],
-    number[],
-  ];
+  const [feed, searches] = [kept(dataset.feedOrdinal), kept(dataset.searchOrdinal)];
+  const clicks = kept(dataset.clickOrdinal).filter((click) =>
+    searches.some(
+      (search) =>
+        click >= (dataset.clickOffsets[search] as number) && click < (dataset.clickOffsets[search + 1] as number),
+    ),
+  );
   const before = (positions: readonly number[], offset: number): number =>
     positions.filter((position) => position < offset).length;
   const ints = (column: Int32Array, positions: readonly number[]): Int32Array =>
