@@ -40,7 +40,10 @@ export interface ToldAction {
 export interface ToldReason extends ToldAction {
   /** By the method of the answer, above 0: see `Weighed`. */
   readonly weight: number;
-  /** The rank that the item would have had this action not happened. */
+  /**
+   * The rank that the item would have had this action not happened, among the thousand items that are best as things are: what
+   * others would come from behind these is not counted, so that a rank far down is rather too good.
+   */
   readonly rankWithout: number;
   /** The same had neither this nor any reason told before it happened. */
   readonly rankWithoutAll: number;
@@ -222,9 +225,16 @@ function movement(rank: number, before: number | undefined): string {
   return before === rank ? '  (as before)' : `  (${before < rank ? 'down' : 'up'} from ${before})`;
 }
 
-/** Where an item would stand without a reason, and without those before it too: that is how much they count. */
-function withoutText(rank: number, { rankWithout, rankWithoutAll }: ToldReason, earlier: number): string {
-  const stands = (without: number): string => `${without === rank ? 'still ' : ''}${ordinal(without)}`;
+/** Ranks are told as they are up to here: further down they are not exact, nor does anybody look. */
+const TOLD_EXACTLY = 100;
+
+/** Where an item would stand without a reason, and without the `earlier` ones told before it too: that is how much they count. */
+export function withoutText(rank: number, { rankWithout, rankWithoutAll }: ToldReason, earlier: number): string {
+  const furthest = Math.max(rank, TOLD_EXACTLY);
+  const stands = (without: number): string => {
+    if (without > furthest) return `below ${ordinal(furthest)}`;
+    return `${without === rank ? 'still ' : ''}${ordinal(without)}`;
+  };
   const together = earlier === 1 ? 'both' : `all ${earlier + 1}`;
   return `without it ${stands(rankWithout)}${earlier === 0 ? '' : `, without ${together} ${stands(rankWithoutAll)}`}`;
 }
@@ -239,11 +249,12 @@ function ordinal(rank: number): string {
 /** Recommendations as lines of text. */
 export function recommendationText(items: readonly ToldRecommendation[]): string {
   return items
-    .flatMap(({ rank, item, score, rankBefore, attributes, because = [] }) => {
+    .flatMap(({ rank, item, score, rankBefore, attributes, because }) => {
       const detail = describing(attributes);
       return [
         `${String(rank).padStart(2)}. ${item}  ${score.toFixed(3)}${detail ? `  ${detail}` : ''}${movement(rank, rankBefore)}`,
-        ...because.map(
+        ...(because?.length === 0 ? ['      no action speaks for it by itself'] : []),
+        ...(because ?? []).map(
           (reason, i) =>
             `      because you ${actionText(reason)}  (${withoutText(rank, reason, i)}${reason.side ? `; ${reason.side}` : ''})`,
         ),
