@@ -222,11 +222,11 @@ function additive(dataset: Dataset, worth: (items: readonly string[], item: stri
 }
 
 describe('reasons', () => {
-  const dataset = tinyDataset({ ann: ['a', 'b', 'c', 'd'] }, { items: [...'abcdefghij'] });
+  const dataset = tinyDataset({ ann: ['a', 'b', 'c', 'd'] }, { items: 'abcdefghij'.split('') });
   const moment = momentOf(dataset, 'ann');
   const actions = recentActions(dataset, moment, { feed: 4, search: 4 });
   const index = (name: string): number => dataset.items.index(name);
-  const question = { moment, items: [index('j')], contenders: [...'efghij'].map(index), most: 2 };
+  const question = { moment, items: [index('j')], contenders: 'efghij'.split('').map(index), most: 2 };
   const others = (item: string): number => 'efghi'.indexOf(item) / 10;
 
   test('deletion orders actions by what the standing loses, with the numbers of the definition', async () => {
@@ -299,7 +299,10 @@ describe('reasons', () => {
     );
     const excluded = new Set([7]);
     const order = (await recommend(ranker, moment, 20, excluded)).map(({ item }) => item);
-    const ranks = await ranksOfItems(ranker, [moment, moment], order, { catalogue: dataset.items.ids.length, excluded });
+    const ranks = await ranksOfItems(ranker, [moment, moment], order, {
+      catalogue: dataset.items.ids.length,
+      excluded,
+    });
     assert.deepEqual(
       [...ranks],
       [...order.keys(), ...order.keys()].map((position) => position + 1),
