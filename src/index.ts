@@ -17,6 +17,7 @@ export {
 export { Runtime, type RuntimeOptions } from './tensor/index.js';
 export { type Case, recentFeed, recentSearches, trainingCases } from './features/index.js';
 export {
+  explain,
   loadRun,
   popularityRanker,
   randomRanker,
@@ -28,6 +29,7 @@ export {
   sesrecShapes,
   type Ranker,
   type Reason,
+  type ReasonMethod,
   type Run,
   type SesrecConfig,
 } from './model/index.js';

@@ -4,7 +4,7 @@
  */
 import { UserError, at } from '../base/index.js';
 import type { Dataset } from '../data/index.js';
-import { type Case, clicksBefore } from '../features/index.js';
+import { type Action, type Case, clicksBefore } from '../features/index.js';
 
 /** The category of every item index, 0 for none. An attribute that the items do not have is a `UserError`. */
 export function categoryOf(dataset: Dataset, attribute: string): Int32Array {
@@ -14,12 +14,6 @@ export function categoryOf(dataset: Dataset, attribute: string): Int32Array {
       `the items have no attribute ${JSON.stringify(attribute)} to be their category; they have ${[...dataset.itemAttributes.keys()].join(', ') || 'none'}: name one with --category`,
     );
   return column.index;
-}
-
-/** An action of a history: a position in the feed (or search) columns. */
-export interface Action {
-  readonly lane: 'feed' | 'search';
-  readonly position: number;
 }
 
 /**

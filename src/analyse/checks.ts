@@ -175,12 +175,8 @@ export function checkHistories(dataset: Dataset): Check[] {
       const clicks = searches.map((search) =>
         positionsOf(dataset.clickOffsets, search).filter((click) => at(dataset.clickOrdinal, click) < ordinal),
       );
-      const [start, end] = recentFeed(dataset, moment);
       const holds =
-        same(
-          Array.from(range(end - start), (i) => start + i),
-          feed,
-        ) &&
+        same(recentFeed(dataset, moment), feed) &&
         same(recentSearches(dataset, moment), searches) &&
         searches.every((search, i) =>
           same(

@@ -10,14 +10,13 @@
 import { Random, at } from '../base/index.js';
 import type { Dataset } from '../data/index.js';
 import { type PairedTest, pairedBootstrap, pairedTest, signTest } from '../evaluate/index.js';
+import { LANES, type Lane } from '../features/index.js';
 import type { Case, SidedAction } from '../model/index.js';
 import { categoriesOf, categoryOf } from './categories.js';
 
 export const BINS = 20;
 const SIDES = ['similar', 'dissimilar'] as const;
-const LANES = ['feed', 'search'] as const;
 type SideName = (typeof SIDES)[number];
-type Lane = (typeof LANES)[number];
 
 export interface DivergenceOptions {
   /** The item attribute that is the category. Default: `category`. */

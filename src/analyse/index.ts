@@ -1,4 +1,4 @@
-/** The door to analyses: what a data set shows about itself, whether it keeps the future out, and what a model makes of it. */
+/** The door to analyses: what a data set shows about itself, whether it keeps the future out, and what a model makes of it and why. */
 export {
   type Aligned,
   type Measure,
@@ -9,6 +9,7 @@ export {
   samplePairs,
 } from './alignment.js';
 export { audit, type AuditReport } from './audit.js';
+export type { BootstrapEstimate } from './bootstrap-estimate.js';
 export { behaviour, type Behaviour, type BehaviourOptions, type BehaviourShares, type Share } from './behaviour.js';
 export {
   correctSampled,
@@ -20,7 +21,7 @@ export {
   type EstimateName,
   type RowToCorrect,
 } from './correction.js';
-export { type Action, categoriesOf, categoryOf } from './categories.js';
+export { categoriesOf, categoryOf } from './categories.js';
 export type { Check, NamedCandidates } from './checks.js';
 export type { Crossing } from './crossings.js';
 export {
@@ -32,9 +33,7 @@ export {
   jensenShannon,
 } from './divergence.js';
 export {
-  type BootstrapEstimate,
   type Cause,
-  type Lane,
   type LaneFigures,
   type Planted,
   type PlantedWindow,
@@ -42,7 +41,6 @@ export {
   type Scorer,
   type ScorerFigures,
   type TwoWays,
-  LANES,
   READINGS,
   planted,
   plantedCategoryScorers,
@@ -53,3 +51,14 @@ export {
   trueSides,
 } from './planted.js';
 export { testMoments } from './snapshots.js';
+export {
+  type ChoiceOutcome,
+  type Finder,
+  findersOf,
+  INTERVENTIONS,
+  type Intervention,
+  type Movement,
+  reasons,
+  type ReasonsFound,
+  type ReasonsOptions,
+} from './reasons.js';

@@ -9,7 +9,9 @@
 import { Random, UserError, at } from '../base/index.js';
 import type { Dataset } from '../data/index.js';
 import { Resamples, auc, weightedAuc } from '../evaluate/index.js';
+import { LANES, type Lane } from '../features/index.js';
 import type { AlignedVectors, Case, SidedAction } from '../model/index.js';
+import type { BootstrapEstimate } from './bootstrap-estimate.js';
 import { categoriesOf } from './categories.js';
 import { cosine, mapped, rowOf } from './vectors.js';
 
@@ -23,9 +25,6 @@ export interface Cause {
   /** The kind of interest: shared, feed-only, search-only; exploration where there is none. */
   readonly interest: string;
 }
-
-export const LANES = ['feed', 'search'] as const;
-export type Lane = (typeof LANES)[number];
 
 /** The actions of one user that a model compares, and the cause of each. */
 export interface PlantedWindow {
@@ -189,12 +188,6 @@ export function similarityScorer(
     }),
     isSimilar: null,
   };
-}
-
-/** A number and its 95 % interval: users drawn with replacement. NaN where it cannot be told. */
-export interface BootstrapEstimate {
-  readonly value: number;
-  readonly interval: readonly [low: number, high: number];
 }
 
 /** A number as the mean over users for whom it can be told, and over all actions of all users together. */

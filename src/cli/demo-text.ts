@@ -108,7 +108,7 @@ ${lines.join('\n')}
 }
 
 export function recommended(user: string, items: readonly ToldRecommendation[]): string {
-  return `6. What next for ${user}, and why? The weight says how much of the attention to that history lies on the action.
+  return `6. What next for ${user}, and why? Each reason says where the item would stand if that had not happened.
 
 ${indented(recommendationText(items))}
 `;

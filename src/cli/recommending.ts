@@ -7,17 +7,21 @@ import { clicksBefore, hasHistory, metBefore } from '../features/index.js';
 import {
   type Case,
   GraphRanker,
+  REASON_METHODS,
   type ModelId,
   type Ranker,
   type Reason,
+  type ReasonMethod,
   type Run,
-  SesrecRanker,
   type SidedAction,
+  explain,
   popularityRanker,
   rankerOf,
+  ranksOfItems,
   recommend,
 } from '../model/index.js';
 import type { Runtime } from '../tensor/index.js';
+import { counted } from './table.js';
 
 /** An action of a history, told. */
 export interface ToldAction {
@@ -32,9 +36,17 @@ export interface ToldAction {
   readonly side: Reason['side'];
 }
 
-/** A reason, told. */
+/** A reason, told: what speaks for an item, the weightiest first. */
 export interface ToldReason extends ToldAction {
+  /** By the method of the answer, above 0: see `Weighed`. */
   readonly weight: number;
+  /**
+   * The rank that the item would have had this action not happened, among the thousand items that are best as things are: what
+   * others would come from behind these is not counted, so that a rank far down is rather too good.
+   */
+  readonly rankWithout: number;
+  /** The same had neither this nor any reason told before it happened. */
+  readonly rankWithoutAll: number;
 }
 
 export interface ToldRecommendation {
@@ -52,6 +64,8 @@ export interface ToldRecommendation {
 export interface Told {
   /** `popularity` for somebody of whom nothing is known. */
   readonly source: ModelId | 'popularity';
+  /** How reasons were found; null where none were asked for, and for popularity, which has none. */
+  readonly reasonsBy: ReasonMethod | null;
   readonly items: readonly ToldRecommendation[];
 }
 
@@ -63,14 +77,19 @@ export interface Wanted {
   readonly search?: string;
   readonly k: number;
   readonly explain?: boolean;
-  /** Reasons per history and item. */
+  /** The most reasons per item; 3 unless told. */
   readonly reasons?: number;
+  /** How reasons are found; stepwise unless told. */
+  readonly reasonsBy?: ReasonMethod;
   readonly includeSeen?: boolean;
 }
 
-/** Recommends and tells why. A user that the log lacks is a `UserError`; without a user, for somebody new. */
+/**
+ * Recommends and tells why. A user that the log lacks, and a method that the model is not open to, are a `UserError`; without a
+ * user, for somebody new.
+ */
 export async function recommendFor(run: Run, runtime: Runtime, wanted: Wanted): Promise<Told> {
-  const { user, search, k, explain = false, reasons = 2, includeSeen = false } = wanted;
+  const { user, search, k, includeSeen = false } = wanted;
   const { users } = run.dataset;
   if (user !== undefined && !users.has(user))
     throw new UserError(`user ${JSON.stringify(user)} is not in the log that ${run.directory} was trained on`);
@@ -83,10 +102,14 @@ export async function recommendFor(run: Run, runtime: Runtime, wanted: Wanted): 
   const ranker = rankerFor(run, runtime, dataset, moment);
   const best = await recommend(ranker, moment, k, excluded);
   const items = best.map(({ item }) => item);
-  const why = explain && ranker instanceof SesrecRanker ? await ranker.explain(moment, items, reasons) : null;
-  const before = search === undefined ? null : await ranksWithout(run, runtime, moment, excluded, items);
+  const why =
+    wanted.explain && ranker instanceof GraphRanker
+      ? await reasonsFor(ranker, dataset, moment, items, excluded, wanted)
+      : null;
+  const before = search === undefined ? null : await ranksBefore(run, runtime, moment, excluded, items);
   return {
     source: ranker instanceof GraphRanker ? run.manifest.model : 'popularity',
+    reasonsBy: why && (wanted.reasonsBy ?? USUAL_METHOD),
     items: best.map(({ item, score }, position) => ({
       rank: position + 1,
       item: dataset.items.ids[item] as string,
@@ -98,11 +121,29 @@ export async function recommendFor(run: Run, runtime: Runtime, wanted: Wanted): 
             because: (why[position] as Reason[]).map((reason) => ({
               ...tellAction(dataset, moment, reason),
               weight: reason.weight,
+              rankWithout: reason.rankWithout,
+              rankWithoutAll: reason.rankWithoutAll,
             })),
           }
         : {}),
     })),
   };
+}
+
+const [USUAL_METHOD] = REASON_METHODS;
+
+async function reasonsFor(
+  ranker: GraphRanker,
+  dataset: Dataset,
+  moment: Case,
+  items: readonly number[],
+  excluded: ReadonlySet<number>,
+  { reasons: most = 3, reasonsBy: method = USUAL_METHOD }: Wanted,
+): Promise<Reason[][]> {
+  const { reasonMethods } = ranker;
+  if (!reasonMethods.includes(method))
+    throw new UserError(`${ranker.name} gives no reasons by ${method}: choose ${reasonMethods.join(' or ')}`);
+  return explain(ranker, dataset, moment, items, { method, most, excluded });
 }
 
 /** The model where there is any history that it can see; it has learned nothing for somebody without one. */
@@ -114,7 +155,7 @@ function rankerFor({ model, parameters }: Run, runtime: Runtime, dataset: Datase
 }
 
 /** The ranks of items in the log as it is, without an imagined search. */
-async function ranksWithout(
+async function ranksBefore(
   run: Run,
   runtime: Runtime,
   moment: Case,
@@ -122,9 +163,7 @@ async function ranksWithout(
   items: readonly number[],
 ): Promise<number[]> {
   const ranker = rankerFor(run, runtime, run.dataset, moment);
-  const everything = await recommend(ranker, moment, run.dataset.items.ids.length, excluded);
-  const rankOf = new Map(everything.map(({ item }, position) => [item, position + 1]));
-  return items.map((item) => rankOf.get(item) as number);
+  return [...(await ranksOfItems(ranker, [moment], items, { catalogue: run.dataset.items.ids.length, excluded }))];
 }
 
 function attributesOf(dataset: Dataset, item: number): Record<string, string> {
@@ -186,16 +225,38 @@ function movement(rank: number, before: number | undefined): string {
   return before === rank ? '  (as before)' : `  (${before < rank ? 'down' : 'up'} from ${before})`;
 }
 
+/** Ranks are told as they are up to here: further down they are not exact, nor does anybody look. */
+const TOLD_EXACTLY = 100;
+
+/** Where an item would stand without a reason, and without the `earlier` ones told before it too: that is how much they count. */
+export function withoutText(rank: number, { rankWithout, rankWithoutAll }: ToldReason, earlier: number): string {
+  const furthest = Math.max(rank, TOLD_EXACTLY);
+  const stands = (without: number): string => {
+    if (without > furthest) return `below ${ordinal(furthest)}`;
+    return `${without === rank ? 'still ' : ''}${ordinal(without)}`;
+  };
+  const together = earlier === 1 ? 'both' : `all ${earlier + 1}`;
+  return `without it ${stands(rankWithout)}${earlier === 0 ? '' : `, without ${together} ${stands(rankWithoutAll)}`}`;
+}
+
+/** 1 as 1st. */
+function ordinal(rank: number): string {
+  const isTeen = Math.floor((rank % 100) / 10) === 1;
+  const ending = isTeen ? 'th' : (['th', 'st', 'nd', 'rd'][rank % 10] ?? 'th');
+  return `${counted(rank)}${ending}`;
+}
+
 /** Recommendations as lines of text. */
 export function recommendationText(items: readonly ToldRecommendation[]): string {
   return items
-    .flatMap(({ rank, item, score, rankBefore, attributes, because = [] }) => {
+    .flatMap(({ rank, item, score, rankBefore, attributes, because }) => {
       const detail = describing(attributes);
       return [
         `${String(rank).padStart(2)}. ${item}  ${score.toFixed(3)}${detail ? `  ${detail}` : ''}${movement(rank, rankBefore)}`,
-        ...because.map(
-          (reason) =>
-            `      because you ${actionText(reason)}  (weight ${reason.weight.toFixed(2)}${reason.side ? `, ${reason.side}` : ''})`,
+        ...(because?.length === 0 ? ['      no action speaks for it by itself'] : []),
+        ...(because ?? []).map(
+          (reason, i) =>
+            `      because you ${actionText(reason)}  (${withoutText(rank, reason, i)}${reason.side ? `; ${reason.side}` : ''})`,
         ),
       ];
     })

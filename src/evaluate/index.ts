@@ -18,6 +18,7 @@ export {
   type Protocol,
   type ProtocolName,
 } from './evaluate.js';
+export { type ChosenCases, chooseCases } from './cases.js';
 export { auc, weightedAuc } from './auc.js';
 export { type Box, boxOf, quantile } from './box.js';
 export { compare, type Difference, userDifferences } from './compare.js';
@@ -29,6 +30,8 @@ export {
   pairedBootstrap,
   type PairedTest,
   pairedTest,
+  type RatioBootstrap,
+  ratioBootstrap,
   Resamples,
   signTest,
   type StudentInterval,

@@ -157,6 +157,35 @@ export class Resamples {
   }
 }
 
+/** A ratio of means and its interval. */
+export interface RatioBootstrap {
+  /** Mean over mean; infinity where the lower one is not above 0 and the upper one is, NaN where neither is. */
+  readonly ratio: number;
+  /** 95 % percentile interval. NaN for fewer than two pairs. */
+  readonly interval: readonly [low: number, high: number];
+}
+
+/**
+ * The ratio of two means over the same users, and its interval by `Resamples`: both values of a user come along
+ * together. Resamples in which neither mean is above 0 count as a ratio of 0.
+ */
+export function ratioBootstrap(
+  over: ArrayLike<number>,
+  under: ArrayLike<number>,
+  options: BootstrapOptions,
+): RatioBootstrap {
+  assert(under.length === over.length, `${over.length} values over ${under.length}`);
+  const sumOf = (values: ArrayLike<number>, times: ArrayLike<number>): number =>
+    Array.from(times).reduce((sum, count, user) => sum + count * at(values, user), 0);
+  const ratioOf = (times: ArrayLike<number>): number => {
+    const [upper, lower] = [sumOf(over, times), sumOf(under, times)];
+    return lower > 0 ? upper / lower : upper > 0 ? Infinity : Number.NaN;
+  };
+  const orNone = (ratio: number): number => (Number.isNaN(ratio) ? 0 : ratio);
+  const interval = new Resamples(over.length, options).interval((times) => orNone(ratioOf(times)));
+  return { ratio: ratioOf(new Int32Array(over.length).fill(1)), interval };
+}
+
 function checkResamples(resamples: number): void {
   if (!Number.isInteger(resamples) || resamples < 39)
     throw new UserError(`resamples is ${resamples}: give a whole number from 39`);

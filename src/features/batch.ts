@@ -206,9 +206,11 @@ export function gatherRows(
     clicks: new Int32Array(count * search * window.clicks),
   };
   cases.forEach((moment, row) => {
-    const [start, end] = recentFeed(dataset, moment, window.feed);
-    assert(end - start <= feed, `${end - start} feed events do not fit into ${feed}`);
-    rows.feed.set(dataset.feedItem.subarray(start, end), row * feed);
+    const fed = recentFeed(dataset, moment, window.feed);
+    assert(fed.length <= feed, `${fed.length} feed events do not fit into ${feed}`);
+    fed.forEach((position, place) => {
+      rows.feed[row * feed + place] = at(dataset.feedItem, position);
+    });
     const searches = recentSearches(dataset, moment, window.search);
     assert(searches.length <= search, `${searches.length} searches do not fit into ${search}`);
     searches.forEach((searched, position) => {

@@ -19,10 +19,7 @@ export interface HistoryLengths {
 
 export function historyLengths(dataset: Dataset, cases: readonly Case[], window: Window): HistoryLengths {
   return {
-    feed: Int32Array.from(cases, (moment) => {
-      const [start, end] = recentFeed(dataset, moment, window.feed);
-      return end - start;
-    }),
+    feed: Int32Array.from(cases, (moment) => recentFeed(dataset, moment, window.feed).length),
     search: Int32Array.from(cases, (moment) => recentSearches(dataset, moment, window.search).length),
   };
 }

@@ -11,6 +11,11 @@ import { type Dataset, FIRST_INDEX } from '../data/index.js';
 export interface Case {
   readonly user: number;
   readonly feedPosition: number;
+  /**
+   * Ordinals of events that are imagined not to have happened: the history is what a log without them would give, older
+   * events coming into a window in their place. Absent: everything happened.
+   */
+  readonly without?: ReadonlySet<number>;
 }
 
 /** The moment of a search in one user's life: neither it nor what is clicked in its results is known yet. */
@@ -46,13 +51,14 @@ function firstFrom(ordinals: Float64Array, ordinal: number, [start, end]: readon
   return low;
 }
 
-/** Feed positions [start, end) of the newest `limit` feed events before the target. */
-export function recentFeed(
-  dataset: Dataset,
-  { user, feedPosition }: Case,
-  limit = Infinity,
-): readonly [number, number] {
-  return [Math.max(at(dataset.feedOffsets, user), feedPosition - limit), feedPosition];
+/** Feed positions of the newest `limit` feed events before the target, oldest first. */
+export function recentFeed(dataset: Dataset, { user, feedPosition, without }: Case, limit = Infinity): number[] {
+  const first = at(dataset.feedOffsets, user);
+  const positions: number[] = [];
+  for (let position = feedPosition - 1; position >= first && positions.length < limit; position--) {
+    if (!without?.has(at(dataset.feedOrdinal, position))) positions.push(position);
+  }
+  return positions.toReversed();
 }
 
 /** Search positions of the newest `limit` searches before the target, oldest first, without the search that led to it. */
@@ -65,7 +71,7 @@ export function recentSearches(dataset: Dataset, moment: Case, limit = Infinity)
   ]);
   const positions: number[] = [];
   for (let position = end - 1; position >= first && positions.length < limit; position--) {
-    if (position !== leading) positions.push(position);
+    if (position !== leading && !moment.without?.has(at(dataset.searchOrdinal, position))) positions.push(position);
   }
   return positions.toReversed();
 }
@@ -79,7 +85,8 @@ export function clickPositionsBefore(dataset: Dataset, moment: Case, search: num
     click < at(dataset.clickOffsets, search + 1) && positions.length < limit;
     click++
   ) {
-    if (at(dataset.clickOrdinal, click) < ordinal) positions.push(click);
+    const own = at(dataset.clickOrdinal, click);
+    if (own < ordinal && !moment.without?.has(own)) positions.push(click);
   }
   return positions;
 }
@@ -109,8 +116,9 @@ export function recentMeetings(dataset: Dataset, moment: Case | SearchMoment, li
   let feed = feedEndBefore(dataset, moment) - 1;
   while (found.size < limit && (feed >= start || click < clicks.length)) {
     const isClick = feed < start || (clicks[click]?.ordinal ?? -Infinity) >= at(feedOrdinal, feed);
+    const happened = isClick || !isWithout(moment, at(feedOrdinal, feed));
     const { item, query } = isClick ? (clicks[click++] as Meeting) : { item: at(feedItem, feed--), query: 0 };
-    if (item >= FIRST_INDEX && !found.has(item)) found.set(item, { item, query });
+    if (happened && item >= FIRST_INDEX && !found.has(item)) found.set(item, { item, query });
   }
   return [...found.values()];
 }
@@ -121,6 +129,9 @@ function feedEndBefore(dataset: Dataset, moment: Case | SearchMoment): number {
   const own = [at(feedOffsets, moment.user), at(feedOffsets, moment.user + 1)] as const;
   return firstFrom(feedOrdinal, at(searchOrdinal, moment.search), own);
 }
+
+const isWithout = (moment: Case | SearchMoment, ordinal: number): boolean =>
+  'feedPosition' in moment && (moment.without?.has(ordinal) ?? false);
 
 /** Every click on a search result that a user had made before a moment. */
 function clicksNewestFirst(dataset: Dataset, moment: Case | SearchMoment): (Meeting & { readonly ordinal: number })[] {
@@ -134,6 +145,7 @@ function clicksNewestFirst(dataset: Dataset, moment: Case | SearchMoment): (Meet
   for (const search of searches) {
     for (let click = at(clickOffsets, search); click < at(clickOffsets, search + 1); click++) {
       if (at(clickOrdinal, click) >= ordinal) break;
+      if (isWithout(moment, at(clickOrdinal, click))) continue;
       clicks.push({ item: at(clickItem, click), query: at(searchQuery, search), ordinal: at(clickOrdinal, click) });
     }
   }
@@ -142,7 +154,7 @@ function clicksNewestFirst(dataset: Dataset, moment: Case | SearchMoment): (Meet
 
 /** The items that a user had met before a case: in the feed, or by a click on a search result. */
 export function metBefore(dataset: Dataset, moment: Case): Set<number> {
-  const met = new Set<number>(dataset.feedItem.subarray(...recentFeed(dataset, moment)));
+  const met = new Set<number>(recentFeed(dataset, moment).map((position) => at(dataset.feedItem, position)));
   for (const search of recentSearches(dataset, moment))
     for (const item of clicksBefore(dataset, moment, search)) met.add(item);
   for (let meaningless = 0; meaningless < FIRST_INDEX; meaningless++) met.delete(meaningless);
@@ -151,7 +163,7 @@ export function metBefore(dataset: Dataset, moment: Case): Set<number> {
 
 /** Whether a case has something to learn from: any history, or, with `requireBoth`, feed events and searches alike. */
 export function hasHistory(dataset: Dataset, moment: Case, requireBoth: boolean): boolean {
-  const hasFeed = moment.feedPosition > at(dataset.feedOffsets, moment.user);
+  const hasFeed = recentFeed(dataset, moment, 1).length > 0;
   if (!requireBoth && hasFeed) return true;
   const hasSearches = recentSearches(dataset, moment, 1).length > 0;
   return requireBoth ? hasFeed && hasSearches : hasSearches;

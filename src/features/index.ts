@@ -1,4 +1,5 @@
 /** The door to features: histories, negatives and batches. */
+export { type Action, type Lane, LANES, ordinalOf, ordinalsOf, recentActions, without, withOnly } from './actions.js';
 export {
   type Case,
   clickPositionsBefore,

@@ -96,13 +96,12 @@ export class Timeline implements BatchExtra {
 
   #fed(moment: Case): Token[] {
     const { feedItem, feedOrdinal, feedSearch } = this.#dataset;
-    const [start, end] = recentFeed(this.#dataset, moment, this.#window.feed);
-    return Array.from({ length: end - start }, (_, place) => ({
-      ordinal: at(feedOrdinal, start + place),
+    return recentFeed(this.#dataset, moment, this.#window.feed).map((position, place) => ({
+      ordinal: at(feedOrdinal, position),
       kind: 'feed',
       place,
-      item: at(feedItem, start + place),
-      search: at(feedSearch, start + place),
+      item: at(feedItem, position),
+      search: at(feedSearch, position),
     }));
   }
 

@@ -4,9 +4,24 @@ export {
   type Ranker,
   type Recommendation,
   type ScoredStretch,
+  ranksOfItems,
   recommend,
   recommendEach,
 } from './ranking/recommender.js';
+export {
+  CONTENDERS,
+  explain,
+  type ExplainOptions,
+  type ExplainingRanker,
+  type Question,
+  type Reason,
+  REASON_METHODS,
+  type ReasonMethod,
+  type Side,
+  type SidedAction,
+  type Weighed,
+  weighed,
+} from './ranking/reasons.js';
 export { type DropoutMask, type Lookup, type ParameterDescription, Scope } from './layers/layers.js';
 export { Parameters, sharedZeros } from './weights/parameters.js';
 export { countTrainingEvents, popularityRanker, randomRanker, type PopularityOptions } from './models/popularity.js';
@@ -55,7 +70,7 @@ export { COUNTED_IDS, type CountedId, type CountedRanker, countedRankers } from 
 export { type Group, GROUPS, RANKER_IDS, type RankerId, cardOf, groupOf, isCounted } from './models/line-up.js';
 export { GraphRanker } from './ranking/graph-ranker.js';
 export { rankerOf } from './models/rankers.js';
-export { type Reason, SesrecRanker, type Side, type SidedAction } from './models/sesrec/sesrec-ranker.js';
+export { SesrecRanker } from './models/sesrec/sesrec-ranker.js';
 export { type PlannedLook, planLook, type TestFigures, type TestLook } from './runs/test-looks.js';
 export {
   checkpointsOf,

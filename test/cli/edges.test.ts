@@ -145,10 +145,10 @@ test('10,000 actions: trained on and answered, with nothing they have met', asyn
 test('one more search: somebody new gets an answer from it, and a known user sees what moved', async () => {
   const stranger = await answer('--search', 'Boots');
   assert.deepEqual([stranger.user, stranger.source], [null, 'sesrec']);
+  assert.ok(reasonsOf(stranger).length > 0);
   for (const { query } of reasonsOf(stranger)) assert.equal(query, 'boots');
   const known = await answer('--user', 'u0', '--search', 'boots', '--reasons', '5');
   for (const { rankBefore } of known.items) assert.ok(Number.isSafeInteger(rankBefore) && (rankBefore as number) >= 1);
-  assert.ok(reasonsOf(known).some(({ query }) => query === 'boots'));
   assert.deepEqual((await answer('--user', 'u0')).items, (await answer('--user', 'u0')).items, 'nothing is stored');
 });
 

@@ -2,7 +2,15 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import * as fc from 'fast-check';
 import { Random, UserError } from '../../src/base/index.js';
-import { holm, pairedBootstrap, pairedTest, Resamples, signTest, studentInterval } from '../../src/evaluate/index.js';
+import {
+  Resamples,
+  holm,
+  pairedBootstrap,
+  pairedTest,
+  ratioBootstrap,
+  signTest,
+  studentInterval,
+} from '../../src/evaluate/index.js';
 import { answers } from '../support/analyses.js';
 
 const close = (actual: number, expected: number, allowed = 1e-11): void =>
@@ -304,5 +312,26 @@ describe('resampled intervals', () => {
       none,
     );
     assert.throws(() => of(3, 10), UserError);
+  });
+});
+
+describe('the ratio of two means', () => {
+  test('is that of the sums, and its interval that of the ratios of resamples, whole users at a time', () => {
+    const over = OTHER.map((value) => 3 * value);
+    const { ratio, interval } = ratioBootstrap(over, OTHER, { random: new Random('ratio') });
+    for (const value of [ratio, ...interval]) close(value, 3);
+    const { ratio: uneven, interval: ends } = ratioBootstrap(ONE, OTHER, { random: new Random('ratio') });
+    close(uneven, 2.73 / 2.27);
+    // of all 7 to the 7 resamples, by Python
+    for (const [side, expected] of [1.0664, 1.3385].entries())
+      assert.ok(Math.abs((ends[side] as number) - expected) < 0.005, `${ends[side]}, not ${expected}`);
+  });
+
+  test('is infinite where only the lower mean is not above 0, and nothing where neither is', () => {
+    const options = { random: new Random('none'), resamples: 100 };
+    assert.equal(ratioBootstrap([1, 2], [0, 0], options).ratio, Infinity);
+    assert.deepEqual(ratioBootstrap([1, 2], [0, -1], options).interval, [Infinity, Infinity]);
+    assert.equal(ratioBootstrap([-1, 0], [0, 0], options).ratio, Number.NaN);
+    assert.deepEqual(ratioBootstrap([1], [2], options), { ratio: 0.5, interval: [Number.NaN, Number.NaN] });
   });
 });

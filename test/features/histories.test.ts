@@ -27,8 +27,11 @@ const queriesOf = (dataset: Dataset, searches: readonly number[]): string[] =>
   searches.map((search) => dataset.queries.ids[dataset.searchQuery[search] as number] as string);
 const itemsOf = (dataset: Dataset, items: readonly number[]): string[] =>
   items.map((item) => dataset.items.ids[item] as string);
-const feedOf = (dataset: Dataset, [start, end]: readonly [number, number]): string[] =>
-  itemsOf(dataset, [...dataset.feedItem.subarray(start, end)]);
+const feedOf = (dataset: Dataset, positions: readonly number[]): string[] =>
+  itemsOf(
+    dataset,
+    positions.map((position) => dataset.feedItem[position] as number),
+  );
 
 /** All cases of a data set, "now" included. */
 function allCases(dataset: Dataset): Case[] {

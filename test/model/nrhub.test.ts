@@ -41,9 +41,9 @@ function plainScore(tiny: TinyModel, moment: Case, item: number): number {
   const searches = recentSearches(dataset, moment, config.window.search);
   const clicks = searches.flatMap((search) => clicksBefore(dataset, moment, search, config.window.clicks));
   const views = {
-    feed: [...dataset.feedItem.subarray(...recentFeed(dataset, moment, config.window.feed))].map((one) =>
-      plain.item(one),
-    ),
+    feed: recentFeed(dataset, moment, config.window.feed)
+      .map((position) => dataset.feedItem[position] as number)
+      .map((one) => plain.item(one)),
     search: searches.map((search) =>
       plain.linear('query.projection', plain.query(dataset.searchQuery[search] as number)),
     ),

@@ -54,8 +54,7 @@ function plainTokens({ dataset, config }: TinyModel, plain: Plain, moment: Case)
       tokens.push({ ordinal: at, vector: typed(plain.item(item), 0), link: `${search} ${item}`, kind: 'click' });
     }
   }
-  const [start, stop] = recentFeed(dataset, moment, config.window.feed);
-  for (let position = start; position < stop; position++) {
+  for (const position of recentFeed(dataset, moment, config.window.feed)) {
     const item = dataset.feedItem[position] as number;
     const ordinal = dataset.feedOrdinal[position] as number;
     const link = `${dataset.feedSearch[position]} ${item}`;

@@ -12,11 +12,12 @@ import {
 } from '../../src/features/index.js';
 import {
   type Parameters,
-  type Reason,
+  REASON_METHODS,
   Scope,
   type SesrecConfig,
   type SesrecPreset,
   SesrecRanker,
+  explain,
   type SidedAction,
   recommend,
   sesrecLosses,
@@ -216,11 +217,9 @@ for (const preset of ['official', 'paper'] as const) {
       assert.equal(everything.length, 28, 'padding and unknown are no items');
     });
 
-    test('explains with weights that sum to 1 over the window, largest first, and the sides of the split', async () => {
+    test('tells the sides of the split, and attention in multiples of an even share of each lane', async () => {
       const { config, parameters, ranker } = setup(preset);
       for (const moment of [0, 4, 5].map((i) => casesOf(small)[i] as Case)) {
-        const reasons = await ranker.explain(moment, [3, 9, 12], 10);
-        assert.equal(reasons.length, 3);
         const batch = new BatchAssembler(catalogueOf(small), config.window, { exact: true }).assemble(
           gatherRows(small, [moment], config.window),
           {
@@ -238,43 +237,41 @@ for (const preset of ['official', 'paper'] as const) {
           },
           given: { ...parameters.dense(), ...parameters.rows(scope.lookups.values(), batch.ids), ...batch.inputs },
         });
-        const [start, end] = recentFeed(small, moment, config.window.feed);
         const positions = {
-          feed: Array.from({ length: end - start }, (_, i) => start + i),
+          feed: recentFeed(small, moment, config.window.feed),
           search: recentSearches(small, moment, config.window.search),
         };
-        for (const ofItem of reasons) {
-          for (const lane of ['feed', 'search'] as const) {
-            const own = ofItem.filter((reason) => reason.lane === lane);
-            assert.deepEqual(
-              own.map(({ position }) => position).sort((a, b) => a - b),
-              positions[lane],
-              'every action of the window, nothing else',
-            );
-            assert.ok(Math.abs(own.reduce((sum, { weight }) => sum + weight, 0) - 1) < 1e-5);
-            assert.deepEqual(
-              own.map(({ weight }) => weight),
-              own.map(({ weight }) => weight).sort((a, b) => b - a),
-            );
-            for (const { position, side } of own)
-              assert.equal(
-                side,
-                sides[`${lane} side`]?.[positions[lane].indexOf(position)] === 1 ? 'similar' : 'dissimilar',
-              );
-          }
-        }
-        assert.notDeepEqual(
-          reasons[0]?.map(({ weight }) => weight),
-          reasons[1]?.map(({ weight }) => weight),
-          'items have reasons of their own',
-        );
-        const short = (await ranker.explain(moment, [9], 1))[0] as Reason[];
+        const [actions] = (await ranker.sides([moment])) as [SidedAction[]];
         assert.deepEqual(
-          short.map(({ lane }) => lane),
-          ['feed', 'search'],
+          actions.map(({ lane, position, side }) => ({ lane, position, side })),
+          (['feed', 'search'] as const).flatMap((lane) =>
+            positions[lane].map((position, i) => ({
+              lane,
+              position,
+              side: sides[`${lane} side`]?.[i] === 1 ? 'similar' : 'dissimilar',
+            })),
+          ),
+          'every action of the window, nothing else',
         );
-        for (const reason of short)
-          assert.ok(reasons[1]?.every(({ lane, weight }) => lane !== reason.lane || weight <= reason.weight + 1e-6));
+        const attention = await ranker.attention(moment, [3, 9, 12]);
+        assert.equal(attention.length, 3);
+        for (const weights of attention)
+          for (const lane of ['feed', 'search'] as const) {
+            const own = weights.filter((_, place) => actions[place]?.lane === lane);
+            assert.ok(own.every((weight) => weight >= 0));
+            assert.ok(Math.abs(own.reduce((sum, weight) => sum + weight, 0) - positions[lane].length) < 1e-5);
+          }
+        assert.notDeepEqual(attention[0], attention[1], 'items have attention of their own');
+        const question = { moment, items: [3, 9, 12], contenders: [3, 9, 12], most: 2 };
+        const weighed = await ranker.weigh('attention', question);
+        weighed.forEach((reasons, row) => {
+          assert.equal(reasons.length, actions.length);
+          assert.deepEqual(
+            reasons.map(({ weight }) => weight),
+            Array.from(attention[row] as Float64Array).sort((x, y) => y - x),
+          );
+          for (const { place, weight } of reasons) assert.equal(weight, attention[row]?.[place]);
+        });
       }
     });
 
@@ -339,18 +336,22 @@ for (const preset of ['official', 'paper'] as const) {
         [bob, 'feed'],
         [cat, 'search'],
       ] as const) {
-        const [reasons] = (await ranker.explain(moment, [4], 10)) as [Reason[]];
-        assert.ok(reasons.length > 0);
-        assert.ok(reasons.every((reason) => reason.lane === lane && reason.side === null));
-        assert.ok(Math.abs(reasons.reduce((sum, { weight }) => sum + weight, 0) - 1) < 1e-5);
+        const [actions] = (await ranker.sides([moment])) as [SidedAction[]];
+        assert.ok(actions.length > 0);
+        assert.ok(actions.every((action) => action.lane === lane && action.side === null));
       }
-      assert.deepEqual(await ranker.explain(nobody, [4, 5], 10), [[], []]);
+      for (const method of REASON_METHODS)
+        assert.deepEqual(await explain(ranker, small, nobody, [4, 5], { method }), [[], []]);
     });
 
     test('without search explains by the feed alone', async () => {
       const { ranker } = setup(preset, small, { useSearch: false });
-      const [reasons] = (await ranker.explain(casesOf(small)[0] as Case, [4], 10)) as [Reason[]];
-      assert.ok(reasons.length > 0 && reasons.every(({ lane, side }) => lane === 'feed' && side === null));
+      const moment = casesOf(small)[0] as Case;
+      const [actions] = (await ranker.sides([moment])) as [SidedAction[]];
+      assert.ok(actions.every(({ lane, side }) => lane === 'feed' && side === null));
+      for (const method of REASON_METHODS)
+        for (const reasons of await explain(ranker, small, moment, [4], { method }))
+          assert.ok(reasons.every(({ lane }) => lane === 'feed'));
     });
 
     test('sees new parameters after refresh', async () => {

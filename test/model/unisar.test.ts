@@ -71,10 +71,10 @@ class PlainUnisar {
 
   lanes(moment: Case): { readonly feed: PlainLane; readonly search: PlainLane } {
     const { dataset, config } = this.#tiny;
-    const [start, end] = recentFeed(dataset, moment, config.window.feed);
-    const feed = range(end)
-      .slice(start)
-      .map((at) => ({ ordinal: dataset.feedOrdinal[at] as number, vector: this.item(dataset.feedItem[at] as number) }));
+    const feed = recentFeed(dataset, moment, config.window.feed).map((at) => ({
+      ordinal: dataset.feedOrdinal[at] as number,
+      vector: this.item(dataset.feedItem[at] as number),
+    }));
     const search = recentSearches(dataset, moment, config.window.search).map((at) => {
       const clicked = clicksBefore(dataset, moment, at, config.window.clicks).map((item) => this.item(item));
       const query = this.query(dataset.searchQuery[at] as number);

@@ -400,7 +400,9 @@ export function plainDin(
   const plain = new Plain(tiny);
   const { dataset, config } = tiny;
   const q = vectorOf(item);
-  const history = [...dataset.feedItem.subarray(...recentFeed(dataset, moment, config.window.feed))].map(vectorOf);
+  const history = recentFeed(dataset, moment, config.window.feed).map((position) =>
+    vectorOf(dataset.feedItem[position] as number),
+  );
   const divisor = config['scaleAttention'] ? Math.sqrt(q.length) : 1;
   const weights = history.map((x) => {
     const features = [

@@ -3,14 +3,12 @@ import * as Plot from '@observablehq/plot';
 import { Option } from 'commander';
 import {
   type BootstrapEstimate,
-  type Lane,
   type LaneFigures,
   type Planted,
   type Reading,
   type Scorer,
   type ScorerFigures,
   type TwoWays,
-  LANES,
   READINGS,
   categoryOf,
   planted,
@@ -23,6 +21,7 @@ import {
 } from '../../analyse/index.js';
 import { UserError } from '../../base/index.js';
 import { readManifest } from '../../data/index.js';
+import { LANES, type Lane } from '../../features/index.js';
 import { COLOURS, drawFigure } from '../../figure/index.js';
 import { type Parameters, alignedVectors, parametersOf } from '../../model/index.js';
 import { readTruth } from '../../simulate/index.js';

@@ -7,6 +7,7 @@ import { behaviourAnalysis } from '../analyses/behaviour.js';
 import { correctionAnalysis } from '../analyses/correction.js';
 import { divergenceAnalysis } from '../analyses/divergence.js';
 import { plantedAnalysis } from '../analyses/planted.js';
+import { reasonsAnalysis } from '../analyses/reasons.js';
 import { sensitivityAnalysis } from '../analyses/sensitivity.js';
 import { thresholdsAnalysis } from '../analyses/thresholds.js';
 
@@ -21,5 +22,6 @@ export function analyseCommand(): Command {
     .addCommand(analysisCommand(alignmentAnalysis))
     .addCommand(analysisCommand(sensitivityAnalysis))
     .addCommand(analysisCommand(plantedAnalysis))
+    .addCommand(analysisCommand(reasonsAnalysis))
     .addCommand(analysisCommand(correctionAnalysis));
 }

@@ -191,9 +191,8 @@ function queriesForSomethingElse(
 ): readonly string[] {
   const category = dataset.itemAttributes.get('category') as AttributeColumn;
   const shown = new Set(recommended.map(({ item }) => at(category.index, dataset.items.index(item))));
-  const met = dataset.feedItem
-    .slice(...recentFeed(dataset, nowOf(dataset, dataset.users.index(user))))
-    .map((item) => at(category.index, item))
+  const met = recentFeed(dataset, nowOf(dataset, dataset.users.index(user)))
+    .map((position) => at(category.index, at(dataset.feedItem, position)))
     .toReversed();
   return [...new Set([...met, ...category.values.ids.keys()])]
     .filter((value) => value >= FIRST_INDEX && !shown.has(value))

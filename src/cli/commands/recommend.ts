@@ -1,7 +1,7 @@
 /** `sesrec recommend`: the next items for one user, with reasons. Knows options; cli/recommending.ts does the work. */
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
 import { normaliseQuery } from '../../data/index.js';
-import { loadRun } from '../../model/index.js';
+import { REASON_METHODS, type ReasonMethod, loadRun } from '../../model/index.js';
 import { type ComputeFlags, deviceOption, jsonOption, threadsOption, wholeNumber, withRuntime } from '../options.js';
 import { note, printJson, printText } from '../output.js';
 import { recommendFor, recommendationText } from '../recommending.js';
@@ -12,6 +12,7 @@ interface RecommendFlags extends ComputeFlags {
   readonly k: number;
   readonly explain?: boolean;
   readonly reasons: number;
+  readonly reasonsBy: ReasonMethod;
   readonly includeSeen?: boolean;
   readonly json?: boolean;
 }
@@ -23,12 +24,15 @@ export function recommendCommand(): Command {
     .option('--user <id>', 'the user, by the id of the log (default: somebody of whom nothing is known)')
     .option('--search <query>', 'as if the user had just searched for this; nothing is stored')
     .option('--k <number>', 'how many items', wholeNumber(1), 10)
-    .option('--explain', 'name the searches and feed events behind each item, and the side each lies on')
-    .option(
-      '--reasons <number>',
-      'with --explain: how many searches and how many feed events per item',
-      wholeNumber(1),
-      2,
+    .option('--explain', 'name the searches and feed events behind each item, and where it would stand without each')
+    .option('--reasons <number>', 'with --explain: how many per item, at most', wholeNumber(1, 100), 3)
+    .addOption(
+      new Option(
+        '--reasons-by <method>',
+        'with --explain: stepwise: one after another, by where the item would stand; deletion, gradient, attention (SESRec only): docs/reasons.md',
+      )
+        .choices(REASON_METHODS)
+        .default(REASON_METHODS[0]),
     )
     .option('--include-seen', 'recommend items the user has already met, too')
     .addOption(threadsOption())
@@ -36,7 +40,7 @@ export function recommendCommand(): Command {
     .addOption(jsonOption())
     .action(async (directory: string, flags: RecommendFlags) => {
       const run = await loadRun(directory);
-      const { source, items } = await withRuntime(flags, (runtime) => recommendFor(run, runtime, flags));
+      const { source, reasonsBy, items } = await withRuntime(flags, (runtime) => recommendFor(run, runtime, flags));
       const { model, preset } = run.manifest;
       if (items.length < flags.k)
         note(
@@ -49,7 +53,13 @@ export function recommendCommand(): Command {
       if (flags.search !== undefined && !run.dataset.queries.has(normaliseQuery(flags.search)))
         note(`${JSON.stringify(flags.search)} was not searched for in training: the model sees an unknown query`);
       if (flags.json)
-        printJson({ user: flags.user ?? null, source, model: { name: model, preset, version: run.version }, items });
+        printJson({
+          user: flags.user ?? null,
+          source,
+          ...(flags.explain ? { reasonsBy } : {}),
+          model: { name: model, preset, version: run.version },
+          items,
+        });
       else printText(recommendationText(items));
     });
 }

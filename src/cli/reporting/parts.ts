@@ -13,7 +13,7 @@ import {
   timeFigure,
   timelineHtml,
 } from '../../report/index.js';
-import type { ToldReason, ToldRecommendation } from '../recommending.js';
+import { type ToldReason, type ToldRecommendation, withoutText } from '../recommending.js';
 import { settingsText, times } from '../table.js';
 import type { EpochRecord } from './gathering.js';
 import type { Person } from './person.js';
@@ -154,8 +154,7 @@ export function personSection({ user, rule, actions, earlier, told }: Person, mo
       recommendedHtml(told.items),
       told.items.some(({ because = [] }) => because.length > 0) &&
         html`<p class="quiet">
-          The weight is the attention of the recommended item on the action: it sums to 1 over the searches, and over
-          the feed events. It says where the model looked, not what would change its answer.
+          Each reason says where the item would stand had that not happened: the model was asked again without it.
         </p>`,
     ],
   };
@@ -164,12 +163,12 @@ export function personSection({ user, rule, actions, earlier, told }: Person, mo
 function recommendedHtml(items: readonly ToldRecommendation[]): Html {
   return html`<ol class="recommended">
     ${items.map(
-      ({ item, attributes, because = [] }) =>
+      ({ rank, item, attributes, because = [] }) =>
         html`<li>
           ${itemHtml(item, attributes)}${
             because.length > 0 &&
             html`<ul>
-              ${because.map((reason) => html`<li>${reasonHtml(reason)}</li>`)}
+              ${because.map((reason, earlier) => html`<li>${reasonHtml(rank, reason, earlier)}</li>`)}
             </ul>`
           }
         </li> `,
@@ -184,12 +183,13 @@ function itemHtml(item: string, attributes: Readonly<Record<string, string>>): H
     >${category !== undefined && html` <span class="quiet">${given(category)}</span>`}`;
 }
 
-function reasonHtml({ type, query = '', described, weight, side }: ToldReason): Html {
+function reasonHtml(rank: number, reason: ToldReason, earlier: number): Html {
+  const { type, query = '', described, side } = reason;
   const [first = '', ...others] = described;
   const more = others.length > 0 ? ` and ${others.length} more` : '';
   const what =
     type === 'feed'
       ? html`met ${given(first)}`
       : html`searched “${given(query)}”${first !== '' && html` and clicked ${given(first)}${more}`}`;
-  return html`because they ${what} (weight ${weight.toFixed(2)}${side !== null && `, ${side}`})`;
+  return html`because they ${what} (${withoutText(rank, reason, earlier)}${side !== null && `; ${side}`})`;
 }

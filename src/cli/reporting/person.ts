@@ -4,8 +4,8 @@
  */
 import { UserError, at } from '../../base/index.js';
 import { type Dataset, FIRST_INDEX } from '../../data/index.js';
-import { recentFeed, recentSearches } from '../../features/index.js';
-import { type Run, type SesrecConfig, SesrecRanker, type SidedAction } from '../../model/index.js';
+import { ordinalOf } from '../../features/index.js';
+import { type Run, type SidedAction, rankerOf } from '../../model/index.js';
 import type { TimelineAction } from '../../report/index.js';
 import type { Runtime } from '../../tensor/index.js';
 import { type Told, categoryOf, recommendFor, tellAction } from '../recommending.js';
@@ -77,27 +77,13 @@ function chooseUser(dataset: Dataset): { index: number; rule: string } | null {
 }
 
 /** What the model looks at, each with the side that SESRec puts it on; other models have no sides. */
-async function actionsOf(run: Run, runtime: Runtime, user: number): Promise<SidedAction[]> {
-  const { dataset, manifest, parameters, model } = run;
-  const moment = nowOf(dataset, user);
-  if (manifest.model === 'sesrec') {
-    const ranker = new SesrecRanker(manifest.config as SesrecConfig, parameters, dataset, runtime);
-    return (await ranker.sides([moment]))[0] as SidedAction[];
-  }
-  const { window } = manifest.config;
-  const [start, end] = recentFeed(dataset, moment, window.feed);
-  const searches = model.seesSearches ? recentSearches(dataset, moment, window.search) : [];
-  const unsided = { side: null, coAttention: null };
-  return [
-    ...Array.from({ length: end - start }, (_, i): SidedAction => ({ lane: 'feed', position: start + i, ...unsided })),
-    ...searches.map((position): SidedAction => ({ lane: 'search', position, ...unsided })),
-  ];
+async function actionsOf({ dataset, parameters, model }: Run, runtime: Runtime, user: number): Promise<SidedAction[]> {
+  const [actions] = await rankerOf(model, parameters, dataset, runtime).sides([nowOf(dataset, user)]);
+  return actions as SidedAction[];
 }
 
-function inOrder({ feedOrdinal, searchOrdinal }: Dataset, actions: readonly SidedAction[]): SidedAction[] {
-  const ordinal = ({ lane, position }: SidedAction): number =>
-    at(lane === 'feed' ? feedOrdinal : searchOrdinal, position);
-  return actions.toSorted((one, other) => ordinal(one) - ordinal(other));
+function inOrder(dataset: Dataset, actions: readonly SidedAction[]): SidedAction[] {
+  return actions.toSorted((one, other) => ordinalOf(dataset, one) - ordinalOf(dataset, other));
 }
 
 function timelineAction(dataset: Dataset, moment: ReturnType<typeof nowOf>, action: SidedAction): TimelineAction {

@@ -338,12 +338,10 @@ export function vocabularySizes({ items, trainedUsers, queries, words, sources }
   };
 }
 
-/** The parameters of a model, all zero. */
-export function parametersOf(model: Model): Parameters {
-  const scope = new Scope();
-  // The smallest batch that touches everything: names and shapes of parameters do not depend on a batch.
-  const { feed, search } = model.config.window;
-  model.losses(scope, {
+/** The smallest batch that touches everything. */
+export function smallestSizes({ config, extraSizes }: Model): BatchSizes {
+  const { feed, search } = config.window;
+  return {
     rows: 1,
     feed,
     search,
@@ -356,7 +354,13 @@ export function parametersOf(model: Model): Parameters {
     anchorItems: 1,
     negativeItems: 1,
     negativeQueries: 1,
-    extras: model.extraSizes,
-  });
+    extras: extraSizes,
+  };
+}
+
+/** The parameters of a model, all zero. Their names and shapes do not depend on a batch. */
+export function parametersOf(model: Model): Parameters {
+  const scope = new Scope();
+  model.losses(scope, smallestSizes(model));
   return new Parameters(scope.parameters.values());
 }

@@ -122,15 +122,16 @@ function newestItems(
 ): number[] {
   const clicks = counts ? newestClicks(dataset, moment, counts) : [];
   const items = new Set<number>();
-  const [start, end] = recentFeed(dataset, moment);
-  for (let [position, next] = [end - 1, 0]; items.size < limit && (position >= start || next < clicks.length);) {
-    const click = clicks[next];
+  const feed = recentFeed(dataset, moment);
+  for (let next = 0; items.size < limit && (feed.length > 0 || next < clicks.length);) {
+    const [position, click] = [feed.at(-1), clicks[next]];
     const isClick =
-      click !== undefined && (position < start || at(dataset.clickOrdinal, click) > at(dataset.feedOrdinal, position));
-    const item = isClick ? at(dataset.clickItem, click) : at(dataset.feedItem, position);
+      click !== undefined &&
+      (position === undefined || at(dataset.clickOrdinal, click) > at(dataset.feedOrdinal, position));
+    const item = isClick ? at(dataset.clickItem, click) : at(dataset.feedItem, position as number);
     if (item >= FIRST_INDEX) items.add(item);
     if (isClick) next++;
-    else position--;
+    else feed.pop();
   }
   return [...items];
 }

@@ -1,10 +1,11 @@
 /**
- * A trained model as a ranker. Knows how to score with given parameters: histories are encoded once per case, items once per
- * model, candidates meet both; does not know any one model, training or metrics.
+ * A trained model as a ranker that can tell why. Knows how to score with given parameters: histories are encoded once per case,
+ * items once per model, candidates meet both; does not know any one model, training or metrics.
  */
-import { at, copyRows, getOrCreate, range } from '../../base/index.js';
+import { assert, at, copyRows, getOrCreate, range } from '../../base/index.js';
 import type { Dataset } from '../../data/index.js';
 import {
+  type Action,
   type Batch,
   BatchAssembler,
   type Extent,
@@ -12,13 +13,27 @@ import {
   extentOf,
   gatherRows,
   historyLengths,
+  recentActions,
   sizesKey,
 } from '../../features/index.js';
-import type { NumberArray, Program, Runtime, Shape, Tensor } from '../../tensor/index.js';
+import { type NumberArray, type Program, type Runtime, type Shape, type Tensor } from '../../tensor/index.js';
 import { Scope } from '../layers/layers.js';
-import type { Model, ScoringForm, State } from '../definition/model.js';
+import { type Model, type ScoringForm, type State, smallestSizes } from '../definition/model.js';
 import type { Parameters } from '../weights/parameters.js';
-import type { Case, Ranker, ScoredStretch } from './recommender.js';
+import { gradientTimesInput, seesActionVectors, standings, weightsFromShares } from './action-gradients.js';
+import {
+  type ExplainingRanker,
+  type Question,
+  type ReasonMethod,
+  type SidedAction,
+  type SidesOptions,
+  type Weighed,
+  byDeletion,
+  raceOf,
+  stepwise,
+  weighed,
+} from './reasons.js';
+import type { Case, ScoredStretch } from './recommender.js';
 
 /** Items whose vectors are worked out at once; with the padding they fill a room of 2048. */
 const ITEM_CHUNK = 2047;
@@ -64,7 +79,7 @@ interface Block {
 /** The output that tells how far a short form may be trusted. */
 const REACH = 'reach of users';
 
-export class GraphRanker implements Ranker {
+export class GraphRanker implements ExplainingRanker {
   readonly name: string;
   protected readonly dataset: Dataset;
   readonly #model: Model;
@@ -155,6 +170,56 @@ export class GraphRanker implements Ranker {
       return scoring.short ? { vectors, reach: scoring.short.reachOfItems(scope, vectors) } : { vectors };
     });
     return { batch, results: await this.run(compiled, this.#given(compiled, batch)) };
+  }
+
+  get reasonMethods(): readonly ReasonMethod[] {
+    const { scoring } = this.#model;
+    const [scope, sizes] = [new Scope(), smallestSizes(this.#model)];
+    const [, width] = scoring.items(scope, sizes).shape as [number, number];
+    const state = scoring.encode(scope, sizes, sizes);
+    const logits = scoring.score(scope, state, scope.input('vectors', [1, 1, width]));
+    return seesActionVectors(logits) ? ['stepwise', 'deletion', 'gradient'] : ['stepwise', 'deletion'];
+  }
+
+  /** The actions in the window of a case, oldest first in each lane, the feed first. */
+  protected actions(moment: Case): Action[] {
+    const { config, seesSearches } = this.#model;
+    const { feed, search } = config.window;
+    return recentActions(this.dataset, moment, { feed, search: seesSearches ? search : 0 });
+  }
+
+  async sides(cases: readonly Case[], _options?: SidesOptions): Promise<SidedAction[][]> {
+    return cases.map((moment) => this.actions(moment).map((action) => ({ ...action, side: null, coAttention: null })));
+  }
+
+  async weigh(method: ReasonMethod, question: Question): Promise<Weighed[][]> {
+    const actions = this.actions(question.moment);
+    if (method === 'stepwise') return stepwise(this, this.dataset, actions, question);
+    if (method === 'deletion') return byDeletion(this, this.dataset, actions, question);
+    assert(method === 'gradient', `${this.name} gives no reasons by ${method}`);
+    return this.#byGradient(actions, question);
+  }
+
+  /** Reasons by gradient times input. One row per item: each has a standing of its own. */
+  async #byGradient(actions: readonly Action[], question: Question): Promise<Weighed[][]> {
+    const { scoring, config } = this.#model;
+    const { window } = config;
+    const { moment, items } = question;
+    const rows = items.map(() => moment);
+    const batch = this.#assembler.assemble(gatherRows(this.dataset, rows, window));
+    const { candidates, spread } = await raceOf(this, question);
+    const { vectors, width } = await this.itemVectors(Int32Array.from(items.flatMap(() => candidates)));
+    const shape = [items.length, candidates.length] as const;
+    const compiled = await this.compiled(`gradient ${candidates.length} ${sizesKey(batch.sizes)}`, (scope) => {
+      const state = scoring.encode(scope, batch.sizes, window);
+      const logits = scoring.score(scope, state, scope.input('vectors', [...shape, width]));
+      return gradientTimesInput(standings(logits, scope.input('spread', [])));
+    });
+    const given = { ...this.#given(compiled, batch), vectors, spread: Float32Array.of(spread) };
+    const shares = await this.run(compiled, given);
+    return items.map((_, row) =>
+      weighed(this.dataset, actions, weightsFromShares(this.dataset, moment, actions, window, shares, row)),
+    );
   }
 
   /** The vectors of some items, one after another: (items, d_v), and d_v. */

@@ -2,7 +2,7 @@
  * What every recommender can do, from popularity to SESRec. Knows cases and candidates; does not know how a score
  * comes about, nor metrics.
  */
-import { Largest } from '../../base/index.js';
+import { Largest, at, range } from '../../base/index.js';
 import { FIRST_INDEX } from '../../data/index.js';
 import type { Case } from '../../features/index.js';
 
@@ -34,6 +34,50 @@ export interface ScoredStretch {
   readonly scores: Float32Array;
   /** The score of the case's reference, the same as among `scores` to the last bit; null without references. */
   readonly reference: number | null;
+}
+
+/** Scores that are kept at once while ranks are counted. */
+const SCORES_AT_ONCE = 2 ** 24;
+
+/**
+ * The ranks of some items for each case, 1 for the best, among all of a catalogue but `excluded` ones; equal scores in order of
+ * index, as `recommend` has them. Row-major (cases.length, items.length).
+ * @param catalogue items of the catalogue, padding and unknown included
+ */
+export async function ranksOfItems(
+  ranker: Ranker,
+  cases: readonly Case[],
+  items: readonly number[],
+  { catalogue, excluded }: { readonly catalogue: number; readonly excluded: ReadonlySet<number> },
+): Promise<Int32Array> {
+  const ranks = new Int32Array(cases.length * items.length);
+  const candidates = range(catalogue).filter((item) => item >= FIRST_INDEX && !excluded.has(item));
+  const atOnce = Math.max(1, Math.floor(SCORES_AT_ONCE / catalogue));
+  for (let start = 0; start < cases.length; start += atOnce) {
+    const own = cases.slice(start, start + atOnce);
+    const scores = new Float32Array(own.length * catalogue);
+    await ranker.scoreAll(own, (stretch) =>
+      scores.set(stretch.scores, stretch.position * catalogue + stretch.firstItem),
+    );
+    for (const row of own.keys())
+      ranks.set(
+        ranksAmong(scores.subarray(row * catalogue, (row + 1) * catalogue), items, candidates),
+        (start + row) * items.length,
+      );
+  }
+  return ranks;
+}
+
+function ranksAmong(scores: Float32Array, items: readonly number[], candidates: Int32Array): number[] {
+  return items.map((item) => {
+    const own = at(scores, item);
+    let before = 0;
+    for (const other of candidates) {
+      const score = at(scores, other);
+      if (score > own || (score === own && other < item)) before++;
+    }
+    return 1 + before;
+  });
 }
 
 /** An item index and its score. */

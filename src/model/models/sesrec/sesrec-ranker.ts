@@ -1,35 +1,23 @@
 /**
- * A trained SESRec as a ranker that can tell why. Knows attention and sides; how it scores is the business of every model
- * alike (graph-ranker.ts).
+ * A trained SESRec as a ranker that also knows attention and sides; how it scores, and what else reasons are told by, is the
+ * business of every model alike (graph-ranker.ts).
  */
 import { InterruptedError, at } from '../../../base/index.js';
 import type { Dataset } from '../../../data/index.js';
-import { recentFeed, recentSearches } from '../../../features/index.js';
 import type { Runtime } from '../../../tensor/index.js';
 import { type EncodedState, GraphRanker, inputsOf, stateInputs } from '../../ranking/graph-ranker.js';
-import type { Parameters } from '../../weights/parameters.js';
+import {
+  type Question,
+  type ReasonMethod,
+  type SidedAction,
+  type SidesOptions,
+  type Weighed,
+  weighed,
+} from '../../ranking/reasons.js';
 import type { Case } from '../../ranking/recommender.js';
+import type { Parameters } from '../../weights/parameters.js';
 import type { SesrecConfig } from './sesrec-config.js';
 import { scoreWithAttention, sesrecModel } from './sesrec-model.js';
-
-/** Which side of the split an action lies on; null for users who have only one history: there is nothing to compare with. */
-export type Side = 'similar' | 'dissimilar' | null;
-
-/** An action of a history, and its side. */
-export interface SidedAction {
-  readonly lane: 'feed' | 'search';
-  /** Position in the feed (or search) columns of the data set. */
-  readonly position: number;
-  readonly side: Side;
-  /** Weight of Eq. 10, which the side is told from: sums to 1 over the lane's window. Null where the side is. */
-  readonly coAttention: number | null;
-}
-
-/** An action behind a recommendation. */
-export interface Reason extends SidedAction {
-  /** Attention weight of Eq. 17: sums to 1 over the lane's window. */
-  readonly weight: number;
-}
 
 export class SesrecRanker extends GraphRanker {
   readonly #config: SesrecConfig;
@@ -39,24 +27,31 @@ export class SesrecRanker extends GraphRanker {
     this.#config = config;
   }
 
+  override get reasonMethods(): readonly ReasonMethod[] {
+    return [...super.reasonMethods, 'attention'];
+  }
+
+  override async weigh(method: ReasonMethod, question: Question): Promise<Weighed[][]> {
+    if (method !== 'attention') return super.weigh(method, question);
+    const actions = this.actions(question.moment);
+    const weights = await this.attention(question.moment, question.items);
+    return weights.map((own) => weighed(this.dataset, actions, own));
+  }
+
   /**
-   * Why items are recommended: for each, the searches and feed events of the window with the largest attention weight
-   * (Eq. 17), up to `perLane` of each lane, largest first, and the side of each (Eq. 11, 12).
+   * The attention of items to each action of the window (Eq. 17), a list per item. It sums to 1 over a lane, however few actions
+   * that has; to be comparable between lanes it is given in multiples of an even share, of which the mean over a lane is 1.
    */
-  async explain(moment: Case, items: readonly number[], perLane: number): Promise<Reason[][]> {
-    const state = await this.encode([moment]);
-    const results = await this.#attention(state, items);
-    const [actions] = this.#actionsOf([moment], state) as [SidedAction[]];
+  async attention(moment: Case, items: readonly number[]): Promise<Float64Array[]> {
+    const results = await this.#attention(await this.encode([moment]), items);
+    const actions = this.actions(moment);
     const { window } = this.#config;
+    const counts = { feed: 0, search: 0 };
+    const places = actions.map(({ lane }) => counts[lane]++);
     return items.map((_, row) =>
-      (['feed', 'search'] as const).flatMap((lane) => {
-        const attention = results[`${lane}Attention`];
-        if (!attention) return [];
-        return actions
-          .filter((action) => action.lane === lane)
-          .map((action, i): Reason => ({ ...action, weight: at(attention, row * window[lane] + i) }))
-          .toSorted((a, b) => b.weight - a.weight || b.position - a.position)
-          .slice(0, perLane);
+      Float64Array.from(actions, ({ lane }, i) => {
+        const attention = results[`${lane}Attention`] as Float32Array;
+        return counts[lane] * at(attention, row * window[lane] + at(places, i));
       }),
     );
   }
@@ -79,40 +74,30 @@ export class SesrecRanker extends GraphRanker {
 
   /**
    * The actions in the window of each case, oldest first in each lane, with the side (Eq. 11, 12) and the co-attention (Eq. 10)
-   * of each. `signal` asks to stop before the next block of cases, with an `InterruptedError`.
+   * of each.
    */
-  async sides(
-    cases: readonly Case[],
-    { signal, onProgress }: { signal?: AbortSignal; onProgress?: (done: number, total: number) => void } = {},
-  ): Promise<SidedAction[][]> {
+  override async sides(cases: readonly Case[], { signal, onProgress }: SidesOptions = {}): Promise<SidedAction[][]> {
     const found: SidedAction[][] = [];
     for await (const { own, state } of this.encodeMany(cases)) {
       if (signal?.aborted)
         throw new InterruptedError(`the split was stopped after ${found.length} of ${cases.length} users`);
-      found.push(...this.#actionsOf(own, state));
+      found.push(...own.map((moment, row) => this.#sidesOf(moment, state, row)));
       onProgress?.(found.length, cases.length);
     }
     return found;
   }
 
-  /** The actions of encoded cases. */
-  #actionsOf(cases: readonly Case[], { values }: EncodedState): SidedAction[][] {
-    const { window, useSearch } = this.#config;
-    return cases.map((moment, row) => {
-      const [feedStart, feedEnd] = recentFeed(this.dataset, moment, window.feed);
-      const positions = {
-        feed: Array.from({ length: feedEnd - feedStart }, (_, i) => feedStart + i),
-        search: useSearch ? recentSearches(this.dataset, moment, window.search) : [],
-      };
-      const hasBoth = values['hasBoth']?.[row] === 1;
-      return (['feed', 'search'] as const).flatMap((lane) =>
-        positions[lane].map((position, i): SidedAction => {
-          if (!hasBoth) return { lane, position, side: null, coAttention: null };
-          const of = (name: string): number => at(values[`${lane}${name}`] as Float32Array, row * window[lane] + i);
-          const side = of('IsSimilar') === 1 ? 'similar' : 'dissimilar';
-          return { lane, position, side, coAttention: of('CoAttention') };
-        }),
-      );
+  /** The actions of one of some encoded cases. */
+  #sidesOf(moment: Case, { values }: EncodedState, row: number): SidedAction[] {
+    const { window } = this.#config;
+    const hasBoth = values['hasBoth']?.[row] === 1;
+    const counts = { feed: 0, search: 0 };
+    return this.actions(moment).map((action): SidedAction => {
+      if (!hasBoth) return { ...action, side: null, coAttention: null };
+      const { lane } = action;
+      const place = row * window[lane] + counts[lane]++;
+      const of = (name: string): number => at(values[`${lane}${name}`] as Float32Array, place);
+      return { ...action, side: of('IsSimilar') === 1 ? 'similar' : 'dissimilar', coAttention: of('CoAttention') };
     });
   }
 }
