@@ -124,13 +124,13 @@ export async function explain(
 
 /**
  * How many of the actions found are reasons: those before the first that does not speak for the item. One of `stepwise` may do
- * nothing until the next is gone too; there it is all until the last with which they speak for the item together.
+ * nothing until the next is gone too; there it is all until the last that adds to what they are worth together.
  */
 function countOfReasons(method: ReasonMethod, found: readonly Reason[], rankNow: number): number {
   let total = 0;
   const speaks = found.map(({ weight, rankWithoutAll }) => {
     total = method === 'stepwise' ? total + weight : weight;
-    return total > 0 && rankWithoutAll >= rankNow;
+    return weight > 0 && total > 0 && rankWithoutAll >= rankNow;
   });
   if (method === 'stepwise') return speaks.lastIndexOf(true) + 1;
   return speaks.includes(false) ? speaks.indexOf(false) : found.length;
