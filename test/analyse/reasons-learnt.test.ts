@@ -29,7 +29,11 @@ describe('a model trained where the last search names what comes next', () => {
   async function trained(id: ModelId, preset: string): Promise<GraphRanker> {
     const changes = {
       window: { feed: 4, search: 4, clicks: 1, words: 4 },
-      ...{ itemIdWidth: 16, queryIdWidth: 12, wordWidth: 12, userIdWidth: 4, negatives: 4 },
+      itemIdWidth: 16,
+      queryIdWidth: 12,
+      wordWidth: 12,
+      userIdWidth: 4,
+      negatives: 4,
     };
     const model = models[id].build(tinyConfig(models[id], preset, log, { most: 16, changes }));
     const parameters = parametersOf(model);
@@ -40,8 +44,15 @@ describe('a model trained where the last search names what comes next', () => {
       model,
       stepper,
       {
-        ...{ seed: 1, epochs: 12, batchSize: 32, learningRate: 0.005, learningRatePatience: 100 },
-        ...{ minimumLearningRate: 0, patience: 100, shuffle: true, requireBoth: false },
+        seed: 1,
+        epochs: 12,
+        batchSize: 32,
+        learningRate: 0.005,
+        learningRatePatience: 100,
+        minimumLearningRate: 0,
+        patience: 100,
+        shuffle: true,
+        requireBoth: false,
       },
       { validate: async () => ({ score: 1, metrics: {} }), save: async () => {}, onEvent: () => {} },
     );
