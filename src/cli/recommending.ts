@@ -38,7 +38,7 @@ export interface ToldAction {
 
 /** A reason, told: what speaks for an item, the weightiest first. */
 export interface ToldReason extends ToldAction {
-  /** By the method of the answer, above 0: see `Weighed`. */
+  /** By the method of the answer: see `Weighed`. Above 0, but for a `stepwise` reason that counts only together with a later one. */
   readonly weight: number;
   /**
    * The rank that the item would have had this action not happened, among the thousand items that are best as things are: what
@@ -253,7 +253,7 @@ export function recommendationText(items: readonly ToldRecommendation[]): string
       const detail = describing(attributes);
       return [
         `${String(rank).padStart(2)}. ${item}  ${score.toFixed(3)}${detail ? `  ${detail}` : ''}${movement(rank, rankBefore)}`,
-        ...(because?.length === 0 ? ['      no action speaks for it by itself'] : []),
+        ...(because?.length === 0 ? ['      no reason found: no few actions carry it'] : []),
         ...(because ?? []).map(
           (reason, i) =>
             `      because you ${actionText(reason)}  (${withoutText(rank, reason, i)}${reason.side ? `; ${reason.side}` : ''})`,

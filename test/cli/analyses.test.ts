@@ -112,6 +112,41 @@ test('analyse planted compares the trained and the untrained split with rules', 
   assert.match(out, /What this cannot show/);
 });
 
+test('analyse reasons compares the methods of the model with controls, and names the winner', async () => {
+  const { document, out } = (await found(
+    'reasons',
+    place('run'),
+    '--users',
+    '6',
+    '--counts',
+    '1,2',
+    '--draws',
+    '1',
+  )) as Found<{
+    winner: string;
+    faithfulness: Record<string, number>;
+    outcomes: { choice: string; count: number; against: unknown }[];
+    protocol: { on: string; users: number };
+  }>;
+  const { winner, faithfulness, outcomes, protocol } = document;
+  const methods = ['stepwise', 'deletion', 'gradient', 'attention'];
+  assert.deepEqual(Object.keys(faithfulness), methods);
+  assert.equal(faithfulness[winner], Math.max(...Object.values(faithfulness)));
+  assert.deepEqual(
+    outcomes.filter(({ count }) => count === 2).map(({ choice }) => choice),
+    [...methods.flatMap((method) => [method, `${method} lanes`]), 'random', 'newest'],
+  );
+  for (const { choice, against } of outcomes) assert.equal(against !== null, methods.includes(choice));
+  assert.deepEqual([protocol.on, protocol.users], ['validation', 6]);
+  assert.match(out, new RegExp(`^reasons of sesrec: ${winner} is the most faithful`, 'm'));
+  assert.match(out, /validation moments of 6 users, a sample of \d+ \(seed 1\)/);
+  const again = ['--users', '6', '--counts', '2,1', '--draws', '1', '--threads', '2', '--json'];
+  assert.deepEqual(JSON.parse(await done('analyse', 'reasons', place('run'), ...again)), document);
+  const wrong = await inProcess('analyse', 'reasons', place('run'), '--counts', '1,x');
+  assert.equal(wrong.code, 2);
+  assert.match(wrong.err, /--counts 1,x: give whole numbers from 1 to 100/);
+});
+
 test('what cannot be analysed is refused in one line', async () => {
   const refused = async (message: RegExp, ...args: readonly string[]): Promise<void> =>
     assertRefusal(await inProcess('analyse', ...args), 1, message);

@@ -13,7 +13,16 @@ import {
   withOnly,
   without,
 } from '../../src/features/index.js';
-import { GraphRanker, type Ranker, Scope, explain, ranksOfItems, rankerOf, recommend } from '../../src/model/index.js';
+import {
+  type ExplainingRanker,
+  GraphRanker,
+  type Ranker,
+  Scope,
+  explain,
+  ranksOfItems,
+  rankerOf,
+  recommend,
+} from '../../src/model/index.js';
 // the formulas behind the doors, which a door has no use for
 import { gradientTimesInput, standings, weightsFromShares } from '../../src/model/ranking/action-gradients.js';
 import { byDeletion, stepwise } from '../../src/model/ranking/reasons.js';
@@ -222,11 +231,11 @@ function additive(dataset: Dataset, worth: (items: readonly string[], item: stri
 }
 
 describe('reasons', () => {
-  const dataset = tinyDataset({ ann: ['a', 'b', 'c', 'd'] }, { items: [...'abcdefghij'] });
+  const dataset = tinyDataset({ ann: ['a', 'b', 'c', 'd'] }, { items: 'abcdefghij'.split('') });
   const moment = momentOf(dataset, 'ann');
   const actions = recentActions(dataset, moment, { feed: 4, search: 4 });
   const index = (name: string): number => dataset.items.index(name);
-  const question = { moment, items: [index('j')], contenders: [...'efghij'].map(index), most: 2 };
+  const question = { moment, items: [index('j')], contenders: 'efghij'.split('').map(index), most: 2 };
   const others = (item: string): number => 'efghi'.indexOf(item) / 10;
 
   test('deletion orders actions by what the standing loses, with the numbers of the definition', async () => {
@@ -261,6 +270,29 @@ describe('reasons', () => {
     assert.ok((steps?.[0]?.weight as number) < 1e-9 && (steps?.[1]?.weight as number) > 1);
   });
 
+  test('explain tells two actions that say the same together, and none when only one may be told', async () => {
+    // either of a and b is enough for j; without both, e to i stand before it
+    const ranker = additive(dataset, (met, item) =>
+      item === 'j' ? (met.includes('a') || met.includes('b') ? 3 : 0) : others(item),
+    );
+    const explaining: ExplainingRanker = {
+      ...ranker,
+      reasonMethods: ['stepwise'],
+      sides: async () => [actions.map((action) => ({ ...action, side: null, coAttention: null }))],
+      weigh: async (_, asked) => stepwise(ranker, dataset, actions, asked),
+    };
+    const told = async (most: number) => explain(explaining, dataset, moment, [index('j')], { most });
+    const [both] = await told(3);
+    assert.deepEqual(
+      both?.map(({ rankWithout, rankWithoutAll }) => [rankWithout, rankWithoutAll]),
+      [
+        [1, 1],
+        [1, 6],
+      ],
+    );
+    assert.deepEqual(await told(1), [[]]);
+  });
+
   test('explain gives ranks that removing by hand gives, and stops at what does not speak for the item', async () => {
     const { model, parameters, dataset: lively } = tinyModel({ id: 'sesrec', preset: 'paper' });
     const ranker = rankerOf(model, parameters, lively, runtime);
@@ -278,9 +310,11 @@ describe('reasons', () => {
           const cases = [without(lively, now, [reason]), without(lively, now, own.slice(0, i + 1))];
           const ranks = await ranksOfItems(ranker, cases, [items[row] as number], { catalogue, excluded });
           assert.deepEqual([reason.rankWithout, reason.rankWithoutAll], [...ranks]);
-          assert.ok(reason.weight > 0 && reason.rankWithoutAll >= row + 1);
+          if (method !== 'stepwise') assert.ok(reason.weight > 0 && reason.rankWithoutAll >= row + 1);
           told++;
         }
+        const last = own.at(-1);
+        if (last) assert.ok(last.rankWithoutAll >= row + 1 && own.reduce((sum, { weight }) => sum + weight, 0) > 0);
       }
     }
     assert.ok(told > 5, `${told} reasons`);
@@ -299,7 +333,10 @@ describe('reasons', () => {
     );
     const excluded = new Set([7]);
     const order = (await recommend(ranker, moment, 20, excluded)).map(({ item }) => item);
-    const ranks = await ranksOfItems(ranker, [moment, moment], order, { catalogue: dataset.items.ids.length, excluded });
+    const ranks = await ranksOfItems(ranker, [moment, moment], order, {
+      catalogue: dataset.items.ids.length,
+      excluded,
+    });
     assert.deepEqual(
       [...ranks],
       [...order.keys(), ...order.keys()].map((position) => position + 1),

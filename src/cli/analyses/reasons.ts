@@ -75,8 +75,21 @@ function countsIn(list: string): number[] {
 
 const rowsOf = ({ outcomes }: ReasonsFound) => [
   [
-    ...['choice', 'count', 'intervention', 'users', 'log2', 'log2_low', 'log2_high', 'ranks', 'left_top_ten'],
-    ...['over_random', 'over_random_low', 'over_random_high', 'over_lanes', 'over_lanes_low', 'over_lanes_high'],
+    'choice',
+    'count',
+    'intervention',
+    'users',
+    'log2',
+    'log2_low',
+    'log2_high',
+    'ranks',
+    'left_top_ten',
+    'over_random',
+    'over_random_low',
+    'over_random_high',
+    'over_lanes',
+    'over_lanes_low',
+    'over_lanes_high',
   ],
   ...outcomes.flatMap((outcome) =>
     INTERVENTIONS.map((intervention) => {
@@ -140,7 +153,8 @@ function figureOf(found: ReasonsFound): string {
 }
 
 const figure = (value: number): string => (Number.isFinite(value) ? value.toFixed(2) : '–');
-const estimated = ({ value, interval }: BootstrapEstimate): string => `${figure(value)} (${interval.map(figure).join(' to ')})`;
+const estimated = ({ value, interval }: BootstrapEstimate): string =>
+  `${figure(value)} (${interval.map(figure).join(' to ')})`;
 
 /** The findings as a table and the protocol as a paragraph. */
 function textOf(found: ReasonsFound): string {
@@ -164,8 +178,15 @@ function textOf(found: ReasonsFound): string {
     ];
   };
   const titles = [
-    ...['reasons by', 'count', 'without: rank doubles', 'x random', 'x same lanes', 'left top 10'],
-    ...['with only: rank doubles', 'random / it', 'left top 10'],
+    'reasons by',
+    'count',
+    'without: rank doubles',
+    'x random',
+    'x same lanes',
+    'left top 10',
+    'with only: rank doubles',
+    'random / it',
+    'left top 10',
   ];
   const ranking = Object.entries(faithfulness)
     .toSorted(([, a], [, b]) => b - a)

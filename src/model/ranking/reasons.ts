@@ -93,8 +93,8 @@ export interface ExplainOptions {
 }
 
 /**
- * Why items are recommended: the actions that each rests on, the strongest first. An action that does not speak for the item is
- * no reason, nor one without which (and those before it) it would stand higher; there may be none at all.
+ * Why items are recommended: the actions that each rests on, the strongest first. Actions that do not speak for the item are no
+ * reasons, nor those without which it would stand higher; there may be none at all.
  */
 export async function explain(
   ranker: ExplainingRanker,
@@ -118,9 +118,22 @@ export async function explain(
       const [own, all] = setsOf(reasons, i).map((places) => rankOf(1 + sets.indexOf(places))) as [number, number];
       return { ...(actions[place] as SidedAction), weight, rankWithout: own, rankWithoutAll: all };
     });
-    const end = told.findIndex(({ weight, rankWithoutAll }) => weight <= 0 || rankWithoutAll < rankOf(0));
-    return told.slice(0, end < 0 ? told.length : end);
+    return told.slice(0, countOfReasons(method, told, rankOf(0)));
   });
+}
+
+/**
+ * How many of the actions found are reasons: those before the first that does not speak for the item. One of `stepwise` may do
+ * nothing until the next is gone too; there it is all until the last with which they speak for the item together.
+ */
+function countOfReasons(method: ReasonMethod, found: readonly Reason[], rankNow: number): number {
+  let total = 0;
+  const speaks = found.map(({ weight, rankWithoutAll }) => {
+    total = method === 'stepwise' ? total + weight : weight;
+    return total > 0 && rankWithoutAll >= rankNow;
+  });
+  if (method === 'stepwise') return speaks.lastIndexOf(true) + 1;
+  return speaks.includes(false) ? speaks.indexOf(false) : found.length;
 }
 
 /** The action of a reason by itself, and with those before it. */
