@@ -94,11 +94,11 @@ async function demo(flags: DemoFlags): Promise<void> {
     const now = nowOf(run.dataset, run.dataset.users.index(user));
     const told = actions.map((action) => tellAction(run.dataset, now, action));
     say(text.timeline(user, told));
-    const before = await recommendFor(run, runtime, { user, k: 5, explain: true, reasons: 1 });
+    const before = await recommendFor(run, runtime, { user, k: 5, explain: true, reasons: 3 });
     say(text.recommended(user, before.items));
 
     const [query, another] = queriesForSomethingElse(run.dataset, user, before.items) as [string, string];
-    const after = await recommendFor(run, runtime, { user, search: query, k: 5, explain: true, reasons: 1 });
+    const after = await recommendFor(run, runtime, { user, search: query, k: 5, explain: true, reasons: 3 });
     say(text.searched(user, query, after.items));
     say(text.closing({ aware, user, query: another, seconds: (performance.now() - start) / 1000 }));
 
