@@ -175,7 +175,8 @@ export function popularityLift(
 
 /** The items of the feed events before a case, without those that training does not know. */
 function knownFeed(dataset: Dataset, moment: Case): Int32Array {
-  return dataset.feedItem.subarray(...recentFeed(dataset, moment)).filter((item) => item >= FIRST_INDEX);
+  const items = Int32Array.from(recentFeed(dataset, moment), (position) => at(dataset.feedItem, position));
+  return items.filter((item) => item >= FIRST_INDEX);
 }
 
 /** The mean of what is known, and its interval. Nothing: NaN. */
