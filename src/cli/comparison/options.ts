@@ -29,6 +29,11 @@ export const trainingOptions = (): Option[] => [
     '--learning-rate <number>',
     'of all models, which is then not tuned (default: what is tried, else 0.001)',
   ).argParser(numberFrom(0)),
+  number(
+    '--learning-rate-patience <number>',
+    'as of sesrec train: epochs without a better validation MRR before the rate falls to a tenth (default: that of the shape)',
+    0,
+  ),
   new Option('--weight-decay <number>', 'default: that of the shape').argParser(numberFrom(0)),
   number(
     '--bucket-batches <number>',

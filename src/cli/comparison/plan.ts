@@ -58,6 +58,8 @@ export interface ComparisonOptions {
   readonly optimizer: TrainingSettings['optimizer'];
   /** Of all models, which is then not tuned; else what a trial says, or .001. */
   readonly learningRate?: number;
+  /** Epochs without a better validation before the rate falls; that of the shape unless told. */
+  readonly learningRatePatience?: number;
   readonly weightDecay?: number;
   /** Of models that do not see padding; 0 for the others. */
   readonly bucketBatches: number;
@@ -318,7 +320,10 @@ async function refuseOthers(directory: string): Promise<void> {
     throw new UserError(`${directory} already exists and is not a comparison: choose another --out`);
 }
 
-/** The options of a call that goes on: what is not said is as recorded, what is said must be the same, but for the rows. */
+/** What a call that goes on may have more of. */
+const GROWING = ['seeds', 'finalists', 'finalistSeeds'];
+
+/** The options of a call that goes on: what is not said is as recorded, what is said must be the same, but for more rows and seeds. */
 function optionsGoingOn(
   { options }: ComparisonPlan,
   flags: ComparisonFlags,
@@ -328,14 +333,15 @@ function optionsGoingOn(
   const now = flags as unknown as Readonly<Record<string, string | number>>;
   for (const name of said) {
     if (!Object.hasOwn(optionsOf(flags), name) || ['models', 'set'].includes(name) || now[name] === was[name]) continue;
+    if (GROWING.includes(name) && Number(now[name]) > Number(was[name])) continue;
     throw new UserError(
       `${flags.out} was begun with ${optionName(name)} ${was[name] ?? 'left out'}, not ${now[name]}: go on as it was begun, or choose another --out`,
     );
   }
-  const rows = Object.fromEntries(
-    ['models', 'set'].filter((name) => said.includes(name)).map((name) => [name, now[name]]),
+  const more = Object.fromEntries(
+    ['models', 'set', ...GROWING].filter((name) => said.includes(name)).map((name) => [name, now[name]]),
   );
-  return { ...options, ...rows };
+  return { ...options, ...more };
 }
 
 /** What was begun, with the rows that are new. */
@@ -349,7 +355,7 @@ function agreed(
       note(
         `begun with ${what} ${recorded.madeWith[what as keyof Environment['versions']]}, going on with ${version}: results may differ in their last digits`,
       );
-  if (!said.includes('models') && !said.includes('set')) return recorded;
+  if (!said.includes('models') && !said.includes('set')) return { ...recorded, options: asked.options };
   for (const before of recorded.entries) {
     const now = asked.entries.find(({ label }) => label === before.label);
     if (!now)

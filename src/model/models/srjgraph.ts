@@ -30,6 +30,7 @@ import {
   type ModelDefinition,
   type Scoring,
   type State,
+  gentleTrials,
   lossesOf,
   predictionLoss,
   registered,
@@ -89,6 +90,7 @@ const definition: ModelDefinition<SrjgraphSettings> = {
     },
   },
   shapes: { amazon: { width: 32 }, kuaishou: { width: 48 } },
+  tuning: gentleTrials,
   rules: {
     width: isWidth,
     contextItems: isWhole(1, 1000),

@@ -38,7 +38,7 @@ const definition: ModelDefinition<StampSettings> = {
   presets: { default: { addMean: true } },
   rules: { addMean: isTrueOrFalse },
   // it has no dropout
-  tuning: [true, false].flatMap((addMean) => [1e-3, 3e-3, 3e-4].map((learningRate) => ({ learningRate, addMean }))),
+  tuning: [true, false].flatMap((addMean) => [3e-3, 1e-3, 3e-4].map((learningRate) => ({ learningRate, addMean }))),
   build: (config) => ({
     scoring: userVectorScoring(config, (scope, sizes, items) => userOf(scope, config, feedOf(scope, sizes, items))),
   }),

@@ -30,6 +30,7 @@ import {
   type Scoring,
   type State,
   type WeightedLosses,
+  gentleTrials,
   lossesOf,
   registered,
   trainingLogits,
@@ -100,6 +101,7 @@ const definition: ModelDefinition<UnisarSettings> = {
     amazon: {},
     kuaishou: { alignmentWeight: 0.001, alignmentTemperature: 0.5, contrastWeight: 0.1 },
   },
+  tuning: gentleTrials,
   rules: {
     width: isWidth,
     blocks: isWhole(1, 64),
