@@ -54,6 +54,10 @@ export const subjects: Readonly<Record<string, Subject>> = {
   sasrec: { id: 'sasrec' },
   'sasrec-every-place': { id: 'sasrec', changes: { trainOn: 'everyPlace', placeNegatives: 2 } },
   'sasrec-full-softmax': { id: 'sasrec', changes: { trainOn: 'fullSoftmax' } },
+  'sasrec-as-published': {
+    id: 'sasrec',
+    changes: { trainOn: 'fullSoftmax', norm: 'pre', scaleItems: true, innerTimes: 1, activation: 'relu' },
+  },
   'sasrec-searches': { id: 'sasrec', changes: { useSearches: true } },
   dien: { id: 'dien' },
   'fmlp-rec': { id: 'fmlp-rec' },

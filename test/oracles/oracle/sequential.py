@@ -60,8 +60,10 @@ def causal(mask):
 
 
 def sasrec(q):
-    """Kang and McAuley 2018, with the blocks of RecBole: post-norm, GELU, an inner width of 4 d, a norm on the input."""
+    """Kang and McAuley 2018, with the blocks of RecBole (post-norm, GELU, an inner width of 4 d, a norm on the input) or of the paper."""
     items = q.items()
+    if q.config["norm"] == "pre":
+        return sasrec_as_published(q, items)
 
     def states(lane, x, mask):
         hidden = q.norm(f"{lane}.norm", x + q[f"{lane}.position"][: x.shape[1]], 1e-12)
@@ -84,6 +86,22 @@ def sasrec(q):
     logits = scores_of(user, items[q.candidates()])
     if q.config["trainOn"] == "last":
         return Answer(logits)
+    return Answer(logits, prediction=every_place(q, items, hidden, slots, mask))
+
+
+def sasrec_as_published(q, items):
+    """Section III of the paper: items times sqrt d, norms on what goes into a layer (on the queries alone), one more at the end."""
+    slots, mask = q.feed()
+    x = items[slots]
+    hidden = x * x.shape[-1] ** 0.5 + q["feed.position"][: x.shape[1]]
+    for block in range(q.config["blocks"]):
+        name = f"feed.encoder.{block}"
+        asking = q.norm(f"{name}.attention.norm", hidden, 1e-12)
+        hidden = hidden + q.multi_head(f"{name}.attention", asking, hidden, causal(mask))
+        inner = torch.relu(q.linear(f"{name}.feedForward.inner", q.norm(f"{name}.feedForward.norm", hidden, 1e-12)))
+        hidden = hidden + q.linear(f"{name}.feedForward.outer", inner)
+    hidden = q.norm("feed.last.norm", hidden, 1e-12)
+    logits = scores_of(last(hidden, mask), items[q.candidates()])
     return Answer(logits, prediction=every_place(q, items, hidden, slots, mask))
 
 
