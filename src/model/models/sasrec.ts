@@ -9,9 +9,9 @@
  * `sampledSoftmax`  the same, all items told from `sharedNegatives` of them, drawn anew for each batch
  */
 import { isOneOf, isTrueOrFalse, isWhole } from '../../base/index.js';
-import { FIRST_INDEX } from '../../data/index.js';
 import { type BatchSizes, type NextItemChoice, nextItems } from '../../features/index.js';
-import { type Tensor, nn, ops } from '../../tensor/index.js';
+import { type Tensor, ops } from '../../tensor/index.js';
+import { catalogueSize, costOfPlaces } from '../definition/every-place.js';
 import { embedItems, embedQueries, feedOf, itemWidthOf, searchesOf } from '../definition/embeddings.js';
 import { type Scope, addPositions, layerNorm, linear } from '../layers/layers.js';
 import {
@@ -178,53 +178,13 @@ function userOf(scope: Scope, config: SasrecConfig, sizes: BatchSizes, items: Te
   return linear(scope, 'joined', ops.concat([last, read('search', searches.vectors, searches.mask)], 1), width);
 }
 
-/** At every place of the feed the next item, the part's share of the mean over all places of the batch. */
+/** The next item at every place of the feed. */
 function lossesOfPlaces(scope: Scope, config: SasrecConfig, sizes: BatchSizes, logits: Tensor): Losses {
-  const width = itemWidthOf(config);
-  const places = sizes.extras['places'] as number;
   const items = embedItems(scope, config, sizes.items);
   const { vectors, mask } = feedOf(scope, sizes, items);
   const read = started(scope, 'feed', vectors, config);
-  const encoded = causalTransformer(scope, 'feed.encoder', read, mask, optionsOf(config, width));
+  const encoded = causalTransformer(scope, 'feed.encoder', read, mask, optionsOf(config, itemWidthOf(config)));
   const states = finished(scope, 'feed', encoded, config);
-  const flat = ops.reshape(states, [sizes.rows * sizes.feed, width]);
-  const here = ops.gather(flat, scope.input('places', [places], 'int32')); // (P,d)
-  const next = ops.gather(items, scope.input('nextItem', [places], 'int32')); // (P,d)
-  const score = ops.sum(ops.mul(here, next), [1]); // (P,1)
-  const each = costOfPlaces(scope, config, { items, here, score });
-  const weights = ops.reshape(scope.input('placeWeight', [places]), [places, 1]);
-  const prediction = nn.scalar(ops.sum(ops.mul(each, weights)));
+  const prediction = costOfPlaces(scope, sizes, { states, items }, choiceOf(config), catalogueSize(config.sizes));
   return { loss: prediction, prediction, others: {}, logits };
-}
-
-/** What each place's prediction costs: cross-entropy over all items, or over a sample of them, or binary. (P,1). */
-function costOfPlaces(
-  scope: Scope,
-  config: SasrecConfig,
-  { items, here, score }: Readonly<Record<'items' | 'here' | 'score', Tensor>>,
-): Tensor {
-  const places = here.shape[0] as number;
-  const catalogue = config.sizes.items - FIRST_INDEX;
-  const itemsAt = (name: string, count: number): Tensor => ops.gather(items, scope.input(name, [count], 'int32'));
-  switch (config.trainOn) {
-    case 'fullSoftmax':
-      return nn.logSumExp(here, itemsAt('everyItem', catalogue), score);
-    case 'sampledSoftmax': {
-      const count = Math.min(config.sharedNegatives, catalogue);
-      const beside = ops.reshape(scope.input('placeBeside', [places]), [places, 1]);
-      return nn.logSumExp(here, itemsAt('sharedItem', count), score, { weight: catalogue / count, beside });
-    }
-    case 'everyPlace':
-    case 'last':
-      return ops.add(ops.softplus(ops.neg(score)), againstNegatives(scope, config, places, items, here));
-  }
-}
-
-/** The sum of what each place's negatives cost, over their number: positive and negatives weigh the same. (P,1). */
-function againstNegatives(scope: Scope, config: SasrecConfig, places: number, items: Tensor, here: Tensor): Tensor {
-  const { placeNegatives: count } = config;
-  const width = here.shape[1] as number;
-  const others = ops.gather(items, scope.input('placeNegatives', [places, count], 'int32')); // (P,n,d)
-  const scores = ops.matmul(others, ops.reshape(here, [places, width, 1])); // (P,n,1)
-  return ops.mul(ops.reshape(ops.sum(ops.softplus(scores), [1]), [places, 1]), 1 / count);
 }
