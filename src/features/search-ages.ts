@@ -12,6 +12,12 @@ export const OLDEST_AGE = 16;
 /** Kinds of ages: 0 for what is not known, then by age, before or after the newest feed event. */
 export const AGE_KINDS = 1 + 2 * OLDEST_AGE;
 
+/** What a kind stands for: the age in searches, 1 for the newest, and whether it was made after the place's own feed event. */
+export const ageOf = (kind: number): { readonly age: number; readonly isSince: boolean } => ({
+  age: Math.max(1, Math.ceil(kind / 2)),
+  isSince: kind > 0 && kind % 2 === 0,
+});
+
 /**
  * Input `searchAge` (B,P,T_s + T_s K) int32: what the next item of a place may be told from. 0: not known before it, or the search
  * that led to it, or later than that; else 1 + 2 (age - 1), 2 more for each search in between, at most `OLDEST_AGE`, plus 1 where it was

@@ -95,14 +95,18 @@ def sasrec_as_published(q, items):
     x = items[slots]
     hidden = x * x.shape[-1] ** 0.5 + q["feed.position"][: x.shape[1]]
     for block in range(q.config["blocks"]):
-        name = f"feed.encoder.{block}"
-        asking = q.norm(f"{name}.attention.norm", hidden, 1e-12)
-        hidden = hidden + q.multi_head(f"{name}.attention", asking, hidden, causal(mask))
-        inner = torch.relu(q.linear(f"{name}.feedForward.inner", q.norm(f"{name}.feedForward.norm", hidden, 1e-12)))
-        hidden = hidden + q.linear(f"{name}.feedForward.outer", inner)
+        hidden = pre_norm_block(q, f"feed.encoder.{block}", hidden, causal(mask), 1e-12)
     hidden = q.norm("feed.last.norm", hidden, 1e-12)
     logits = scores_of(last(hidden, mask), items[q.candidates()])
     return Answer(logits, prediction=every_place(q, items, hidden, slots, mask))
+
+
+def pre_norm_block(q, name, hidden, allowed, epsilon):
+    """Each layer reads its input normed, keys and values as they are, and adds what it finds."""
+    asking = q.norm(f"{name}.attention.norm", hidden, epsilon)
+    hidden = hidden + q.multi_head(f"{name}.attention", asking, hidden, allowed)
+    inner = torch.relu(q.linear(f"{name}.feedForward.inner", q.norm(f"{name}.feedForward.norm", hidden, epsilon)))
+    return hidden + q.linear(f"{name}.feedForward.outer", inner)
 
 
 def every_place(q, items, hidden, slots, mask):
@@ -121,6 +125,13 @@ def every_place(q, items, hidden, slots, mask):
         if q.config["trainOn"] == "fullSoftmax":
             every = items[q.input("everyItem", -1)] @ state  # the whole catalogue
             losses.append(torch.logsumexp(every, 0) - items[following] @ state)
+        elif q.has_input("sharedItem"):
+            # each of the sample stands for as many others; the next item for itself, and for nobody where it was drawn
+            drawn = q.input("sharedItem", -1)
+            weight = (q.config["sizes"]["items"] - 2) / len(drawn)  # without padding and unknown
+            others = [(items[slot] @ state, weight) for slot in drawn.tolist() if slot != following]
+            total = torch.exp(items[following] @ state) + sum(w * torch.exp(score) for score, w in others)
+            losses.append(torch.log(total) - items[following] @ state)
         else:
             # binary cross-entropy of the next item and the mean of that of the negatives
             negatives = items[q.input("placeNegatives", extras, -1)[place]] @ state

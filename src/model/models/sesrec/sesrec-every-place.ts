@@ -10,7 +10,7 @@
  *
  * Shapes as in sesrec.ts; P places: T_r when training, 1 when scoring; M = T_s (1 + K), searches and then their clicks.
  */
-import { AGE_KINDS, type BatchSizes, type NextItemChoice } from '../../../features/index.js';
+import { AGE_KINDS, ageOf, type BatchSizes, type NextItemChoice } from '../../../features/index.js';
 import { type Tensor, nn, ops } from '../../../tensor/index.js';
 import { catalogueSize, costOfPlaces } from '../../definition/every-place.js';
 import { clicksOf, feedOf, searchesOf } from '../../definition/embeddings.js';
@@ -127,6 +127,17 @@ const finished = (scope: Scope, states: Tensor): Tensor => layerNorm(scope, 'las
 /** 1 for every kind of age but that of what is not known. */
 const knownKinds = ops.constant([0, ...new Array<number>(AGE_KINDS - 1).fill(1)], [AGE_KINDS]);
 
+/** How much louder a search is at the start of training than one that is as new as can be: two searches older, e times less. */
+const recency = ops.constant(
+  Array.from({ length: AGE_KINDS }, (_, kind) => {
+    const { age, isSince } = ageOf(kind);
+    return (isSince ? 1 : 0) - (age - 1) / 2;
+  }),
+  [AGE_KINDS],
+);
+/** One number per kind of age has further to go than a weight among many, and the same steps to go it in. */
+const LOUDER = 10;
+
 /** Adds what each place is told by the searches and clicks before it (features/search-ages.ts). states: (B,P,d). Result (B,P,d). */
 function withSearches(scope: Scope, sizes: BatchSizes, states: Tensor, { search }: Given): Tensor {
   if (!search || sizes.search === 0) return states;
@@ -138,7 +149,8 @@ function withSearches(scope: Scope, sizes: BatchSizes, states: Tensor, { search 
   const query = linear(scope, 'search.attention.query', asked, width);
   const key = linear(scope, 'search.attention.key', memory, width);
   const value = linear(scope, 'search.attention.value', memory, width);
-  const loudness = gather(scope.parameter('search.attention.age', [AGE_KINDS], initialisers.constant(0)), ages);
+  const learnt = scope.parameter('search.attention.age', [AGE_KINDS], initialisers.constant(0));
+  const loudness = gather(add(recency, mul(learnt, LOUDER)), ages);
   const scores = add(mul(matmul(query, key, { transposeB: true }), 1 / Math.sqrt(width)), loudness);
   const told = matmul(nn.maskedSoftmax(scores, isKnown), value);
   const hasAny = reshape(ops.greater(sum(isKnown, [2]), 0), [rows, places, 1]);
