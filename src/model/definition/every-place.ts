@@ -15,6 +15,8 @@ export interface Places {
   readonly states: Tensor;
   /** (I,d) */
   readonly items: Tensor;
+  /** What else scores have than the product: (B,T_r,K) of the items shared by the batch, (B,T_r) of the next one. For `shared` alone. */
+  readonly more?: { readonly shared: Tensor; readonly next: Tensor };
 }
 
 /**
@@ -27,24 +29,28 @@ export interface Places {
 export function costOfPlaces(
   scope: Scope,
   sizes: BatchSizes,
-  { states, items }: Places,
+  { states, items, more }: Places,
   choice: NextItemChoice,
   catalogue: number,
 ): Tensor {
   const places = sizes.extras['places'] as number;
   const width = states.shape.at(-1) as number;
   const itemsAt = (name: string, count: number): Tensor => ops.gather(items, scope.input(name, [count], 'int32'));
-  const here = ops.gather(
-    ops.reshape(states, [sizes.rows * sizes.feed, width]),
-    scope.input('places', [places], 'int32'),
-  ); // (P,d)
-  const score = ops.sum(ops.mul(here, itemsAt('nextItem', places)), [1]); // (P,1)
+  const atPlaces = (x: Tensor, each: number): Tensor =>
+    ops.gather(ops.reshape(x, [sizes.rows * sizes.feed, each]), scope.input('places', [places], 'int32'));
+  const here = atPlaces(states, width); // (P,d)
+  const product = ops.sum(ops.mul(here, itemsAt('nextItem', places)), [1]); // (P,1)
+  const score = more ? ops.add(product, atPlaces(more.next, 1)) : product;
   const each = (): Tensor => {
     if (choice === 'all') return nn.logSumExp(here, itemsAt('everyItem', catalogue), score);
     if ('shared' in choice) {
       const count = Math.min(choice.shared, catalogue);
       const beside = ops.reshape(scope.input('placeBeside', [places]), [places, 1]);
-      return nn.logSumExp(here, itemsAt('sharedItem', count), score, { weight: catalogue / count, beside });
+      return nn.logSumExp(here, itemsAt('sharedItem', count), score, {
+        weight: catalogue / count,
+        beside,
+        ...(more ? { more: atPlaces(more.shared, count) } : {}),
+      });
     }
     return ops.add(ops.softplus(ops.neg(score)), againstOwn(scope, items, here, choice.count));
   };

@@ -51,6 +51,8 @@ export interface SesrecRules {
   readonly trainOn: 'candidates' | 'everyPlace';
   /** Items that stand for all at every place, per batch. */
   readonly sharedNegatives: number;
+  /** Width of what actions remember items by (sesrec-memory.ts), at every place; 0: they do not. */
+  readonly memoryWidth: number;
 }
 
 /** Widths and numbers. */
@@ -95,6 +97,7 @@ const complete = {
   useSearch: true,
   trainOn: 'candidates',
   sharedNegatives: 1024,
+  memoryWidth: 0,
 } as const;
 
 export const sesrecPresets = {
@@ -129,6 +132,7 @@ export const sesrecPresets = {
   sesrec: {
     ...complete,
     trainOn: 'everyPlace',
+    memoryWidth: 64,
     splitBy: 'alignment',
     useContrast: false,
     useMultiInterest: false,

@@ -10,9 +10,9 @@
  *
  * Shapes as in sesrec.ts; P places: T_r when training, 1 when scoring; M = T_s (1 + K), searches and then their clicks.
  */
-import { AGE_KINDS, ageOf, type BatchSizes, type NextItemChoice } from '../../../features/index.js';
+import { AGE_KINDS, type BatchSizes, type NextItemChoice } from '../../../features/index.js';
 import { type Tensor, nn, ops } from '../../../tensor/index.js';
-import { catalogueSize, costOfPlaces } from '../../definition/every-place.js';
+import { type Places, catalogueSize, costOfPlaces } from '../../definition/every-place.js';
 import { clicksOf, feedOf, searchesOf } from '../../definition/embeddings.js';
 import { type Losses, type Scoring, trainingLogits } from '../../definition/model.js';
 import { alignmentLoss } from '../../layers/contrastive-losses.js';
@@ -24,7 +24,17 @@ import {
   lastOfCausalTransformer,
   lastState,
 } from '../../layers/sequence-layers.js';
+import { recencyOf } from './sesrec-ages.js';
 import type { SesrecConfig } from './sesrec-config.js';
+import {
+  type Actions,
+  itemKeys,
+  memoryAtEnd,
+  queryKeys,
+  votesAtPlaces,
+  votesFor,
+  votesForShared,
+} from './sesrec-memory.js';
 import { type UserState, projectQueries, projectedItemVectors, splitByAlignment } from './sesrec.js';
 
 const { add, gather, matmul, mul, reshape, sum } = ops;
@@ -39,20 +49,40 @@ export function everyPlaceScoring(
   config: SesrecConfig,
   split: (state: NonNullable<UserState['split']>) => Readonly<Record<string, Tensor>>,
 ): Scoring {
-  const items: Scoring['items'] = (scope, sizes) => projectedItemVectors(scope, config, sizes.items);
+  const { width, memoryWidth, window } = config;
+  const [ofState, ofMemory] = [
+    (x: Tensor): Tensor => ops.slice(x, x.shape.length - 1, 0, width),
+    (x: Tensor): Tensor => ops.slice(x, x.shape.length - 1, width, width + memoryWidth),
+  ];
+  /** Adds the votes of single actions to products. */
+  const withVotes = (
+    { memoryKeys, memoryWeights }: Readonly<Record<string, Tensor>>,
+    candidates: Tensor,
+    product: Tensor,
+    count: typeof votesFor,
+  ): Tensor =>
+    memoryKeys && memoryWeights ? add(product, count(memoryKeys, memoryWeights, ofMemory(candidates))) : product;
   return {
-    items,
+    items: (scope, sizes) => {
+      const items = projectedItemVectors(scope, config, sizes.items);
+      return memoryWidth === 0 ? items : ops.concat([items, itemKeys(scope, items, memoryWidth)], 1);
+    },
     encode: (scope, sizes) => {
       const given = givenOf(scope, config, sizes);
       const state = lastOfCausalTransformer(scope, 'feed.encoder', given.read, given.feedMask, optionsOf(config));
       const last = withSearches(scope, sizes, reshape(state, [sizes.rows, 1, config.width]), given);
       return {
         user: reshape(finished(scope, last), [sizes.rows, config.width]),
+        ...(memoryWidth === 0
+          ? {}
+          : memoryAtEnd(scope, sizes, window.feed, actionsOf(scope, sizes, given, memoryWidth), 1)),
         ...(given.search ? split(splitOf(scope, config, given)) : {}),
       };
     },
-    score: (_, { user }, candidates) => dot(user as Tensor, candidates),
-    scoreShared: (_, { user }, candidates) => dotShared(user as Tensor, candidates),
+    score: (_, state, candidates) =>
+      withVotes(state, candidates, dot(state['user'] as Tensor, ofState(candidates)), votesFor),
+    scoreShared: (_, state, candidates) =>
+      withVotes(state, candidates, dotShared(state['user'] as Tensor, ofState(candidates)), votesForShared),
   };
 }
 
@@ -61,9 +91,14 @@ export function everyPlaceLosses(scope: Scope, config: SesrecConfig, sizes: Batc
   const given = givenOf(scope, config, sizes);
   const encoded = causalTransformer(scope, 'feed.encoder', given.read, given.feedMask, optionsOf(config));
   const states = finished(scope, withSearches(scope, sizes, encoded, given));
-  const places = { states, items: given.items };
+  const places = { states, items: given.items, ...votesOfBatch(scope, config, sizes, given) };
   const prediction = costOfPlaces(scope, sizes, places, nextItemChoice(config), catalogueSize(config.sizes));
-  const logits = trainingLogits(scope, scoring, sizes, { user: lastState(states, given.feedMask) });
+  const { memoryWidth, window } = config;
+  const memory =
+    memoryWidth === 0
+      ? {}
+      : memoryAtEnd(scope, sizes, window.feed, actionsOf(scope, sizes, given, memoryWidth), sizes.feed);
+  const logits = trainingLogits(scope, scoring, sizes, { user: lastState(states, given.feedMask), ...memory });
   if (!config.useAlignment || !given.search) return { loss: prediction, prediction, others: {}, logits };
   const alignment = alignmentLoss(scope, sizes, given.items, given.search.queries, {
     temperature: config.temperature,
@@ -71,6 +106,46 @@ export function everyPlaceLosses(scope: Scope, config: SesrecConfig, sizes: Batc
     transposedItemToQuery: config.transposedItemToQuery,
   });
   return { loss: add(prediction, mul(alignment, config.alpha)), prediction, others: { alignment }, logits };
+}
+
+/** The keys of all actions of a batch. */
+function actionsOf(scope: Scope, sizes: BatchSizes, { items, feedMask, search }: Given, width: number): Actions {
+  const keys = itemKeys(scope, items, width);
+  const feed = gather(keys, scope.input('feed', [sizes.rows, sizes.feed], 'int32'));
+  if (!search) return { feed, feedMask, search: null };
+  const ofQueries = queryKeys(scope, search.queries, width);
+  const searched = gather(ofQueries, scope.input('search', [sizes.rows, sizes.search], 'int32'));
+  return { feed, feedMask, search: ops.concat([searched, gather(keys, search.clicks)], 1) };
+}
+
+/** What actions vote at the places of a training batch. */
+function votesOfBatch(scope: Scope, config: SesrecConfig, sizes: BatchSizes, given: Given): Pick<Places, 'more'> {
+  const { memoryWidth: width, window, sharedNegatives } = config;
+  if (width === 0) return {};
+  const keys = itemKeys(scope, given.items, width);
+  const actions = actionsOf(scope, sizes, given, width);
+  const count = Math.min(sharedNegatives, catalogueSize(config.sizes));
+  const shared = gather(keys, scope.input('sharedItem', [count], 'int32'));
+  const next = nextKeys(scope, sizes, keys, actions);
+  return { more: votesAtPlaces(scope, sizes, window.feed, actions, { shared, next }) };
+}
+
+/** Keys of the items that follow each place: those of the feed a place on, at its end the positive. (B,T_r,d_m). */
+function nextKeys(
+  scope: Scope,
+  { rows, feed: places, candidates }: BatchSizes,
+  keys: Tensor,
+  actions: Actions,
+): Tensor {
+  const [width, mask] = [keys.shape[1] as number, actions.feedMask];
+  const slots = scope.input('candidates', [rows, candidates], 'int32');
+  const positive = reshape(ops.slice(gather(keys, slots), 1, 0, 1), [rows, 1, width]);
+  const shifted = (x: Tensor): Tensor => (places === 1 ? mul(x, 0) : ops.pad(ops.slice(x, 1, 1, places), 1, 0, 1));
+  const isLast = mul(mask, ops.sub(1, shifted(mask)));
+  return add(
+    shifted(mul(actions.feed, reshape(mask, [rows, places, 1]))),
+    mul(reshape(isLast, [rows, places, 1]), positive),
+  );
 }
 
 /** What a batch gives. */
@@ -86,6 +161,8 @@ interface Given {
     readonly queries: Tensor;
     readonly searched: Tensor;
     readonly mask: Tensor;
+    /** Slots of the items clicked, (B,T_s K). */
+    readonly clicks: Tensor;
     /** (B,M,d) */
     readonly memory: Tensor;
   } | null;
@@ -110,7 +187,9 @@ function givenOf(scope: Scope, config: SesrecConfig, sizes: BatchSizes): Given {
   const isClick = scope.parameter('search.click', [config.width], initialisers.constant(0));
   const tokens = [add(mul(searches.vectors, scale), source), add(mul(clicks.vectors, scale), isClick)];
   const memory = scope.dropout(ops.concat(tokens, 1));
-  return { ...given, search: { queries, searched: searches.vectors, mask: searches.mask, memory } };
+  const shape = [sizes.rows, sizes.search, config.window.clicks];
+  const slots = reshape(scope.input('clicks', shape, 'int32'), [sizes.rows, sizes.search * config.window.clicks]);
+  return { ...given, search: { queries, searched: searches.vectors, mask: searches.mask, clicks: slots, memory } };
 }
 
 const optionsOf = ({ blocks, heads, width }: SesrecConfig): TransformerOptions => ({
@@ -127,12 +206,9 @@ const finished = (scope: Scope, states: Tensor): Tensor => layerNorm(scope, 'las
 /** 1 for every kind of age but that of what is not known. */
 const knownKinds = ops.constant([0, ...new Array<number>(AGE_KINDS - 1).fill(1)], [AGE_KINDS]);
 
-/** How much louder a search is at the start of training than one that is as new as can be: two searches older, e times less. */
+/** How loud a search is at the start of training. */
 const recency = ops.constant(
-  Array.from({ length: AGE_KINDS }, (_, kind) => {
-    const { age, isSince } = ageOf(kind);
-    return (isSince ? 1 : 0) - (age - 1) / 2;
-  }),
+  Array.from({ length: AGE_KINDS }, (_, kind) => recencyOf(kind)),
   [AGE_KINDS],
 );
 /** One number per kind of age has further to go than a weight among many, and the same steps to go it in. */

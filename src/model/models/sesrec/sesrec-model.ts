@@ -105,8 +105,9 @@ const definition: ModelDefinition<Settings> = {
     beta: isNotNegative,
     alignmentNegatives: isWhole(1, 1_000_000),
     sharedNegatives: isWhole(1, 1_000_000),
+    memoryWidth: isWhole(0, 4096),
   },
-  added: { splitBy: 'coAttention', trainOn: 'candidates', sharedNegatives: 1024 },
+  added: { splitBy: 'coAttention', trainOn: 'candidates', sharedNegatives: 1024, memoryWidth: 0 },
   wrong: ({ width, heads, hidden, meanCoAttention, maskCoAttention, splitBy, useAlignment, ...others }) =>
     wrongHeads('a width', width, heads) ??
     wrongLogit(hidden) ??
