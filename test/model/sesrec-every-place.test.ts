@@ -8,7 +8,7 @@ import { at } from '../../src/base/index.js';
 import type { Dataset } from '../../src/data/index.js';
 import { type Case, ageOf, recentSearches, searchAges } from '../../src/features/index.js';
 import { BatchAssembler, catalogueOf, gatherRows } from '../../src/features/index.js';
-import { type GraphRanker, type SidedAction, models, rankerOf } from '../../src/model/index.js';
+import { type SidedAction, models, rankerOf } from '../../src/model/index.js';
 import { runtimeForTests } from '../support/runtime.js';
 import { tinyDataset } from '../support/tiny-dataset.js';
 import { lively, livelyDataset, tinyConfig } from '../support/tiny-model.js';
@@ -91,7 +91,7 @@ test('sides are told by the alignment; without searches there are none, and it r
   const moment = { user, feedPosition: at(dataset.feedOffsets, user + 1) };
   for (const useSearch of [true, false]) {
     const model = models.sesrec.build({ ...config, useSearch } as typeof config);
-    const ranker = rankerOf(model, lively(model, 1), dataset, runtime) as GraphRanker;
+    const ranker = rankerOf(model, lively(model, 1), dataset, runtime);
     const [actions] = (await ranker.sides([moment])) as [SidedAction[]];
     assert.equal(actions.length, useSearch ? 6 : 4); // four feed events, two searches
     const sides = new Set(actions.map(({ side }) => side));

@@ -319,13 +319,50 @@ def sesrec_every_place(q):
             mixed = weights @ q.linear("search.attention.value", tokens[row, known])
             told[row, place] = q.linear("search.attention.output", mixed)
     states = q.norm("last.norm", hidden + told, 1e-8)
+    votes = votes_of(q, items, queries, kinds)
 
-    logits = scores_of(last(states, mask), items[q.candidates()])
+    def score(row, place, slot):
+        return states[row, place] @ items[slot] + votes(row, place, slot)
+
+    logits = []
+    for row in range(q.rows):
+        length = int(mask[row].sum())
+        for slot in q.candidates()[row].tolist():
+            # without a feed there is no place, and training has no such rows but in this question
+            logits.append(score(row, length - 1, slot) if length > 0 else torch.zeros(()))
     return Answer(
-        logits,
-        prediction=every_place(q, items, states, slots, mask),
+        torch.stack(logits).reshape(q.rows, -1),
+        prediction=every_place(q, items, states, slots, mask, votes),
         others={"alignment": (alignment(q, items, queries, q.config["transposedItemToQuery"]), q.config["alpha"])},
     )
+
+
+def votes_of(q, items, queries, kinds):
+    """exp((cos - 1) / 0.1) of an item's key and that of each action before a place, by how loud the action is."""
+    if q.config["memoryWidth"] == 0:
+        return lambda row, place, slot: torch.zeros(())
+    slots, _ = q.feed()
+    searched, _ = q.searches()
+    clicked, _ = q.clicks()
+    item_key = F.normalize(q.linear("memory.item", items), dim=-1, eps=1e-6)
+    query_key = F.normalize(q.linear("memory.query", queries), dim=-1, eps=1e-6)
+
+    def votes(row, place, slot):
+        total = torch.zeros(())
+        for at in range(place + 1):
+            loud = 2 * 0.7 ** (place - at) + 10 * q["memory.feed"][place - at]
+            total = total + loud * torch.exp((item_key[slots[row, at]] @ item_key[slot] - 1) / 0.1)
+        actions = torch.cat([query_key[searched[row]], item_key[clicked[row].flatten()]])
+        for at in range(len(actions)):
+            kind = int(kinds[row, place, at])
+            if kind == 0:
+                continue
+            age, is_since = (kind + 1) // 2, kind % 2 == 0
+            loud = torch.exp(torch.tensor(float(is_since) - (age - 1) / 2)) + 10 * q["memory.search"][kind]
+            total = total + loud * torch.exp((actions[at] @ item_key[slot] - 1) / 0.1)
+        return total
+
+    return votes
 
 
 ORACLES = {"sesrec": sesrec_every_place, "nrhub": nrhub, "query-seqrec": query_seqrec, "srjgraph": srjgraph, "unisar": unisar}

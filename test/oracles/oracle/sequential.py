@@ -109,8 +109,11 @@ def pre_norm_block(q, name, hidden, allowed, epsilon):
     return hidden + q.linear(f"{name}.feedForward.outer", inner)
 
 
-def every_place(q, items, hidden, slots, mask):
-    """At each real place the item that comes next; after the newest that is the positive. Mean over all places of the batch."""
+def every_place(q, items, hidden, slots, mask, more=lambda row, place, slot: 0.0):
+    """
+    At each real place the item that comes next; after the newest that is the positive. Mean over all places of the batch. `more`: what a
+    sampled softmax adds to the product of a place and an item.
+    """
     extras = q.sizes["extras"]["places"]
     places = q.input("places", extras).tolist()
     length = slots.shape[1]
@@ -129,9 +132,10 @@ def every_place(q, items, hidden, slots, mask):
             # each of the sample stands for as many others; the next item for itself, and for nobody where it was drawn
             drawn = q.input("sharedItem", -1)
             weight = (q.config["sizes"]["items"] - 2) / len(drawn)  # without padding and unknown
-            others = [(items[slot] @ state, weight) for slot in drawn.tolist() if slot != following]
-            total = torch.exp(items[following] @ state) + sum(w * torch.exp(score) for score, w in others)
-            losses.append(torch.log(total) - items[following] @ state)
+            others = [items[slot] @ state + more(row, at, slot) for slot in drawn.tolist() if slot != following]
+            right = items[following] @ state + more(row, at, following)
+            total = torch.exp(right) + weight * sum(torch.exp(score) for score in others)
+            losses.append(torch.log(total) - right)
         else:
             # binary cross-entropy of the next item and the mean of that of the negatives
             negatives = items[q.input("placeNegatives", extras, -1)[place]] @ state

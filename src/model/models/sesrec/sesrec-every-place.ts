@@ -4,7 +4,8 @@
  * sesrec.ts. Does not know training or ranking.
  *
  * A causal Transformer reads the feed; the state of each place asks the searches and clicks that are known before the place's
- * next item, the newer the louder; a product with the item's own vector scores it. The alignment (Eq. 6 to 8) draws queries to
+ * next item, the newer the louder; an item is scored by a product with its own vector, and by the votes of single actions for it
+ * (sesrec-memory.ts). The alignment (Eq. 6 to 8) draws queries to
  * items, so that a query says which items; the split into similar and dissimilar (Eq. 10 to 12) goes by it and is for reasons and
  * analyses: nothing is scored by it.
  *
@@ -164,7 +165,7 @@ interface Given {
     /** Slots of the items clicked, (B,T_s K). */
     readonly clicks: Tensor;
     /** (B,M,d) */
-    readonly memory: Tensor;
+    readonly tokens: Tensor;
   } | null;
 }
 
@@ -185,11 +186,12 @@ function givenOf(scope: Scope, config: SesrecConfig, sizes: BatchSizes): Given {
   );
   const clicks = clicksOf(scope, sizes, items, config.window.clicks);
   const isClick = scope.parameter('search.click', [config.width], initialisers.constant(0));
-  const tokens = [add(mul(searches.vectors, scale), source), add(mul(clicks.vectors, scale), isClick)];
-  const memory = scope.dropout(ops.concat(tokens, 1));
+  const ofSearches = add(mul(searches.vectors, scale), source);
+  const ofClicks = add(mul(clicks.vectors, scale), isClick);
+  const tokens = scope.dropout(ops.concat([ofSearches, ofClicks], 1));
   const shape = [sizes.rows, sizes.search, config.window.clicks];
   const slots = reshape(scope.input('clicks', shape, 'int32'), [sizes.rows, sizes.search * config.window.clicks]);
-  return { ...given, search: { queries, searched: searches.vectors, mask: searches.mask, clicks: slots, memory } };
+  return { ...given, search: { queries, searched: searches.vectors, mask: searches.mask, clicks: slots, tokens } };
 }
 
 const optionsOf = ({ blocks, heads, width }: SesrecConfig): TransformerOptions => ({
@@ -204,7 +206,10 @@ const optionsOf = ({ blocks, heads, width }: SesrecConfig): TransformerOptions =
 const finished = (scope: Scope, states: Tensor): Tensor => layerNorm(scope, 'last.norm', states, EPSILON);
 
 /** 1 for every kind of age but that of what is not known. */
-const knownKinds = ops.constant([0, ...new Array<number>(AGE_KINDS - 1).fill(1)], [AGE_KINDS]);
+const knownKinds = ops.constant(
+  Array.from({ length: AGE_KINDS }, (_, kind) => Math.min(1, kind)),
+  [AGE_KINDS],
+);
 
 /** How loud a search is at the start of training. */
 const recency = ops.constant(
@@ -218,13 +223,13 @@ const LOUDER = 10;
 function withSearches(scope: Scope, sizes: BatchSizes, states: Tensor, { search }: Given): Tensor {
   if (!search || sizes.search === 0) return states;
   const [rows, places, width] = states.shape as [number, number, number];
-  const { memory } = search;
-  const ages = scope.input('searchAge', [rows, places, memory.shape[1] as number], 'int32');
+  const { tokens } = search;
+  const ages = scope.input('searchAge', [rows, places, tokens.shape[1] as number], 'int32');
   const isKnown = gather(knownKinds, ages); // (B,P,M)
   const asked = layerNorm(scope, 'search.attention.norm', states, EPSILON);
   const query = linear(scope, 'search.attention.query', asked, width);
-  const key = linear(scope, 'search.attention.key', memory, width);
-  const value = linear(scope, 'search.attention.value', memory, width);
+  const key = linear(scope, 'search.attention.key', tokens, width);
+  const value = linear(scope, 'search.attention.value', tokens, width);
   const learnt = scope.parameter('search.attention.age', [AGE_KINDS], initialisers.constant(0));
   const loudness = gather(add(recency, mul(learnt, LOUDER)), ages);
   const scores = add(mul(matmul(query, key, { transposeB: true }), 1 / Math.sqrt(width)), loudness);
