@@ -41,7 +41,8 @@ function stage(event: Fields, file: number, line: number, first: number, raw: st
   const query = own(event, 'query');
   if (typeof query === 'string' && own(event, 'eventType') === undefined) {
     const id = idOf(event, 'queryID');
-    if (query.trim() === '') staging.entry({ ...happened, part: part++, kind: 'ignored', type: 'browsing without a query' });
+    if (query.trim() === '')
+      staging.entry({ ...happened, part: part++, kind: 'ignored', type: 'browsing without a query' });
     else staging.entry({ ...happened, part: part++, kind: 'search', id, query });
     return part;
   }

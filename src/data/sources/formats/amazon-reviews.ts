@@ -42,14 +42,18 @@ async function readProducts(
         staging.reject(file, line, `it is no Python literal: ${error.message}`, text);
         continue;
       }
-      const fields = typeof product === 'object' && product !== null && !Array.isArray(product) ? (product as Fields) : {};
+      const fields =
+        typeof product === 'object' && product !== null && !Array.isArray(product) ? (product as Fields) : {};
       const item = idOf(fields, 'asin');
       if (item === null) {
         staging.reject(file, line, 'it is no product: there is no asin', text);
         continue;
       }
       const hierarchies = hierarchiesOf(fields['categories']);
-      queries.set(item, [...new Set(hierarchies.map(categoryQuery))].filter((query) => query !== ''));
+      queries.set(
+        item,
+        [...new Set(hierarchies.map(categoryQuery))].filter((query) => query !== ''),
+      );
       const texts = {
         title: fields['title'],
         brand: fields['brand'],
@@ -91,7 +95,17 @@ async function readReviews({ index: file, lines }: OpenedFile, staging: Staging,
       let part = 0;
       const search = (query: string, hierarchy: number): string => {
         const searchId = `${id} ${hierarchy}`;
-        staging.entry({ file, line, part: part++, kind: 'search', id: searchId, user, time, query, source: 'constructed' });
+        staging.entry({
+          file,
+          line,
+          part: part++,
+          kind: 'search',
+          id: searchId,
+          user,
+          time,
+          query,
+          source: 'constructed',
+        });
         return searchId;
       };
       const led = first === undefined ? null : search(first, 0);

@@ -19,13 +19,20 @@ const STOP_WORDS: ReadonlySet<string> = new Set(
    etc mr mrs ms vs`.split(/\s+/),
 );
 
+/** Words that end in s and are no plural, or have no singular that means the same. */
+const NO_PLURALS: ReadonlySet<string> = new Set(
+  `binoculars clothes glasses goods headquarters indoors jeans lens means news outdoors pajamas pants pliers scissors series
+   shorts species sports supplies tights trousers tweezers`.split(/\s+/),
+);
+
 /**
  * The singular of a lower-case English word, by its ending alone: Harman's S-stemmer (JASIS 1991), with -shes, -ches, -xes,
- * -sses and -zzes losing both letters.
+ * -sses and -zzes losing both letters; words in -ics (electronics) and a few others stay.
  */
 export function singular(word: string): string {
-  if (word.length < 4 || !word.endsWith('s') || /(?:ss|us|is)$/.test(word)) return word;
-  if (word.endsWith('ies')) return /[ae]ies$/.test(word) || word.length < 5 ? word.slice(0, -1) : `${word.slice(0, -3)}y`;
+  if (word.length < 4 || !word.endsWith('s') || /(?:ss|us|is|ics)$/.test(word) || NO_PLURALS.has(word)) return word;
+  if (word.endsWith('ies'))
+    return /[ae]ies$/.test(word) || word.length < 5 ? word.slice(0, -1) : `${word.slice(0, -3)}y`;
   if (/(?:sh|ch|x|ss|zz)es$/.test(word)) return word.slice(0, -2);
   return word.slice(0, -1);
 }

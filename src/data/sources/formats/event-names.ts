@@ -63,7 +63,11 @@ function spellings(name: string): string[] {
   const parts = (PARTS[name] ?? name).split(' ');
   const capitals = parts.map((part) => part[0]?.toUpperCase() + part.slice(1));
   return [
-    ...['', '_', '-', ' '].flatMap((between) => [parts.join(between), parts.join(between).toUpperCase(), capitals.join(between)]),
+    ...['', '_', '-', ' '].flatMap((between) => [
+      parts.join(between),
+      parts.join(between).toUpperCase(),
+      capitals.join(between),
+    ]),
     [parts[0], ...capitals.slice(1)].join(''),
   ];
 }

@@ -43,6 +43,8 @@ export type Condition =
   | { readonly has: Value }
   /** As a number. */
   | { readonly value: Value; readonly above: number }
+  /** In lower case, the value has this text in it. */
+  | { readonly value: Value; readonly contains: string }
   | { readonly not: Condition }
   | { readonly all: readonly Condition[] }
   | { readonly any: readonly Condition[] };
@@ -50,7 +52,7 @@ export type Condition =
 /** A time and how it is written. `iso or ms`: ISO 8601 text, or milliseconds as a number or as text. Typed times of Parquet are themselves. */
 export interface TimeValue {
   readonly value: Value;
-  readonly unit: TimeUnit | 'iso or ms';
+  readonly unit: TimeUnit | 'iso or ms' | 'iso or s';
 }
 
 interface EntryCommon {
@@ -84,6 +86,8 @@ export interface SearchMapping extends Happened {
   /** The list that shows its results; actions that name a list fit only searches with the same. */
   readonly list?: Value;
   readonly rows?: 'one' | 'many';
+  /** Some trackers report one search twice: where the search before it in the session, inside the window of `Format.join`, has the same query, it is counted as ignored. */
+  readonly echo?: true;
 }
 
 /** An action on an item. */
@@ -105,14 +109,21 @@ export interface AttributesMapping extends EntryCommon {
   readonly kind: 'item' | 'user';
   readonly key: Value;
   /** `columns`: every other column of a table, under its name. An object: the fields of the object of that name. A record: these values. */
-  readonly attributes: 'columns' | { readonly object: string } | Readonly<Record<string, Value>>;
+  readonly attributes:
+    | 'columns'
+    | { readonly object: string }
+    /** A list of objects, each with the name and the value of an attribute. */
+    | { readonly pairs: string; readonly name: string; readonly value: string }
+    | Readonly<Record<string, Value>>;
 }
 
 /** Counted and left out: impressions, dislikes, page views, …. */
-export interface IgnoredMapping extends EntryCommon {
+export interface IgnoredMapping extends EntryCommon, Omit<Happened, 'id'> {
   readonly kind: 'ignored';
   /** Seen for duplicates like any other id. */
   readonly id?: Value;
+  /** Another list than that of a search is shown: what follows does not come from the searches before it. Needs a user and a time. */
+  readonly closes?: true;
 }
 
 export type EntryMapping = SearchMapping | ActionMapping | AttributesMapping | IgnoredMapping;
@@ -148,6 +159,8 @@ export interface JoinRule {
   readonly within: 'session' | 'user';
   /** The longest time between the search and the action. */
   readonly minutes: number;
+  /** An action that is no click belongs to the search of the newest click on its item in the session, inside the window. */
+  readonly inherits?: true;
 }
 
 /** A format that SQL can read. */
@@ -163,6 +176,8 @@ export interface MappedFormat {
   readonly join?: JoinRule;
   /** What becomes of an action whose search id no record has, or not of this user, or only later. Default: `reject`; `feed` makes it an action without a search, and tells how many. */
   readonly unmatched?: 'reject' | 'feed';
+  /** A second entry about one item or user: `merge` keeps the attributes that it does not name. Default: `replace`. */
+  readonly repeated?: 'replace' | 'merge' | 'reject';
 }
 
 /** A format that brings its own parser. */
@@ -194,6 +209,8 @@ export interface StagedEntry {
   readonly item?: string | null;
   readonly search?: string | null;
   readonly follows?: boolean;
+  readonly closes?: boolean;
+  readonly echo?: boolean;
   readonly list?: string | null;
   readonly type?: string | null;
   /** Of an item or user (whose key is `item` or `user`). */

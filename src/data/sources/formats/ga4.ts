@@ -48,7 +48,14 @@ export const ga4: MappedFormat = {
       entries: [
         { kind: 'search', when: named('search'), ...happened, id: same(searchTerm), query: searchTerm },
         // Enhanced measurement reports a search a second time, and each page of its results.
-        { kind: 'search', when: named('view_search_results'), ...happened, id: same(searchTerm), query: searchTerm, echo: true },
+        {
+          kind: 'search',
+          when: named('view_search_results'),
+          ...happened,
+          id: same(searchTerm),
+          query: searchTerm,
+          echo: true,
+        },
         {
           kind: 'action',
           when: named(...Object.keys(types)),
@@ -95,7 +102,11 @@ export const ga4: MappedFormat = {
           when: {
             all: [
               named('view_item_list'),
-              { not: { any: ['item_list_id', 'item_list_name'].map((key) => ({ value: parameter(key), contains: 'search' })) } },
+              {
+                not: {
+                  any: ['item_list_id', 'item_list_name'].map((key) => ({ value: parameter(key), contains: 'search' })),
+                },
+              },
             ],
           },
           ...happened,

@@ -15,7 +15,10 @@ export const gorse: MappedFormat = {
     {
       name: 'feedback',
       recognise: { fields: ['FeedbackType', 'UserId', 'ItemId'] },
-      typeOf: { joined: ['FeedbackType', { constant: 'feedback' }, { constant: 'with the time' }, 'Timestamp'], with: ' ' },
+      typeOf: {
+        joined: ['FeedbackType', { constant: 'feedback' }, { constant: 'with the time' }, 'Timestamp'],
+        with: ' ',
+      },
       entries: [
         {
           kind: 'action',

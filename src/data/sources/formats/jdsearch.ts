@@ -104,7 +104,9 @@ function readUser(text: string, user: string): Entry[] | string {
     const label = Number(results.labels[i]);
     const type = LABELS.get(label);
     if (type === undefined && label !== 0) return `there is no label ${JSON.stringify(results.labels[i])}`;
-    entries.push(type === undefined ? { kind: 'ignored', type: 'impression' } : { kind: 'action', user, item, type, search: last });
+    entries.push(
+      type === undefined ? { kind: 'ignored', type: 'impression' } : { kind: 'action', user, item, type, search: last },
+    );
   }
   return entries;
 }

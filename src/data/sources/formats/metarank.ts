@@ -19,7 +19,10 @@ export const metarank: MappedFormat = {
   tables: [
     {
       name: 'events',
-      recognise: { fields: ['event', 'id', 'timestamp'], values: { event: ['item', 'user', 'ranking', 'interaction'] } },
+      recognise: {
+        fields: ['event', 'id', 'timestamp'],
+        values: { event: ['item', 'user', 'ranking', 'interaction'] },
+      },
       typeOf: 'event',
       entries: [
         { kind: 'search', when: { all: [event('ranking'), { has: query }] }, ...happened, query },

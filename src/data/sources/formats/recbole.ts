@@ -1,7 +1,12 @@
 /** RecBole's atomic files: tables whose header says the type of every column. Knows their columns and nothing else. */
 import type { MappedFormat } from './format.js';
 
-const interaction = { kind: 'action', user: 'user_id', item: 'item_id', time: { value: 'timestamp', unit: 's' } } as const;
+const interaction = {
+  kind: 'action',
+  user: 'user_id',
+  item: 'item_id',
+  time: { value: 'timestamp', unit: 's' },
+} as const;
 
 export const recbole: MappedFormat = {
   name: 'recbole',

@@ -18,7 +18,12 @@ const types = {
   'Product Shared': 'share',
   'Product Reviewed': 'rate',
 } as const;
-const named = (...names: string[]): Condition => ({ all: [{ value: 'type', is: ['track'] }, { value: 'event', is: names }] });
+const named = (...names: string[]): Condition => ({
+  all: [
+    { value: 'type', is: ['track'] },
+    { value: 'event', is: names },
+  ],
+});
 const productOf = (field: string): Value => `properties.${field}`;
 const attributes = (at: (field: string) => Value): Readonly<Record<string, Value>> => ({
   title: at('name'),
@@ -66,7 +71,10 @@ export const segment: MappedFormat = {
         {
           kind: 'item',
           when: {
-            all: [named('Order Completed', 'Product List Viewed', 'Product List Filtered'), { has: 'properties.products' }],
+            all: [
+              named('Order Completed', 'Product List Viewed', 'Product List Filtered'),
+              { has: 'properties.products' },
+            ],
           },
           each: 'properties.products',
           key: { first: [element('product_id'), element('sku')] },
@@ -89,7 +97,9 @@ export const segment: MappedFormat = {
           when: {
             all: [
               named('Product List Viewed', 'Product List Filtered'),
-              { not: { any: ['list_id', 'category'].map((field) => ({ value: productOf(field), contains: 'search' })) } },
+              {
+                not: { any: ['list_id', 'category'].map((field) => ({ value: productOf(field), contains: 'search' })) },
+              },
             ],
           },
           ...happened,

@@ -153,7 +153,7 @@ function fromJson(text: string): SnowplowEvent | string {
     data: (schema) => fieldsOf(column(schema)),
     products: () => {
       const list = column(PRODUCT);
-      return (Array.isArray(list) ? (list as unknown[]) : []).flatMap((product) => fieldsOf(product) ?? []);
+      return (Array.isArray(list) ? (list as unknown[]) : []).map(fieldsOf).filter((product) => product !== null);
     },
   };
 }
