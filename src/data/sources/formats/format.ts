@@ -47,10 +47,13 @@ export type Condition =
   | { readonly all: readonly Condition[] }
   | { readonly any: readonly Condition[] };
 
-/** A time and how it is written. `iso or ms`: ISO 8601 text, or milliseconds as a number or as text. Typed times of Parquet are themselves. */
+/**
+ * A time and how it is written. `iso or ms`: ISO 8601 text, or milliseconds as a number or as text; `iso text or ms`: the
+ * same, but in JSON milliseconds must be a number. Typed times of Parquet are themselves.
+ */
 export interface TimeValue {
   readonly value: Value;
-  readonly unit: TimeUnit | 'iso or ms';
+  readonly unit: TimeUnit | 'iso or ms' | 'iso text or ms';
 }
 
 interface EntryCommon {
@@ -100,7 +103,7 @@ export interface ActionMapping extends Happened {
   readonly list?: Value;
 }
 
-/** What is known of an item or user; a later entry about the same one replaces the earlier, or is rejected (`Table.repeated`). */
+/** What is known of an item or user; a later entry about the same one replaces the earlier, or is rejected (`MappedFormat.repeated`). */
 export interface AttributesMapping extends EntryCommon {
   readonly kind: 'item' | 'user';
   readonly key: Value;
@@ -163,6 +166,8 @@ export interface MappedFormat {
   readonly join?: JoinRule;
   /** What becomes of an action whose search id no record has, or not of this user, or only later. Default: `reject`; `feed` makes it an action without a search, and tells how many. */
   readonly unmatched?: 'reject' | 'feed';
+  /** A second entry about one item or user. Default: `replace`. */
+  readonly repeated?: 'replace' | 'reject';
 }
 
 /** A format that brings its own parser. */
