@@ -49,10 +49,13 @@ export type Condition =
   | { readonly all: readonly Condition[] }
   | { readonly any: readonly Condition[] };
 
-/** A time and how it is written. `iso or ms`: ISO 8601 text, or milliseconds as a number or as text. Typed times of Parquet are themselves. */
+/**
+ * A time and how it is written. `iso or ms`: ISO 8601 text, or milliseconds as a number or as text; `iso text or ms`: the
+ * same, but in JSON milliseconds must be a number; `iso or s`: ISO 8601 text, or seconds. Typed times of Parquet are themselves.
+ */
 export interface TimeValue {
   readonly value: Value;
-  readonly unit: TimeUnit | 'iso or ms' | 'iso or s';
+  readonly unit: TimeUnit | 'iso or ms' | 'iso or s' | 'iso text or ms';
 }
 
 interface EntryCommon {
@@ -104,7 +107,7 @@ export interface ActionMapping extends Happened {
   readonly list?: Value;
 }
 
-/** What is known of an item or user; a later entry about the same one replaces the earlier, or is rejected (`Table.repeated`). */
+/** What is known of an item or user; a later entry about the same one replaces the earlier, or is rejected (`MappedFormat.repeated`). */
 export interface AttributesMapping extends EntryCommon {
   readonly kind: 'item' | 'user';
   readonly key: Value;
