@@ -107,6 +107,7 @@ class Leaves {
 class Expressions {
   readonly record = new Leaves('');
   readonly element = new Leaves('e');
+  readonly #parameters = new Map<string, { readonly name: string; readonly found: string; readonly values: string }>();
   /** Whether fields of the record are JSON, rather than texts of a table. */
   readonly isJson: boolean;
 
@@ -154,19 +155,23 @@ class Expressions {
     return this.leafOf(value)?.text ?? this.text(value);
   }
 
-  parameter({ parameter, list, key, value }: Extract<Value, { parameter: string }>): string {
-    const elements = sql.elementsOf(this.record.leaf(pathOf(list)).raw);
-    const found = (path: string): string =>
-      sql.textOfJson(
-        sql.nth(
-          sql.jsonAt(
-            `list_filter(${elements}, lambda x: ${sql.nth(sql.jsonAt('x', [[key]]), 1)} = ${literal(JSON.stringify(parameter))})[1]`,
-            [pathOf(path)],
-          ),
-          1,
-        ),
-      );
-    return sql.unblank(`coalesce(${value.map(found).join(', ')})`);
+  parameter(wanted: Extract<Value, { parameter: string }>): string {
+    const { parameter, list, key, value } = wanted;
+    return getOrCreate(this.#parameters, JSON.stringify(wanted), () => {
+      const elements = sql.elementsOf(this.record.leaf(pathOf(list)).raw);
+      const pair = `list_filter(${elements}, lambda x: ${sql.nth(sql.jsonAt('x', [pathOf(key)]), 1)} = ${literal(JSON.stringify(parameter))})[1]`;
+      const values = `[${value.map((_, i) => sql.textOfJson(sql.nth('pair', i + 1))).join(', ')}]`;
+      return { name: `p${this.#parameters.size + 1}`, found: sql.jsonAt(pair, value.map(pathOf)), values };
+    }).name;
+  }
+
+  /** `records` with the parameters as columns p1, p2, …, so that each is sought once. */
+  withParameters(records: string): string {
+    return [...this.#parameters.values()].reduce(
+      (inner, { name, found, values }) =>
+        `SELECT * EXCLUDE (pair), ${sql.unblank(`list_filter(${values}, lambda x: x IS NOT NULL)[1]`)} AS ${name} FROM (SELECT *, ${found} AS pair FROM (${inner}))`,
+      records,
+    );
   }
 
   time({ value, unit }: TimeValue): string {
@@ -269,6 +274,8 @@ function reasonsOf(entry: EntryMapping, expressions: Expressions): string[] {
       );
     }
   } else {
+    if (entry.kind === 'search' && expressions.leafOf(entry.query) === null && 'parameter' in (entry.query as object))
+      need(entry.query);
     if (entry.kind === 'search' && entry.id !== undefined) need(entry.id);
     else fits(entry.id);
     if (entry.user !== undefined && entry.anonymous !== undefined)
@@ -454,7 +461,7 @@ export function compileTable(table: Table, container: Container, source: string)
   const listNames = new Map(spread.map(([number, entry]) => [number, entry.each as string]));
   const unknown = table.otherwise === 'ignored' ? 'NULL' : unknownReason(table, expressions);
 
-  const base = leavesOf(expressions, container, source);
+  const base = expressions.withParameters(leavesOf(expressions, container, source));
   // what is left of a rejected record, and the columns that this needs
   const [whole, kept] =
     container.kind === 'columns'
@@ -513,8 +520,8 @@ export function compileTable(table: Table, container: Container, source: string)
       const read =
         element.paths.length === 0
           ? positioned
-          : `SELECT *${element.filled()} FROM (SELECT *${element.texts(true)} FROM (SELECT *${element.raws((_, at) => sql.nth('found', at))} FROM (
-            SELECT *, ${sql.jsonAt('element', element.paths)} AS found FROM (${positioned}))))`;
+          : `SELECT *${element.filled()} FROM (SELECT *${element.texts(true)} FROM (SELECT *${element.raws((_, at) => sql.nth('inside', at))} FROM (
+            SELECT *, ${sql.jsonAt('element', element.paths)} AS inside FROM (${positioned}))))`;
       return withRaw(
         `SELECT ${list((column) => {
           if (column === 'file' || column === 'line') return column;

@@ -253,7 +253,9 @@ async function mergeAttributes(database: Database, key: 'item' | 'user'): Promis
           CAST(unnest(${sql.valuesOf('fields')}) AS VARCHAR) AS value FROM ${key}_entries
       ) WHERE value <> 'null' GROUP BY "${key}", name
     ) GROUP BY "${key}"`);
-  await database.run(`UPDATE ${key}_entries SET fields = (SELECT fields FROM ${key}_merged WHERE ${key}_merged."${key}" = ${key}_entries."${key}")`);
+  await database.run(
+    `UPDATE ${key}_entries SET fields = (SELECT fields FROM ${key}_merged WHERE ${key}_merged."${key}" = ${key}_entries."${key}")`,
+  );
   await database.run(`DROP TABLE ${key}_merged`);
 }
 

@@ -38,6 +38,10 @@ function stage(event: Fields, file: number, line: number, first: number, raw: st
     anonymous: textOf(event, 'userToken'),
     time: typeof time === 'number' ? time : typeof time === 'string' ? parseTime(time, 'ms') : null,
   };
+  if (happened.time === null) {
+    staging.reject(file, line, 'there is no time: "timestamp" is no number of milliseconds', raw);
+    return part;
+  }
   const query = own(event, 'query');
   if (typeof query === 'string' && own(event, 'eventType') === undefined) {
     const id = idOf(event, 'queryID');

@@ -17,7 +17,7 @@ export const recbole: MappedFormat = {
     {
       name: 'inter',
       header: 'before the colon',
-      recognise: { fields: ['user_id:token', 'item_id:token', 'timestamp:float'] },
+      recognise: { fields: ['user_id', 'item_id', 'timestamp'] },
       entries: [
         { ...interaction, when: { has: 'rating' }, type: { constant: 'rate' } },
         { ...interaction, when: { not: { has: 'rating' } }, type: { constant: 'interaction' } },
@@ -26,13 +26,13 @@ export const recbole: MappedFormat = {
     {
       name: 'item',
       header: 'before the colon',
-      recognise: { fields: ['item_id:token'], without: ['user_id:token', 'entity_id:token'] },
+      recognise: { fields: ['item_id'], without: ['user_id', 'entity_id'] },
       entries: [{ kind: 'item', key: 'item_id', attributes: 'columns' }],
     },
     {
       name: 'user',
       header: 'before the colon',
-      recognise: { fields: ['user_id:token'], without: ['item_id:token'] },
+      recognise: { fields: ['user_id'], without: ['item_id'] },
       entries: [{ kind: 'user', key: 'user_id', attributes: 'columns' }],
     },
   ],

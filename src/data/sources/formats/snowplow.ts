@@ -71,6 +71,10 @@ function stage(event: SnowplowEvent, file: number, line: number, raw: string, st
     session: event.text('domain_sessionid'),
     time: written === null ? null : parseTime(written, 'iso'),
   };
+  if (happened.time === null) {
+    staging.reject(file, line, `the time ${JSON.stringify(written)} is not ISO 8601`, raw);
+    return;
+  }
   const search = event.data(SEARCH);
   if (search) {
     const terms = own(search, 'terms');
@@ -163,7 +167,7 @@ export const snowplow: ParsedFormat = {
   about: 'enriched events of Snowplow, tab-separated or JSON: site_search and the e-commerce schemas',
   specification: 'https://docs.snowplow.io/docs/pipeline/enriched-tsv-format',
   order: 'time',
-  join: { within: 'session', minutes: 30 },
+  join: { within: 'session', minutes: 30, inherits: true },
   recognise: (beginning) => {
     const first = beginning.split('\n', 1)[0] ?? '';
     if (!first.startsWith('{')) return first.split('\t').length === FIELDS;
