@@ -7,5 +7,7 @@ export { partition, type SplitRequest } from './split.js';
 export { importInteractions, type InteractionsOptions } from './sources/interactions.js';
 export { type ImportOptions, type ImportResult } from './sources/import.js';
 export { TIME_UNITS, parseInstant, type TimeUnit } from './sources/times.js';
-export { importEvents, importGenerated, type EventsOptions } from './sources/events.js';
+export { importEvents, importGenerated, importLog, type EventsOptions, type LogOptions } from './sources/log.js';
+export { FORMATS } from './sources/formats/index.js';
+export type { ReadCounts } from './sources/settle.js';
 export { importS3rec, type S3recOptions } from './sources/s3rec.js';

@@ -14,8 +14,9 @@
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { UserError, hashFile, hashOf, writeAtomically } from '../base/index.js';
-import { copyToParquet, identifier, type ColumnType, type Database, type TableWriter } from './database.js';
+import { copyToParquet, identifier, type Database } from './database.js';
 import { DATA_FORMAT_VERSION, FIRST_INDEX, type DataManifest, type StepCounts } from './schema.js';
+import type { ReadCounts } from './sources/settle.js';
 import { createSplitViews, resolveSplit, type SplitRequest } from './split.js';
 import { normaliseQuery, splitWords } from './vocabulary.js';
 
@@ -36,57 +37,10 @@ export interface SourceDescription {
   readonly split: SplitRequest;
   readonly itemAttributes: readonly string[];
   readonly userAttributes: readonly string[];
-}
-
-/** The writers of the tables that every source fills with events. */
-export interface EventWriters {
-  /** user, ordinal, time, type, item, search */
-  readonly feed: TableWriter;
-  /** user, ordinal, time, query, source */
-  readonly searches: TableWriter;
-  /** search (its ordinal), item, ordinal, time */
-  readonly clicks: TableWriter;
-}
-
-/** Makes the empty tables for events. */
-export async function createEventTables(database: Database): Promise<EventWriters> {
-  return {
-    feed: await database.create('feed', [
-      ['user', 'VARCHAR'],
-      ['ordinal', 'BIGINT'],
-      ['time', 'DOUBLE'],
-      ['type', 'VARCHAR'],
-      ['item', 'VARCHAR'],
-      ['search', 'BIGINT'],
-    ]),
-    searches: await database.create('searches', [
-      ['user', 'VARCHAR'],
-      ['ordinal', 'BIGINT'],
-      ['time', 'DOUBLE'],
-      ['query', 'VARCHAR'],
-      ['source', 'VARCHAR'],
-    ]),
-    clicks: await database.create('clicks', [
-      ['search', 'BIGINT'],
-      ['item', 'VARCHAR'],
-      ['ordinal', 'BIGINT'],
-      ['time', 'DOUBLE'],
-    ]),
-  };
-}
-
-/** Makes the empty table of items or users (`key`) and their attributes. */
-export async function createAttributeTable(
-  database: Database,
-  key: 'item' | 'user',
-  attributes: readonly string[],
-): Promise<TableWriter> {
-  const columns: [string, ColumnType][] = [
-    ['index', 'BIGINT'],
-    [key, 'VARCHAR'],
-    ...attributes.map((name): [string, ColumnType] => [name, 'VARCHAR']),
-  ];
-  return database.create(`${key}s`, columns);
+  /** What became of the records of the files, where the source says. */
+  readonly read?: ReadCounts | null;
+  /** See `ImportOptions`. */
+  readonly kCore?: number;
 }
 
 /**
@@ -127,6 +81,26 @@ async function requireBothSides(database: Database): Promise<void> {
   await database.run('DELETE FROM feed WHERE user NOT IN (SELECT user FROM searches)');
   await database.run('DELETE FROM searches WHERE user NOT IN (SELECT user FROM feed)');
   await database.run('DELETE FROM clicks WHERE search NOT IN (SELECT ordinal FROM searches)');
+}
+
+/**
+ * Keeps users and items that have at least `least` feed events among themselves, iterated until nothing changes. Of the
+ * others all goes: searches of users, clicks on items.
+ */
+async function keepCore(database: Database, least: number): Promise<void> {
+  for (;;) {
+    const before = await database.number('SELECT count(*) FROM feed');
+    for (const key of ['"user"', 'item'])
+      await database.run(
+        `DELETE FROM feed WHERE ${key} NOT IN (SELECT ${key} FROM feed GROUP BY ${key} HAVING count(*) >= ${least})`,
+      );
+    if ((await database.number('SELECT count(*) FROM feed')) === before) break;
+  }
+  await database.run('DELETE FROM searches WHERE "user" NOT IN (SELECT "user" FROM feed)');
+  await database.run('DELETE FROM clicks WHERE search NOT IN (SELECT ordinal FROM searches)');
+  await database.run('DELETE FROM clicks WHERE item NOT IN (SELECT item FROM feed)');
+  await database.run('UPDATE feed SET search = NULL WHERE search NOT IN (SELECT ordinal FROM searches)');
+  await database.run('DELETE FROM items WHERE item NOT IN (SELECT item FROM feed)');
 }
 
 /** Makes the tables of indices: `item_index`, `user_index`, `source_index`. */
@@ -254,6 +228,14 @@ export async function prepareDirectory(
     await requireBothSides(database);
     counts.push(await countStep(database, 'users with both feed and searches'));
   }
+  if (described.kCore) {
+    await keepCore(database, described.kCore);
+    counts.push(await countStep(database, `${described.kCore}-core`));
+  }
+  if (counts.at(-1)?.users === 0 && described.kCore)
+    throw new UserError(
+      `nothing is left to import: no users and items have ${described.kCore} feed events with one another; choose a smaller --k-core`,
+    );
   if (counts.at(-1)?.users === 0)
     throw new UserError(
       'nothing is left to import: no user has both searches and feed events; leave out --require-both',
@@ -282,6 +264,7 @@ export async function prepareDirectory(
     format: 'sesrec-data',
     version: DATA_FORMAT_VERSION,
     source,
+    ...(described.read ? { read: described.read } : {}),
     counts,
     split,
     sizes,

@@ -94,6 +94,15 @@ export interface DataManifest {
     /** Null for logs of real people. */
     readonly generator: Generator | null;
   };
+  /** What became of the entries of the files: accepted + rejected + duplicates + ignored = read. Sources of before it lack it. */
+  readonly read?: {
+    readonly records: number;
+    readonly read: number;
+    readonly accepted: number;
+    readonly rejected: number;
+    readonly duplicates: number;
+    readonly ignored: number;
+  };
   readonly counts: readonly StepCounts[];
   readonly split: Split;
   /** Sizes including padding and unknown; of users, those with a training event under global time. */

@@ -15,7 +15,6 @@ import {
   importS3rec,
   loadDataset,
 } from '../../src/data/index.js';
-import { createAttributeTable, createEventTables } from '../../src/data/prepare.js';
 import { runImport } from '../../src/data/sources/import.js';
 import { NegativeSampler, catalogueOf, trainingCases, trainingQueries } from '../../src/features/index.js';
 import { vocabularySizes } from '../../src/model/index.js';
@@ -217,13 +216,16 @@ test('a source may keep its log in the data directory, and name the program that
     [],
     { out },
     {},
-    async (database, directory) => {
+    async ({ database, directory }) => {
       await writeFile(join(directory, 'log.txt'), 'u i');
-      const { feed, searches, clicks } = await createEventTables(database);
-      feed.row('u', 0, null, 'view', 'i', null);
-      const tables = [feed, searches, clicks];
-      for (const key of ['item', 'user'] as const) tables.push(await createAttributeTable(database, key, []));
-      for (const table of tables) table.finish();
+      for (const table of [
+        `feed AS SELECT 'u' AS "user", 0 AS ordinal, CAST(NULL AS DOUBLE) AS time, 'view' AS type, 'i' AS item, CAST(NULL AS BIGINT) AS search`,
+        'searches ("user" VARCHAR, ordinal BIGINT, time DOUBLE, query VARCHAR, source VARCHAR)',
+        'clicks (search BIGINT, item VARCHAR, ordinal BIGINT, time DOUBLE)',
+        'items ("index" BIGINT, item VARCHAR)',
+        'users ("index" BIGINT, "user" VARCHAR)',
+      ])
+        await database.run(`CREATE TABLE ${table}`);
       return { itemAttributes: [], userAttributes: [], warnings: [], files: [join(directory, 'log.txt')] };
     },
     generator,

@@ -375,11 +375,12 @@ function attributesOf(
   container: Container,
 ): string {
   if (attributes === 'columns') {
-    if (container.kind === 'json') return sql.without('text', typeof key === 'string' ? key : '');
+    const keyName = typeof key === 'string' ? key : 'path' in key ? key.path.join('.') : '';
+    if (container.kind === 'json') return sql.without('text', keyName);
     const { columns } = container;
     return sql.jsonObject(
       columns
-        .filter((name) => name !== '' && name !== key)
+        .filter((name) => name !== '' && name !== keyName)
         .map((name) => [name, expressions.record.leaf([name]).text] as const),
     );
   }

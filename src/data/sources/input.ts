@@ -112,6 +112,7 @@ export async function kindOf({ name, path }: Input): Promise<Compression | 'parq
     throw new UserError(`cannot read ${name}: ${messageOf(error)}`, { cause: error });
   });
   try {
+    if (!(await file.stat()).isFile()) throw new UserError(`cannot read ${name}: it is not a file`);
     const { buffer, bytesRead } = await file.read(Buffer.alloc(4), 0, 4, 0);
     const begins = (...bytes: readonly number[]): boolean =>
       bytesRead >= bytes.length && bytes.every((byte, i) => buffer[i] === byte);

@@ -195,8 +195,8 @@ async function mapFile(
   return count;
 }
 
-/** The columns of a header, as the mapping calls them. */
-function namesOf(columns: readonly string[], { header }: Table, { name }: Input): string[] {
+/** The columns of a header, as the mapping calls them. A name that is there twice is a `UserError`. */
+export function namesOf(columns: readonly string[], { header }: Table, { name }: Input): string[] {
   const names = header === 'before the colon' ? columns.map((column) => column.replace(/:.*$/s, '')) : [...columns];
   const repeated = names.find((column, i) => column !== '' && names.indexOf(column) !== i);
   if (repeated !== undefined)
