@@ -40,7 +40,7 @@ export async function importLog({ format, files, ...options }: LogOptions): Prom
     format,
     async (temporary) => expandInputs(files, temporary),
     options,
-    {},
+    known?.caveat === undefined ? {} : { caveat: known.caveat },
     async (workshop, inputs) => {
       const recognised = known ? { format: known, why: null } : await recogniseFormat(workshop.database, inputs);
       const filled = await fill(workshop, recognised.format, inputs, options);

@@ -123,6 +123,8 @@ export const amazonReviews: ParsedFormat = {
   about: "Amazon's reviews of 2014 and their products, with searches made of categories: REVIEWS… META…",
   specification: 'https://cseweb.ucsd.edu/~jmcauley/datasets/amazon/links.html',
   order: 'time',
+  caveat:
+    'times are days: reviews of one day keep the order of the file, which is by product; searches are made of categories',
   recognise: (beginning) => {
     const first = beginning.split('\n', 1)[0] ?? '';
     return isReview(first) || /^\{'asin'|^\{.*'asin':/.test(first);

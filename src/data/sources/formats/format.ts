@@ -179,6 +179,8 @@ export interface MappedFormat {
   readonly join?: JoinRule;
   /** What becomes of an action whose search id no record has, or not of this user, or only later. Default: `reject`; `feed` makes it an action without a search, and tells how many. */
   readonly unmatched?: 'reject' | 'feed';
+  /** What somebody who uses such data should know: told at every import. */
+  readonly caveat?: string;
   /** A second entry about one item or user: `merge` keeps the attributes that it does not name. Default: `replace`. */
   readonly repeated?: 'replace' | 'merge' | 'reject';
 }

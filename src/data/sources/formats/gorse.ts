@@ -11,6 +11,8 @@ export const gorse: MappedFormat = {
   about: 'feedback, items and users of Gorse',
   specification: 'https://gorse.io/docs/concepts/data-source.html',
   order: 'time',
+  caveat:
+    'Gorse keeps one feedback per user, item and type: that somebody did a thing again is lost; and it has no searches',
   tables: [
     {
       name: 'feedback',

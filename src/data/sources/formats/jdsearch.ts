@@ -116,6 +116,8 @@ export const jdsearch: ParsedFormat = {
   about: 'JDsearch: user_behavior_data.txt and product_meta_data.txt',
   specification: 'https://github.com/rucliujn/JDsearch',
   order: 'file',
+  caveat:
+    'the data has no clock: what a user did is in order, and events of different users cannot be compared in time',
   recognise: (beginning) => {
     const cells = (beginning.split('\n', 1)[0] ?? '').split('\t');
     const numbers = /^\d+(?:\.0)?(?:_\d+(?:\.0)?)*$/;

@@ -17,6 +17,8 @@ export const kuaisar: MappedFormat = {
   about: 'the KuaiSAR data set: rec_inter, src_inter, user_features, item_features, social_network',
   specification: 'https://kuaisar.github.io/',
   order: 'time',
+  caveat:
+    'times of the feed are times of delivery: items that were delivered together share one, and keep the order of the file',
   tables: [
     {
       name: 'rec_inter',

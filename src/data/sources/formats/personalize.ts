@@ -7,6 +7,7 @@ export const personalize: MappedFormat = {
   about: 'interactions, items and users of Amazon Personalize, and bodies of PutEvents',
   specification: 'https://docs.aws.amazon.com/personalize/latest/dg/custom-datasets-and-schemas.html',
   order: 'time',
+  caveat: 'Amazon Personalize has no searches',
   tables: [
     {
       name: 'interactions',

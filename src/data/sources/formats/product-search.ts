@@ -59,6 +59,8 @@ export const productSearch: ParsedFormat = {
   about: 'relevance triples and query texts of Ai et al. 2017: QRELS… QUERIES',
   specification: 'https://github.com/QingyaoAi/Hierarchical-Embedding-Model-for-Personalized-Product-Search',
   order: 'file',
+  caveat:
+    'the lines are in no order in time: good for matching queries and items, not for evaluating the prediction of a next item',
   recognise: (beginning) => TRIPLE.test(beginning.split('\n', 1)[0] ?? ''),
   parse,
 };

@@ -13,6 +13,7 @@ export const recbole: MappedFormat = {
   about: 'atomic files of RecBole: .inter, and perhaps .item and .user',
   specification: 'https://recbole.io/docs/user_guide/data/atomic_files.html',
   order: 'time',
+  caveat: 'atomic files of RecBole have no searches',
   tables: [
     {
       name: 'inter',
