@@ -3,10 +3,12 @@ import assert from 'node:assert/strict';
 import { readFile, readdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { test } from 'node:test';
+import { gzipSync } from 'node:zlib';
 import { withDatabase, type Database } from '../../src/data/database.js';
 import { FORMATS } from '../../src/data/sources/formats/index.js';
 import { settle } from '../../src/data/sources/settle.js';
 import { stage } from '../../src/data/sources/stage.js';
+import { put, scratchFolder } from './folders.js';
 
 const FIXTURES = join(import.meta.dirname, '../../../test/fixtures/imports');
 
@@ -104,14 +106,14 @@ async function attributesOf(database: Database, key: 'item' | 'user', names: rea
   return table;
 }
 
+const expectedIn = async (folder: string): Promise<Expected> =>
+  JSON.parse(await readFile(join(folder, 'expected.json'), 'utf8')) as Expected;
+
 /** These have tests of their own. */
 const OTHERS = ['events', 's3rec'];
 
 for (const format of FORMATS.filter(({ name }) => !OTHERS.includes(name))) {
-  test(`${format.name}: the fixture gives the events written down by hand`, async () => {
-    const folder = join(FIXTURES, format.name);
-    const expected = JSON.parse(await readFile(join(folder, 'expected.json'), 'utf8')) as Expected;
-    assert.deepEqual([...expected.files, 'expected.json'].sort(), (await readdir(folder)).sort());
+  const check = async (folder: string, expected: Expected): Promise<void> => {
     await withDatabase(async (database) => {
       const inputs = expected.files.map((name) => ({ name, path: join(folder, name) }));
       const records = await stage(
@@ -151,5 +153,22 @@ for (const format of FORMATS.filter(({ name }) => !OTHERS.includes(name))) {
       assert.equal(counts.records, expected.read);
       assert.ok(counts.duplicates >= expected.duplicates.length && counts.duplicates <= 2 * expected.duplicates.length);
     });
+  };
+  const folder = join(FIXTURES, format.name);
+
+  test(`${format.name}: the fixture gives the events written down by hand`, async () => {
+    const expected = await expectedIn(folder);
+    assert.deepEqual([...expected.files, 'expected.json'].sort(), (await readdir(folder)).sort());
+    await check(folder, expected);
+  });
+
+  test(`${format.name}: and so it does with a BOM, Windows line ends and gzip`, async (t) => {
+    const expected = await expectedIn(folder);
+    const scratch = await scratchFolder(t);
+    for (const name of expected.files) {
+      const text = await readFile(join(folder, name), 'utf8');
+      await put(scratch, name, gzipSync(`\uFEFF${text.replaceAll(/\r?\n/g, '\r\n')}`));
+    }
+    await check(scratch, expected);
   });
 }

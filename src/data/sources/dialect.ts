@@ -73,6 +73,10 @@ export const objectOfPairs = (elements: string, name: readonly string[], value: 
     lambda x: ${nth(jsonAt('x', [name]), 1)} LIKE '"_%' AND ${nth(jsonAt('x', [value]), 1)} IS NOT NULL),
     lambda x: ${nth(jsonAt('x', [name]), 1)} || ':' || ${nth(jsonAt('x', [value]), 1)}), ','), '') || '}'`;
 
+/** A query as it is compared: `normaliseQuery` of `../vocabulary.ts`, for counting. */
+export const comparedQuery = (query: string): string =>
+  `trim(regexp_replace(nfc_normalize(lower(nfc_normalize(${query}))), '\\s+', ' ', 'g'))`;
+
 /** Null where a text is empty or blank. */
 export const unblank = (text: string): string => `CASE WHEN trim(${text}, ${BLANKS}) <> '' THEN ${text} END`;
 

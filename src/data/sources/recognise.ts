@@ -91,7 +91,11 @@ export function fits(
     }
     return value;
   };
-  if (header === 'before the colon' && !sample.columns.every((column) => column.includes(':'))) return false;
+  if (
+    header === 'before the colon' &&
+    !(sample.columns.length > 0 && sample.columns.every((column) => column.includes(':')))
+  )
+    return false;
   const columns = new Set(sample.columns.map(named));
   const isTable = sample.container === 'delimited' || (sample.container === 'parquet' && sample.records.length === 0);
   if (isTable && !fields.every((field) => columns.has(field))) return false;

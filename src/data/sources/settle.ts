@@ -85,7 +85,7 @@ const visitOf = (within: JoinRule['within']): string => (within === 'session' ? 
 /** Takes out of `placed` what reports the search before it once more; it counts like a further row of that search. */
 async function leaveOutEchoes(database: Database, { within, minutes }: JoinRule): Promise<void> {
   const order = `PARTITION BY "user", ${visitOf(within)} ORDER BY place`;
-  const words = `lower(trim(regexp_replace(query, '\\s+', ' ', 'g')))`;
+  const words = sql.comparedQuery('query');
   await database.run(`CREATE TABLE echoes AS SELECT place, ${PLACE} FROM (
       SELECT *, lag(${words}) OVER (${order}) AS before, lag(time) OVER (${order}) AS since FROM placed WHERE kind = 'search'
     ) WHERE follows = 1 AND before = ${words} AND time - since <= ${minutes * 60_000}`);

@@ -187,8 +187,11 @@ export interface MappedFormat {
 
 /** A format that brings its own parser. */
 export interface ParsedFormat extends Omit<MappedFormat, 'tables'> {
-  /** Whether the first lines of a file (text, decompressed, at most 64 KB) are of this format; for `auto`. */
-  readonly recognise: (beginning: string) => boolean;
+  /**
+   * Whether the first lines of a file (text, decompressed) are of this format, for `auto`; `perhaps`: they may go with
+   * another file that is.
+   */
+  readonly recognise: (beginning: string) => boolean | 'perhaps';
   readonly parse: FormatParser;
 }
 

@@ -18,10 +18,7 @@ const parse: FormatParser = async (files, staging) => {
     if (opened.first !== null && TRIPLE.test(opened.first.text)) triples.push(opened);
     else {
       for await (const batch of opened.lines()) {
-        for (const { text, number } of batch) {
-          queries.set(number - 1, text);
-          staging.entry({ file: file.index, line: number, kind: 'ignored', type: 'text of a query' });
-        }
+        for (const { text, number } of batch) queries.set(number - 1, text);
       }
     }
   }
@@ -61,6 +58,9 @@ export const productSearch: ParsedFormat = {
   order: 'file',
   caveat:
     'the lines are in no order in time: good for matching queries and items, not for evaluating the prediction of a next item',
-  recognise: (beginning) => TRIPLE.test(beginning.split('\n', 1)[0] ?? ''),
+  recognise: (beginning) => {
+    const first = beginning.split('\n', 1)[0] ?? '';
+    return TRIPLE.test(first) || (/^[a-z]+(?: [a-z]+)*$/.test(first) && 'perhaps');
+  },
   parse,
 };
