@@ -462,7 +462,9 @@ export function compileTable(table: Table, container: Container, source: string)
   const listNames = new Map(spread.map(([number, entry]) => [number, entry.each as string]));
   const unknown = table.otherwise === 'ignored' ? 'NULL' : unknownReason(table, expressions);
 
-  const base = expressions.withParameters(leavesOf(expressions, container, source));
+  const records = expressions.withParameters(leavesOf(expressions, container, source));
+  // Several queries take from the records: those of a batch are read once, those of a whole file are too many to keep.
+  const base = spread.length > 0 ? 'SELECT * FROM records' : records;
   // what is left of a rejected record, and the columns that this needs
   const [whole, kept] =
     container.kind === 'columns'
@@ -532,7 +534,9 @@ export function compileTable(table: Table, container: Container, source: string)
       );
     }),
   ];
-  return queries.join('\nUNION ALL ');
+  const union = queries.join('\nUNION ALL ');
+  if (spread.length === 0) return union;
+  return `WITH records AS ${container.kind === 'columns' ? 'NOT ' : ''}MATERIALIZED (${records}) ${union}`;
 }
 
 const cast = (value: string, column: StagedColumn): string =>
