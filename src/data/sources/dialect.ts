@@ -67,8 +67,9 @@ export const jsonObject = (members: readonly (readonly [name: string, text: stri
 export const without = (json: string, name: string): string =>
   `CAST(json_merge_patch(${json}, json_object(${literal(name)}, NULL)) AS VARCHAR)`;
 
-/** Null where a text is empty or blank. */
-export const unblank = (text: string): string => `CASE WHEN trim(${text}, ${BLANKS}) <> '' THEN ${text} END`;
+/** Null where a text is empty or blank. What begins with a visible ASCII character, which nearly everything does, is not looked at further. */
+export const unblank = (text: string): string =>
+  `CASE WHEN ${text} >= '!' AND ${text} < chr(127) THEN ${text} WHEN trim(${text}, ${BLANKS}) <> '' THEN ${text} END`;
 
 /** A list in a text, `[20, 34]`, as words; a text that is no list stays as it is. */
 export const wordsOfList = (text: string): string =>
