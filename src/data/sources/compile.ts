@@ -169,7 +169,8 @@ class Expressions {
   withParameters(records: string): string {
     return [...this.#parameters.values()].reduce(
       (inner, { name, found, values }) =>
-        `SELECT * EXCLUDE (pair), ${sql.unblank(`list_filter(${values}, lambda x: x IS NOT NULL)[1]`)} AS ${name} FROM (SELECT *, ${found} AS pair FROM (${inner}))`,
+        `SELECT * EXCLUDE (pair, present), ${sql.unblank('present')} AS ${name} FROM (
+          SELECT *, ${sql.firstPresent(values)} AS present FROM (SELECT *, ${found} AS pair FROM (${inner})))`,
       records,
     );
   }

@@ -77,8 +77,12 @@ export const objectOfPairs = (elements: string, name: readonly string[], value: 
 export const comparedQuery = (query: string): string =>
   `trim(regexp_replace(nfc_normalize(lower(nfc_normalize(${query}))), '\\s+', ' ', 'g'))`;
 
-/** Null where a text is empty or blank. */
-export const unblank = (text: string): string => `CASE WHEN trim(${text}, ${BLANKS}) <> '' THEN ${text} END`;
+/** Null where a text is empty or blank. What begins with a visible ASCII character, which nearly everything does, is not looked at further. */
+export const unblank = (text: string): string =>
+  `CASE WHEN ${text} >= '!' AND ${text} < chr(127) THEN ${text} WHEN trim(${text}, ${BLANKS}) <> '' THEN ${text} END`;
+
+/** The first of a list of texts that is not null. */
+export const firstPresent = (list: string): string => `list_filter(${list}, lambda x: x IS NOT NULL)[1]`;
 
 /** A list in a text, `[20, 34]`, as words; a text that is no list stays as it is. */
 export const wordsOfList = (text: string): string =>

@@ -22,11 +22,11 @@ export const s3rec: Format = {
 };
 
 async function parseFile(file: InputFile, staging: Staging): Promise<void> {
+  if (/\.json(\.gz|\.zst)?$/.test(file.name)) return parseAttributes(file, staging);
   const lines = new Map<string, number>();
   let isFirst = true;
   for await (const batch of file.lines()) {
-    if (isFirst && (/\.json(\.gz|\.zst)?$/.test(file.name) || batch[0]?.text.trimStart().startsWith('{')))
-      return parseAttributes(file, staging);
+    if (isFirst && batch[0]?.text.trimStart().startsWith('{')) return parseAttributes(file, staging);
     for (const { text, number } of batch) {
       isFirst = false;
       const [user = '', ...items] = text.trim().split(/\s+/u);
