@@ -4,7 +4,7 @@ import { readFile, readdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { test } from 'node:test';
 import { gzipSync } from 'node:zlib';
-import { withDatabase, type Database } from '../../src/data/database.js';
+import { copyToParquet, literal, withDatabase, type Database } from '../../src/data/database.js';
 import { FORMATS } from '../../src/data/sources/formats/index.js';
 import { settle } from '../../src/data/sources/settle.js';
 import { stage } from '../../src/data/sources/stage.js';
@@ -106,6 +106,11 @@ async function attributesOf(database: Database, key: 'item' | 'user', names: rea
   return table;
 }
 
+const inMilliseconds = (event: ExpectedEvent): ExpectedEvent => ({
+  ...event,
+  time: event.time === null ? null : new Date(event.time).toISOString(),
+});
+
 const expectedIn = async (folder: string): Promise<Expected> =>
   JSON.parse(await readFile(join(folder, 'expected.json'), 'utf8')) as Expected;
 
@@ -122,11 +127,7 @@ for (const format of FORMATS.filter(({ name }) => !OTHERS.includes(name))) {
         inputs.map((input) => ({ input })),
       );
       const { counts, itemAttributes, userAttributes } = await settle(database, format, records, false);
-      const times = (event: ExpectedEvent): unknown => ({
-        ...event,
-        time: event.time === null ? null : new Date(event.time).toISOString(),
-      });
-      assert.deepEqual(await eventsOf(database, expected.events), expected.events.map(times));
+      assert.deepEqual(await eventsOf(database, expected.events), expected.events.map(inMilliseconds));
       assert.deepEqual(await attributesOf(database, 'item', itemAttributes), expected.items);
       assert.deepEqual(await attributesOf(database, 'user', userAttributes), expected.users);
       const rejected = await database.read('SELECT file, line, reason FROM rejected ORDER BY file, line, part', {
@@ -172,3 +173,21 @@ for (const format of FORMATS.filter(({ name }) => !OTHERS.includes(name))) {
     await check(scratch, expected);
   });
 }
+
+test('ga4: rows in Parquet, with nested columns, give the same events as JSON lines', async (t) => {
+  const expected = await expectedIn(join(FIXTURES, 'ga4'));
+  const scratch = await scratchFolder(t);
+  const lines = (await readFile(join(FIXTURES, 'ga4', expected.files[0] as string), 'utf8')).split('\n');
+  const whole = await put(scratch, 'whole.jsonl', lines.filter((line) => line.endsWith('}')).join('\n'));
+  const parquet = join(scratch, 'events.parquet');
+  const format = FORMATS.find(({ name }) => name === 'ga4');
+  assert.ok(format);
+  await withDatabase(async (database) => {
+    await database.run(
+      copyToParquet(`SELECT * FROM read_json(${literal(whole)}, format = 'newline_delimited')`, parquet),
+    );
+    const records = await stage(database, format, [{ input: { name: 'events.parquet', path: parquet } }]);
+    await settle(database, format, records, false);
+    assert.deepEqual(await eventsOf(database, expected.events), expected.events.map(inMilliseconds));
+  });
+});

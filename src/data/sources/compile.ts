@@ -2,7 +2,7 @@
  * Makes SQL of the mappings of a format: a query from records to entries of the staging table. Knows the words of mappings
  * and what makes an entry acceptable; does not know how records are read, nor any format.
  */
-import { assert, getOrCreate } from '../../base/index.js';
+import { getOrCreate } from '../../base/index.js';
 import { literal } from '../database.js';
 import * as sql from './dialect.js';
 import type {
@@ -52,7 +52,7 @@ export type Container =
   /** `list`: an expression that gives the fields of a line. */
   | { readonly kind: 'fields'; readonly columns: readonly string[]; readonly list: string }
   /** Columns that the source has as texts under the names c0, c1, …; nested ones as JSON. */
-  | { readonly kind: 'columns'; readonly columns: readonly string[]; readonly nested: ReadonlySet<string> };
+  | { readonly kind: 'columns'; readonly columns: readonly string[] };
 
 interface Leaf {
   /** As the record has it: JSON, or the cell. */
@@ -64,11 +64,11 @@ interface Leaf {
 }
 
 const pathOf = (value: string): string[] => value.split('.');
-const quotedName = (path: readonly string[]): string => `"${path.join('.')}"`;
+const quotedName = (path: readonly (string | number)[]): string => `"${path.join('.')}"`;
 
 /** The leaves that expressions ask for, given names on demand. */
 class Leaves {
-  readonly paths: (readonly string[])[] = [];
+  readonly paths: (readonly (string | number)[])[] = [];
   readonly #numbers = new Map<string, number>();
   readonly #prefix: string;
 
@@ -76,14 +76,14 @@ class Leaves {
     this.#prefix = prefix;
   }
 
-  leaf(path: readonly string[]): Leaf {
+  leaf(path: readonly (string | number)[]): Leaf {
     const number = getOrCreate(this.#numbers, JSON.stringify(path), () => this.paths.push(path));
     const name = (kind: string): string => `${this.#prefix}${kind}${number}`;
     return { raw: name('r'), text: name('b'), filled: name('t') };
   }
 
   /** Columns r1, r2, … of every leaf; `at` gives the raw value of the leaf with a number, from 1. */
-  raws(at: (path: readonly string[], number: number) => string): string {
+  raws(at: (path: readonly (string | number)[], number: number) => string): string {
     return this.paths.map((path, i) => `, ${at(path, i + 1)} AS ${this.#prefix}r${i + 1}`).join('');
   }
 
@@ -180,6 +180,7 @@ class Expressions {
     const raw = this.leafOf(value)?.raw ?? text;
     const number = (scale: number): string => sql.numericTime(text, scale);
     if (unit === 'iso') return sql.isoTime(text);
+    if (unit === 'epoch') return sql.sizedTime(this.rawNumber(value, text));
     if (unit === 'iso or s')
       return `coalesce(${sql.numericTime(this.rawNumber(value, text), 1000)}, ${sql.isoTime(text)})`;
     if (unit === 'iso or ms')
@@ -453,6 +454,7 @@ export function compileTable(table: Table, container: Container, source: string)
 
   // compile everything first: it is what names the leaves
   const whens = table.entries.map(({ when }) => (when ? expressions.condition(when) : 'true'));
+  const onlys = table.entries.map(({ only }) => (only ? expressions.condition(only) : undefined));
   const compiled = table.entries.map((entry) => columnsOf(entry, expressions, container));
   const lists = new Map(
     spread.map(([number, entry]) => [
@@ -531,7 +533,7 @@ export function compileTable(table: Table, container: Container, source: string)
           if (column === 'file' || column === 'line') return column;
           if (column === 'part') return `CAST(${(i + 1) * 100_000} + position AS INTEGER)`;
           return compiled[i]?.[column] ?? 'NULL';
-        })}${kept} FROM (${read})`,
+        })}${kept} FROM (${read})${onlys[i] === undefined ? '' : ` WHERE ${onlys[i]}`}`,
       );
     }),
   ];
@@ -557,29 +559,32 @@ function leavesOf({ record }: Expressions, container: Container, source: string)
       true,
     );
   }
+  /** A column, or what JSON in a column has at the rest of the path; `cell` gives the column at a position. */
+  const column = (
+    path: readonly (string | number)[],
+    columns: readonly string[],
+    cell: (at: number) => string,
+  ): string => {
+    const whole = columns.indexOf(path.join('.'));
+    if (whole >= 0) return cell(whole);
+    const [first, ...rest] = path;
+    const outer = typeof first === 'string' ? columns.indexOf(first) : -1;
+    if (outer < 0 || rest.length === 0) return 'CAST(NULL AS VARCHAR)';
+    return sql.textOfJson(sql.nth(sql.soundJsonAt(cell(outer), [rest]), 1));
+  };
   if (container.kind === 'fields') {
     const { columns, list } = container;
-    const positions = record.paths.map((path) => columns.indexOf(path.join('.')) + 1);
     return layers(
-      `SELECT *${record.raws((_, number) => (positions[number - 1] === 0 ? 'CAST(NULL AS VARCHAR)' : `cells[${positions[number - 1]}]`))} FROM (
+      `SELECT *${record.raws((path) => column(path, columns, (at) => `cells[${at + 1}]`))} FROM (
         SELECT file, line, text, cells, CASE WHEN ${sql.lengthOf('cells')} <> ${columns.length}
           THEN ${sql.lengthOf('cells')} || ' fields where the header has ${columns.length} columns' END AS broken
         FROM (SELECT *, ${list} AS cells FROM (${source})))`,
       false,
     );
   }
-  const { columns, nested } = container;
-  const column = (path: readonly string[]): string => {
-    const whole = columns.indexOf(path.join('.'));
-    if (whole >= 0) return `c${whole}`;
-    const [first, ...rest] = path;
-    assert(first !== undefined, 'a path has a name');
-    const outer = columns.indexOf(first);
-    if (outer < 0 || !nested.has(first)) return 'CAST(NULL AS VARCHAR)';
-    return sql.textOfJson(sql.nth(sql.jsonAt(`c${outer}`, [rest]), 1));
-  };
+  const { columns } = container;
   return layers(
-    `SELECT *, CAST(NULL AS VARCHAR) AS broken${record.raws((path) => column(path))} FROM (${source})`,
+    `SELECT *, CAST(NULL AS VARCHAR) AS broken${record.raws((path) => column(path, columns, (at) => `c${at}`))} FROM (${source})`,
     false,
   );
 }

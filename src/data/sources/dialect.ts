@@ -13,21 +13,25 @@ const ISO = literal(String.raw`\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d([.]\d+)?)?(Z|
 const LATEST = '8.64e15'; // milliseconds; the limit of JavaScript dates
 
 /** The JSON path of a list of names; the empty list is the value itself. */
-const pathOf = (names: readonly string[]): string =>
-  `$${names.map((name) => `."${name.replaceAll('\\', '\\\\').replaceAll('"', '\\"')}"`).join('')}`;
+const pathOf = (names: readonly (string | number)[]): string =>
+  `$${names.map((name) => (typeof name === 'number' ? `[${name}]` : `."${name.replaceAll('\\', '\\\\').replaceAll('"', '\\"')}"`)).join('')}`;
 
 /** Whether a text is JSON. */
 export const isJson = (text: string): string => `json_valid(${text})`;
 
 /** The values at some paths of a JSON text as a list of JSON texts, null where there is nothing; one reading for all. */
-export const jsonAt = (text: string, paths: readonly (readonly string[])[]): string =>
+export const jsonAt = (text: string, paths: readonly (readonly (string | number)[])[]): string =>
   `json_extract(${text}, [${paths.map((path) => literal(pathOf(path))).join(', ')}])`;
 
 /** The `position`-th (from 1) of a list of JSON texts, as text; JSON's null is null. */
 export const nth = (list: string, position: number): string => `nullif(CAST(${list}[${position}] AS VARCHAR), 'null')`;
 
+/** The same of a text that may be no JSON: then nothing. */
+export const soundJsonAt = (text: string, paths: readonly (readonly (string | number)[])[]): string =>
+  `TRY(${jsonAt(text, paths)})`;
+
 /** The elements of a JSON list as a list of JSON texts; empty where it is no list. */
-export const elementsOf = (json: string): string => `coalesce(json_extract(${json}, '$[*]'), [])`;
+export const elementsOf = (json: string): string => `coalesce(TRY(json_extract(${json}, '$[*]')), [])`;
 
 /** Rows of a list: this selects its elements, beside `positions`, which counts them from 0. */
 export const eachOf = (list: string): string => `unnest(${list})`;
@@ -109,6 +113,10 @@ const withSeconds = (text: string): string =>
 /** Milliseconds since 1970 of a number in some unit, null when it is none or too large. */
 export const numericTime = (text: string, milliseconds: number): string =>
   `CASE WHEN abs(TRY_CAST(${text} AS DOUBLE) * ${milliseconds}) <= ${LATEST} AND NOT contains(${text}, '_') THEN TRY_CAST(${text} AS DOUBLE) * ${milliseconds} END`;
+
+/** Milliseconds since 1970 of a number of seconds, milliseconds or microseconds, told apart by its size: 10^11 is the year 5138 in seconds and 1973 in milliseconds. */
+export const sizedTime = (text: string): string =>
+  `CASE WHEN abs(TRY_CAST(${text} AS DOUBLE)) < 1e11 THEN ${numericTime(text, 1000)} WHEN abs(TRY_CAST(${text} AS DOUBLE)) < 1e14 THEN ${numericTime(text, 1)} ELSE ${numericTime(text, 0.001)} END`;
 
 /** A text cut to some characters. */
 export const cut = (text: string, characters: number): string => `substring(${text}, 1, ${characters})`;

@@ -14,7 +14,7 @@ import type { TimeUnit } from '../times.js';
  * JSON has (true, 1.5, lists) is no id, and where an id is asked for the entry is rejected. Cells of tables are text.
  *
  *   'user_id'                  a field; 'object.object_id' a field inside; a name with dots: { path: ['a.b'] }
- *   { path: […] }              the same, as a list of names
+ *   { path: […] }              the same, as a list of names and, in lists, of positions from 0
  *   { element: 'item_id' }     a field of the element of `each`; '' the element itself
  *   { constant: 'typed' }      the text itself
  *   { first: […] }             the first value that is there and not empty
@@ -26,7 +26,7 @@ import type { TimeUnit } from '../times.js';
  */
 export type Value =
   | string
-  | { readonly path: readonly string[] }
+  | { readonly path: readonly (string | number)[] }
   | { readonly element: string }
   | { readonly constant: string }
   | { readonly first: readonly Value[] }
@@ -51,11 +51,12 @@ export type Condition =
 
 /**
  * A time and how it is written. `iso or ms`: ISO 8601 text, or milliseconds as a number or as text; `iso text or ms`: the
- * same, but in JSON milliseconds must be a number; `iso or s`: ISO 8601 text, or seconds. Typed times of Parquet are themselves.
+ * same, but in JSON milliseconds must be a number; `iso or s`: ISO 8601 text, or seconds; `epoch`: a
+ * number since 1970 whose size says whether it is seconds, milliseconds or microseconds, for data that does not say. Typed times of Parquet are themselves.
  */
 export interface TimeValue {
   readonly value: Value;
-  readonly unit: TimeUnit | 'iso or ms' | 'iso or s' | 'iso text or ms';
+  readonly unit: TimeUnit | 'iso or ms' | 'iso or s' | 'iso text or ms' | 'epoch';
 }
 
 interface EntryCommon {
@@ -63,6 +64,8 @@ interface EntryCommon {
   readonly when?: Condition;
   /** The field that holds a list: one entry for every element of it. An empty or missing list gives no entry. */
   readonly each?: string;
+  /** Of the elements of `each`, those that count. The others are no entries: there must be another for the record. */
+  readonly only?: Condition;
 }
 
 interface Happened extends EntryCommon {

@@ -13,6 +13,7 @@ import { kuaisar } from './kuaisar.js';
 import { metarank } from './metarank.js';
 import { personalize } from './personalize.js';
 import { productSearch } from './product-search.js';
+import { qilin } from './qilin.js';
 import { recbole } from './recbole.js';
 import { retail } from './retail.js';
 import { s3rec } from './s3rec.js';
@@ -36,5 +37,6 @@ export const FORMATS: readonly Format[] = [
   kuaisar,
   amazonReviews,
   productSearch,
+  qilin,
   jdsearch,
 ];
