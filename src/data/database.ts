@@ -176,6 +176,16 @@ export class Connection {
     return columns as { -readonly [N in keyof K]: ColumnOf[K[N]] };
   }
 
+  /** Makes a table of a query, in place of a table or view of that name, from which the query may read. */
+  async replace(table: string, query: string): Promise<void> {
+    const views = await this.number(
+      `SELECT count(*) FROM information_schema.tables WHERE table_name = ${literal(table)} AND table_type = 'VIEW'`,
+    );
+    await this.run(`CREATE TABLE ${table}_replacing AS ${query}`);
+    await this.run(`DROP ${views > 0 ? 'VIEW' : 'TABLE'} ${table}`);
+    await this.run(`ALTER TABLE ${table}_replacing RENAME TO ${table}`);
+  }
+
   /** The one number that a query gives. */
   async number(sql: string, values: Readonly<Record<string, Cell>> = {}): Promise<number> {
     return (await this.read(sql, { value: 'number' }, values)).value[0] as number;

@@ -6,6 +6,7 @@
 import { UserError, assert } from '../../base/index.js';
 import { identifier, literal, type Database } from '../database.js';
 import { checkAttributeNames } from '../prepare.js';
+import { STAGED } from './compile.js';
 import * as sql from './dialect.js';
 import type { Format } from './formats/format.js';
 
@@ -63,7 +64,6 @@ export async function settle(
       ? await database.number('SELECT count(*) FROM led WHERE search_place IS NULL AND named')
       : 0;
   const counts = await countEntries(database, records, oneEntryEach);
-  for (const table of ['placed', 'led', 'numbered', 'duplicates']) await database.run(`DROP TABLE ${table}`);
   return { counts, itemAttributes, userAttributes, unmatched };
 }
 
@@ -77,18 +77,34 @@ async function findDuplicates(database: Database): Promise<void> {
 
 /** Makes `placed`: searches and actions in order, each with its place, and with the user that it is of. */
 async function placeEvents(database: Database, order: Format['order'], dropRepeats: boolean): Promise<void> {
-  const anonymous = (await database.number('SELECT count(anonymous) FROM staged')) > 0;
-  if (anonymous)
-    await database.run(`CREATE TABLE merged AS SELECT anonymous, min(user) AS user FROM staged
-      WHERE ${ACCEPTED} AND user IS NOT NULL AND anonymous IS NOT NULL GROUP BY anonymous HAVING count(DISTINCT user) = 1`);
-  const who = anonymous ? 'coalesce(staged.user, merged.user, staged.anonymous)' : 'staged.user';
-  const by = order === 'time' ? `time, ${PLACE}` : PLACE;
+  // What no entry has is not carried through the sort.
+  const optional = ['anonymous', 'id', 'session', 'time', 'query', 'source', 'search', 'follows', 'list'] as const;
+  const counts = await database.read(
+    `SELECT ${optional.map((name) => `count("${name}")`).join(', ')}, count(DISTINCT file), count(DISTINCT part) FROM staged`,
+    Object.fromEntries([...optional, 'file', 'part'].map((name) => [name, 'number' as const])),
+  );
+  const has = (name: (typeof optional)[number]): boolean => (counts[name]?.[0] as number) > 0;
+  const several = ['file', 'part'].filter((name) => (counts[name]?.[0] as number) > 1);
+  const keys = [
+    ...(order === 'time' ? ['time'] : []),
+    ...['file', 'line', 'part'].filter((name) => name === 'line' || several.includes(name)),
+  ];
+  if (has('anonymous'))
+    await database.run(`CREATE TABLE merged AS SELECT anonymous, min("user") AS "user" FROM staged
+      WHERE ${ACCEPTED} AND "user" IS NOT NULL AND anonymous IS NOT NULL GROUP BY anonymous HAVING count(DISTINCT "user") = 1`);
+  const who = has('anonymous') ? 'coalesce(staged."user", merged."user", staged.anonymous)' : 'staged."user"';
   const anyDuplicate = (await database.number('SELECT count(*) FROM duplicates')) > 0;
-  await database.run(`CREATE TABLE placed AS SELECT row_number() OVER (ORDER BY ${by}) - 1 AS place, ${PLACE}, kind,
-      CASE WHEN kind = 'search' THEN id END AS id, ${who} AS "user", session, time, query, source, item, search, follows, list, type
-    FROM staged ${anonymous ? 'LEFT JOIN merged ON merged.anonymous = staged.anonymous' : ''}
+  const carried = optional.filter((name) => name !== 'anonymous' && name !== 'id');
+  const events = `SELECT ${PLACE}, kind, ${who} AS "user", item, type${has('id') ? `, CASE WHEN kind = 'search' THEN id END AS id` : ''}${carried.map((name) => (has(name) ? `, ${name}` : '')).join('')}
+    FROM staged ${has('anonymous') ? 'LEFT JOIN merged ON merged.anonymous = staged.anonymous' : ''}
     WHERE ${ACCEPTED} AND kind IN ('search', 'action')
-      ${anyDuplicate ? `AND NOT EXISTS (SELECT 1 FROM duplicates WHERE duplicates.file = staged.file AND duplicates.line = staged.line AND duplicates.part = staged.part)` : ''}`);
+      ${anyDuplicate ? `AND NOT EXISTS (SELECT 1 FROM duplicates WHERE duplicates.file = staged.file AND duplicates.line = staged.line AND duplicates.part = staged.part)` : ''}`;
+  const absent = [...carried, 'id' as const]
+    .filter((name) => !has(name))
+    .map((name) => `, CAST(NULL AS ${STAGED[name]}) AS ${name}`);
+  await database.run(
+    `CREATE TABLE placed AS SELECT *${absent.join('')} FROM (${sql.numbered(events, keys.join(', '), 'place')})`,
+  );
   if (!dropRepeats) return;
   const same = `"user", kind, time, item, query, type, search, session, list`;
   await database.run(`INSERT INTO duplicates SELECT ${PLACE}, false FROM (
@@ -160,9 +176,14 @@ async function numberEvents(database: Database, spaced: boolean): Promise<void> 
   await database.run(`CREATE TABLE clicks AS SELECT ${ordinal(its)} AS search, item, ${ordinal(own)} AS ordinal, time
     FROM placed JOIN led ON led.place = placed.place ${numbers('own', 'placed.place')} ${numbers('its', 'led.search_place')}
     WHERE led.search_place IS NOT NULL`);
-  await database.run(`CREATE TABLE feed AS SELECT "user", ${ordinal(own)} AS ordinal, time, type, item, ${ordinal(its)} AS search
-    FROM placed LEFT JOIN led ON led.place = placed.place ${numbers('own', 'placed.place')} ${gaps ? `LEFT ${numbers('its', 'led.search_place')}` : ''}
-    WHERE kind = 'action' AND (type <> 'click' OR led.search_place IS NULL)`);
+  // Without gaps the feed is a view: most of a log is feed, and a copy of it would cost more than looking at it again.
+  const followed = 'search IS NOT NULL OR follows = 1';
+  const feed = `SELECT "user", ${ordinal(own)} AS ordinal, time, type, item, CAST(NULL AS BIGINT) AS search
+      FROM placed ${numbers('own', 'placed.place')} WHERE kind = 'action' AND NOT coalesce(${followed}, false)
+    UNION ALL SELECT "user", ${ordinal(own)}, time, type, item, ${ordinal(its)}
+      FROM placed LEFT JOIN led ON led.place = placed.place ${numbers('own', 'placed.place')} ${gaps ? `LEFT ${numbers('its', 'led.search_place')}` : ''}
+      WHERE kind = 'action' AND (${followed}) AND (type <> 'click' OR led.search_place IS NULL)`;
+  await database.run(`CREATE ${gaps ? 'TABLE' : 'VIEW'} feed AS ${feed}`);
 }
 
 /**
