@@ -177,6 +177,16 @@ export class Connection {
     return columns as { -readonly [N in keyof K]: ColumnOf[K[N]] };
   }
 
+  /** Makes a table of a query, in place of a table or view of that name, from which the query may read. */
+  async replace(table: string, query: string): Promise<void> {
+    const views = await this.number(
+      `SELECT count(*) FROM information_schema.tables WHERE table_name = ${literal(table)} AND table_type = 'VIEW'`,
+    );
+    await this.run(`CREATE TABLE ${table}_replacing AS ${query}`);
+    await this.run(`DROP ${views > 0 ? 'VIEW' : 'TABLE'} ${table}`);
+    await this.run(`ALTER TABLE ${table}_replacing RENAME TO ${table}`);
+  }
+
   /** The one number that a query gives. */
   async number(sql: string, values: Readonly<Record<string, Cell>> = {}): Promise<number> {
     return (await this.read(sql, { value: 'number' }, values)).value[0] as number;
@@ -193,15 +203,15 @@ export class Connection {
 
 /** How a database is opened. */
 export interface DatabaseOptions {
-  /** Default 1: rows keep the order in which they were written, and a written file has the same bytes every time. */
+  /** Default 1. What a query orders comes out in that order, and is written as the same bytes, with any number. */
   readonly threads?: number;
-  /** A directory for what does not fit into memory: then the tables lie there too, compressed. Default: in memory. */
+  /** A directory for what does not fit into memory. Default: one in the system's folder for temporary files. */
   readonly directory?: string;
   /** Megabytes of memory that the engine may use; what is more goes to disk. Default: the engine's, four fifths of the machine's. */
   readonly memory?: number;
 }
 
-/** A database, in memory or in a directory of its own. */
+/** A database in memory. */
 export class Database extends Connection {
   readonly #instance: DuckDBInstance;
 
@@ -213,18 +223,14 @@ export class Database extends Connection {
   /** Opens an empty database. It never loads extensions from the network. */
   static async open({ threads = 1, directory, memory }: DatabaseOptions = {}): Promise<Database> {
     return translated(async () => {
-      const instance = await DuckDBInstance.create(
-        directory === undefined ? ':memory:' : join(directory, 'tables.db'),
-        {
-          threads: String(threads),
-          autoinstall_known_extensions: 'false',
-          autoload_known_extensions: 'false',
-          // made only when memory runs out
-          temp_directory:
-            directory === undefined ? join(tmpdir(), `sesrec-duckdb-${process.pid}`) : join(directory, 'spilled'),
-          ...(memory === undefined ? {} : { memory_limit: `${memory}MB` }),
-        },
-      );
+      const instance = await DuckDBInstance.create(':memory:', {
+        threads: String(threads),
+        autoinstall_known_extensions: 'false',
+        autoload_known_extensions: 'false',
+        // made only when memory runs out
+        temp_directory: join(directory ?? tmpdir(), `sesrec-duckdb-${process.pid}`),
+        ...(memory === undefined ? {} : { memory_limit: `${memory}MB` }),
+      });
       const database = new Database(instance, await instance.connect());
       await database.run(`SET TimeZone = 'UTC'`);
       return database;

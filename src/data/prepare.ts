@@ -84,7 +84,7 @@ async function countStep(database: Database, step: string, part?: string): Promi
 
 /** Drops the users who never searched or never acted in the feed. */
 async function requireBothSides(database: Database): Promise<void> {
-  await database.run('DELETE FROM feed WHERE user NOT IN (SELECT user FROM searches)');
+  await database.replace('feed', 'SELECT * FROM feed WHERE "user" IN (SELECT "user" FROM searches)');
   await database.run('DELETE FROM searches WHERE user NOT IN (SELECT user FROM feed)');
   await database.run('DELETE FROM clicks WHERE search NOT IN (SELECT ordinal FROM searches)');
 }
@@ -94,14 +94,13 @@ async function requireBothSides(database: Database): Promise<void> {
  * others all goes: searches of users, clicks on items.
  */
 async function keepCore(database: Database, least: number): Promise<void> {
-  for (;;) {
-    const before = await database.number('SELECT count(*) FROM feed');
+  const rows = async (): Promise<number> => database.number('SELECT count(*) FROM feed');
+  for (let before = -1, now = await rows(); now !== before; before = now, now = await rows())
     for (const key of ['"user"', 'item'])
-      await database.run(
-        `DELETE FROM feed WHERE ${key} NOT IN (SELECT ${key} FROM feed GROUP BY ${key} HAVING count(*) >= ${least})`,
+      await database.replace(
+        'feed',
+        `SELECT * FROM feed WHERE ${key} IN (SELECT ${key} FROM feed GROUP BY ${key} HAVING count(*) >= ${least})`,
       );
-    if ((await database.number('SELECT count(*) FROM feed')) === before) break;
-  }
   await database.run('DELETE FROM searches WHERE "user" NOT IN (SELECT "user" FROM feed)');
   await database.run('DELETE FROM clicks WHERE search NOT IN (SELECT ordinal FROM searches)');
   await database.run('DELETE FROM clicks WHERE item NOT IN (SELECT item FROM feed)');

@@ -44,7 +44,7 @@ export type StagedColumn = keyof typeof STAGED;
 /** Characters of a rejected record that are kept. */
 export const RAW_LENGTH = 2000;
 
-const UNITS: Readonly<Record<string, number>> = { s: 1000, ms: 1, us: 0.001 };
+const UNITS: Readonly<Record<string, number>> = { s: 1000, 'iso or s': 1000, ms: 1, us: 0.001 };
 
 /** Where values of a record come from: JSON texts at paths, or columns that are texts already. */
 export type Container =
@@ -52,7 +52,12 @@ export type Container =
   /** `list`: an expression that gives the fields of a line. */
   | { readonly kind: 'fields'; readonly columns: readonly string[]; readonly list: string }
   /** Columns that the source has as texts under the names c0, c1, …; nested ones as JSON. */
-  | { readonly kind: 'columns'; readonly columns: readonly string[] };
+  | {
+      readonly kind: 'columns';
+      readonly columns: readonly string[];
+      /** Columns that are numbers: the source has these as numbers, too, under the names d0, d1, …. */
+      readonly numeric: ReadonlySet<string>;
+    };
 
 interface Leaf {
   /** As the record has it: JSON, or the cell. */
@@ -110,9 +115,14 @@ class Expressions {
   readonly #parameters = new Map<string, { readonly name: string; readonly found: string; readonly values: string }>();
   /** Whether fields of the record are JSON, rather than texts of a table. */
   readonly isJson: boolean;
+  /** Times of the record, under the names w1, w2, …: each is worked out once. */
+  readonly times: string[] = [];
+  readonly #timeNames = new Map<string, string>();
+  readonly #container: Container;
 
-  constructor(isJson: boolean) {
-    this.isJson = isJson;
+  constructor(container: Container) {
+    this.#container = container;
+    this.isJson = container.kind === 'json';
   }
 
   leafOf(value: Value): Leaf | null {
@@ -175,7 +185,24 @@ class Expressions {
     );
   }
 
-  time({ value, unit }: TimeValue): string {
+  time(time: TimeValue): string {
+    const { value } = time;
+    if (typeof value === 'object' && 'element' in value) return this.timeOf(time);
+    return getOrCreate(this.#timeNames, JSON.stringify(time), () => `w${this.times.push(this.timeOf(time))}`);
+  }
+
+  /** A column of numbers, if the value is one. */
+  numberOf(value: Value): string | null {
+    const container = this.#container;
+    if (container.kind !== 'columns' || typeof value !== 'object' || !('path' in value))
+      return typeof value === 'string' && container.kind === 'columns' ? this.numberOf({ path: pathOf(value) }) : null;
+    const name = value.path.join('.');
+    return container.numeric.has(name) ? `d${container.columns.indexOf(name)}` : null;
+  }
+
+  timeOf({ value, unit }: TimeValue): string {
+    const column = this.numberOf(value);
+    if (column !== null && unit !== 'iso' && unit !== 'epoch') return sql.scaledTime(column, UNITS[unit] ?? 1);
     const text = this.text(value);
     const raw = this.leafOf(value)?.raw ?? text;
     const number = (scale: number): string => sql.numericTime(text, scale);
@@ -447,7 +474,7 @@ function unknownReason(table: Table, expressions: Expressions): string {
  * or, for `columns`, c0, c1, ….
  */
 export function compileTable(table: Table, container: Container, source: string): string {
-  const expressions = new Expressions(container.kind === 'json');
+  const expressions = new Expressions(container);
   const none = table.entries.length; // the number of "no mapping takes it"
   const flat = [...table.entries.entries()].filter(([, entry]) => entry.each === undefined);
   const spread = [...table.entries.entries()].filter(([, entry]) => entry.each !== undefined);
@@ -546,9 +573,13 @@ const cast = (value: string, column: StagedColumn): string =>
   value === 'NULL' ? `CAST(NULL AS ${STAGED[column]})` : value;
 
 /** The records with every leaf as columns, the text or the cells c0, c1, …, and `broken` (why it is no record, or null). */
-function leavesOf({ record }: Expressions, container: Container, source: string): string {
-  const layers = (raws: string, isJson: boolean): string =>
-    `SELECT *${record.filled()} FROM (SELECT *${record.texts(isJson)} FROM (${raws}))`;
+function leavesOf({ record, times }: Expressions, container: Container, source: string): string {
+  const layers = (raws: string, isJson: boolean): string => {
+    const texts = `SELECT *${record.filled()} FROM (SELECT *${record.texts(isJson)} FROM (${raws}))`;
+    return times.length === 0
+      ? texts
+      : `SELECT *${times.map((time, i) => `, ${time} AS w${i + 1}`).join('')} FROM (${texts})`;
+  };
   if (container.kind === 'json') {
     const valid = `SELECT file, line, text, CASE WHEN NOT ${sql.isJson('text')} THEN 'not valid JSON'
       WHEN ltrim(text, ' ' || chr(9)) NOT LIKE '{%' THEN 'an event is a JSON object' END AS broken FROM (${source})`;

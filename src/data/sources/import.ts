@@ -31,9 +31,9 @@ export interface ImportOptions {
   readonly strict?: boolean;
   /** Leave out events that equal an earlier one in everything. Default: false. */
   readonly dropRepeats?: boolean;
-  /** Threads of the engine for large logs. Results do not depend on it. Default: 2. */
+  /** Threads of the engine. Results do not depend on it. Default: 2. */
   readonly threads?: number;
-  /** Megabytes that the engine may use for large logs; the rest goes to disk. Default: 1500. */
+  /** Megabytes that the engine may use; the rest goes to disk. Default: 2200. */
   readonly memory?: number;
 }
 
@@ -57,8 +57,7 @@ export interface FilledTables {
 /** The name of the file of rejected records in a data directory. */
 export const QUARANTINE = 'quarantine.jsonl';
 
-const LARGE = 64 << 20; // bytes of input from which on tables lie on disk
-const [THREADS, MEMORY] = [2, 1500];
+const [THREADS, MEMORY] = [2, 2200];
 
 /** A place to work in, beside the files of the data directory, that is removed at the end. */
 export interface Workshop {
@@ -88,18 +87,10 @@ export async function runImport(
       await mkdir(temporary);
       const found =
         typeof inputs === 'function' ? await inputs(temporary) : inputs.map((path) => ({ name: path, path }));
-      let bytes = 0;
-      for (const { name, path } of found) {
-        const { size } = await stat(path).catch((error: unknown) => {
+      for (const { name, path } of found)
+        await stat(path).catch((error: unknown) => {
           throw new UserError(`cannot read ${name}: ${messageOf(error)}`, { cause: error });
         });
-        bytes += size;
-      }
-      const large = {
-        directory: temporary,
-        threads: options.threads ?? THREADS,
-        memory: options.memory ?? MEMORY,
-      };
       const result = await withDatabase(
         async (database) => {
           const filled = await fill({ database, directory, temporary }, found);
@@ -134,7 +125,7 @@ export async function runImport(
             warnings,
           };
         },
-        bytes > LARGE ? large : {},
+        { directory: temporary, threads: options.threads ?? THREADS, memory: options.memory ?? MEMORY },
       );
       await rm(temporary, { recursive: true });
       return result;

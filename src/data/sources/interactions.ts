@@ -128,10 +128,11 @@ async function construct(database: Database, column: string): Promise<void> {
   const led = 'feed JOIN item_queries ON item_queries.item = feed.item';
   await database.run(`INSERT INTO searches SELECT "user", ordinal - 1, time, query, 'constructed' FROM ${led}`);
   await database.run(`INSERT INTO clicks SELECT ordinal - 1, feed.item, ordinal, time FROM ${led}`);
-  await database.run('ALTER TABLE feed RENAME TO unled_feed');
-  await database.run(`CREATE TABLE feed AS SELECT "user", ordinal, time, type, unled_feed.item, CASE WHEN query IS NOT NULL THEN ordinal - 1 END AS search
-    FROM unled_feed LEFT JOIN item_queries ON item_queries.item = unled_feed.item`);
-  await database.run('DROP TABLE unled_feed');
+  await database.replace(
+    'feed',
+    `SELECT "user", ordinal, time, type, feed.item, CASE WHEN query IS NOT NULL THEN ordinal - 1 END AS search
+    FROM feed LEFT JOIN item_queries ON item_queries.item = feed.item`,
+  );
 }
 
 /** A column that the header lacks is a `UserError` that lists those it has. */

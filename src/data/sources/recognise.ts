@@ -115,29 +115,30 @@ export function fits(
   );
 }
 
-/** SQL that gives the columns of a Parquet file as texts c0, c1, …, with the row as the line; and which of them are nested. */
+/** SQL that gives the columns of a Parquet file as texts c0, c1, …, with the row as the line, nested ones as JSON; and which of them are numbers, also as numbers d0, d1, …. */
 export function parquetSource(
   input: Input,
   file: number,
   { columns, types }: Sample,
-): { source: string; nested: Set<string> } {
-  const nested = new Set<string>();
+): { source: string; numeric: Set<string> } {
+  const numeric = new Set<string>();
   const cells = columns.map((name, i) => {
     const [column, type] = [identifier(name), types[i] as string];
-    if (/[[(]|^JSON$/.test(type) && !type.startsWith('DECIMAL')) {
-      nested.add(name);
-      return `CAST(to_json(${column}) AS VARCHAR)`;
-    }
+    if (/[[(]|^JSON$/.test(type) && !type.startsWith('DECIMAL')) return `CAST(to_json(${column}) AS VARCHAR)`;
+    if (/^(U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?|DOUBLE|FLOAT|DECIMAL.*)$/.test(type)) numeric.add(name);
     if (type === 'DOUBLE' || type === 'FLOAT' || type.startsWith('DECIMAL'))
       return `CASE WHEN abs(${column}) < 9007199254740992 AND ${column} = trunc(${column}) THEN CAST(CAST(${column} AS BIGINT) AS VARCHAR) ELSE CAST(${column} AS VARCHAR) END`;
     if (type === 'TIMESTAMP WITH TIME ZONE') return `CAST(CAST(${column} AS TIMESTAMP) AS VARCHAR)`;
     if (type === 'BLOB') return `CAST(TRY(decode(${column})) AS VARCHAR)`;
     return `CAST(${column} AS VARCHAR)`;
   });
+  const numbers = columns
+    .map((name, i) => (numeric.has(name) ? `, CAST(${identifier(name)} AS DOUBLE) AS d${i}` : ''))
+    .join('');
   const table = parquetTable(input.path).replace(/\)$/, ', file_row_number = true)');
   return {
-    source: `SELECT ${file} AS file, file_row_number + 1 AS line${cells.map((cell, i) => `, ${cell} AS c${i}`).join('')} FROM ${table}`,
-    nested,
+    source: `SELECT ${file} AS file, file_row_number + 1 AS line${cells.map((cell, i) => `, ${cell} AS c${i}`).join('')}${numbers} FROM ${table}`,
+    numeric,
   };
 }
 

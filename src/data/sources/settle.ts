@@ -6,6 +6,7 @@
 import { UserError, assert } from '../../base/index.js';
 import { identifier, literal, type Database } from '../database.js';
 import { checkAttributeNames } from '../prepare.js';
+import { STAGED } from './compile.js';
 import * as sql from './dialect.js';
 import type { Format, JoinRule } from './formats/format.js';
 
@@ -41,7 +42,7 @@ const PLACE = 'file, line, part';
 const ACCEPTED = 'reason IS NULL';
 /** The user of an entry, where `merged` says who was ever seen with an anonymous id. */
 const STAGED_AND_MERGED = 'staged LEFT JOIN merged ON merged.anonymous = staged.anonymous';
-const WHO = 'coalesce(staged.user, merged.user, staged.anonymous)';
+const WHO = 'coalesce(staged."user", merged."user", staged.anonymous)';
 
 /**
  * Settles the entries in `staged` (see `STAGED`), and makes the tables feed, searches, clicks, items and users, and `rejected`
@@ -59,7 +60,7 @@ export async function settle(
   await placeEvents(database, format.order, dropRepeats);
   if (format.join) await leaveOutEchoes(database, format.join);
   await findSearches(database, format);
-  await numberEvents(database, spaced);
+  await numberEvents(database, format.join, spaced);
   const itemAttributes = await makeAttributes(database, 'item', format.repeated ?? 'replace');
   const userAttributes = await makeAttributes(database, 'user', format.repeated ?? 'replace');
   const unmatched =
@@ -67,7 +68,6 @@ export async function settle(
       ? await database.number('SELECT count(*) FROM led WHERE search_place IS NULL AND named')
       : 0;
   const counts = await countEntries(database, records, oneEntryEach);
-  for (const table of ['placed', 'led', 'numbered', 'duplicates', 'merged']) await database.run(`DROP TABLE ${table}`);
   return { counts, itemAttributes, userAttributes, unmatched };
 }
 
@@ -96,17 +96,35 @@ async function leaveOutEchoes(database: Database, { within, minutes }: JoinRule)
 
 /** Makes `placed`: searches and actions in order, each with its place, and with the user that it is of. */
 async function placeEvents(database: Database, order: Format['order'], dropRepeats: boolean): Promise<void> {
-  const anonymous = (await database.number('SELECT count(anonymous) FROM staged')) > 0;
-  await database.run(`CREATE TABLE merged AS SELECT anonymous, min(user) AS user FROM staged
-      WHERE ${ACCEPTED} AND user IS NOT NULL AND anonymous IS NOT NULL GROUP BY anonymous HAVING count(DISTINCT user) = 1`);
-  const who = anonymous ? WHO : 'staged.user';
-  const by = order === 'time' ? `time, ${PLACE}` : PLACE;
+  // What no entry has is not carried through the sort.
+  const optional = ['anonymous', 'id', 'session', 'time', 'query', 'source', 'search', 'follows', 'list'] as const;
+  const counts = await database.read(
+    `SELECT ${optional.map((name) => `count("${name}")`).join(', ')}, count(DISTINCT file), count(DISTINCT part) FROM staged`,
+    Object.fromEntries([...optional, 'file', 'part'].map((name) => [name, 'number' as const])),
+  );
+  const has = (name: (typeof optional)[number]): boolean => (counts[name]?.[0] as number) > 0;
+  const several = ['file', 'part'].filter((name) => (counts[name]?.[0] as number) > 1);
+  const keys = [
+    ...(order === 'time' ? ['time'] : []),
+    ...['file', 'line', 'part'].filter((name) => name === 'line' || several.includes(name)),
+  ];
+  if (has('anonymous'))
+    await database.run(`CREATE TABLE merged AS SELECT anonymous, min("user") AS "user" FROM staged
+      WHERE ${ACCEPTED} AND "user" IS NOT NULL AND anonymous IS NOT NULL GROUP BY anonymous HAVING count(DISTINCT "user") = 1`);
+  else await database.run('CREATE TABLE merged (anonymous VARCHAR, "user" VARCHAR)');
+  const who = has('anonymous') ? WHO : 'staged."user"';
   const anyDuplicate = (await database.number('SELECT count(*) FROM duplicates')) > 0;
-  await database.run(`CREATE TABLE placed AS SELECT row_number() OVER (ORDER BY ${by}) - 1 AS place, ${PLACE}, kind,
-      CASE WHEN kind = 'search' THEN id END AS id, ${who} AS "user", session, time, query, source, item, search, follows, list, type
-    FROM ${anonymous ? STAGED_AND_MERGED : 'staged'}
+  const carried = optional.filter((name) => name !== 'anonymous' && name !== 'id');
+  const events = `SELECT ${PLACE}, kind, ${who} AS "user", item, type${has('id') ? `, CASE WHEN kind = 'search' THEN id END AS id` : ''}${carried.map((name) => (has(name) ? `, ${name}` : '')).join('')}
+    FROM ${has('anonymous') ? STAGED_AND_MERGED : 'staged'}
     WHERE ${ACCEPTED} AND kind IN ('search', 'action')
-      ${anyDuplicate ? `AND NOT EXISTS (SELECT 1 FROM duplicates WHERE duplicates.file = staged.file AND duplicates.line = staged.line AND duplicates.part = staged.part)` : ''}`);
+      ${anyDuplicate ? `AND NOT EXISTS (SELECT 1 FROM duplicates WHERE duplicates.file = staged.file AND duplicates.line = staged.line AND duplicates.part = staged.part)` : ''}`;
+  const absent = [...carried, 'id' as const]
+    .filter((name) => !has(name))
+    .map((name) => `, CAST(NULL AS ${STAGED[name]}) AS ${name}`);
+  await database.run(
+    `CREATE TABLE placed AS SELECT *${absent.join('')} FROM (${sql.numbered(events, keys.join(', '), 'place')})`,
+  );
   if (!dropRepeats) return;
   const same = `"user", kind, time, item, query, type, search, session, list`;
   await database.run(`INSERT INTO duplicates SELECT ${PLACE}, false FROM (
@@ -174,7 +192,7 @@ async function seekSearches(database: Database, { within, minutes, inherits }: J
 }
 
 /** Makes feed, searches and clicks. */
-async function numberEvents(database: Database, spaced: boolean): Promise<void> {
+async function numberEvents(database: Database, join: JoinRule | undefined, spaced: boolean): Promise<void> {
   // Without gaps, places are ordinals already; what was rejected leaves gaps.
   const [count, last] = [
     await database.number('SELECT count(*) FROM placed'),
@@ -195,9 +213,14 @@ async function numberEvents(database: Database, spaced: boolean): Promise<void> 
   await database.run(`CREATE TABLE clicks AS SELECT ${ordinal(its)} AS search, item, ${ordinal(own)} AS ordinal, time
     FROM placed JOIN led ON led.place = placed.place ${numbers('own', 'placed.place')} ${numbers('its', 'led.search_place')}
     WHERE led.search_place IS NOT NULL`);
-  await database.run(`CREATE TABLE feed AS SELECT "user", ${ordinal(own)} AS ordinal, time, type, item, ${ordinal(its)} AS search
-    FROM placed LEFT JOIN led ON led.place = placed.place ${numbers('own', 'placed.place')} ${gaps ? `LEFT ${numbers('its', 'led.search_place')}` : ''}
-    WHERE kind = 'action' AND (type <> 'click' OR led.search_place IS NULL)`);
+  // Without gaps the feed is a view: most of a log is feed, and a copy of it would cost more than looking at it again.
+  const followed = join?.inherits === true ? 'true' : 'search IS NOT NULL OR follows = 1';
+  const feed = `SELECT "user", ${ordinal(own)} AS ordinal, time, type, item, CAST(NULL AS BIGINT) AS search
+      FROM placed ${numbers('own', 'placed.place')} WHERE kind = 'action' AND NOT coalesce(${followed}, false)
+    UNION ALL SELECT "user", ${ordinal(own)}, time, type, item, ${ordinal(its)}
+      FROM placed LEFT JOIN led ON led.place = placed.place ${numbers('own', 'placed.place')} ${gaps ? `LEFT ${numbers('its', 'led.search_place')}` : ''}
+      WHERE kind = 'action' AND (${followed}) AND (type <> 'click' OR led.search_place IS NULL)`;
+  await database.run(`CREATE ${gaps ? 'TABLE' : 'VIEW'} feed AS ${feed}`);
 }
 
 /**

@@ -170,8 +170,8 @@ async function mapFile(
   const sample = await sampleOf(input, lanes.connection);
   const table = assigned ?? tableOf(format, input, sample);
   if (sample.container === 'parquet') {
-    const { source, nested } = parquetSource(input, file, sample);
-    const container: Container = { kind: 'columns', columns: namesOf(sample.columns, table, input), nested };
+    const { source, numeric } = parquetSource(input, file, sample);
+    const container: Container = { kind: 'columns', columns: namesOf(sample.columns, table, input), numeric };
     await lanes.insert(compileTable(table, container, source));
     return lanes.connection.number(`SELECT count(*) FROM ${parquetTable(input.path)}`);
   }
