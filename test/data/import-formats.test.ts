@@ -100,7 +100,7 @@ async function attributesOf(database: Database, key: 'item' | 'user', names: rea
     const values = JSON.parse(rows.values[i] as string) as (string | null)[];
     const present = names
       .map((name, n) => [name, values[n]] as const)
-      .filter(([, value]) => value != null && value !== '');
+      .filter(([, value]) => value !== null && value !== undefined && value !== '');
     if (present.length > 0) table[id] = Object.fromEntries(present) as Record<string, string>;
   }
   return table;
