@@ -81,10 +81,10 @@ export function reportData({ manifest, warnings }: ImportResult, { out, json }: 
     printJson({ out, warnings, manifest });
     return;
   }
-  const titles = ['users', 'items', 'feed', 'searches'] as const;
+  const titles = ['users', 'items', 'feed', 'searches', 'queries'] as const;
   const rows = [
     ['', ...titles],
-    ...manifest.counts.map((step) => [step.step, ...titles.map((title) => step[title].toLocaleString('en-US'))]),
+    ...manifest.counts.map((step) => [step.step, ...titles.map((title) => step[title]?.toLocaleString('en-US') ?? '')]),
   ];
   const widths = titles.map((_, i) => Math.max(...rows.map((row) => (row[i + 1] as string).length)));
   const first = Math.max(...rows.map(([step]) => (step as string).length));

@@ -43,9 +43,10 @@ export class DatabaseError extends Error {
 const ROWS_OF_CHUNK = 2048; // DuckDB's vector size
 const TYPES: Readonly<Record<ColumnType, DuckDBType>> = { VARCHAR, BIGINT, INTEGER, DOUBLE };
 
-/** A text as an SQL literal. */
+/** A text as an SQL literal. No statement can hold the character 0 itself. */
 export function literal(text: string): string {
-  return `'${text.replaceAll("'", "''")}'`;
+  const quoted = (part: string): string => `'${part.replaceAll("'", "''")}'`;
+  return text.includes('\0') ? `(${text.split('\0').map(quoted).join(' || chr(0) || ')})` : quoted(text);
 }
 
 /** A name as an SQL identifier. */

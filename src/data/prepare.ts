@@ -16,6 +16,7 @@ import { join } from 'node:path';
 import { UserError, hashFile, hashOf, writeAtomically } from '../base/index.js';
 import { copyToParquet, identifier, type Database } from './database.js';
 import { DATA_FORMAT_VERSION, FIRST_INDEX, type DataManifest, type StepCounts } from './schema.js';
+import { comparedQuery } from './sources/dialect.js';
 import type { ReadCounts } from './sources/settle.js';
 import { createSplitViews, resolveSplit, type SplitRequest } from './split.js';
 import { normaliseQuery, splitWords } from './vocabulary.js';
@@ -51,6 +52,8 @@ export function checkAttributeNames(key: 'item' | 'user', names: readonly string
   const seen = new Set(['index', key]);
   for (const name of names) {
     const folded = name.toLowerCase();
+    if (name.includes('\0'))
+      throw new UserError(`${where}: the attribute ${JSON.stringify(name)} has the character 0 in its name: rename it`);
     if (seen.has(folded)) {
       throw new UserError(
         `${where}: the attribute ${JSON.stringify(name)} has the name of another column (case aside, and "index" and "${key}" are ours): rename it`,
@@ -73,6 +76,9 @@ async function countStep(database: Database, step: string, part?: string): Promi
     ),
     feed: await database.number(`SELECT count(*) FROM ${feed}`),
     searches: await database.number(`SELECT count(*) FROM ${searches}`),
+    queries: await database.number(
+      `SELECT count(DISTINCT query) FROM (SELECT ${comparedQuery('query')} AS query FROM ${searches}) WHERE query <> ''`,
+    ),
   };
 }
 

@@ -81,6 +81,8 @@ export interface StepCounts {
   readonly items: number;
   readonly feed: number;
   readonly searches: number;
+  /** Distinct queries, as they are compared. Absent in directories that were written before it was counted. */
+  readonly queries?: number;
 }
 
 /** manifest.json of a data directory. Holds no clock time: the same input gives the same bytes. */

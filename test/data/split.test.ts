@@ -94,10 +94,10 @@ describe('global time, by hand', () => {
     const { manifest } = await loaded(t);
     assert.deepEqual(manifest.split, { strategy: 'global-time', validationFrom: 100, testFrom: 200 });
     assert.deepEqual(manifest.counts, [
-      { step: 'imported', users: 5, items: 5, feed: 11, searches: 4 },
-      { step: 'training', users: 3, items: 3, feed: 3, searches: 3 },
-      { step: 'validation', users: 2, items: 3, feed: 3, searches: 1 },
-      { step: 'test', users: 4, items: 3, feed: 5, searches: 0 },
+      { step: 'imported', users: 5, items: 5, feed: 11, searches: 4, queries: 4 },
+      { step: 'training', users: 3, items: 3, feed: 3, searches: 3, queries: 3 },
+      { step: 'validation', users: 2, items: 3, feed: 3, searches: 1, queries: 1 },
+      { step: 'test', users: 4, items: 3, feed: 5, searches: 0, queries: 0 },
     ]);
   });
 });

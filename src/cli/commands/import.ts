@@ -1,6 +1,6 @@
 /** `sesrec import`: makes a data directory from a log. Knows the options of each format; the data wing does the work. */
 import { Command, Option } from 'commander';
-import { TIME_UNITS, type TimeUnit, importEvents, importInteractions, importS3rec } from '../../data/index.js';
+import { FORMATS, TIME_UNITS, type TimeUnit, importInteractions, importLog, importS3rec } from '../../data/index.js';
 import { type DataFlags, reportData, splitRequest, withDataOptions } from '../making-data.js';
 
 interface InteractionsFlags extends DataFlags {
@@ -41,12 +41,14 @@ export function importCommand(): Command {
       reportData(await importS3rec({ ...flags, ...splitRequest(flags), sequences }), flags),
     );
 
-  withDataOptions(command.command('events'))
-    .description('JSON lines of searches, clicks, actions, items and users (see docs/events.md), plain or gzip')
-    .argument('<files...>', 'the files of events')
-    .action(async (files: string[], flags: DataFlags) =>
-      reportData(await importEvents({ ...flags, ...splitRequest(flags), files }), flags),
-    );
+  const logs = FORMATS.filter(({ name }) => name !== 's3rec');
+  for (const { name, about } of [...logs, { name: 'auto', about: 'recognises the format, and says which and why' }])
+    withDataOptions(command.command(name))
+      .description(about)
+      .argument('<files...>', 'files, folders, patterns, or - for standard input; plain, gzip or zstd')
+      .action(async (files: string[], flags: DataFlags) =>
+        reportData(await importLog({ ...flags, ...splitRequest(flags), format: name, files }), flags),
+      );
 
   return command;
 }

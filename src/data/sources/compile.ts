@@ -2,7 +2,7 @@
  * Makes SQL of the mappings of a format: a query from records to entries of the staging table. Knows the words of mappings
  * and what makes an entry acceptable; does not know how records are read, nor any format.
  */
-import { assert, getOrCreate } from '../../base/index.js';
+import { getOrCreate } from '../../base/index.js';
 import { literal } from '../database.js';
 import * as sql from './dialect.js';
 import type {
@@ -30,6 +30,7 @@ export const STAGED = {
   source: 'VARCHAR',
   item: 'VARCHAR',
   search: 'VARCHAR',
+  /** 1 for an action that seeks its search, a search that may be an echo, an ignored entry that closes the searches before it. */
   follows: 'INTEGER',
   list: 'VARCHAR',
   type: 'VARCHAR',
@@ -43,7 +44,7 @@ export type StagedColumn = keyof typeof STAGED;
 /** Characters of a rejected record that are kept. */
 export const RAW_LENGTH = 2000;
 
-const UNITS: Readonly<Record<string, number>> = { s: 1000, ms: 1, us: 0.001 };
+const UNITS: Readonly<Record<string, number>> = { s: 1000, ms: 1, us: 0.001, 'iso or s': 1000 };
 
 /** Where values of a record come from: JSON texts at paths, or columns that are texts already. */
 export type Container =
@@ -54,7 +55,6 @@ export type Container =
   | {
       readonly kind: 'columns';
       readonly columns: readonly string[];
-      readonly nested: ReadonlySet<string>;
       /** Columns that are numbers: the source has these as numbers, too, under the names d0, d1, …. */
       readonly numeric: ReadonlySet<string>;
     };
@@ -69,11 +69,11 @@ interface Leaf {
 }
 
 const pathOf = (value: string): string[] => value.split('.');
-const quotedName = (path: readonly string[]): string => `"${path.join('.')}"`;
+const quotedName = (path: readonly (string | number)[]): string => `"${path.join('.')}"`;
 
 /** The leaves that expressions ask for, given names on demand. */
 class Leaves {
-  readonly paths: (readonly string[])[] = [];
+  readonly paths: (readonly (string | number)[])[] = [];
   readonly #numbers = new Map<string, number>();
   readonly #prefix: string;
 
@@ -81,14 +81,14 @@ class Leaves {
     this.#prefix = prefix;
   }
 
-  leaf(path: readonly string[]): Leaf {
+  leaf(path: readonly (string | number)[]): Leaf {
     const number = getOrCreate(this.#numbers, JSON.stringify(path), () => this.paths.push(path));
     const name = (kind: string): string => `${this.#prefix}${kind}${number}`;
     return { raw: name('r'), text: name('b'), filled: name('t') };
   }
 
   /** Columns r1, r2, … of every leaf; `at` gives the raw value of the leaf with a number, from 1. */
-  raws(at: (path: readonly string[], number: number) => string): string {
+  raws(at: (path: readonly (string | number)[], number: number) => string): string {
     return this.paths.map((path, i) => `, ${at(path, i + 1)} AS ${this.#prefix}r${i + 1}`).join('');
   }
 
@@ -112,6 +112,7 @@ class Leaves {
 class Expressions {
   readonly record = new Leaves('');
   readonly element = new Leaves('e');
+  readonly #parameters = new Map<string, { readonly name: string; readonly found: string; readonly values: string }>();
   /** Whether fields of the record are JSON, rather than texts of a table. */
   readonly isJson: boolean;
   /** Times of the record, under the names w1, w2, …: each is worked out once. */
@@ -164,19 +165,30 @@ class Expressions {
     return this.leafOf(value)?.text ?? this.text(value);
   }
 
-  parameter({ parameter, list, key, value }: Extract<Value, { parameter: string }>): string {
-    const elements = sql.elementsOf(this.record.leaf(pathOf(list)).raw);
-    const found = (path: string): string =>
-      sql.textOfJson(
-        sql.nth(
-          sql.jsonAt(
-            `list_filter(${elements}, lambda x: ${sql.nth(sql.jsonAt('x', [[key]]), 1)} = ${literal(JSON.stringify(parameter))})[1]`,
-            [pathOf(path)],
-          ),
-          1,
-        ),
-      );
-    return sql.unblank(`coalesce(${value.map(found).join(', ')})`);
+  parameter(wanted: Extract<Value, { parameter: string }>): string {
+    const { parameter, list, key, value } = wanted;
+    return getOrCreate(this.#parameters, JSON.stringify(wanted), () => {
+      const elements = sql.elementsOf(this.record.leaf(pathOf(list)).raw);
+      const pair = `list_filter(${elements}, lambda x: ${sql.nth(sql.jsonAt('x', [pathOf(key)]), 1)} = ${literal(JSON.stringify(parameter))})[1]`;
+      const values = `[${value.map((_, i) => sql.textOfJson(sql.nth('pair', i + 1))).join(', ')}]`;
+      return { name: `p${this.#parameters.size + 1}`, found: sql.jsonAt(pair, value.map(pathOf)), values };
+    }).name;
+  }
+
+  /** `records` with the parameters as columns p1, p2, …, so that each is sought once. */
+  withParameters(records: string): string {
+    return [...this.#parameters.values()].reduce(
+      (inner, { name, found, values }) =>
+        `SELECT * EXCLUDE (pair, present), ${sql.unblank('present')} AS ${name} FROM (
+          SELECT *, ${sql.firstPresent(values)} AS present FROM (SELECT *, ${found} AS pair FROM (${inner})))`,
+      records,
+    );
+  }
+
+  /** `records` with the times as columns w1, w2, …. */
+  withTimes(records: string): string {
+    if (this.times.length === 0) return records;
+    return `SELECT *${this.times.map((time, i) => `, ${time} AS w${i + 1}`).join('')} FROM (${records})`;
   }
 
   time(time: TimeValue): string {
@@ -196,11 +208,14 @@ class Expressions {
 
   timeOf({ value, unit }: TimeValue): string {
     const column = this.numberOf(value);
-    if (column !== null && unit !== 'iso') return sql.scaledTime(column, UNITS[unit] ?? 1);
+    if (column !== null && unit !== 'iso' && unit !== 'epoch') return sql.scaledTime(column, UNITS[unit] ?? 1);
     const text = this.text(value);
     const raw = this.leafOf(value)?.raw ?? text;
     const number = (scale: number): string => sql.numericTime(text, scale);
     if (unit === 'iso') return sql.isoTime(text);
+    if (unit === 'epoch') return sql.sizedTime(this.rawNumber(value, text));
+    if (unit === 'iso or s')
+      return `coalesce(${sql.numericTime(this.rawNumber(value, text), 1000)}, ${sql.isoTime(text)})`;
     if (unit === 'iso or ms')
       return `coalesce(${sql.numericTime(this.rawNumber(value, text), 1)}, ${sql.isoTime(text)})`;
     if (unit === 'iso text or ms') {
@@ -230,6 +245,8 @@ class Expressions {
       const text = this.rawNumber(condition.value, this.text(condition.value));
       return `coalesce(TRY_CAST(${text} AS DOUBLE) > ${condition.above}, false)`;
     }
+    if ('contains' in condition)
+      return `coalesce(contains(lower(${this.text(condition.value)}), ${literal(condition.contains)}), false)`;
     if ('not' in condition) return `NOT ${this.condition(condition.not)}`;
     if ('all' in condition) return `(${condition.all.map((each) => this.condition(each)).join(' AND ')})`;
     return `(${condition.any.map((each) => this.condition(each)).join(' OR ')})`;
@@ -292,6 +309,8 @@ function reasonsOf(entry: EntryMapping, expressions: Expressions): string[] {
       );
     }
   } else {
+    if (entry.kind === 'search' && expressions.leafOf(entry.query) === null && 'parameter' in (entry.query as object))
+      need(entry.query);
     if (entry.kind === 'search' && entry.id !== undefined) need(entry.id);
     else fits(entry.id);
     if (entry.user !== undefined && entry.anonymous !== undefined)
@@ -341,7 +360,8 @@ function columnsOf(
 ): Partial<Record<StagedColumn, string>> {
   const optional = (value: Value | undefined): string => (value === undefined ? 'NULL' : expressions.text(value));
   const reason = reasonOf(reasonsOf(entry, expressions));
-  if (entry.kind === 'ignored') return { kind: literal('ignored'), id: optional(entry.id), reason };
+  if (entry.kind === 'ignored' && entry.closes !== true)
+    return { kind: literal('ignored'), id: optional(entry.id), reason };
   if (isAttributes(entry))
     return {
       kind: literal(entry.kind),
@@ -356,21 +376,24 @@ function columnsOf(
     anonymous: optional(entry.anonymous),
     session: optional(entry.session),
     time: entry.time ? expressions.time(entry.time) : 'NULL',
-    list: optional(entry.list),
     reason,
   };
+  if (entry.kind === 'ignored') return { ...happened, follows: '1' };
   if (entry.kind === 'search')
     return {
       ...happened,
       query: `coalesce(${expressions.anyText(entry.query)}, '')`,
       source: optional(entry.source),
       type: entry.rows === 'many' ? literal('many') : 'NULL',
+      list: optional(entry.list),
+      follows: entry.echo === true ? '1' : 'NULL',
     };
   return {
     ...happened,
     item: expressions.text(entry.item),
     type: expressions.text(entry.type),
     search: optional(entry.search),
+    list: optional(entry.list),
     follows: followsOf(entry, expressions),
   };
 }
@@ -398,6 +421,12 @@ function attributesOf(
   }
   if ('object' in attributes && typeof attributes.object === 'string')
     return expressions.record.leaf(pathOf(attributes.object)).raw;
+  if ('pairs' in attributes && typeof attributes.pairs === 'string')
+    return sql.objectOfPairs(
+      sql.elementsOf(expressions.record.leaf(pathOf(attributes.pairs)).raw),
+      pathOf(attributes.name as string),
+      pathOf(attributes.value as string),
+    );
   return sql.jsonObject(
     Object.entries(attributes as Readonly<Record<string, Value>>).map(([name, value]) => [
       name,
@@ -458,6 +487,7 @@ export function compileTable(table: Table, container: Container, source: string)
 
   // compile everything first: it is what names the leaves
   const whens = table.entries.map(({ when }) => (when ? expressions.condition(when) : 'true'));
+  const onlys = table.entries.map(({ only }) => (only ? expressions.condition(only) : undefined));
   const compiled = table.entries.map((entry) => columnsOf(entry, expressions, container));
   const lists = new Map(
     spread.map(([number, entry]) => [
@@ -468,7 +498,9 @@ export function compileTable(table: Table, container: Container, source: string)
   const listNames = new Map(spread.map(([number, entry]) => [number, entry.each as string]));
   const unknown = table.otherwise === 'ignored' ? 'NULL' : unknownReason(table, expressions);
 
-  const base = leavesOf(expressions, container, source);
+  const records = expressions.withTimes(expressions.withParameters(leavesOf(expressions, container, source)));
+  // Several queries take from the records: those of a batch are read once, those of a whole file are too many to keep.
+  const base = spread.length > 0 ? 'SELECT * FROM records' : records;
   // what is left of a rejected record, and the columns that this needs
   const [whole, kept] =
     container.kind === 'columns'
@@ -527,31 +559,29 @@ export function compileTable(table: Table, container: Container, source: string)
       const read =
         element.paths.length === 0
           ? positioned
-          : `SELECT *${element.filled()} FROM (SELECT *${element.texts(true)} FROM (SELECT *${element.raws((_, at) => sql.nth('found', at))} FROM (
-            SELECT *, ${sql.jsonAt('element', element.paths)} AS found FROM (${positioned}))))`;
+          : `SELECT *${element.filled()} FROM (SELECT *${element.texts(true)} FROM (SELECT *${element.raws((_, at) => sql.nth('inside', at))} FROM (
+            SELECT *, ${sql.jsonAt('element', element.paths)} AS inside FROM (${positioned}))))`;
       return withRaw(
         `SELECT ${list((column) => {
           if (column === 'file' || column === 'line') return column;
           if (column === 'part') return `CAST(${(i + 1) * 100_000} + position AS INTEGER)`;
           return compiled[i]?.[column] ?? 'NULL';
-        })}${kept} FROM (${read})`,
+        })}${kept} FROM (${read})${onlys[i] === undefined ? '' : ` WHERE ${onlys[i]}`}`,
       );
     }),
   ];
-  return queries.join('\nUNION ALL ');
+  const union = queries.join('\nUNION ALL ');
+  if (spread.length === 0) return union;
+  return `WITH records AS ${container.kind === 'columns' ? 'NOT ' : ''}MATERIALIZED (${records}) ${union}`;
 }
 
 const cast = (value: string, column: StagedColumn): string =>
   value === 'NULL' ? `CAST(NULL AS ${STAGED[column]})` : value;
 
 /** The records with every leaf as columns, the text or the cells c0, c1, …, and `broken` (why it is no record, or null). */
-function leavesOf({ record, times }: Expressions, container: Container, source: string): string {
-  const layers = (raws: string, isJson: boolean): string => {
-    const texts = `SELECT *${record.filled()} FROM (SELECT *${record.texts(isJson)} FROM (${raws}))`;
-    return times.length === 0
-      ? texts
-      : `SELECT *${times.map((time, i) => `, ${time} AS w${i + 1}`).join('')} FROM (${texts})`;
-  };
+function leavesOf({ record }: Expressions, container: Container, source: string): string {
+  const layers = (raws: string, isJson: boolean): string =>
+    `SELECT *${record.filled()} FROM (SELECT *${record.texts(isJson)} FROM (${raws}))`;
   if (container.kind === 'json') {
     const valid = `SELECT file, line, text, CASE WHEN NOT ${sql.isJson('text')} THEN 'not valid JSON'
       WHEN ltrim(text, ' ' || chr(9)) NOT LIKE '{%' THEN 'an event is a JSON object' END AS broken FROM (${source})`;
@@ -562,29 +592,32 @@ function leavesOf({ record, times }: Expressions, container: Container, source: 
       true,
     );
   }
+  /** A column, or what JSON in a column has at the rest of the path; `cell` gives the column at a position. */
+  const column = (
+    path: readonly (string | number)[],
+    columns: readonly string[],
+    cell: (at: number) => string,
+  ): string => {
+    const whole = columns.indexOf(path.join('.'));
+    if (whole >= 0) return cell(whole);
+    const [first, ...rest] = path;
+    const outer = typeof first === 'string' ? columns.indexOf(first) : -1;
+    if (outer < 0 || rest.length === 0) return 'CAST(NULL AS VARCHAR)';
+    return sql.textOfJson(sql.nth(sql.soundJsonAt(cell(outer), [rest]), 1));
+  };
   if (container.kind === 'fields') {
     const { columns, list } = container;
-    const positions = record.paths.map((path) => columns.indexOf(path.join('.')) + 1);
     return layers(
-      `SELECT *${record.raws((_, number) => (positions[number - 1] === 0 ? 'CAST(NULL AS VARCHAR)' : `cells[${positions[number - 1]}]`))} FROM (
+      `SELECT *${record.raws((path) => column(path, columns, (at) => `cells[${at + 1}]`))} FROM (
         SELECT file, line, text, cells, CASE WHEN ${sql.lengthOf('cells')} <> ${columns.length}
           THEN ${sql.lengthOf('cells')} || ' fields where the header has ${columns.length} columns' END AS broken
         FROM (SELECT *, ${list} AS cells FROM (${source})))`,
       false,
     );
   }
-  const { columns, nested } = container;
-  const column = (path: readonly string[]): string => {
-    const whole = columns.indexOf(path.join('.'));
-    if (whole >= 0) return `c${whole}`;
-    const [first, ...rest] = path;
-    assert(first !== undefined, 'a path has a name');
-    const outer = columns.indexOf(first);
-    if (outer < 0 || !nested.has(first)) return 'CAST(NULL AS VARCHAR)';
-    return sql.textOfJson(sql.nth(sql.jsonAt(`c${outer}`, [rest]), 1));
-  };
+  const { columns } = container;
   return layers(
-    `SELECT *, CAST(NULL AS VARCHAR) AS broken${record.raws((path) => column(path))} FROM (${source})`,
+    `SELECT *, CAST(NULL AS VARCHAR) AS broken${record.raws((path) => column(path, columns, (at) => `c${at}`))} FROM (${source})`,
     false,
   );
 }

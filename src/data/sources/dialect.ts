@@ -13,21 +13,25 @@ const ISO = literal(String.raw`\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d([.]\d+)?)?(Z|
 const LATEST = '8.64e15'; // milliseconds; the limit of JavaScript dates
 
 /** The JSON path of a list of names; the empty list is the value itself. */
-const pathOf = (names: readonly string[]): string =>
-  `$${names.map((name) => `."${name.replaceAll('\\', '\\\\').replaceAll('"', '\\"')}"`).join('')}`;
+const pathOf = (names: readonly (string | number)[]): string =>
+  `$${names.map((name) => (typeof name === 'number' ? `[${name}]` : `."${name.replaceAll('\\', '\\\\').replaceAll('"', '\\"')}"`)).join('')}`;
 
 /** Whether a text is JSON. */
 export const isJson = (text: string): string => `json_valid(${text})`;
 
 /** The values at some paths of a JSON text as a list of JSON texts, null where there is nothing; one reading for all. */
-export const jsonAt = (text: string, paths: readonly (readonly string[])[]): string =>
+export const jsonAt = (text: string, paths: readonly (readonly (string | number)[])[]): string =>
   `json_extract(${text}, [${paths.map((path) => literal(pathOf(path))).join(', ')}])`;
 
 /** The `position`-th (from 1) of a list of JSON texts, as text; JSON's null is null. */
 export const nth = (list: string, position: number): string => `nullif(CAST(${list}[${position}] AS VARCHAR), 'null')`;
 
+/** The same of a text that may be no JSON: then nothing. */
+export const soundJsonAt = (text: string, paths: readonly (readonly (string | number)[])[]): string =>
+  `TRY(${jsonAt(text, paths)})`;
+
 /** The elements of a JSON list as a list of JSON texts; empty where it is no list. */
-export const elementsOf = (json: string): string => `coalesce(json_extract(${json}, '$[*]'), [])`;
+export const elementsOf = (json: string): string => `coalesce(TRY(json_extract(${json}, '$[*]')), [])`;
 
 /** Rows of a list: this selects its elements, beside `positions`, which counts them from 0. */
 export const eachOf = (list: string): string => `unnest(${list})`;
@@ -67,9 +71,22 @@ export const jsonObject = (members: readonly (readonly [name: string, text: stri
 export const without = (json: string, name: string): string =>
   `CAST(json_merge_patch(${json}, json_object(${literal(name)}, NULL)) AS VARCHAR)`;
 
+/** A JSON object made of a list of JSON objects, each with the name and the value of a member; those that lack one are left out. */
+export const objectOfPairs = (elements: string, name: readonly string[], value: readonly string[]): string =>
+  `'{' || coalesce(array_to_string(list_transform(list_filter(${elements},
+    lambda x: ${nth(jsonAt('x', [name]), 1)} LIKE '"_%' AND ${nth(jsonAt('x', [value]), 1)} IS NOT NULL),
+    lambda x: ${nth(jsonAt('x', [name]), 1)} || ':' || ${nth(jsonAt('x', [value]), 1)}), ','), '') || '}'`;
+
+/** A query as it is compared: `normaliseQuery` of `../vocabulary.ts`, for counting. */
+export const comparedQuery = (query: string): string =>
+  `trim(regexp_replace(nfc_normalize(lower(nfc_normalize(${query}))), '\\s+', ' ', 'g'))`;
+
 /** Null where a text is empty or blank. What begins with a visible ASCII character, which nearly everything does, is not looked at further. */
 export const unblank = (text: string): string =>
   `CASE WHEN ${text} >= '!' AND ${text} < chr(127) THEN ${text} WHEN trim(${text}, ${BLANKS}) <> '' THEN ${text} END`;
+
+/** The first of a list of texts that is not null. */
+export const firstPresent = (list: string): string => `list_filter(${list}, lambda x: x IS NOT NULL)[1]`;
 
 /** A list in a text, `[20, 34]`, as words; a text that is no list stays as it is. */
 export const wordsOfList = (text: string): string =>
@@ -107,6 +124,10 @@ export const scaledTime = (column: string, milliseconds: number): string =>
  */
 export const numbered = (query: string, order: string, name: string): string =>
   `SELECT row_number() OVER () - 1 AS ${name}, * FROM (${query} ORDER BY ${order})`;
+
+/** Milliseconds since 1970 of a number of seconds, milliseconds or microseconds, told apart by its size: 10^11 is the year 5138 in seconds and 1973 in milliseconds. */
+export const sizedTime = (text: string): string =>
+  `CASE WHEN abs(TRY_CAST(${text} AS DOUBLE)) < 1e11 THEN ${numericTime(text, 1000)} WHEN abs(TRY_CAST(${text} AS DOUBLE)) < 1e14 THEN ${numericTime(text, 1)} ELSE ${numericTime(text, 0.001)} END`;
 
 /** A text cut to some characters. */
 export const cut = (text: string, characters: number): string => `substring(${text}, 1, ${characters})`;

@@ -154,7 +154,7 @@ export async function fillFromFormat(
       files.map(({ input }) => input.name),
     );
   if (counts.rejected > 0) await writeQuarantine(database, names, join(directory, QUARANTINE));
-  const warnings: string[] = [];
+  const warnings: string[] = format.caveat === undefined ? [] : [format.caveat];
   if (counts.rejected > 0) {
     const { reason, file, line } = await database.read(
       'SELECT reason, file, line FROM rejected ORDER BY file, line, part LIMIT 1',

@@ -40,7 +40,7 @@ export async function importLog({ format, files, ...options }: LogOptions): Prom
     format,
     async (temporary) => expandInputs(files, temporary),
     options,
-    {},
+    known?.caveat === undefined ? {} : { caveat: known.caveat },
     async (workshop, inputs) => {
       const recognised = known ? { format: known, why: null } : await recogniseFormat(workshop.database, inputs);
       const filled = await fill(workshop, recognised.format, inputs, options);
@@ -101,6 +101,8 @@ async function fill(
 interface Candidate {
   readonly format: Format;
   readonly why: readonly string[];
+  /** Whether any file is surely of it. */
+  readonly certain: boolean;
 }
 
 /** The one format that every file is of, and a line that says so and why. */
@@ -108,26 +110,28 @@ export async function recogniseFormat(
   database: Database,
   inputs: readonly Input[],
 ): Promise<{ format: Format; why: string }> {
-  let candidates = FORMATS.map((format): Candidate => ({ format, why: [] }));
+  let candidates = FORMATS.map((format): Candidate => ({ format, why: [], certain: false }));
   for (const input of inputs) {
     const sample = await sampleOf(input, database);
-    candidates = candidates.flatMap(({ format, why }): Candidate[] => {
-      if ('parse' in format)
-        return sample.beginning !== '' && format.recognise(sample.beginning)
-          ? [{ format, why: [...why, `${input.name} by its lines`] }]
-          : [];
+    candidates = candidates.flatMap(({ format, why, certain }): Candidate[] => {
+      if ('parse' in format) {
+        const fit = sample.beginning !== '' && format.recognise(sample.beginning);
+        const reason = `${input.name} by its lines${fit === 'perhaps' ? ', beside the others' : ''}`;
+        return fit === false ? [] : [{ format, why: [...why, reason], certain: certain || fit === true }];
+      }
       const table = format.tables.find(({ recognise, header }) => fits(sample, recognise, header));
-      return table ? [{ format, why: [...why, `${input.name} has ${table.recognise.fields.join(', ')}`] }] : [];
+      return table
+        ? [{ format, certain: true, why: [...why, `${input.name} has ${table.recognise.fields.join(', ')}`] }]
+        : [];
     });
-    if (candidates.length === 0)
+    if (!candidates.some(({ certain }) => certain) && (candidates.length === 0 || input === inputs.at(-1)))
       throw new UserError(
         `${input.name} is of no format that we know: it has ${describe(sample)}; name the format, or see sesrec import --help`,
       );
   }
-  const [found, other] = candidates;
+  const sure = candidates.filter(({ certain }) => certain);
+  const [found, other] = sure;
   if (!found || other)
-    throw new UserError(
-      `the files may be of ${candidates.map(({ format }) => format.name).join(' or ')}: name the one`,
-    );
+    throw new UserError(`the files may be of ${sure.map(({ format }) => format.name).join(' or ')}: name the one`);
   return { format: found.format, why: `recognised as ${found.format.name}: ${found.why.join('; ')}` };
 }

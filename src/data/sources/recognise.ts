@@ -91,6 +91,11 @@ export function fits(
     }
     return value;
   };
+  if (
+    header === 'before the colon' &&
+    !(sample.columns.length > 0 && sample.columns.every((column) => column.includes(':')))
+  )
+    return false;
   const columns = new Set(sample.columns.map(named));
   const isTable = sample.container === 'delimited' || (sample.container === 'parquet' && sample.records.length === 0);
   if (isTable && !fields.every((field) => columns.has(field))) return false;
@@ -110,18 +115,16 @@ export function fits(
   );
 }
 
-/** SQL that gives the columns of a Parquet file as texts c0, c1, …, with the row as the line; and which of them are nested. */
+/** SQL that gives the columns of a Parquet file as texts c0, c1, …, with the row as the line; and those that are numbers as d0, d1, … too. */
 export function parquetSource(
   input: Input,
   file: number,
   { columns, types }: Sample,
-): { source: string; nested: Set<string>; numeric: Set<string> } {
-  const nested = new Set<string>();
+): { source: string; numeric: Set<string> } {
   const numeric = new Set<string>();
   const cells = columns.map((name, i) => {
     const [column, type] = [identifier(name), types[i] as string];
     if (/[[(]|^JSON$/.test(type) && !type.startsWith('DECIMAL')) {
-      nested.add(name);
       return `CAST(to_json(${column}) AS VARCHAR)`;
     }
     if (/^(U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?|DOUBLE|FLOAT|DECIMAL.*)$/.test(type)) numeric.add(name);
@@ -137,7 +140,6 @@ export function parquetSource(
   const table = parquetTable(input.path).replace(/\)$/, ', file_row_number = true)');
   return {
     source: `SELECT ${file} AS file, file_row_number + 1 AS line${cells.map((cell, i) => `, ${cell} AS c${i}`).join('')}${numbers} FROM ${table}`,
-    nested,
     numeric,
   };
 }

@@ -8,7 +8,7 @@ import { identifier, literal, type Database } from '../database.js';
 import { checkAttributeNames } from '../prepare.js';
 import { STAGED } from './compile.js';
 import * as sql from './dialect.js';
-import type { Format } from './formats/format.js';
+import type { Format, JoinRule } from './formats/format.js';
 
 /** How many entries became what. `accepted + rejected + duplicates + ignored = read`. */
 export interface ReadCounts {
@@ -40,6 +40,9 @@ export interface SettleOptions {
 
 const PLACE = 'file, line, part';
 const ACCEPTED = 'reason IS NULL';
+/** The user of an entry, where `merged` says who was ever seen with an anonymous id. */
+const STAGED_AND_MERGED = 'staged LEFT JOIN merged ON merged.anonymous = staged.anonymous';
+const WHO = 'coalesce(staged.user, merged.user, staged.anonymous)';
 
 /**
  * Settles the entries in `staged` (see `STAGED`), and makes the tables feed, searches, clicks, items and users, and `rejected`
@@ -55,8 +58,9 @@ export async function settle(
   await database.run(`CREATE TABLE rejected AS SELECT ${PLACE}, reason, raw FROM staged WHERE reason IS NOT NULL`);
   await findDuplicates(database);
   await placeEvents(database, format.order, dropRepeats);
+  if (format.join) await leaveOutEchoes(database, format.join);
   await findSearches(database, format);
-  await numberEvents(database, spaced);
+  await numberEvents(database, spaced, format.join?.inherits === true);
   const itemAttributes = await makeAttributes(database, 'item', format.repeated ?? 'replace');
   const userAttributes = await makeAttributes(database, 'user', format.repeated ?? 'replace');
   const unmatched =
@@ -70,9 +74,24 @@ export async function settle(
 /** Makes `duplicates`: entries whose id an earlier one has. `again` is true for further rows of a search that has many. */
 async function findDuplicates(database: Database): Promise<void> {
   await database.run(`CREATE TABLE duplicates AS SELECT ${PLACE}, again FROM (
-    SELECT ${PLACE}, kind = 'search' AND coalesce(type, '') = 'many' AS again, row_number() OVER (PARTITION BY id ORDER BY ${PLACE}) AS occurrence
+    SELECT ${PLACE}, kind = 'search' AND coalesce(type, '') = 'many' AS again, dense_rank() OVER (PARTITION BY id ORDER BY file, line) AS occurrence
     FROM staged WHERE ${ACCEPTED} AND id IN (SELECT id FROM staged WHERE ${ACCEPTED} AND id IS NOT NULL GROUP BY id HAVING count(*) > 1)
   ) WHERE occurrence > 1`);
+}
+
+/** The part of a user's events in which a search is sought. */
+const visitOf = (within: JoinRule['within']): string => (within === 'session' ? `coalesce(session, '')` : `''`);
+
+/** Takes out of `placed` what reports the search before it once more; it counts like a further row of that search. */
+async function leaveOutEchoes(database: Database, { within, minutes }: JoinRule): Promise<void> {
+  const order = `PARTITION BY "user", ${visitOf(within)} ORDER BY place`;
+  const words = sql.comparedQuery('query');
+  await database.run(`CREATE TABLE echoes AS SELECT place, ${PLACE} FROM (
+      SELECT *, lag(${words}) OVER (${order}) AS before, lag(time) OVER (${order}) AS since FROM placed WHERE kind = 'search'
+    ) WHERE follows = 1 AND before = ${words} AND time - since <= ${minutes * 60_000}`);
+  await database.run(`INSERT INTO duplicates SELECT ${PLACE}, true FROM echoes`);
+  await database.run('DELETE FROM placed WHERE place IN (SELECT place FROM echoes)');
+  await database.run('DROP TABLE echoes');
 }
 
 /** Makes `placed`: searches and actions in order, each with its place, and with the user that it is of. */
@@ -89,14 +108,13 @@ async function placeEvents(database: Database, order: Format['order'], dropRepea
     ...(order === 'time' ? ['time'] : []),
     ...['file', 'line', 'part'].filter((name) => name === 'line' || several.includes(name)),
   ];
-  if (has('anonymous'))
-    await database.run(`CREATE TABLE merged AS SELECT anonymous, min("user") AS "user" FROM staged
+  await database.run(`CREATE TABLE merged AS SELECT anonymous, min("user") AS "user" FROM staged
       WHERE ${ACCEPTED} AND "user" IS NOT NULL AND anonymous IS NOT NULL GROUP BY anonymous HAVING count(DISTINCT "user") = 1`);
-  const who = has('anonymous') ? 'coalesce(staged."user", merged."user", staged.anonymous)' : 'staged."user"';
+  const who = has('anonymous') ? WHO : 'staged."user"';
   const anyDuplicate = (await database.number('SELECT count(*) FROM duplicates')) > 0;
   const carried = optional.filter((name) => name !== 'anonymous' && name !== 'id');
   const events = `SELECT ${PLACE}, kind, ${who} AS "user", item, type${has('id') ? `, CASE WHEN kind = 'search' THEN id END AS id` : ''}${carried.map((name) => (has(name) ? `, ${name}` : '')).join('')}
-    FROM staged ${has('anonymous') ? 'LEFT JOIN merged ON merged.anonymous = staged.anonymous' : ''}
+    FROM ${has('anonymous') ? STAGED_AND_MERGED : 'staged'}
     WHERE ${ACCEPTED} AND kind IN ('search', 'action')
       ${anyDuplicate ? `AND NOT EXISTS (SELECT 1 FROM duplicates WHERE duplicates.file = staged.file AND duplicates.line = staged.line AND duplicates.part = staged.part)` : ''}`;
   const absent = [...carried, 'id' as const]
@@ -141,21 +159,38 @@ async function findSearches(database: Database, { unmatched = 'reject', join }: 
   if (join) await seekSearches(database, join);
 }
 
-/** Adds to `led` the newest search that fits for every action that follows one without naming it. */
-async function seekSearches(database: Database, { within, minutes }: NonNullable<Format['join']>): Promise<void> {
-  const visit = within === 'session' ? `coalesce(session, '')` : `''`;
+/**
+ * Adds to `led` the newest search that fits for every action that follows one without naming it: unless another list was shown
+ * in between. With `inherits`, an action that is no click belongs to the search of the newest click on its item.
+ */
+async function seekSearches(database: Database, { within, minutes, inherits }: JoinRule): Promise<void> {
+  const visit = visitOf(within);
+  const window = minutes * 60_000;
+  await database.run(`CREATE TABLE steps AS SELECT row_number() OVER (ORDER BY time, ${PLACE}) AS step, * FROM (
+      SELECT place, ${PLACE}, kind, "user", ${visit} AS visit, time, item, follows, search, list, type FROM placed
+      UNION ALL SELECT NULL, ${PLACE}, kind, ${WHO}, ${visit}, time, NULL, NULL, NULL, NULL, NULL
+      FROM ${STAGED_AND_MERGED} WHERE ${ACCEPTED} AND kind = 'ignored' AND follows = 1)`);
   // The newest search of the user and visit before each action: of the same list; of searches that have no list; of any.
   const newest = (condition: string, extra: string): string =>
-    `max(CASE WHEN kind = 'search' AND ${condition} THEN place END) OVER (PARTITION BY "user", ${visit}${extra} ORDER BY place ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)`;
-  await database.run(`INSERT INTO led SELECT found.place, false, found.search_place, NULL, NULL FROM (
+    `max(CASE WHEN kind = 'ignored' OR (kind = 'search' AND ${condition}) THEN step END) OVER (PARTITION BY "user", visit${extra} ORDER BY step ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)`;
+  await database.run(`INSERT INTO led SELECT found.place, false, searched.place, NULL, NULL FROM (
       SELECT place, kind, follows, search, time, CASE WHEN list IS NULL THEN ${newest('true', '')}
-        ELSE coalesce(${newest('true', ', list')}, ${newest('list IS NULL', '')}) END AS search_place FROM placed
-    ) AS found JOIN (SELECT place, time FROM placed WHERE kind = 'search') AS searched ON searched.place = found.search_place
-    WHERE kind = 'action' AND follows = 1 AND search IS NULL AND found.time - searched.time <= ${minutes * 60_000}`);
+        ELSE coalesce(${newest('true', ', list')}, ${newest('list IS NULL', '')}) END AS search_step FROM steps
+    ) AS found JOIN steps AS searched ON searched.step = found.search_step
+    WHERE found.kind = 'action' AND found.follows = 1 AND found.search IS NULL
+      AND searched.kind = 'search' AND found.time - searched.time <= ${window}`);
+  if (inherits === true)
+    await database.run(`INSERT INTO led SELECT found.place, false, led.search_place, NULL, NULL FROM (
+        SELECT place, kind, type, follows, search, time,
+          max(CASE WHEN type = 'click' THEN step END) OVER (PARTITION BY "user", visit, item ORDER BY step ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS click_step
+        FROM steps WHERE kind = 'action'
+      ) AS found JOIN steps AS clicked ON clicked.step = found.click_step JOIN led ON led.place = clicked.place
+      WHERE found.type <> 'click' AND found.follows IS NULL AND found.search IS NULL AND found.time - clicked.time <= ${window}`);
+  await database.run('DROP TABLE steps');
 }
 
 /** Makes feed, searches and clicks. */
-async function numberEvents(database: Database, spaced: boolean): Promise<void> {
+async function numberEvents(database: Database, spaced: boolean, inherits: boolean): Promise<void> {
   // Without gaps, places are ordinals already; what was rejected leaves gaps.
   const [count, last] = [
     await database.number('SELECT count(*) FROM placed'),
@@ -177,7 +212,7 @@ async function numberEvents(database: Database, spaced: boolean): Promise<void> 
     FROM placed JOIN led ON led.place = placed.place ${numbers('own', 'placed.place')} ${numbers('its', 'led.search_place')}
     WHERE led.search_place IS NOT NULL`);
   // Without gaps the feed is a view: most of a log is feed, and a copy of it would cost more than looking at it again.
-  const followed = 'search IS NOT NULL OR follows = 1';
+  const followed = inherits ? 'true' : 'search IS NOT NULL OR follows = 1';
   const feed = `SELECT "user", ${ordinal(own)} AS ordinal, time, type, item, CAST(NULL AS BIGINT) AS search
       FROM placed ${numbers('own', 'placed.place')} WHERE kind = 'action' AND NOT coalesce(${followed}, false)
     UNION ALL SELECT "user", ${ordinal(own)}, time, type, item, ${ordinal(its)}
@@ -193,7 +228,7 @@ async function numberEvents(database: Database, spaced: boolean): Promise<void> 
 async function makeAttributes(
   database: Database,
   key: 'item' | 'user',
-  repeated: 'replace' | 'reject',
+  repeated: 'replace' | 'merge' | 'reject',
 ): Promise<string[]> {
   const table = `${key}s`;
   if ((await database.number(`SELECT count(*) FROM staged WHERE kind = '${key}' AND ${ACCEPTED}`)) === 0) {
@@ -211,6 +246,7 @@ async function makeAttributes(
       WHERE later.occurrence > 1`);
     await database.run(`DELETE FROM ${key}_entries WHERE occurrence > 1`);
   }
+  if (repeated === 'merge') await mergeAttributes(database, key);
   const chosen = repeated === 'reject' ? 'occurrence = 1' : 'from_end = 1';
   await database.run(`CREATE TABLE ${key}_known AS SELECT row_number() OVER (ORDER BY first.file, first.line, first.part) - 1 AS "index", first."${key}", last.fields
     FROM (SELECT * FROM ${key}_entries WHERE occurrence = 1) AS first
@@ -228,6 +264,20 @@ async function makeAttributes(
   await database.run(`DROP TABLE ${key}_entries`);
   await database.run(`DROP TABLE ${key}_known`);
   return names;
+}
+
+/** Gives every entry about an item or user the attributes of all of them, of each the last value. */
+async function mergeAttributes(database: Database, key: 'item' | 'user'): Promise<void> {
+  await database.run(`CREATE TABLE ${key}_merged AS SELECT "${key}", '{' || string_agg(CAST(to_json(name) AS VARCHAR) || ':' || value, ',' ORDER BY first_occurrence, position) || '}' AS fields FROM (
+      SELECT "${key}", name, arg_max(value, occurrence) AS value, min(occurrence) AS first_occurrence, arg_min(position, occurrence) AS position FROM (
+        SELECT "${key}", occurrence, unnest(${sql.namesOf('fields')}) AS name, unnest(range(len(${sql.namesOf('fields')}))) AS position,
+          CAST(unnest(${sql.valuesOf('fields')}) AS VARCHAR) AS value FROM ${key}_entries
+      ) WHERE value <> 'null' GROUP BY "${key}", name
+    ) GROUP BY "${key}"`);
+  await database.run(
+    `UPDATE ${key}_entries SET fields = (SELECT fields FROM ${key}_merged WHERE ${key}_merged."${key}" = ${key}_entries."${key}")`,
+  );
+  await database.run(`DROP TABLE ${key}_merged`);
 }
 
 /** Counts what became of everything, from what was made of it, and makes sure that nothing is missing. */

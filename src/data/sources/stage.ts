@@ -2,7 +2,7 @@
  * Reads the files of a log into the table `staged`, one row per entry, accepted or not. Knows containers, and that two pieces
  * of text can be read at once; does not know formats, nor what becomes of entries.
  */
-import { UserError } from '../../base/index.js';
+import { UserError, getOrCreate } from '../../base/index.js';
 import { parquetTable, type Cell, type Connection, type Database, type TableWriter } from '../database.js';
 import { RAW_LENGTH, STAGED, compileTable, type Container, type StagedColumn } from './compile.js';
 import { QuotedRows, separatorOf, splitQuoted, type Row } from './delimited.js';
@@ -62,7 +62,7 @@ class StagingWriter implements Staging {
       source: filled(entry.source),
       item: filled(entry.item),
       search: filled(entry.search),
-      follows: entry.follows === true ? 1 : null,
+      follows: entry.follows === true || entry.closes === true || entry.echo === true ? 1 : null,
       list: filled(entry.list),
       type: entry.type ?? null,
       fields: entry.attributes === undefined ? null : JSON.stringify(entry.attributes),
@@ -170,14 +170,13 @@ async function mapFile(
   const sample = await sampleOf(input, lanes.connection);
   const table = assigned ?? tableOf(format, input, sample);
   if (sample.container === 'parquet') {
-    const { source, nested, numeric } = parquetSource(input, file, sample);
-    const container: Container = { kind: 'columns', columns: namesOf(sample.columns, table, input), nested, numeric };
+    const { source, numeric } = parquetSource(input, file, sample);
+    const container: Container = { kind: 'columns', columns: namesOf(sample.columns, table, input), numeric };
     await lanes.insert(compileTable(table, container, source));
     return lanes.connection.number(`SELECT count(*) FROM ${parquetTable(input.path)}`);
   }
   if (sample.container === 'delimited') return mapRows(lanes, table, input, file, bad);
-  const json: Container = { kind: 'json' };
-  const query: Query = (source) => compileTable(table, json, source);
+  const query = lanes.jsonQuery(table);
   const pieces = readPieces(input, bad);
   let count = 0;
   if (sample.container === 'document') {
@@ -191,8 +190,7 @@ async function mapFile(
       count += filled;
     }
   }
-  await lanes.flush();
-  return count;
+  return count; // what is pending may go on with the next file: days of a log are small files
 }
 
 /** The columns of a header, as the mapping calls them. A name that is there twice is a `UserError`. */
@@ -280,6 +278,7 @@ class Lanes {
     characters: number;
   } | null = null;
   #failure: unknown = null;
+  readonly #jsonQueries = new Map<Table, Query>();
 
   private constructor(database: Database, connections: readonly Connection[]) {
     this.#database = database;
@@ -295,6 +294,11 @@ class Lanes {
   /** For small questions. */
   get connection(): Connection {
     return this.#database;
+  }
+
+  /** The query of JSON records of a table; the same one for every file. */
+  jsonQuery(table: Table): Query {
+    return getOrCreate(this.#jsonQueries, table, () => (source) => compileTable(table, { kind: 'json' }, source));
   }
 
   /** Whole lines. */
@@ -314,7 +318,7 @@ class Lanes {
   }
 
   async #push(isPieces: boolean, rows: [number, number, string][], characters: number, query: Query): Promise<void> {
-    if (this.#pending && this.#pending.isPieces !== isPieces) await this.flush();
+    if (this.#pending && (this.#pending.isPieces !== isPieces || this.#pending.query !== query)) await this.flush();
     this.#pending ??= { query, isPieces, rows: [], characters: 0 };
     for (const row of rows) this.#pending.rows.push(row);
     this.#pending.characters += characters;

@@ -14,7 +14,7 @@ import type { TimeUnit } from '../times.js';
  * JSON has (true, 1.5, lists) is no id, and where an id is asked for the entry is rejected. Cells of tables are text.
  *
  *   'user_id'                  a field; 'object.object_id' a field inside; a name with dots: { path: ['a.b'] }
- *   { path: […] }              the same, as a list of names
+ *   { path: […] }              the same, as a list of names and, in lists, of positions from 0
  *   { element: 'item_id' }     a field of the element of `each`; '' the element itself
  *   { constant: 'typed' }      the text itself
  *   { first: […] }             the first value that is there and not empty
@@ -26,7 +26,7 @@ import type { TimeUnit } from '../times.js';
  */
 export type Value =
   | string
-  | { readonly path: readonly string[] }
+  | { readonly path: readonly (string | number)[] }
   | { readonly element: string }
   | { readonly constant: string }
   | { readonly first: readonly Value[] }
@@ -43,17 +43,20 @@ export type Condition =
   | { readonly has: Value }
   /** As a number. */
   | { readonly value: Value; readonly above: number }
+  /** In lower case, the value has this text in it. */
+  | { readonly value: Value; readonly contains: string }
   | { readonly not: Condition }
   | { readonly all: readonly Condition[] }
   | { readonly any: readonly Condition[] };
 
 /**
  * A time and how it is written. `iso or ms`: ISO 8601 text, or milliseconds as a number or as text; `iso text or ms`: the
- * same, but in JSON milliseconds must be a number. Typed times of Parquet are themselves.
+ * same, but in JSON milliseconds must be a number; `iso or s`: ISO 8601 text, or seconds; `epoch`: a
+ * number since 1970 whose size says whether it is seconds, milliseconds or microseconds, for data that does not say. Typed times of Parquet are themselves.
  */
 export interface TimeValue {
   readonly value: Value;
-  readonly unit: TimeUnit | 'iso or ms' | 'iso text or ms';
+  readonly unit: TimeUnit | 'iso or ms' | 'iso or s' | 'iso text or ms' | 'epoch';
 }
 
 interface EntryCommon {
@@ -61,6 +64,8 @@ interface EntryCommon {
   readonly when?: Condition;
   /** The field that holds a list: one entry for every element of it. An empty or missing list gives no entry. */
   readonly each?: string;
+  /** Of the elements of `each`, those that count. The others are no entries: there must be another for the record. */
+  readonly only?: Condition;
 }
 
 interface Happened extends EntryCommon {
@@ -87,6 +92,8 @@ export interface SearchMapping extends Happened {
   /** The list that shows its results; actions that name a list fit only searches with the same. */
   readonly list?: Value;
   readonly rows?: 'one' | 'many';
+  /** Some trackers report one search twice: where the search before it in the session, inside the window of `Format.join`, has the same query, it is counted as ignored. */
+  readonly echo?: true;
 }
 
 /** An action on an item. */
@@ -108,14 +115,21 @@ export interface AttributesMapping extends EntryCommon {
   readonly kind: 'item' | 'user';
   readonly key: Value;
   /** `columns`: every other column of a table, under its name. An object: the fields of the object of that name. A record: these values. */
-  readonly attributes: 'columns' | { readonly object: string } | Readonly<Record<string, Value>>;
+  readonly attributes:
+    | 'columns'
+    | { readonly object: string }
+    /** A list of objects, each with the name and the value of an attribute. */
+    | { readonly pairs: string; readonly name: string; readonly value: string }
+    | Readonly<Record<string, Value>>;
 }
 
 /** Counted and left out: impressions, dislikes, page views, …. */
-export interface IgnoredMapping extends EntryCommon {
+export interface IgnoredMapping extends EntryCommon, Omit<Happened, 'id'> {
   readonly kind: 'ignored';
   /** Seen for duplicates like any other id. */
   readonly id?: Value;
+  /** Another list than that of a search is shown: what follows does not come from the searches before it. Needs a user and a time. */
+  readonly closes?: true;
 }
 
 export type EntryMapping = SearchMapping | ActionMapping | AttributesMapping | IgnoredMapping;
@@ -151,6 +165,8 @@ export interface JoinRule {
   readonly within: 'session' | 'user';
   /** The longest time between the search and the action. */
   readonly minutes: number;
+  /** An action that is no click belongs to the search of the newest click on its item in the session, inside the window. */
+  readonly inherits?: true;
 }
 
 /** A format that SQL can read. */
@@ -166,14 +182,19 @@ export interface MappedFormat {
   readonly join?: JoinRule;
   /** What becomes of an action whose search id no record has, or not of this user, or only later. Default: `reject`; `feed` makes it an action without a search, and tells how many. */
   readonly unmatched?: 'reject' | 'feed';
-  /** A second entry about one item or user. Default: `replace`. */
-  readonly repeated?: 'replace' | 'reject';
+  /** What somebody who uses such data should know: told at every import. */
+  readonly caveat?: string;
+  /** A second entry about one item or user: `merge` keeps the attributes that it does not name. Default: `replace`. */
+  readonly repeated?: 'replace' | 'merge' | 'reject';
 }
 
 /** A format that brings its own parser. */
 export interface ParsedFormat extends Omit<MappedFormat, 'tables'> {
-  /** Whether the first lines of a file (text, decompressed, at most 64 KB) are of this format; for `auto`. */
-  readonly recognise: (beginning: string) => boolean;
+  /**
+   * Whether the first lines of a file (text, decompressed) are of this format, for `auto`; `perhaps`: they may go with
+   * another file that is.
+   */
+  readonly recognise: (beginning: string) => boolean | 'perhaps';
   readonly parse: FormatParser;
 }
 
@@ -199,6 +220,8 @@ export interface StagedEntry {
   readonly item?: string | null;
   readonly search?: string | null;
   readonly follows?: boolean;
+  readonly closes?: boolean;
+  readonly echo?: boolean;
   readonly list?: string | null;
   readonly type?: string | null;
   /** Of an item or user (whose key is `item` or `user`). */
