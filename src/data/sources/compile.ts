@@ -44,7 +44,7 @@ export type StagedColumn = keyof typeof STAGED;
 /** Characters of a rejected record that are kept. */
 export const RAW_LENGTH = 2000;
 
-const UNITS: Readonly<Record<string, number>> = { s: 1000, 'iso or s': 1000, ms: 1, us: 0.001 };
+const UNITS: Readonly<Record<string, number>> = { s: 1000, ms: 1, us: 0.001, 'iso or s': 1000 };
 
 /** Where values of a record come from: JSON texts at paths, or columns that are texts already. */
 export type Container =
@@ -183,6 +183,12 @@ class Expressions {
           SELECT *, ${sql.firstPresent(values)} AS present FROM (SELECT *, ${found} AS pair FROM (${inner})))`,
       records,
     );
+  }
+
+  /** `records` with the times as columns w1, w2, …. */
+  withTimes(records: string): string {
+    if (this.times.length === 0) return records;
+    return `SELECT *${this.times.map((time, i) => `, ${time} AS w${i + 1}`).join('')} FROM (${records})`;
   }
 
   time(time: TimeValue): string {
@@ -492,7 +498,7 @@ export function compileTable(table: Table, container: Container, source: string)
   const listNames = new Map(spread.map(([number, entry]) => [number, entry.each as string]));
   const unknown = table.otherwise === 'ignored' ? 'NULL' : unknownReason(table, expressions);
 
-  const records = expressions.withParameters(leavesOf(expressions, container, source));
+  const records = expressions.withTimes(expressions.withParameters(leavesOf(expressions, container, source)));
   // Several queries take from the records: those of a batch are read once, those of a whole file are too many to keep.
   const base = spread.length > 0 ? 'SELECT * FROM records' : records;
   // what is left of a rejected record, and the columns that this needs
@@ -573,13 +579,9 @@ const cast = (value: string, column: StagedColumn): string =>
   value === 'NULL' ? `CAST(NULL AS ${STAGED[column]})` : value;
 
 /** The records with every leaf as columns, the text or the cells c0, c1, …, and `broken` (why it is no record, or null). */
-function leavesOf({ record, times }: Expressions, container: Container, source: string): string {
-  const layers = (raws: string, isJson: boolean): string => {
-    const texts = `SELECT *${record.filled()} FROM (SELECT *${record.texts(isJson)} FROM (${raws}))`;
-    return times.length === 0
-      ? texts
-      : `SELECT *${times.map((time, i) => `, ${time} AS w${i + 1}`).join('')} FROM (${texts})`;
-  };
+function leavesOf({ record }: Expressions, container: Container, source: string): string {
+  const layers = (raws: string, isJson: boolean): string =>
+    `SELECT *${record.filled()} FROM (SELECT *${record.texts(isJson)} FROM (${raws}))`;
   if (container.kind === 'json') {
     const valid = `SELECT file, line, text, CASE WHEN NOT ${sql.isJson('text')} THEN 'not valid JSON'
       WHEN ltrim(text, ' ' || chr(9)) NOT LIKE '{%' THEN 'an event is a JSON object' END AS broken FROM (${source})`;

@@ -114,10 +114,6 @@ const withSeconds = (text: string): string =>
 export const numericTime = (text: string, milliseconds: number): string =>
   `CASE WHEN abs(TRY_CAST(${text} AS DOUBLE) * ${milliseconds}) <= ${LATEST} AND NOT contains(${text}, '_') THEN TRY_CAST(${text} AS DOUBLE) * ${milliseconds} END`;
 
-/** Milliseconds since 1970 of a number of seconds, milliseconds or microseconds, told apart by its size: 10^11 is the year 5138 in seconds and 1973 in milliseconds. */
-export const sizedTime = (text: string): string =>
-  `CASE WHEN abs(TRY_CAST(${text} AS DOUBLE)) < 1e11 THEN ${numericTime(text, 1000)} WHEN abs(TRY_CAST(${text} AS DOUBLE)) < 1e14 THEN ${numericTime(text, 1)} ELSE ${numericTime(text, 0.001)} END`;
-
 /** The same of a column of numbers. */
 export const scaledTime = (column: string, milliseconds: number): string =>
   `CASE WHEN abs(${column} * ${milliseconds}) <= ${LATEST} THEN ${column} * ${milliseconds} END`;
@@ -128,6 +124,10 @@ export const scaledTime = (column: string, milliseconds: number): string =>
  */
 export const numbered = (query: string, order: string, name: string): string =>
   `SELECT row_number() OVER () - 1 AS ${name}, * FROM (${query} ORDER BY ${order})`;
+
+/** Milliseconds since 1970 of a number of seconds, milliseconds or microseconds, told apart by its size: 10^11 is the year 5138 in seconds and 1973 in milliseconds. */
+export const sizedTime = (text: string): string =>
+  `CASE WHEN abs(TRY_CAST(${text} AS DOUBLE)) < 1e11 THEN ${numericTime(text, 1000)} WHEN abs(TRY_CAST(${text} AS DOUBLE)) < 1e14 THEN ${numericTime(text, 1)} ELSE ${numericTime(text, 0.001)} END`;
 
 /** A text cut to some characters. */
 export const cut = (text: string, characters: number): string => `substring(${text}, 1, ${characters})`;

@@ -115,7 +115,7 @@ export function fits(
   );
 }
 
-/** SQL that gives the columns of a Parquet file as texts c0, c1, …, with the row as the line, nested ones as JSON; and which of them are numbers, also as numbers d0, d1, …. */
+/** SQL that gives the columns of a Parquet file as texts c0, c1, …, with the row as the line; and those that are numbers as d0, d1, … too. */
 export function parquetSource(
   input: Input,
   file: number,
@@ -124,7 +124,9 @@ export function parquetSource(
   const numeric = new Set<string>();
   const cells = columns.map((name, i) => {
     const [column, type] = [identifier(name), types[i] as string];
-    if (/[[(]|^JSON$/.test(type) && !type.startsWith('DECIMAL')) return `CAST(to_json(${column}) AS VARCHAR)`;
+    if (/[[(]|^JSON$/.test(type) && !type.startsWith('DECIMAL')) {
+      return `CAST(to_json(${column}) AS VARCHAR)`;
+    }
     if (/^(U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?|DOUBLE|FLOAT|DECIMAL.*)$/.test(type)) numeric.add(name);
     if (type === 'DOUBLE' || type === 'FLOAT' || type.startsWith('DECIMAL'))
       return `CASE WHEN abs(${column}) < 9007199254740992 AND ${column} = trunc(${column}) THEN CAST(CAST(${column} AS BIGINT) AS VARCHAR) ELSE CAST(${column} AS VARCHAR) END`;

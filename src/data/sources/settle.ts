@@ -42,7 +42,7 @@ const PLACE = 'file, line, part';
 const ACCEPTED = 'reason IS NULL';
 /** The user of an entry, where `merged` says who was ever seen with an anonymous id. */
 const STAGED_AND_MERGED = 'staged LEFT JOIN merged ON merged.anonymous = staged.anonymous';
-const WHO = 'coalesce(staged."user", merged."user", staged.anonymous)';
+const WHO = 'coalesce(staged.user, merged.user, staged.anonymous)';
 
 /**
  * Settles the entries in `staged` (see `STAGED`), and makes the tables feed, searches, clicks, items and users, and `rejected`
@@ -60,7 +60,7 @@ export async function settle(
   await placeEvents(database, format.order, dropRepeats);
   if (format.join) await leaveOutEchoes(database, format.join);
   await findSearches(database, format);
-  await numberEvents(database, format.join, spaced);
+  await numberEvents(database, spaced, format.join?.inherits === true);
   const itemAttributes = await makeAttributes(database, 'item', format.repeated ?? 'replace');
   const userAttributes = await makeAttributes(database, 'user', format.repeated ?? 'replace');
   const unmatched =
@@ -108,10 +108,8 @@ async function placeEvents(database: Database, order: Format['order'], dropRepea
     ...(order === 'time' ? ['time'] : []),
     ...['file', 'line', 'part'].filter((name) => name === 'line' || several.includes(name)),
   ];
-  if (has('anonymous'))
-    await database.run(`CREATE TABLE merged AS SELECT anonymous, min("user") AS "user" FROM staged
+  await database.run(`CREATE TABLE merged AS SELECT anonymous, min("user") AS "user" FROM staged
       WHERE ${ACCEPTED} AND "user" IS NOT NULL AND anonymous IS NOT NULL GROUP BY anonymous HAVING count(DISTINCT "user") = 1`);
-  else await database.run('CREATE TABLE merged (anonymous VARCHAR, "user" VARCHAR)');
   const who = has('anonymous') ? WHO : 'staged."user"';
   const anyDuplicate = (await database.number('SELECT count(*) FROM duplicates')) > 0;
   const carried = optional.filter((name) => name !== 'anonymous' && name !== 'id');
@@ -192,7 +190,7 @@ async function seekSearches(database: Database, { within, minutes, inherits }: J
 }
 
 /** Makes feed, searches and clicks. */
-async function numberEvents(database: Database, join: JoinRule | undefined, spaced: boolean): Promise<void> {
+async function numberEvents(database: Database, spaced: boolean, inherits: boolean): Promise<void> {
   // Without gaps, places are ordinals already; what was rejected leaves gaps.
   const [count, last] = [
     await database.number('SELECT count(*) FROM placed'),
@@ -214,7 +212,7 @@ async function numberEvents(database: Database, join: JoinRule | undefined, spac
     FROM placed JOIN led ON led.place = placed.place ${numbers('own', 'placed.place')} ${numbers('its', 'led.search_place')}
     WHERE led.search_place IS NOT NULL`);
   // Without gaps the feed is a view: most of a log is feed, and a copy of it would cost more than looking at it again.
-  const followed = join?.inherits === true ? 'true' : 'search IS NOT NULL OR follows = 1';
+  const followed = inherits ? 'true' : 'search IS NOT NULL OR follows = 1';
   const feed = `SELECT "user", ${ordinal(own)} AS ordinal, time, type, item, CAST(NULL AS BIGINT) AS search
       FROM placed ${numbers('own', 'placed.place')} WHERE kind = 'action' AND NOT coalesce(${followed}, false)
     UNION ALL SELECT "user", ${ordinal(own)}, time, type, item, ${ordinal(its)}
