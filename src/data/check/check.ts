@@ -111,7 +111,9 @@ async function checkFiles(
     format,
     inputs.map((input) => ({ input })),
   );
-  const { counts } = await settle(database, format, records, 'tables' in format && oneEntryEach(format.tables));
+  const { counts } = await settle(database, format, records, 'tables' in format && oneEntryEach(format.tables), {
+    keepIds: true,
+  });
   const names = inputs.map(({ name }) => name);
   return {
     files: names,
