@@ -8,9 +8,11 @@ import {
   type DataManifest,
   type ImportOptions,
   type ImportResult,
+  type ReadCounts,
   type SplitRequest,
   parseInstant,
 } from '../data/index.js';
+import { wholeNumber } from './options.js';
 import { note, printJson, printText } from './output.js';
 
 /** The options of such a command. */
@@ -18,10 +20,29 @@ export interface DataFlags {
   readonly out: string;
   readonly overwrite?: boolean;
   readonly requireBoth?: boolean;
+  readonly kCore?: number;
+  readonly strict?: boolean;
+  readonly dropRepeats?: boolean;
   readonly split: SplitRequest['strategy'];
   readonly validationFrom?: number;
   readonly testFrom?: number;
   readonly json?: boolean;
+}
+
+/** Adds the options of a command that reads a log. */
+export function withLogOptions(command: Command): Command {
+  return withDataOptions(command)
+    .option(
+      '--strict',
+      'refuse the log at the first record that is wrong, instead of putting such records into quarantine',
+    )
+    .option('--drop-repeats', 'leave out events without an id that equal an earlier one in everything')
+    .addOption(
+      new Option(
+        '--k-core <number>',
+        'keep only users and items with at least so many feed events, again and again until that holds',
+      ).argParser(wholeNumber(1)),
+    );
 }
 
 /** Adds the options. */
@@ -99,6 +120,15 @@ export function reportData({ manifest, warnings }: ImportResult, { out, json }: 
   const cuts = cutsText(manifest.split);
   if (cuts !== null) printText(`split global-time: ${cuts}`);
   printText(`${out}  ${manifest.hash}`);
+}
+
+/** What became of the records of a log, in a line. */
+export function readText({ records, read, accepted, rejected, duplicates, ignored }: ReadCounts): string {
+  const [all, ...others] = [read, accepted, rejected, duplicates, ignored].map((count) =>
+    count.toLocaleString('en-US'),
+  );
+  const entries = read === records ? `${all} records` : `${all} entries in ${records.toLocaleString('en-US')} records`;
+  return `read ${entries}: ${others[0]} accepted, ${others[1]} rejected, ${others[2]} duplicates, ${others[3]} ignored`;
 }
 
 /** The cuts of a split in words; null where it has none. */

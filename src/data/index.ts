@@ -11,3 +11,4 @@ export { importEvents, importGenerated, importLog, type EventsOptions, type LogO
 export { FORMATS } from './sources/formats/index.js';
 export type { ReadCounts } from './sources/settle.js';
 export { importS3rec, type S3recOptions } from './sources/s3rec.js';
+export { checkLog, type CheckOptions, type CheckReport, type Finding, type LogFacts } from './check/check.js';

@@ -138,3 +138,7 @@ export const shown = (text: string): string => `CAST(to_json(${cut(text, 80)}) A
 /** Whether a text begins with another, case aside. */
 export const beginsWith = (text: string, prefix: string): string =>
   `starts_with(lower(${text}), ${literal(prefix.toLowerCase())})`;
+
+/** A time in milliseconds since 1970 as ISO 8601 text, for messages; a number where there is no such date. */
+export const shownTime = (time: string): string =>
+  `coalesce(strftime(make_timestamp(TRY_CAST(${time} * 1000 AS BIGINT)), '%Y-%m-%dT%H:%M:%SZ'), CAST(${time} AS VARCHAR))`;

@@ -34,9 +34,7 @@ export type EventsOptions = Omit<LogOptions, 'format'>;
 /** Imports a log into a data directory. */
 export async function importLog({ format, files, ...options }: LogOptions): Promise<ImportResult> {
   if (files.length === 0) throw new UserError('there is no file to import: name at least one');
-  const known = FORMATS.find(({ name }) => name === format);
-  if (!known && format !== 'auto')
-    throw new UsageError(`there is no format ${format}: use ${FORMATS.map(({ name }) => name).join(', ')} or auto`);
+  const known = formatNamed(format);
   return runImport(
     format,
     async (temporary) => expandInputs(files, temporary),
@@ -48,6 +46,14 @@ export async function importLog({ format, files, ...options }: LogOptions): Prom
       return recognised.why === null ? filled : { ...filled, warnings: [recognised.why, ...filled.warnings] };
     },
   );
+}
+
+/** The format of that name; null for `auto`. Another name is a `UsageError`. */
+export function formatNamed(name: string): Format | null {
+  const known = FORMATS.find((format) => format.name === name);
+  if (!known && name !== 'auto')
+    throw new UsageError(`there is no format ${name}: use ${FORMATS.map((format) => format.name).join(', ')} or auto`);
+  return known ?? null;
 }
 
 /** Imports event logs into a data directory. */

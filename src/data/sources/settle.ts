@@ -34,6 +34,8 @@ export interface Settlement {
 export interface SettleOptions {
   /** Leave out entries that equal an earlier one in everything, too, not only in the id. Default: false. */
   readonly dropRepeats?: boolean;
+  /** Keep the ids of actions in `placed`, for looking at events without one. Default: those of searches alone, unless `dropRepeats`. */
+  readonly keepIds?: boolean;
   /** Ordinals are 1, 3, 5, … so that a search can stand before every event. Default: false. */
   readonly spaced?: boolean;
 }
@@ -53,11 +55,11 @@ export async function settle(
   format: Format,
   records: number | null,
   oneEntryEach: boolean,
-  { dropRepeats = false, spaced = false }: SettleOptions = {},
+  { dropRepeats = false, keepIds = dropRepeats, spaced = false }: SettleOptions = {},
 ): Promise<Settlement> {
   await database.run(`CREATE TABLE rejected AS SELECT ${PLACE}, reason, raw FROM staged WHERE reason IS NOT NULL`);
   await findDuplicates(database);
-  await placeEvents(database, format.order, dropRepeats);
+  await placeEvents(database, format.order, dropRepeats, keepIds);
   if (format.join) await leaveOutEchoes(database, format.join);
   await findSearches(database, format);
   await numberEvents(database, spaced, format.join?.inherits === true);
@@ -95,7 +97,12 @@ async function leaveOutEchoes(database: Database, { within, minutes }: JoinRule)
 }
 
 /** Makes `placed`: searches and actions in order, each with its place, and with the user that it is of. */
-async function placeEvents(database: Database, order: Format['order'], dropRepeats: boolean): Promise<void> {
+async function placeEvents(
+  database: Database,
+  order: Format['order'],
+  dropRepeats: boolean,
+  keepIds: boolean,
+): Promise<void> {
   // What no entry has is not carried through the sort.
   const optional = ['anonymous', 'id', 'session', 'time', 'query', 'source', 'search', 'follows', 'list'] as const;
   const counts = await database.read(
@@ -113,7 +120,7 @@ async function placeEvents(database: Database, order: Format['order'], dropRepea
   const who = has('anonymous') ? WHO : 'staged."user"';
   const anyDuplicate = (await database.number('SELECT count(*) FROM duplicates')) > 0;
   const carried = optional.filter((name) => name !== 'anonymous' && name !== 'id');
-  const events = `SELECT ${PLACE}, kind, ${who} AS "user", item, type${has('id') ? `, CASE WHEN kind = 'search' THEN id END AS id` : ''}${carried.map((name) => (has(name) ? `, ${name}` : '')).join('')}
+  const events = `SELECT ${PLACE}, kind, ${who} AS "user", item, type${has('id') ? `, ${keepIds ? 'id' : `CASE WHEN kind = 'search' THEN id END AS id`}` : ''}${carried.map((name) => (has(name) ? `, ${name}` : '')).join('')}
     FROM ${has('anonymous') ? STAGED_AND_MERGED : 'staged'}
     WHERE ${ACCEPTED} AND kind IN ('search', 'action')
       ${anyDuplicate ? `AND NOT EXISTS (SELECT 1 FROM duplicates WHERE duplicates.file = staged.file AND duplicates.line = staged.line AND duplicates.part = staged.part)` : ''}`;
