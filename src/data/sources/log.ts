@@ -129,7 +129,7 @@ export async function recogniseFormat(
       }
       const table = format.tables.find(({ recognise, header }) => fits(sample, recognise, header));
       return table
-        ? [{ format, certain: true, why: withReason(why, `with ${table.recognise.fields.join(', ')}`, input) }]
+        ? [{ format, certain: true, why: withReason(why, `has ${table.recognise.fields.join(', ')}`, input) }]
         : [];
     });
     if (!candidates.some(({ certain }) => certain) && (candidates.length === 0 || input === inputs.at(-1)))
@@ -151,6 +151,8 @@ const withReason = (why: Candidate['why'], reason: string, { name }: Input): Can
 const reasonsOf = ({ why }: Candidate): string =>
   [...why]
     .map(([reason, [first, ...others]]) =>
-      others.length === 0 ? `${first} ${reason}` : `${first} and ${countOf(others.length, 'other')} ${reason}`,
+      others.length === 0
+        ? `${first} ${reason}`
+        : `${first} and ${countOf(others.length, 'other')} ${reason.replace(/^has /, 'have ')}`,
     )
     .join('; ');
