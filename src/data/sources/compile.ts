@@ -112,6 +112,7 @@ class Leaves {
 class Expressions {
   readonly record = new Leaves('');
   readonly element = new Leaves('e');
+  readonly #pairLists = new Map<string, { readonly name: string; readonly raw: string; readonly key: string }>();
   readonly #parameters = new Map<string, { readonly name: string; readonly found: string; readonly values: string }>();
   /** Whether fields of the record are JSON, rather than texts of a table. */
   readonly isJson: boolean;
@@ -168,20 +169,29 @@ class Expressions {
   parameter(wanted: Extract<Value, { parameter: string }>): string {
     const { parameter, list, key, value } = wanted;
     return getOrCreate(this.#parameters, JSON.stringify(wanted), () => {
-      const elements = sql.elementsOf(this.record.leaf(pathOf(list)).raw);
-      const pair = `list_filter(${elements}, lambda x: ${sql.nth(sql.jsonAt('x', [pathOf(key)]), 1)} = ${literal(JSON.stringify(parameter))})[1]`;
-      const values = `[${value.map((_, i) => sql.textOfJson(sql.nth('pair', i + 1))).join(', ')}]`;
-      return { name: `p${this.#parameters.size + 1}`, found: sql.jsonAt(pair, value.map(pathOf)), values };
+      const pairs = getOrCreate(this.#pairLists, JSON.stringify([list, key]), () => ({
+        name: `l${this.#pairLists.size + 1}`,
+        raw: this.record.leaf(pathOf(list)).raw,
+        key,
+      }));
+      return {
+        name: `p${this.#parameters.size + 1}`,
+        found: sql.jsonAt(sql.pairNamed(pairs.name, `${pairs.name}k`, key, parameter), value.map(pathOf)),
+        values: `[${value.map((_, i) => sql.textOfJson(sql.nth('pair', i + 1))).join(', ')}]`,
+      };
     }).name;
   }
 
-  /** `records` with the parameters as columns p1, p2, …, so that each is sought once. */
+  /** `records` with the parameters as columns p1, p2, …, so that each is sought once, in lists that are taken apart once. */
   withParameters(records: string): string {
+    const lists = [...this.#pairLists.values()].map(
+      ({ name, raw, key }) => `, ${sql.elementsOf(raw)} AS ${name}, ${sql.keysOf(raw, key)} AS ${name}k`,
+    );
     return [...this.#parameters.values()].reduce(
       (inner, { name, found, values }) =>
         `SELECT * EXCLUDE (pair, present), ${sql.unblank('present')} AS ${name} FROM (
           SELECT *, ${sql.firstPresent(values)} AS present FROM (SELECT *, ${found} AS pair FROM (${inner})))`,
-      records,
+      lists.length === 0 ? records : `SELECT *${lists.join('')} FROM (${records})`,
     );
   }
 

@@ -33,6 +33,15 @@ export const soundJsonAt = (text: string, paths: readonly (readonly (string | nu
 /** The elements of a JSON list as a list of JSON texts; empty where it is no list. */
 export const elementsOf = (json: string): string => `coalesce(TRY(json_extract(${json}, '$[*]')), [])`;
 
+/** Of every element of a JSON list that has it, the value of a field, in order. */
+export const keysOf = (json: string, field: string): string =>
+  `CAST(coalesce(TRY(json_extract(${json}, ${literal(`$[*]${pathOf([field]).slice(1)}`)})), []) AS VARCHAR[])`;
+
+/** The element of a list whose field is this text. `keys`: that field of every element, unless some lack it. */
+export const pairNamed = (elements: string, keys: string, field: string, text: string): string =>
+  `CASE WHEN len(${keys}) = len(${elements}) THEN ${elements}[list_position(${keys}, ${literal(JSON.stringify(text))})]
+    ELSE list_filter(${elements}, lambda x: ${nth(jsonAt('x', [[field]]), 1)} = ${literal(JSON.stringify(text))})[1] END`;
+
 /** Rows of a list: this selects its elements, beside `positions`, which counts them from 0. */
 export const eachOf = (list: string): string => `unnest(${list})`;
 export const positionsOf = (list: string): string => `unnest(range(len(${list})))`;
