@@ -4,7 +4,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { UserError } from '../../src/base/index.js';
 import { withDatabase } from '../../src/data/database.js';
 import { FORMATS } from '../../src/data/sources/formats/index.js';

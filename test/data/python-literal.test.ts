@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { PythonLiteralError, parsePythonLiteral } from '../../src/data/sources/formats/python-literal.js';
 
 const plain = (value: unknown): unknown =>
@@ -42,7 +42,7 @@ test('numbers, tuples and names', () => {
   assert.deepEqual(read('[9007199254740993, -9007199254740993]'), [9007199254740993n, -9007199254740993n]);
   assert.deepEqual(read('((), (1,), (1), (1, 2))'), [[], [1], 1, [1, 2]]);
   assert.deepEqual(read('[True, False, None]'), [true, false, null]);
-  assert.equal(read(`${'9'.repeat(50)}`), Number('9'.repeat(50)));
+  assert.equal(read('9'.repeat(50)), Number('9'.repeat(50)));
 });
 
 test('names that JavaScript objects have already are names like others', () => {
@@ -74,7 +74,7 @@ const literalOf = (value: unknown, choose: () => boolean): string => {
   if (typeof value === 'number') return String(value);
   if (typeof value === 'string') {
     const quote = choose() ? "'" : '"';
-    const escaped = [...value].map((character) => {
+    const escaped = Array.from(value, (character) => {
       const code = character.codePointAt(0) as number;
       if (character === quote || character === '\\') return `\\${character}`;
       if (character === '\n') return '\\n';
@@ -116,7 +116,7 @@ test('whatever is written in Python is read back', () => {
 
 test('no text makes it crash or hang', () => {
   const pieces = fc.constantFrom(
-    ...`{}[]()'",:\\ \n1e9.TrueNoneux\\x\\u_-+`,
+    ...Array.from(`{}[]()'",:\\ \n1e9.TrueNoneux\\x\\u_-+`),
     'None',
     "{'a':",
     '\\U0010FFFF',

@@ -8,6 +8,7 @@ import { FORMATS } from './formats/index.js';
 import { events } from './formats/events.js';
 import type { Format } from './formats/format.js';
 import {
+  countOf,
   fillFromFormat,
   refuseNothing,
   runImport,
@@ -106,7 +107,8 @@ async function fill(
 
 interface Candidate {
   readonly format: Format;
-  readonly why: readonly string[];
+  /** The files, by what they are recognised by. */
+  readonly why: ReadonlyMap<string, readonly string[]>;
   /** Whether any file is surely of it. */
   readonly certain: boolean;
 }
@@ -116,18 +118,18 @@ export async function recogniseFormat(
   database: Database,
   inputs: readonly Input[],
 ): Promise<{ format: Format; why: string }> {
-  let candidates = FORMATS.map((format): Candidate => ({ format, why: [], certain: false }));
+  let candidates = FORMATS.map((format): Candidate => ({ format, why: new Map(), certain: false }));
   for (const input of inputs) {
     const sample = await sampleOf(input, database);
     candidates = candidates.flatMap(({ format, why, certain }): Candidate[] => {
       if ('parse' in format) {
         const fit = sample.beginning !== '' && format.recognise(sample.beginning);
-        const reason = `${input.name} by its lines${fit === 'perhaps' ? ', beside the others' : ''}`;
-        return fit === false ? [] : [{ format, why: [...why, reason], certain: certain || fit === true }];
+        const reason = fit === 'perhaps' ? 'may go with it' : 'by its lines';
+        return fit === false ? [] : [{ format, why: withReason(why, reason, input), certain: certain || fit === true }];
       }
       const table = format.tables.find(({ recognise, header }) => fits(sample, recognise, header));
       return table
-        ? [{ format, certain: true, why: [...why, `${input.name} has ${table.recognise.fields.join(', ')}`] }]
+        ? [{ format, certain: true, why: withReason(why, `has ${table.recognise.fields.join(', ')}`, input) }]
         : [];
     });
     if (!candidates.some(({ certain }) => certain) && (candidates.length === 0 || input === inputs.at(-1)))
@@ -139,5 +141,18 @@ export async function recogniseFormat(
   const [found, other] = sure;
   if (!found || other)
     throw new UserError(`the files may be of ${sure.map(({ format }) => format.name).join(' or ')}: name the one`);
-  return { format: found.format, why: `recognised as ${found.format.name}: ${found.why.join('; ')}` };
+  return { format: found.format, why: `recognised as ${found.format.name}: ${reasonsOf(found)}` };
 }
+
+const withReason = (why: Candidate['why'], reason: string, { name }: Input): Candidate['why'] =>
+  new Map([...why, [reason, [...(why.get(reason) ?? []), name]]]);
+
+/** A file by name for every reason, and how many others there are. */
+const reasonsOf = ({ why }: Candidate): string =>
+  [...why]
+    .map(([reason, [first, ...others]]) =>
+      others.length === 0
+        ? `${first} ${reason}`
+        : `${first} and ${countOf(others.length, 'other')} ${reason.replace(/^has /, 'have ')}`,
+    )
+    .join('; ');

@@ -240,7 +240,7 @@ export interface InputFile {
   readonly index: number;
   readonly name: string;
   /** Batches of lines; a line that is no UTF-8 or too long is quarantined by the reader and not given. */
-  lines(): AsyncIterable<readonly { readonly text: string; readonly number: number }[]>;
+  readonly lines: () => AsyncIterable<readonly { readonly text: string; readonly number: number }[]>;
 }
 
 /** Reads all files of a format and stages what it finds, in order; memory must not grow with events. */

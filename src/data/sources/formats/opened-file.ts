@@ -16,7 +16,7 @@ export interface OpenedFile {
   /** Null when the file has no lines. */
   readonly first: NumberedLine | null;
   /** All lines, the first ones too. To be gone through once. */
-  lines(): AsyncIterable<readonly NumberedLine[]>;
+  readonly lines: () => AsyncIterable<readonly NumberedLine[]>;
 }
 
 /** Opens a file and reads its first lines. */

@@ -131,7 +131,7 @@ export function parsePythonLiteral(text: string): PythonValue {
       if (!comma) fail('expected , or }');
       const start = at;
       const key = value(depth + 1);
-      if (typeof key === 'object' && key !== null) fail('a key must be a string or a number', start);
+      if (typeof key === 'object' && key !== null) return fail('a key must be a string or a number', start);
       if (!take(':')) fail('expected :');
       record[String(key)] = value(depth + 1);
       comma = take(',');
