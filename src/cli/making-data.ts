@@ -23,6 +23,7 @@ export interface DataFlags {
   readonly kCore?: number;
   readonly strict?: boolean;
   readonly dropRepeats?: boolean;
+  readonly append?: string;
   readonly split: SplitRequest['strategy'];
   readonly validationFrom?: number;
   readonly testFrom?: number;
@@ -32,6 +33,10 @@ export interface DataFlags {
 /** Adds the options of a command that reads a log. */
 export function withLogOptions(command: Command): Command {
   return withDataOptions(command)
+    .option(
+      '--append <data>',
+      'grow from this data directory, which stays as it is: its events and the new ones, its ids with the same indices',
+    )
     .option(
       '--strict',
       'refuse the log at the first record that is wrong, instead of putting such records into quarantine',

@@ -2,6 +2,7 @@
 export * from './schema.js';
 export { normaliseQuery, splitWords, vocabularyOf } from './vocabulary.js';
 export { withSearch, type ImaginedSearch } from './what-if.js';
+export { asKnownBy } from './known.js';
 export { linkDataset, loadDataset, readManifest } from './load.js';
 export { partition, type SplitRequest } from './split.js';
 export { importInteractions, type InteractionsOptions } from './sources/interactions.js';

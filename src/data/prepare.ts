@@ -32,6 +32,18 @@ export const DATA_FILES = [
   'words.parquet',
 ] as const;
 
+/**
+ * The vocabularies of the data directory that this one grows from, each a table `old_` with "index" and this column, empty if it
+ * grows from none: they come first, in their order.
+ */
+export const OLD_VOCABULARIES = {
+  items: 'item',
+  users: 'user',
+  queries: 'query',
+  words: 'word',
+  sources: 'source',
+} as const;
+
 /** What a source says about itself. */
 export interface SourceDescription {
   readonly source: DataManifest['source'];
@@ -42,6 +54,8 @@ export interface SourceDescription {
   readonly read?: ReadCounts | null;
   /** See `ImportOptions`. */
   readonly kCore?: number;
+  /** The hash of the data directory that this one grows from. */
+  readonly grownFrom?: string | null;
 }
 
 /**
@@ -117,25 +131,34 @@ async function createIndices(
     names.map((name) => `, ${table}.${identifier(name)}`).join('');
   const index = (order: string): string =>
     `CAST(row_number() OVER (ORDER BY ${order}) + ${FIRST_INDEX - 1} AS INTEGER) AS "index"`;
+  for (const [name, column] of Object.entries(OLD_VOCABULARIES))
+    await database.run(`CREATE TABLE IF NOT EXISTS old_${name} ("index" INTEGER, ${identifier(column)} VARCHAR)`);
+  await database.run(`CREATE VIEW vocabulary_items AS SELECT item, place FROM known_items
+    UNION ALL SELECT item, NULL FROM old_items WHERE item NOT IN (SELECT item FROM known_items)`);
   await database.run(`CREATE TABLE item_index AS
-    SELECT ${index('part, place')}, entries.item${selected(attributes.items, 'items')} FROM (
-      SELECT item, 0 AS part, "index" AS place FROM items WHERE item IN (SELECT item FROM known_items)
+    SELECT ${index('old_items."index" NULLS LAST, part, place')}, entries.item${selected(attributes.items, 'items')} FROM (
+      SELECT item, 0 AS part, "index" AS place FROM items WHERE item IN (SELECT item FROM vocabulary_items)
       UNION ALL
-      SELECT item, 1, place FROM known_items WHERE item NOT IN (SELECT item FROM items)
-    ) AS entries LEFT JOIN items ON items.item = entries.item`);
+      SELECT item, 1, place FROM vocabulary_items WHERE item NOT IN (SELECT item FROM items)
+    ) AS entries LEFT JOIN items ON items.item = entries.item LEFT JOIN old_items ON old_items.item = entries.item`);
   await database.run(`CREATE TABLE user_index AS
-    SELECT ${index('part, place')}, entries.user${selected(attributes.users, 'users')} FROM (
+    SELECT ${index('part, old_users."index" NULLS LAST, place')}, entries.user${selected(attributes.users, 'users')} FROM (
       SELECT user, 0 AS part, place FROM known_users
       UNION ALL
       SELECT user, 1, min(ordinal) FROM (SELECT user, ordinal FROM feed UNION ALL SELECT user, ordinal FROM searches)
       WHERE user NOT IN (SELECT user FROM known_users) GROUP BY user
-    ) AS entries LEFT JOIN users ON users.user = entries.user`);
+    ) AS entries LEFT JOIN users ON users.user = entries.user LEFT JOIN old_users ON old_users.user = entries.user`);
   await database.run(`CREATE TABLE source_index AS
-    SELECT ${index('place')}, source FROM (SELECT source, min(ordinal) AS place FROM training_searches GROUP BY source)`);
+    SELECT ${index('old_sources."index" NULLS LAST, place')}, entries.source FROM (
+      SELECT source, min(ordinal) AS place FROM training_searches GROUP BY source
+      UNION ALL SELECT source, NULL FROM old_sources WHERE source NOT IN (SELECT source FROM training_searches)
+    ) AS entries LEFT JOIN old_sources ON old_sources.source = entries.source`);
 }
 
 /** Makes `query_index`, `query_words` and `word_index` of the queries of training searches. */
 async function createQueryIndices(database: Database): Promise<{ queries: number; words: number }> {
+  const { query: old } = await database.read('SELECT query FROM old_queries ORDER BY "index"', { query: 'text' });
+  const { word: oldWords } = await database.read('SELECT word FROM old_words ORDER BY "index"', { word: 'text' });
   const { query: typed } = await database.read(
     'SELECT query FROM (SELECT query, min(ordinal) AS place FROM training_searches GROUP BY query) ORDER BY place',
     { query: 'text' },
@@ -155,7 +178,11 @@ async function createQueryIndices(database: Database): Promise<{ queries: number
   ]);
   const words = new Map<string, number>();
   const queries = new Set<string>();
-  for (const text of typed) {
+  for (const word of oldWords) {
+    wordWriter.row(FIRST_INDEX + words.size, word);
+    words.set(word, FIRST_INDEX + words.size);
+  }
+  for (const text of [...old, ...typed]) {
     const query = normaliseQuery(text);
     if (query === '' || queries.has(query)) continue;
     const index = FIRST_INDEX + queries.size;
@@ -269,6 +296,7 @@ export async function prepareDirectory(
     format: 'sesrec-data',
     version: DATA_FORMAT_VERSION,
     source,
+    ...(described.grownFrom ? { grownFrom: described.grownFrom } : {}),
     ...(described.read ? { read: described.read } : {}),
     counts,
     split,

@@ -96,7 +96,9 @@ export interface DataManifest {
     /** Null for logs of real people. */
     readonly generator: Generator | null;
   };
-  /** What became of the entries of the files: accepted + rejected + duplicates + ignored = read. Sources of before it lack it. */
+  /** The hash of the data set that this one grew from: its vocabularies begin with that one's. */
+  readonly grownFrom?: string;
+  /** What became of the entries of the (new) files: accepted + rejected + duplicates + ignored = read. Sources of before it lack it. */
   readonly read?: {
     readonly records: number;
     readonly read: number;

@@ -6,6 +6,8 @@ import { mkdir, readdir, rm, rmdir, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { UsageError, UserError, hashFile, messageOf, readJson, stageDirectory } from '../../base/index.js';
 import { withDatabase, type Database } from '../database.js';
+import { growFrom } from '../grow.js';
+import { readManifest } from '../load.js';
 import { prepareDirectory } from '../prepare.js';
 import type { DataManifest, Generator } from '../schema.js';
 import type { SplitRequest } from '../split.js';
@@ -31,6 +33,8 @@ export interface ImportOptions {
   readonly strict?: boolean;
   /** Leave out events that equal an earlier one in everything. Default: false. */
   readonly dropRepeats?: boolean;
+  /** A data directory to grow from: its events come in, too, and its vocabularies come first, so that no index changes. */
+  readonly append?: string;
   /** Threads of the engine. Results do not depend on it. Default: 2. */
   readonly threads?: number;
   /** Megabytes that the engine may use; the rest goes to disk. Default: 2200. */
@@ -48,6 +52,8 @@ export interface FilledTables {
   readonly itemAttributes: readonly string[];
   readonly userAttributes: readonly string[];
   readonly warnings: readonly string[];
+  /** How the events are ordered: in order of time, or of the files. Default: `file`. */
+  readonly order?: 'time' | 'file';
   /** What became of the records. Null for sources that do not say. */
   readonly read?: ReadCounts | null;
   /** Files that were read, beyond those named beforehand; for those that `fill` put into the directory they stay in it. */
@@ -81,6 +87,8 @@ export async function runImport(
   generator: Generator | null = null,
 ): Promise<ImportResult> {
   await checkOut(options);
+  if (options.append !== undefined && (options.kCore || options.requireBoth))
+    throw new UsageError('a data directory that grows loses nothing: leave out --k-core and --require-both');
   return keepingParents(options.out, async () =>
     stageDirectory(options.out, { overwrite: options.overwrite ?? false }, async (directory) => {
       const temporary = join(directory, '.work');
@@ -91,11 +99,16 @@ export async function runImport(
         await stat(path).catch((error: unknown) => {
           throw new UserError(`cannot read ${name}: ${messageOf(error)}`, { cause: error });
         });
+      const base = options.append === undefined ? null : await readManifest(options.append);
+      const { fresh, known } = await notYetIn(base, found);
+      if (base && fresh.length === 0 && found.length > 0)
+        throw new UserError(`${known.join(', ')}: every file is in ${options.append} already`);
       const result = await withDatabase(
         async (database) => {
-          const filled = await fill({ database, directory, temporary }, found);
-          const files = [];
-          for (const file of [...found, ...(filled.files ?? [])]) {
+          const own = await fill({ database, directory, temporary }, fresh);
+          const filled = options.append === undefined ? own : await grown(database, options.append, own);
+          const files: DataManifest['source']['files'][number][] = [...(base?.source.files ?? [])];
+          for (const file of [...fresh, ...(filled.files ?? [])]) {
             const path = typeof file === 'string' ? file : file.path;
             const name = typeof file === 'string' ? file : file.name;
             files.push({ name: basename(name), sha256: await hashFile(path), bytes: (await stat(path)).size });
@@ -121,8 +134,9 @@ export async function runImport(
               userAttributes,
               read,
               kCore: options.kCore ?? 0,
+              grownFrom: base?.hash ?? null,
             }),
-            warnings,
+            warnings: [...warnings, ...known.map((name) => `${name} is in ${options.append} already, and left out`)],
           };
         },
         { directory: temporary, threads: options.threads ?? THREADS, memory: options.memory ?? MEMORY },
@@ -131,6 +145,26 @@ export async function runImport(
       return result;
     }),
   );
+}
+
+/** The files that a data directory was not made of yet, told by their hashes; and the names of the others. */
+async function notYetIn(
+  base: DataManifest | null,
+  inputs: readonly Input[],
+): Promise<{ fresh: Input[]; known: string[] }> {
+  const hashes = new Set(base?.source.files.map(({ sha256 }) => sha256));
+  const [fresh, known]: [Input[], string[]] = [[], []];
+  for (const input of inputs) {
+    if (base && hashes.has(await hashFile(input.path))) known.push(input.name);
+    else fresh.push(input);
+  }
+  return { fresh, known };
+}
+
+/** The tables of a source with those of an earlier data directory. */
+async function grown(database: Database, base: string, filled: FilledTables): Promise<FilledTables> {
+  const { itemAttributes: items, userAttributes: users, order = 'file' } = filled;
+  return { ...filled, ...(await growFrom(database, base, order, { items, users })) };
 }
 
 /** Reads files of a format into the tables of `prepare.ts`. Rejected records go to quarantine, or are refused with `strict`. */
@@ -172,7 +206,7 @@ export async function fillFromFormat(
     warnings.push(`${countOf(counts.ignored, 'record')} left out: they show no interest (impressions, dislikes, …)`);
   if (unmatched > 0)
     warnings.push(`${countOf(unmatched, 'action')} without the search that they name: kept as events of the feed`);
-  return { itemAttributes, userAttributes, warnings, read: counts };
+  return { itemAttributes, userAttributes, warnings, order: format.order, read: counts };
 }
 
 /** Refuses tables without any event, with the reason of the first rejected record if there is one. */
