@@ -145,7 +145,8 @@ class Expressions {
     if ('parameter' in value) return this.parameter(value);
     if ('words' in value) {
       const inner = this.leafOf(value.words);
-      return sql.unblank(sql.wordsOfList(inner ? inner.raw : this.text(value.words)));
+      const text = this.text(value.words);
+      return sql.unblank(sql.wordsOfList(inner ? inner.raw : text, text));
     }
     if ('choose' in value) {
       const chosen = this.text(value.choose);

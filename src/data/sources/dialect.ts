@@ -97,9 +97,9 @@ export const unblank = (text: string): string =>
 /** The first of a list of texts that is not null. */
 export const firstPresent = (list: string): string => `list_filter(${list}, lambda x: x IS NOT NULL)[1]`;
 
-/** A list in a text, `[20, 34]`, as words; a text that is no list stays as it is. */
-export const wordsOfList = (text: string): string =>
-  `CASE WHEN ${text} LIKE '[%' THEN coalesce(array_to_string(TRY(from_json(${text}, '["VARCHAR"]')), ' '), trim(regexp_replace(${text}, '[\\[\\],''" ]+', ' ', 'g'))) ELSE ${text} END`;
+/** A list, `[20, 34]`, as words; an object is none; `otherwise` is what else it is as a text. */
+export const wordsOfList = (text: string, otherwise: string): string =>
+  `CASE WHEN ${text} LIKE '[%' THEN coalesce(array_to_string(TRY(from_json(${text}, '["VARCHAR"]')), ' '), trim(regexp_replace(${text}, '[\\[\\],''" ]+', ' ', 'g'))) WHEN ${text} NOT LIKE '{%' THEN ${otherwise} END`;
 
 /** The fields of a line of text, or of a JSON list of texts. */
 export const split = (text: string, separator: string): string => `string_split(${text}, ${literal(separator)})`;
