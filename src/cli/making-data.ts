@@ -24,6 +24,8 @@ export interface DataFlags {
   readonly strict?: boolean;
   readonly dropRepeats?: boolean;
   readonly append?: string;
+  readonly threads?: number;
+  readonly memory?: number;
   readonly split: SplitRequest['strategy'];
   readonly validationFrom?: number;
   readonly testFrom?: number;
@@ -47,6 +49,18 @@ export function withLogOptions(command: Command): Command {
         '--k-core <number>',
         'keep only users and items with at least so many feed events, again and again until that holds',
       ).argParser(wholeNumber(1)),
+    )
+    .addOption(
+      new Option(
+        '--threads <number>',
+        'threads of the database (default: 2); the result does not depend on it',
+      ).argParser(wholeNumber(1, 1024)),
+    )
+    .addOption(
+      new Option(
+        '--memory <megabytes>',
+        'what the database may keep in memory (default: 2200); the rest goes to disk',
+      ).argParser(wholeNumber(100)),
     );
 }
 

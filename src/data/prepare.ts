@@ -91,7 +91,7 @@ async function countStep(database: Database, step: string, part?: string): Promi
     feed: await database.number(`SELECT count(*) FROM ${feed}`),
     searches: await database.number(`SELECT count(*) FROM ${searches}`),
     queries: await database.number(
-      `SELECT count(DISTINCT query) FROM (SELECT ${comparedQuery('query')} AS query FROM ${searches}) WHERE query <> ''`,
+      `SELECT count(DISTINCT query) FROM (SELECT ${comparedQuery('query')} AS query FROM (SELECT DISTINCT query FROM ${searches})) WHERE query <> ''`,
     ),
   };
 }
