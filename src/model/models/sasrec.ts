@@ -63,7 +63,14 @@ const usual = {
 } as const;
 
 /** As the paper has it, and those who replicated it with a softmax over all items (the sources in the card). */
-const asPublished = { norm: 'pre', scaleItems: true, innerTimes: 1, activation: 'relu', heads: 1, dropout: 0.6 } as const;
+const asPublished = {
+  norm: 'pre',
+  scaleItems: true,
+  innerTimes: 1,
+  activation: 'relu',
+  heads: 1,
+  dropout: 0.6,
+} as const;
 
 const definition: ModelDefinition<SasrecSettings> = {
   card: {
