@@ -65,6 +65,11 @@ export function copyToParquet(query: string, path: string): string {
   return `COPY (${query}) TO ${literal(resolve(path))} (FORMAT parquet, COMPRESSION zstd)`;
 }
 
+/** SQL that writes the rows of `query` as JSON lines. */
+export function copyToJsonLines(query: string, path: string): string {
+  return `COPY (${query}) TO ${literal(resolve(path))} (FORMAT json)`;
+}
+
 async function translated<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await work();

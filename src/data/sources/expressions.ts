@@ -131,7 +131,10 @@ export class Expressions {
     const { parameter, list, key, value } = wanted;
     return getOrCreate(this.#parameters, JSON.stringify(wanted), () => {
       const elements = sql.elementsOf(this.record.leaf(pathOf(list)).raw);
-      const pair = `list_filter(${elements}, lambda x: ${sql.nth(sql.jsonAt('x', [pathOf(key)]), 1)} = ${literal(JSON.stringify(parameter))})[1]`;
+      const pair = sql.firstWhere(
+        elements,
+        (x) => `${sql.nth(sql.jsonAt(x, [pathOf(key)]), 1)} = ${literal(JSON.stringify(parameter))}`,
+      );
       const values = `[${value.map((_, i) => sql.textOfJson(sql.nth('pair', i + 1))).join(', ')}]`;
       return { name: `p${this.#parameters.size + 1}`, found: sql.jsonAt(pair, value.map(pathOf)), values };
     }).name;
@@ -141,7 +144,7 @@ export class Expressions {
   withParameters(records: string): string {
     return [...this.#parameters.values()].reduce(
       (inner, { name, found, values }) =>
-        `SELECT * EXCLUDE (pair, present), ${sql.unblank('present')} AS ${name} FROM (
+        `SELECT ${sql.allBut('pair', 'present')}, ${sql.unblank('present')} AS ${name} FROM (
           SELECT *, ${sql.firstPresent(values)} AS present FROM (SELECT *, ${found} AS pair FROM (${inner})))`,
       records,
     );
@@ -205,10 +208,10 @@ export class Expressions {
       return `coalesce(${this.text(condition.value)} IN (${condition.is.map(literal).join(', ')}), false)`;
     if ('above' in condition) {
       const text = this.rawNumber(condition.value, this.text(condition.value));
-      return `coalesce(TRY_CAST(${text} AS DOUBLE) > ${condition.above}, false)`;
+      return `coalesce(${sql.numberOf(text)} > ${condition.above}, false)`;
     }
     if ('contains' in condition)
-      return `coalesce(contains(lower(${this.text(condition.value)}), ${literal(condition.contains)}), false)`;
+      return `coalesce(${sql.hasPart(`lower(${this.text(condition.value)})`, condition.contains)}, false)`;
     if ('not' in condition) return `NOT ${this.condition(condition.not)}`;
     if ('all' in condition) return `(${condition.all.map((each) => this.condition(each)).join(' AND ')})`;
     return `(${condition.any.map((each) => this.condition(each)).join(' OR ')})`;
