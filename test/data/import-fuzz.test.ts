@@ -9,6 +9,8 @@ import { UserError } from '../../src/base/index.js';
 import { withDatabase } from '../../src/data/database.js';
 import { FORMATS } from '../../src/data/sources/formats/index.js';
 import type { Format } from '../../src/data/sources/formats/format.js';
+import { recogniseFormat } from '../../src/data/sources/log.js';
+import type { Input } from '../../src/data/sources/input.js';
 import { settle } from '../../src/data/sources/settle.js';
 import { stage, type Assigned } from '../../src/data/sources/stage.js';
 
@@ -119,3 +121,39 @@ for (const format of FORMATS.filter(({ name }) => !OTHERS.includes(name))) {
     t.diagnostic(`${outcomes.read} damaged files read, ${outcomes.refused} refused`);
   });
 }
+
+test('auto: damaged files are recognised or refused in one line, and never as another format without a word', async (t) => {
+  const outcomes = { right: 0, refused: 0 };
+  const formats = FORMATS.filter(({ name }) => !OTHERS.includes(name));
+  await fc.assert(
+    fc.asyncProperty(
+      fc.constantFrom(...formats),
+      fc.constantFrom(...Object.keys(DAMAGES)),
+      fc.nat(),
+      async ({ name }, damage, seed) => {
+        const folder = join(FIXTURES, name);
+        const { files } = JSON.parse(await readFile(join(folder, 'expected.json'), 'utf8')) as { files: string[] };
+        const scratch = await mkdtemp(join(tmpdir(), 'sesrec-fuzz-'));
+        try {
+          const inputs: Input[] = [];
+          for (const file of files) {
+            const path = join(scratch, file);
+            await writeFile(path, (DAMAGES[damage] as Damage)(await readFile(join(folder, file)), drawing(seed)));
+            inputs.push({ name: file, path });
+          }
+          const { format } = await withDatabase(async (database) => recogniseFormat(database, inputs));
+          assert.equal(format.name, name);
+          outcomes.right++;
+        } catch (error) {
+          if (!(error instanceof UserError)) throw error;
+          assert.ok(!error.message.includes('\n'), error.message);
+          outcomes.refused++;
+        } finally {
+          await rm(scratch, { recursive: true });
+        }
+      },
+    ),
+    { numRuns: 10 * RUNS },
+  );
+  t.diagnostic(`${outcomes.right} recognised, ${outcomes.refused} refused`);
+});

@@ -33,6 +33,15 @@ export const soundJsonAt = (text: string, paths: readonly (readonly (string | nu
 /** The elements of a JSON list as a list of JSON texts; empty where it is no list. */
 export const elementsOf = (json: string): string => `coalesce(TRY(json_extract(${json}, '$[*]')), [])`;
 
+/** Of every element of a JSON list that has it, the value of a field, in order. */
+export const keysOf = (json: string, field: string): string =>
+  `CAST(coalesce(TRY(json_extract(${json}, ${literal(`$[*]${pathOf([field]).slice(1)}`)})), []) AS VARCHAR[])`;
+
+/** The element of a list whose field is this text. `keys`: that field of every element, unless some lack it. */
+export const pairNamed = (elements: string, keys: string, field: string, text: string): string =>
+  `CASE WHEN len(${keys}) = len(${elements}) THEN ${elements}[list_position(${keys}, ${literal(JSON.stringify(text))})]
+    ELSE list_filter(${elements}, lambda x: ${nth(jsonAt('x', [[field]]), 1)} = ${literal(JSON.stringify(text))})[1] END`;
+
 /** Rows of a list: this selects its elements, beside `positions`, which counts them from 0. */
 export const eachOf = (list: string): string => `unnest(${list})`;
 export const positionsOf = (list: string): string => `unnest(range(len(${list})))`;
@@ -86,11 +95,11 @@ export const unblank = (text: string): string =>
   `CASE WHEN ${text} >= '!' AND ${text} < chr(127) THEN ${text} WHEN trim(${text}, ${BLANKS}) <> '' THEN ${text} END`;
 
 /** The first of a list of texts that is not null. */
-export const firstPresent = (list: string): string => `list_filter(${list}, lambda x: x IS NOT NULL)[1]`;
+export const firstPresent = (list: string): string => `${presentOf(list)}[1]`;
 
-/** A list in a text, `[20, 34]`, as words; a text that is no list stays as it is. */
-export const wordsOfList = (text: string): string =>
-  `CASE WHEN ${text} LIKE '[%' THEN coalesce(array_to_string(TRY(from_json(${text}, '["VARCHAR"]')), ' '), trim(regexp_replace(${text}, '[\\[\\],''" ]+', ' ', 'g'))) ELSE ${text} END`;
+/** A list, `[20, 34]`, as words; an object is none; `otherwise` is what else it is as a text. */
+export const wordsOfList = (text: string, otherwise: string): string =>
+  `CASE WHEN ${text} LIKE '[%' THEN coalesce(array_to_string(TRY(from_json(${text}, '["VARCHAR"]')), ' '), trim(regexp_replace(${text}, '[\\[\\],''" ]+', ' ', 'g'))) WHEN ${text} NOT LIKE '{%' THEN ${otherwise} END`;
 
 /** The fields of a line of text, or of a JSON list of texts. */
 export const split = (text: string, separator: string): string => `string_split(${text}, ${literal(separator)})`;
@@ -160,10 +169,8 @@ export const numberOf = (text: string): string => `TRY_CAST(${text} AS DOUBLE)`;
 /** Whether a text has a part. */
 export const hasPart = (text: string, part: string): string => `contains(${text}, ${literal(part)})`;
 
-/** The elements of a list that are not null; and the first one for which something holds, which is told of its name. */
+/** The elements of a list that are not null. */
 export const presentOf = (list: string): string => `list_filter(${list}, lambda x: x IS NOT NULL)`;
-export const firstWhere = (list: string, holds: (element: string) => string): string =>
-  `list_filter(${list}, lambda x: ${holds('x')})[1]`;
 
 /** All columns but these. */
 export const allBut = (...columns: readonly string[]): string => `* EXCLUDE (${columns.join(', ')})`;

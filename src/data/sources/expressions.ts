@@ -74,6 +74,7 @@ class Leaves {
 export class Expressions {
   readonly record = new Leaves('');
   readonly element = new Leaves('e');
+  readonly #pairLists = new Map<string, { readonly name: string; readonly raw: string; readonly key: string }>();
   readonly #parameters = new Map<string, { readonly name: string; readonly found: string; readonly values: string }>();
   /** Whether fields of the record are JSON, rather than texts of a table. */
   readonly isJson: boolean;
@@ -106,7 +107,8 @@ export class Expressions {
     if ('parameter' in value) return this.parameter(value);
     if ('words' in value) {
       const inner = this.leafOf(value.words);
-      return sql.unblank(sql.wordsOfList(inner ? inner.raw : this.text(value.words)));
+      const text = this.text(value.words);
+      return sql.unblank(sql.wordsOfList(inner ? inner.raw : text, text));
     }
     if ('choose' in value) {
       const chosen = this.text(value.choose);
@@ -130,23 +132,29 @@ export class Expressions {
   parameter(wanted: Extract<Value, { parameter: string }>): string {
     const { parameter, list, key, value } = wanted;
     return getOrCreate(this.#parameters, JSON.stringify(wanted), () => {
-      const elements = sql.elementsOf(this.record.leaf(pathOf(list)).raw);
-      const pair = sql.firstWhere(
-        elements,
-        (x) => `${sql.nth(sql.jsonAt(x, [pathOf(key)]), 1)} = ${literal(JSON.stringify(parameter))}`,
-      );
-      const values = `[${value.map((_, i) => sql.textOfJson(sql.nth('pair', i + 1))).join(', ')}]`;
-      return { name: `p${this.#parameters.size + 1}`, found: sql.jsonAt(pair, value.map(pathOf)), values };
+      const pairs = getOrCreate(this.#pairLists, JSON.stringify([list, key]), () => ({
+        name: `l${this.#pairLists.size + 1}`,
+        raw: this.record.leaf(pathOf(list)).raw,
+        key,
+      }));
+      return {
+        name: `p${this.#parameters.size + 1}`,
+        found: sql.jsonAt(sql.pairNamed(pairs.name, `${pairs.name}k`, key, parameter), value.map(pathOf)),
+        values: `[${value.map((_, i) => sql.textOfJson(sql.nth('pair', i + 1))).join(', ')}]`,
+      };
     }).name;
   }
 
-  /** `records` with the parameters as columns p1, p2, …, so that each is sought once. */
+  /** `records` with the parameters as columns p1, p2, …, so that each is sought once, in lists that are taken apart once. */
   withParameters(records: string): string {
+    const lists = [...this.#pairLists.values()].map(
+      ({ name, raw, key }) => `, ${sql.elementsOf(raw)} AS ${name}, ${sql.keysOf(raw, key)} AS ${name}k`,
+    );
     return [...this.#parameters.values()].reduce(
       (inner, { name, found, values }) =>
         `SELECT ${sql.allBut('pair', 'present')}, ${sql.unblank('present')} AS ${name} FROM (
           SELECT *, ${sql.firstPresent(values)} AS present FROM (SELECT *, ${found} AS pair FROM (${inner})))`,
-      records,
+      lists.length === 0 ? records : `SELECT *${lists.join('')} FROM (${records})`,
     );
   }
 

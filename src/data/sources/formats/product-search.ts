@@ -3,7 +3,8 @@
  * texts of the queries, one a line. Knows those lines; does not know how they were made (`category-queries.ts`).
  *
  * A triple becomes a search of which the item was clicked; a purchase is told once per user and item, on the first of its lines,
- * because an item has a line for each of its queries. Nothing has a time, and lines are in no order.
+ * because an item has a line for each of its queries. Nothing has a time, and lines are in no order. The pairs of users and
+ * items that were met are kept in memory.
  */
 import type { FormatParser, ParsedFormat } from './format.js';
 import { openFile, type OpenedFile } from './opened-file.js';
