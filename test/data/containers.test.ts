@@ -9,7 +9,8 @@ import * as fc from 'fast-check';
 import { UserError } from '../../src/base/index.js';
 import { type DataManifest, importEvents, importInteractions, importLog, loadDataset } from '../../src/data/index.js';
 import { copyToParquet, literal, withDatabase } from '../../src/data/database.js';
-import { expandInputs, readPieces, type BadLine } from '../../src/data/sources/input.js';
+import { readPieces, type BadLine } from '../../src/data/sources/input.js';
+import { expandInputs } from '../../src/data/sources/which-files.js';
 import { jsonLines, put, scratchFolder } from './folders.js';
 
 const FIELDS = ['type', 'id', 'time', 'user', 'item', 'query', 'source', 'search'] as const;
@@ -86,7 +87,9 @@ test('files, folders, patterns and standard input name the same log', async (t) 
   const whole = await hashOf([await put(folder, 'whole.jsonl', LINES)]);
   for (const word of ['days', 'days/**/*.jsonl*', 'days/20?6/*', 'days/202[5-7]/[ab].jsonl*'])
     assert.equal(await hashOf([join(folder, word)]), whole, word);
-  await assert.rejects(hashOf([join(folder, 'days/*.csv')]), /there is no such file/);
+  for (const word of ['days/*.csv', 'days/*', 'nowhere/**'])
+    await assert.rejects(hashOf([join(folder, word)]), /there is no such file/, word);
+  await assert.rejects(hashOf([join(folder, 'days/[z-a]')]), /the pattern \[z-a\] is none/);
   const { stdout, stderr } = spawnSync(
     process.execPath,
     ['bin/sesrec.js', 'import', 'auto', '-', '--out', join(folder, 'piped'), '--json'],
