@@ -91,7 +91,7 @@ const { values } = parseArgs({
     from: { type: 'string', default: 'parquet,jsonl' },
     folder: { type: 'string' },
     threads: { type: 'string', default: '2' },
-    memory: { type: 'string', default: '2200' },
+    memory: { type: 'string', default: '1500' },
     import: { type: 'string' }, // for the processes that this one starts
     json: { type: 'boolean', default: false },
   },

@@ -59,7 +59,7 @@ export function withLogOptions(command: Command): Command {
     .addOption(
       new Option(
         '--memory <megabytes>',
-        'what the database may keep in memory (default: 2200); the rest goes to disk',
+        'what the database may keep in memory (default: 1500); the rest goes to disk',
       ).argParser(wholeNumber(100)),
     );
 }

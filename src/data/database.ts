@@ -17,7 +17,7 @@ import {
   type DuckDBType,
   type DuckDBValue,
 } from '@duckdb/node-api';
-import { messageOf } from '../base/index.js';
+import { UserError, messageOf } from '../base/index.js';
 
 /** The SQL types of tables that rows are written to. */
 export type ColumnType = 'VARCHAR' | 'BIGINT' | 'INTEGER' | 'DOUBLE';
@@ -39,6 +39,10 @@ export interface ColumnOf {
 export class DatabaseError extends Error {
   override readonly name = 'DatabaseError';
 }
+
+/** Whether the engine ran out of memory or disk: the machine's fault, not that of what was asked. */
+export const isShortage = ({ message }: DatabaseError): boolean =>
+  /Out of Memory Error|No space left on device|max_temp_directory_size/i.test(message);
 
 const ROWS_OF_CHUNK = 2048; // DuckDB's vector size
 const TYPES: Readonly<Record<ColumnType, DuckDBType>> = { VARCHAR, BIGINT, INTEGER, DOUBLE };
@@ -63,6 +67,11 @@ export function parquetTable(path: string): string {
 /** SQL that writes the rows of `query` to a Parquet file. */
 export function copyToParquet(query: string, path: string): string {
   return `COPY (${query}) TO ${literal(resolve(path))} (FORMAT parquet, COMPRESSION zstd)`;
+}
+
+/** SQL that writes the rows of `query` as JSON lines. */
+export function copyToJsonLines(query: string, path: string): string {
+  return `COPY (${query}) TO ${literal(resolve(path))} (FORMAT json)`;
 }
 
 async function translated<T>(work: () => Promise<T>): Promise<T> {
@@ -257,6 +266,14 @@ export async function withDatabase<T>(
   const database = await Database.open(options);
   try {
     return await work(database);
+  } catch (error) {
+    if (!(error instanceof DatabaseError) || !isShortage(error)) throw error;
+    throw new UserError(
+      `memory or disk is short (${error.message}): make room on the disk, or allow more with --memory`,
+      {
+        cause: error,
+      },
+    );
   } finally {
     database.close();
   }

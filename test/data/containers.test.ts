@@ -9,7 +9,8 @@ import * as fc from 'fast-check';
 import { UserError } from '../../src/base/index.js';
 import { type DataManifest, importEvents, importInteractions, importLog, loadDataset } from '../../src/data/index.js';
 import { copyToParquet, literal, withDatabase } from '../../src/data/database.js';
-import { expandInputs, readPieces, type BadLine } from '../../src/data/sources/input.js';
+import { readPieces, type BadLine } from '../../src/data/sources/input.js';
+import { expandInputs } from '../../src/data/sources/which-files.js';
 import { jsonLines, put, scratchFolder } from './folders.js';
 
 const FIELDS = ['type', 'id', 'time', 'user', 'item', 'query', 'source', 'search'] as const;
@@ -86,7 +87,9 @@ test('files, folders, patterns and standard input name the same log', async (t) 
   const whole = await hashOf([await put(folder, 'whole.jsonl', LINES)]);
   for (const word of ['days', 'days/**/*.jsonl*', 'days/20?6/*', 'days/202[5-7]/[ab].jsonl*'])
     assert.equal(await hashOf([join(folder, word)]), whole, word);
-  await assert.rejects(hashOf([join(folder, 'days/*.csv')]), /there is no such file/);
+  for (const word of ['days/*.csv', 'days/*', 'nowhere/**'])
+    await assert.rejects(hashOf([join(folder, word)]), /there is no such file/, word);
+  await assert.rejects(hashOf([join(folder, 'days/[z-a]')]), /the pattern \[z-a\] is none/);
   const { stdout, stderr } = spawnSync(
     process.execPath,
     ['bin/sesrec.js', 'import', 'auto', '-', '--out', join(folder, 'piped'), '--json'],
@@ -240,6 +243,44 @@ test('an event that equals an earlier one is left out on demand', async (t) => {
     (await importLog({ format: 'events', files: [file], out, overwrite: true, dropRepeats })).manifest.read;
   assert.equal((await read(false))?.accepted, 4);
   assert.deepEqual(await read(true), { records: 4, read: 4, accepted: 3, rejected: 0, duplicates: 1, ignored: 0 });
+});
+
+test('a damaged Parquet file is refused in one line; a damaged first line costs that line alone', async (t) => {
+  const folder = await scratchFolder(t);
+  const whole = join(folder, 'whole.parquet');
+  await withDatabase(async (database) =>
+    database.run(copyToParquet(`SELECT 'view' AS type, 'u' AS "user", 'i' AS item, 1 AS time`, whole)),
+  );
+  const bytes = await readFile(whole);
+  for (const damaged of [
+    bytes.subarray(0, -9),
+    Buffer.concat([bytes.subarray(0, 60), Buffer.alloc(40), bytes.subarray(100)]),
+  ]) {
+    const file = await put(folder, 'damaged.parquet', damaged);
+    await assert.rejects(
+      importEvents({ files: [file], out: join(folder, 'none') }),
+      (error) =>
+        error instanceof UserError && /cannot read .*damaged\.parquet/.test(error.message) && !/\n/.test(error.message),
+    );
+  }
+  const file = await put(folder, 'log.jsonl', `type,user\n${LINES}`);
+  const { manifest } = await importEvents({ files: [file], out: join(folder, 'out') });
+  assert.deepEqual(manifest.read, { records: 61, read: 61, accepted: 60, rejected: 1, duplicates: 0, ignored: 0 });
+});
+
+test('too little memory and disk is said in one line', async (t) => {
+  const folder = await scratchFolder(t);
+  const file = await put(
+    folder,
+    'log.jsonl',
+    jsonLines(
+      Array.from({ length: 200_000 }, (_, i) => ({ type: 'view', user: `somebody ${i}`, item: `i${i}`, time: i })),
+    ),
+  );
+  await assert.rejects(
+    importEvents({ files: [file], out: join(folder, 'out'), memory: 8 }),
+    (error) => error instanceof UserError && /allow more with --memory/.test(error.message),
+  );
 });
 
 test('an empty folder has no files', async (t) => {

@@ -3,7 +3,7 @@ import { Command, Option } from 'commander';
 import { UserError } from '../../base/index.js';
 import { type CheckReport, FORMATS, checkLog } from '../../data/index.js';
 import { readText } from '../making-data.js';
-import { jsonOption } from '../options.js';
+import { dataDirectoryOf, jsonOption } from '../options.js';
 import { printJson, printText } from '../output.js';
 import { counted, textTable, times } from '../table.js';
 
@@ -16,7 +16,7 @@ interface CheckFlags {
 export function checkCommand(): Command {
   return new Command('check')
     .description('say what a log or a data directory holds, and what is wrong with it: exit code 1 if there are errors')
-    .argument('<files...>', 'files, folders, patterns, or - for standard input; or one data directory')
+    .argument('<files...>', 'files, folders, patterns, or - for standard input; or one data directory or run')
     .addOption(
       new Option('--format <name>', 'the format of the log')
         .choices(['auto', ...FORMATS.map(({ name }) => name)])
@@ -29,7 +29,7 @@ export function checkCommand(): Command {
     )
     .addOption(jsonOption())
     .action(async (files: string[], { format, failOn, json }: CheckFlags) => {
-      const report = await checkLog({ files, format });
+      const report = await checkLog({ files: files.map(dataDirectoryOf), format });
       if (json) printJson(report);
       else printText(reportText(report));
       const severe = report.findings.filter(

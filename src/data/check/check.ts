@@ -10,7 +10,8 @@ import { parquetTable, withDatabase, type Database } from '../database.js';
 import { readManifest } from '../load.js';
 import * as sql from '../sources/dialect.js';
 import { formatNamed, recogniseFormat } from '../sources/log.js';
-import { expandInputs, type Input } from '../sources/input.js';
+import type { Input } from '../sources/input.js';
+import { expandInputs } from '../sources/which-files.js';
 import { oneEntryEach } from '../sources/compile.js';
 import { settle, type ReadCounts } from '../sources/settle.js';
 import { stage } from '../sources/stage.js';
@@ -24,7 +25,7 @@ export interface CheckOptions {
   readonly format?: string;
   /** Milliseconds since 1970, for what is in the future. Default: now. */
   readonly now?: number;
-  /** Threads and megabytes of the engine. Default: 2 and 2200. */
+  /** Threads and megabytes of the engine. Default: 2 and 1500. */
   readonly threads?: number;
   readonly memory?: number;
 }
@@ -80,7 +81,7 @@ export interface CheckReport {
 
 /** Checks a log or a data directory. Rejected records are findings; what cannot be read at all is a `UserError`. */
 export async function checkLog(options: CheckOptions): Promise<CheckReport> {
-  const { files, format = 'auto', now = Date.now(), threads = 2, memory = 2200 } = options;
+  const { files, format = 'auto', now = Date.now(), threads = 2, memory = 1500 } = options;
   if (files.length === 0) throw new UserError('there is no file to check: name at least one');
   const temporary = await mkdtemp(join(tmpdir(), 'sesrec-check-'));
   try {

@@ -23,7 +23,7 @@ export interface Trouble {
 
 /** Rejected records by what is wrong with them: the reasons with what they quote left out, each with its first case. */
 const QUOTED_OR_NUMBER = literal(String.raw`"([^"\\]|\\.)*"|[0-9]+`);
-export const REJECTED = `SELECT count(*) AS cases, arg_min(reason, place) AS what, arg_min(file, place) AS file, arg_min(line, place) AS line FROM (
+export const REJECTED = `SELECT count(*) AS cases, ${sql.atLeast('reason', 'place')} AS what, ${sql.atLeast('file', 'place')} AS file, ${sql.atLeast('line', 'place')} AS line FROM (
     SELECT *, row_number() OVER (ORDER BY file, line, part) AS place FROM rejected
   ) GROUP BY regexp_replace(reason, ${QUOTED_OR_NUMBER}, '', 'g') ORDER BY cases DESC, file, line LIMIT 20`;
 export const REJECTED_ADVICE = 'correct them, or accept their loss: sesrec import puts them into quarantine.jsonl';
@@ -59,13 +59,13 @@ const PLACEHOLDERS = [
 
 /** The first place of every group of entries that have one value of `key` in common, where a condition on the group holds. */
 const groups = (key: string, source: string, having: string, what: string): string =>
-  `SELECT min(file) AS file, arg_min(line, place) AS line, ${what} AS what FROM (${source}) GROUP BY ${key} HAVING ${having}`;
+  `SELECT ${sql.atLeast('file', 'place')} AS file, ${sql.atLeast('line', 'place')} AS line, ${what} AS what FROM (${source}) GROUP BY ${key} HAVING ${having}`;
 
 const quoted = (text: string): string => sql.shown(text);
 
 /** Ids of one kind, each at its first place. */
 const ids = (column: 'user' | 'item'): string =>
-  `SELECT "${column}" AS id, min(place) AS place, arg_min(file, place) AS file, arg_min(line, place) AS line FROM placed WHERE "${column}" IS NOT NULL GROUP BY "${column}"`;
+  `SELECT "${column}" AS id, min(place) AS place, ${sql.atLeast('file', 'place')} AS file, ${sql.atLeast('line', 'place')} AS line FROM placed WHERE "${column}" IS NOT NULL GROUP BY "${column}"`;
 
 /** Ids that are the same under some reading of them. */
 function alike(column: 'user' | 'item', reading: string): string {
@@ -73,7 +73,7 @@ function alike(column: 'user' | 'item', reading: string): string {
     'reading',
     `SELECT *, ${reading} AS reading FROM (${ids(column)})`,
     'count(*) > 1 AND reading IS NOT NULL',
-    `${quoted('arg_min(id, place)')} || ' and ' || ${quoted('arg_max(id, place)')}`,
+    `${quoted(sql.atLeast('id', 'place'))} || ' and ' || ${quoted(sql.atMost('id', 'place'))}`,
   );
 }
 
@@ -83,7 +83,7 @@ const asNumber = `CASE WHEN regexp_full_match(trim(id), '[+]?\\d{1,18}([.]0+)?')
 /** The troubles of a log. `now`: milliseconds since 1970. */
 export function troubles(now: number, order: 'time' | 'file'): Trouble[] {
   const perTime = (milliseconds: number, most: number): string =>
-    `SELECT "user", min(place) AS place, arg_min(file, place) AS file, arg_min(line, place) AS line, count(*) AS events
+    `SELECT "user", min(place) AS place, ${sql.atLeast('file', 'place')} AS file, ${sql.atLeast('line', 'place')} AS line, count(*) AS events
      FROM placed WHERE time IS NOT NULL GROUP BY "user", floor(time / ${milliseconds}) HAVING count(*) > ${most}`;
   const ofIds = (name: 'user' | 'item'): Trouble[] => [
     {

@@ -35,7 +35,7 @@ export async function makeAttributes(
     FROM (SELECT * FROM ${key}_entries WHERE occurrence = 1) AS first
     JOIN (SELECT * FROM ${key}_entries WHERE ${chosen}) AS last ON last."${key}" = first."${key}"`);
   const { name: names } = await database.read(
-    `SELECT name FROM (SELECT "index", unnest(${sql.namesOf('fields')}) AS name, unnest(range(len(${sql.namesOf('fields')}))) AS position, unnest(${sql.valuesOf('fields')}) AS value
+    `SELECT name FROM (SELECT "index", ${sql.eachOf(sql.namesOf('fields'))} AS name, ${sql.positionsOf(sql.namesOf('fields'))} AS position, ${sql.eachOf(sql.valuesOf('fields'))} AS value
       FROM ${key}_known WHERE fields IS NOT NULL) WHERE CAST(value AS VARCHAR) <> 'null' GROUP BY name ORDER BY min(1000000 * "index" + position)`,
     { name: 'text' },
   );
@@ -51,10 +51,10 @@ export async function makeAttributes(
 
 /** Gives every entry about an item or user the attributes of all of them, of each the last value. */
 async function mergeAttributes(database: Database, key: 'item' | 'user'): Promise<void> {
-  await database.run(`CREATE TABLE ${key}_merged AS SELECT "${key}", '{' || string_agg(CAST(to_json(name) AS VARCHAR) || ':' || value, ',' ORDER BY first_occurrence, position) || '}' AS fields FROM (
-      SELECT "${key}", name, arg_max(value, occurrence) AS value, min(occurrence) AS first_occurrence, arg_min(position, occurrence) AS position FROM (
-        SELECT "${key}", occurrence, unnest(${sql.namesOf('fields')}) AS name, unnest(range(len(${sql.namesOf('fields')}))) AS position,
-          CAST(unnest(${sql.valuesOf('fields')}) AS VARCHAR) AS value FROM ${key}_entries
+  await database.run(`CREATE TABLE ${key}_merged AS SELECT "${key}", '{' || ${sql.joinedInOrder(`${sql.jsonText('name')} || ':' || value`, ',', 'first_occurrence, position')} || '}' AS fields FROM (
+      SELECT "${key}", name, ${sql.atMost('value', 'occurrence')} AS value, min(occurrence) AS first_occurrence, ${sql.atLeast('position', 'occurrence')} AS position FROM (
+        SELECT "${key}", occurrence, ${sql.eachOf(sql.namesOf('fields'))} AS name, ${sql.positionsOf(sql.namesOf('fields'))} AS position,
+          CAST(${sql.eachOf(sql.valuesOf('fields'))} AS VARCHAR) AS value FROM ${key}_entries
       ) WHERE value <> 'null' GROUP BY "${key}", name
     ) GROUP BY "${key}"`);
   await database.run(

@@ -156,9 +156,11 @@ export function compileTable(table: Table, container: Container, source: string)
   const oneEntry = exclusive(table.entries);
   const number = oneEntry
     ? `CASE WHEN broken IS NOT NULL THEN ${none} ${flat.map(([i]) => `WHEN ${whens[i]} THEN ${i}`).join(' ')} ${emptyList.join(' ')} ${taken.join(' ')} ELSE ${none} END`
-    : `unnest(CASE WHEN broken IS NOT NULL THEN [${none}] ELSE coalesce(nullif(list_filter([
+    : sql.eachOf(
+        `CASE WHEN broken IS NOT NULL THEN [${none}] ELSE coalesce(nullif(${sql.presentOf(`[
         ${[...flat.map(([i]) => `CASE WHEN ${whens[i]} THEN ${i} END`), ...spread.map(([i]) => `CASE WHEN ${whens[i]} THEN CASE WHEN ${sql.lengthOf(lists.get(i) as string)} = 0 THEN ${none + 1 + i} ELSE -1 END END`)].join(', ')}
-      ], lambda n: n IS NOT NULL), CAST([] AS INTEGER[])), [${none}]) END)`;
+      ]`)}, CAST([] AS INTEGER[])), [${none}]) END`,
+      );
   const chosen = (column: StagedColumn): string => {
     if (column === 'file' || column === 'line') return column;
     if (column === 'part') return 'CAST(entry AS INTEGER)';

@@ -95,7 +95,7 @@ export const unblank = (text: string): string =>
   `CASE WHEN ${text} >= '!' AND ${text} < chr(127) THEN ${text} WHEN trim(${text}, ${BLANKS}) <> '' THEN ${text} END`;
 
 /** The first of a list of texts that is not null. */
-export const firstPresent = (list: string): string => `list_filter(${list}, lambda x: x IS NOT NULL)[1]`;
+export const firstPresent = (list: string): string => `${presentOf(list)}[1]`;
 
 /** A list, `[20, 34]`, as words; an object is none; `otherwise` is what else it is as a text. */
 export const wordsOfList = (text: string, otherwise: string): string =>
@@ -151,3 +151,26 @@ export const beginsWith = (text: string, prefix: string): string =>
 /** A time in milliseconds since 1970 as ISO 8601 text, for messages; a number where there is no such date. */
 export const shownTime = (time: string): string =>
   `coalesce(strftime(make_timestamp(TRY_CAST(${time} * 1000 AS BIGINT)), '%Y-%m-%dT%H:%M:%SZ'), CAST(${time} AS VARCHAR))`;
+
+/** Of a group, the value of `column` where `by` is least or most. */
+export const atLeast = (column: string, by: string): string => `arg_min(${column}, ${by})`;
+export const atMost = (column: string, by: string): string => `arg_max(${column}, ${by})`;
+
+/** Texts of a group, joined in an order. */
+export const joinedInOrder = (text: string, between: string, order: string): string =>
+  `string_agg(${text}, ${literal(between)} ORDER BY ${order})`;
+
+/** A text as JSON. */
+export const jsonText = (text: string): string => `CAST(to_json(${text}) AS VARCHAR)`;
+
+/** A number in a text, null where it is none. */
+export const numberOf = (text: string): string => `TRY_CAST(${text} AS DOUBLE)`;
+
+/** Whether a text has a part. */
+export const hasPart = (text: string, part: string): string => `contains(${text}, ${literal(part)})`;
+
+/** The elements of a list that are not null. */
+export const presentOf = (list: string): string => `list_filter(${list}, lambda x: x IS NOT NULL)`;
+
+/** All columns but these. */
+export const allBut = (...columns: readonly string[]): string => `* EXCLUDE (${columns.join(', ')})`;

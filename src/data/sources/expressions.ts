@@ -152,7 +152,7 @@ export class Expressions {
     );
     return [...this.#parameters.values()].reduce(
       (inner, { name, found, values }) =>
-        `SELECT * EXCLUDE (pair, present), ${sql.unblank('present')} AS ${name} FROM (
+        `SELECT ${sql.allBut('pair', 'present')}, ${sql.unblank('present')} AS ${name} FROM (
           SELECT *, ${sql.firstPresent(values)} AS present FROM (SELECT *, ${found} AS pair FROM (${inner})))`,
       lists.length === 0 ? records : `SELECT *${lists.join('')} FROM (${records})`,
     );
@@ -216,10 +216,10 @@ export class Expressions {
       return `coalesce(${this.text(condition.value)} IN (${condition.is.map(literal).join(', ')}), false)`;
     if ('above' in condition) {
       const text = this.rawNumber(condition.value, this.text(condition.value));
-      return `coalesce(TRY_CAST(${text} AS DOUBLE) > ${condition.above}, false)`;
+      return `coalesce(${sql.numberOf(text)} > ${condition.above}, false)`;
     }
     if ('contains' in condition)
-      return `coalesce(contains(lower(${this.text(condition.value)}), ${literal(condition.contains)}), false)`;
+      return `coalesce(${sql.hasPart(`lower(${this.text(condition.value)})`, condition.contains)}, false)`;
     if ('not' in condition) return `NOT ${this.condition(condition.not)}`;
     if ('all' in condition) return `(${condition.all.map((each) => this.condition(each)).join(' AND ')})`;
     return `(${condition.any.map((each) => this.condition(each)).join(' OR ')})`;

@@ -37,7 +37,7 @@ export interface ImportOptions {
   readonly append?: string;
   /** Threads of the engine. Results do not depend on it. Default: 2. */
   readonly threads?: number;
-  /** Megabytes that the engine may use; the rest goes to disk. Default: 2200. */
+  /** Megabytes that the engine may use; the rest goes to disk. Default: 1500. */
   readonly memory?: number;
 }
 
@@ -63,7 +63,7 @@ export interface FilledTables {
 /** The name of the file of rejected records in a data directory. */
 export const QUARANTINE = 'quarantine.jsonl';
 
-const [THREADS, MEMORY] = [2, 2200];
+const [THREADS, MEMORY] = [2, 1500];
 
 /** A place to work in, beside the files of the data directory, that is removed at the end. */
 export interface Workshop {

@@ -1,12 +1,10 @@
 /**
- * The bytes of logs: which files are meant, compression, UTF-8 and line ends. Knows text; does not know records. What is no
+ * The bytes of logs: compression, UTF-8 and line ends. Knows text; does not know records. What is no
  * text is told line by line (`BadLine`), so that nothing of a file is lost in silence.
  */
 import { isUtf8 } from 'node:buffer';
-import { createReadStream, createWriteStream } from 'node:fs';
-import { open, readdir, stat } from 'node:fs/promises';
-import { join, sep } from 'node:path';
-import { pipeline } from 'node:stream/promises';
+import { createReadStream } from 'node:fs';
+import { open } from 'node:fs/promises';
 import { createGunzip } from 'node:zlib';
 import { Decompress } from 'fzstd';
 import { UserError, messageOf } from '../../base/index.js';
@@ -37,72 +35,6 @@ const PIECE_BYTES = 1 << 20;
 export const LONGEST_LINE = 16 * 1024 * 1024; // bytes; more is surely no record
 const KEPT = 2000; // characters of a bad line
 const NEWLINE = 10;
-
-/** The files that some words mean: files, folders (every file in them, by name), patterns with * ? [ ] **, and `-` for standard input, which is kept in `folder`. */
-export async function expandInputs(words: readonly string[], folder: string): Promise<Input[]> {
-  const inputs: Input[] = [];
-  for (const word of words) {
-    if (word === '-') {
-      const path = join(folder, 'stdin');
-      if (inputs.some((input) => input.path === path)) throw new UserError('standard input (-) can be read only once');
-      await pipeline(process.stdin, createWriteStream(path));
-      inputs.push({ name: 'stdin', path });
-      continue;
-    }
-    const found = await stat(word).catch((error: NodeJS.ErrnoException) => {
-      if (error.code === 'ENOENT' && /[*?[]/.test(word)) return null;
-      throw new UserError(`cannot read ${word}: ${messageOf(error)}`, { cause: error });
-    });
-    const paths = found === null ? await matching(word) : found.isDirectory() ? await filesIn(word) : [word];
-    if (paths.length === 0) throw new UserError(`${word}: there is no such file`);
-    if (found && !found.isDirectory() && !found.isFile()) throw new UserError(`cannot read ${word}: it is not a file`);
-    inputs.push(...paths.map((path) => ({ name: path, path })));
-  }
-  return inputs;
-}
-
-/** Every file in a folder and in those in it, in order of their paths; those whose name begins with a dot left out. */
-async function filesIn(folder: string): Promise<string[]> {
-  const entries = await readdir(folder, { withFileTypes: true, recursive: true });
-  return entries
-    .filter((entry) => entry.isFile())
-    .map((entry) => join(entry.parentPath, entry.name))
-    .filter(
-      (path) =>
-        !path
-          .slice(folder.length)
-          .split(sep)
-          .some((name) => name.startsWith('.')),
-    )
-    .sort();
-}
-
-/** The files that fit a pattern, in order of their paths. */
-async function matching(pattern: string): Promise<string[]> {
-  const parts = pattern.split('/');
-  const plain = parts.findIndex((part) => /[*?[]/.test(part));
-  const base = parts.slice(0, plain).join('/') || (pattern.startsWith('/') ? '/' : '.');
-  const expression = parts
-    .slice(plain)
-    .join('/')
-    .replaceAll(/\*\*\/|\*\*|\*|\?|\[[^\]/]+\]|[.+^${}()|\\[\]]/g, (mark) =>
-      mark === '**/'
-        ? '(?:.*/)?'
-        : mark === '**'
-          ? '.*'
-          : mark === '*'
-            ? '[^/]*'
-            : mark === '?'
-              ? '[^/]'
-              : mark.length > 1
-                ? mark.replace('[!', '[^')
-                : `\\${mark}`,
-    );
-  const fits = new RegExp(`^${expression}$`, 'u');
-  const files = await filesIn(base).catch(() => [] as string[]);
-  const inside = (path: string): string => path.slice(base === '.' ? 0 : base.length).replace(/^\/+/, '');
-  return files.filter((path) => fits.test(inside(path).split(sep).join('/')));
-}
 
 type Compression = 'none' | 'gzip' | 'zstd';
 
@@ -151,6 +83,7 @@ async function* bytesOf(input: Input, kind: Compression): AsyncGenerator<Uint8Ar
   }
 }
 
+/** Node 20 cannot read zstd; fzstd is small, has no dependencies, and reads a stream without its window growing. */
 async function* zstdBytes(file: AsyncIterable<unknown>): AsyncGenerator<Uint8Array> {
   const ready: Uint8Array[] = [];
   const decompress = new Decompress((chunk) => ready.push(chunk));

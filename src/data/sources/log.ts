@@ -17,7 +17,8 @@ import {
   type ImportResult,
   type Workshop,
 } from './import.js';
-import { expandInputs, type Input } from './input.js';
+import type { Input } from './input.js';
+import { expandInputs } from './which-files.js';
 import { describe, fits, sampleOf } from './recognise.js';
 
 /** Options of `importLog`. */

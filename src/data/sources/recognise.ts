@@ -2,7 +2,8 @@
  * Which table of a format a file is, by its header or its first records. Knows samples of records; does not know any format,
  * and reads no whole file.
  */
-import { identifier, parquetTable, type Connection } from '../database.js';
+import { UserError } from '../../base/index.js';
+import { DatabaseError, identifier, isShortage, parquetTable, type Connection } from '../database.js';
 import { separatorOf, splitQuoted } from './delimited.js';
 import type { Recognition, Table } from './formats/format.js';
 import { beginningOf, kindOf, type Input } from './input.js';
@@ -21,6 +22,7 @@ export interface Sample {
 }
 
 const SAMPLED = 100;
+const JUDGED = 20; // lines that tell JSON lines from a table
 
 /** Looks at the beginning of a file. */
 export async function sampleOf(input: Input, connection: Connection): Promise<Sample> {
@@ -28,8 +30,10 @@ export async function sampleOf(input: Input, connection: Connection): Promise<Sa
   const beginning = await beginningOf(input);
   const lines = beginning.split('\n').filter((line) => line.trim() !== '');
   const first = lines[0]?.trimStart() ?? '';
-  if (first.startsWith('{') || first.startsWith('[')) {
-    const isWhole = !isDocument(beginning);
+  // a log whose first line is damaged is a log still
+  const objects = lines.slice(0, JUDGED).filter((line) => parsedObject(line).length > 0).length;
+  if (first.startsWith('{') || first.startsWith('[') || 2 * objects > Math.min(lines.length, JUDGED)) {
+    const isWhole = parsedObject(first).length > 0 || !isDocument(beginning);
     const texts = isWhole ? lines.slice(0, SAMPLED) : await firstRecords(beginning);
     const records = texts.flatMap(parsedObject);
     return { container: isWhole ? 'lines' : 'document', columns: [], types: [], records, beginning };
@@ -43,16 +47,30 @@ export async function sampleOf(input: Input, connection: Connection): Promise<Sa
   return { container: 'delimited', columns, types: [], records, beginning };
 }
 
-async function sampleOfParquet({ path }: Input, connection: Connection): Promise<Sample> {
-  const { name, type } = await connection.read(
-    `SELECT column_name, column_type FROM (DESCRIBE SELECT * FROM ${parquetTable(path)})`,
-    { name: 'text', type: 'text' },
+async function sampleOfParquet({ name: shown, path }: Input, connection: Connection): Promise<Sample> {
+  const { name, type } = await readingFile({ name: shown, path }, async () =>
+    connection.read(`SELECT column_name, column_type FROM (DESCRIBE SELECT * FROM ${parquetTable(path)})`, {
+      name: 'text',
+      type: 'text',
+    }),
   );
-  const { row } = await connection.read(
-    `SELECT CAST(to_json(sampled) AS VARCHAR) FROM (SELECT ${name.map(identifier).join(', ')} FROM ${parquetTable(path)} LIMIT ${SAMPLED}) AS sampled`,
-    { row: 'text' },
+  const { row } = await readingFile({ name: shown, path }, async () =>
+    connection.read(
+      `SELECT CAST(to_json(sampled) AS VARCHAR) FROM (SELECT ${name.map(identifier).join(', ')} FROM ${parquetTable(path)} LIMIT ${SAMPLED}) AS sampled`,
+      { row: 'text' },
+    ),
   );
   return { container: 'parquet', columns: name, types: type, records: row.flatMap(parsedObject), beginning: '' };
+}
+
+/** Some work of the engine on a file: that it cannot read it is the file's fault. */
+export async function readingFile<T>({ name }: Input, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!(error instanceof DatabaseError) || isShortage(error)) throw error;
+    throw new UserError(`cannot read ${name}: ${error.message}`, { cause: error });
+  }
 }
 
 async function firstRecords(beginning: string): Promise<string[]> {

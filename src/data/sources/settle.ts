@@ -4,7 +4,7 @@
  * said: time, file, line, part.
  */
 import { UserError, assert } from '../../base/index.js';
-import { literal, type Database } from '../database.js';
+import { copyToJsonLines, literal, type Database } from '../database.js';
 import { makeAttributes } from './attributes.js';
 import * as sql from './dialect.js';
 import type { Format, JoinRule } from './formats/format.js';
@@ -273,6 +273,7 @@ export async function refuseRejected(database: Database, names: readonly string[
 /** Writes what was rejected as JSON lines: file, line, reason, raw. */
 export async function writeQuarantine(database: Database, names: readonly string[], path: string): Promise<void> {
   const values = names.map((name, i) => `(${i}, ${literal(name)})`).join(', ');
-  await database.run(`COPY (SELECT names.name AS file, line, reason, raw FROM rejected
-    JOIN (VALUES ${values}) AS names(number, name) ON names.number = rejected.file ORDER BY rejected.file, line, part) TO ${literal(path)} (FORMAT json)`);
+  const rows = `SELECT names.name AS file, line, reason, raw FROM rejected
+    JOIN (VALUES ${values}) AS names(number, name) ON names.number = rejected.file ORDER BY rejected.file, line, part`;
+  await database.run(copyToJsonLines(rows, path));
 }

@@ -12,7 +12,7 @@ import type { Format, InputFile, MappedFormat, ParsedFormat, Table } from './for
 import { readLines, readPieces, type BadLine, type Input, type Line } from './input.js';
 import { recordsOf } from './json-document.js';
 import { Lanes, type Query } from './lanes.js';
-import { describe, fits, parquetSource, sampleOf, type Sample } from './recognise.js';
+import { describe, fits, parquetSource, readingFile, sampleOf, type Sample } from './recognise.js';
 import { STAGED_COLUMNS } from './staged.js';
 import { stagingWriter } from './staging-writer.js';
 
@@ -92,7 +92,7 @@ async function mapFile(
   if (sample.container === 'parquet') {
     const { source, numeric } = parquetSource(input, file, sample);
     const container: Container = { kind: 'columns', columns: namesOf(sample.columns, table, input), numeric };
-    await lanes.insert(compileTable(table, container, source));
+    await readingFile(input, async () => lanes.insert(compileTable(table, container, source)));
     return lanes.connection.number(`SELECT count(*) FROM ${parquetTable(input.path)}`);
   }
   if (sample.container === 'delimited') return mapRows(lanes, table, input, file, bad);
