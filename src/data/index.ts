@@ -6,6 +6,7 @@ export { linkDataset, loadDataset, readManifest } from './load.js';
 export { partition, type SplitRequest } from './split.js';
 export { importInteractions, type InteractionsOptions } from './sources/interactions.js';
 export { type ImportOptions, type ImportResult } from './sources/import.js';
+export { ACTION_TYPES, IGNORED_TYPES } from './sources/event.js';
 export { TIME_UNITS, parseInstant, type TimeUnit } from './sources/times.js';
 export { importEvents, importGenerated, type EventsOptions } from './sources/events.js';
 export { importS3rec, type S3recOptions } from './sources/s3rec.js';

@@ -5,7 +5,7 @@ import { UserError } from '../../base/index.js';
 import { parseTime } from './times.js';
 
 /** Actions on an item that show interest: events of the feed (a `click` that names a search is not). */
-export const ACTION_TYPES: readonly string[] = [
+export const ACTION_TYPES = [
   'interaction',
   'view',
   'click',
@@ -20,10 +20,10 @@ export const ACTION_TYPES: readonly string[] = [
   'follow',
   'comment',
   'download',
-];
+] as const;
 
 /** Events that are accepted and left out of the data, since they show no interest. */
-export const IGNORED_TYPES: readonly string[] = ['impression', 'dislike'];
+export const IGNORED_TYPES = ['impression', 'dislike'] as const;
 
 /** A search. */
 export interface SearchLogEvent {
@@ -79,7 +79,7 @@ export function parseEvent(text: string, where: string): LogEvent | AttributeEve
   if (type === 'item' || type === 'user')
     return { kind: type, key: requiredId(fields, type, where), fields: attributesOf(fields['fields'], where) };
   const id = optionalId(fields, 'id', where);
-  if (IGNORED_TYPES.includes(type)) return { kind: 'ignored', id };
+  if (isAmong(IGNORED_TYPES, type)) return { kind: 'ignored', id };
   if (type === 'search') {
     return {
       kind: 'search',
@@ -90,7 +90,7 @@ export function parseEvent(text: string, where: string): LogEvent | AttributeEve
       source: optionalId(fields, 'source', where) ?? 'unknown',
     };
   }
-  if (!ACTION_TYPES.includes(type)) {
+  if (!isAmong(ACTION_TYPES, type)) {
     throw new UserError(
       `${where}: unknown type ${shown(type)}: use search, item, user, ${[...ACTION_TYPES, ...IGNORED_TYPES].join(', ')}`,
     );
@@ -105,6 +105,8 @@ export function parseEvent(text: string, where: string): LogEvent | AttributeEve
     search: optionalId(fields, 'search', where),
   };
 }
+
+const isAmong = (types: readonly string[], type: string): boolean => types.includes(type);
 
 function shown(value: unknown): string {
   return JSON.stringify(value).slice(0, 80);
