@@ -55,8 +55,5 @@ export const ActivateRequest = strict(
 );
 export type ActivateRequest = Static<typeof ActivateRequest>;
 
-export const HealthAnswer = Type.Object(
-  { status: Type.String(), reason: Type.Optional(Type.String()) },
-  { title: 'HealthAnswer' },
-);
+export const HealthAnswer = Type.Object({ status: Type.String() }, { title: 'HealthAnswer' });
 export type HealthAnswer = Static<typeof HealthAnswer>;

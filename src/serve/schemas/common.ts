@@ -18,6 +18,21 @@ export const word = <const Words extends readonly string[]>(
   options: { readonly description?: string; readonly default?: Words[number] } = {},
 ): TUnsafe<Words[number]> => Type.Unsafe<Words[number]>({ type: 'string', enum: [...words], ...options });
 
+/**
+ * One of several objects that their `type` tells apart: what is wrong with one is told of that one alone.
+ */
+export const byType = <const Choices extends readonly TObject[]>(
+  choices: Choices,
+  options: { readonly title: string; readonly description: string },
+): TUnsafe<Static<Choices[number]>> =>
+  Type.Unsafe<Static<Choices[number]>>({
+    type: 'object',
+    required: ['type'],
+    discriminator: { propertyName: 'type' },
+    oneOf: [...choices],
+    ...options,
+  });
+
 /** Text with something in it that is no control character and no half of a surrogate pair. */
 const PRINTABLE = '^(?=.*\\S)[^\\p{Cs}\\p{Cc}]+$';
 const WHOLE_TEXT = '^\\P{Cs}*$';

@@ -4,7 +4,7 @@
  */
 import { type Static, Type } from 'typebox';
 import { ACTION_TYPES, IGNORED_TYPES } from '../../data/index.js';
-import { Flaw, Id, Text, Time, strict, word } from './common.js';
+import { Flaw, Id, Text, Time, byType, strict, word } from './common.js';
 import { LIMITS } from './limits.js';
 
 const common = {
@@ -46,14 +46,14 @@ const ignored = {
 const user = Id('Who did it.');
 
 /** Something that somebody did. */
-export const Event = Type.Union(
+export const Event = byType(
   [strict({ ...search, id: eventId, user }), strict({ ...action, user }), strict({ ...ignored, user })],
   { title: 'Event', description: 'A search, an action on an item, or an impression. Without a time: now.' },
 );
 export type Event = Static<typeof Event>;
 
 /** The same within a request that says who it is about. */
-export const SessionEvent = Type.Union([strict(search), strict(action), strict(ignored)], {
+export const SessionEvent = byType([strict(search), strict(action), strict(ignored)], {
   title: 'SessionEvent',
   description: 'An event of the session at hand. Not stored.',
 });

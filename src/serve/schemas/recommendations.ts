@@ -19,7 +19,10 @@ export const Filter = strict(
       Type.Array(Text('Value.', LIMITS.attributeValueLength), { minItems: 1, maxItems: LIMITS.filterValues }),
     ),
   },
-  { description: 'Items whose attribute is one of some values, or none of some. A list of values matches by any of them.' },
+  {
+    description:
+      'Items whose attribute is one of some values, or none of some. A list of values matches by any of them.',
+  },
 );
 export type Filter = Static<typeof Filter>;
 

@@ -1,0 +1,38 @@
+/** What routes share: the engine, what is counted, and the wishes of whoever runs the server. Knows no route. */
+import type { FastifyRequest } from 'fastify';
+import type { Configuration } from './configuration.js';
+import type { Engine } from './engine.js';
+import { Idempotency } from './idempotency.js';
+import type { Keys } from './keys.js';
+import type { Metrics } from './metrics.js';
+
+export interface Service {
+  readonly engine: Engine;
+  readonly configuration: Configuration;
+  readonly keys: Keys;
+  readonly metrics: Metrics;
+  readonly idempotency: Idempotency;
+  /** Set when the server is told to end. */
+  isDraining: boolean;
+}
+
+/** Does a write once for an Idempotency-Key. Keys of different callers and routes have nothing in common. */
+export async function writeOnce<Answer>(
+  { idempotency }: Service,
+  request: FastifyRequest,
+  work: () => Promise<Answer>,
+): Promise<Answer> {
+  const given = request.headers['idempotency-key'];
+  const key =
+    typeof given === 'string'
+      ? JSON.stringify([request.caller?.name, request.method, request.routeOptions.url, given])
+      : null;
+  return idempotency.once(key, request.body, work);
+}
+
+/** Aborts when whoever asked has gone or will wait no longer. */
+export function patienceOf(request: FastifyRequest, milliseconds: number): AbortSignal {
+  const gone = new AbortController();
+  request.raw.socket.once('close', () => gone.abort());
+  return AbortSignal.any([gone.signal, AbortSignal.timeout(milliseconds)]);
+}
