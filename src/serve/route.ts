@@ -5,6 +5,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { type Static, type TObject, type TSchema, Type } from 'typebox';
 import { NDJSON } from './bodies.js';
 import { type Caller, type Scope } from './keys.js';
+import { RequestProblem } from './problems.js';
 import { Problem } from './schemas/index.js';
 import { compileBatchChecks } from './validation.js';
 
@@ -72,6 +73,12 @@ const IdempotencyHeader = Type.Object({
   ),
 });
 
+/** JSON lines are for batches only. */
+async function refuseLines({ headers }: FastifyRequest): Promise<void> {
+  if (headers['content-type']?.startsWith(NDJSON))
+    throw new RequestProblem('unsupported_media_type', 'This takes one JSON document: send application/json.');
+}
+
 /** Adds a route to a server. */
 export function addRoute<Body extends TSchema, Params extends TObject, Query extends TObject, Answer extends TSchema>(
   app: FastifyInstance,
@@ -92,13 +99,13 @@ export function addRoute<Body extends TSchema, Params extends TObject, Query ext
     method,
     url,
     config: { scope },
-    ...(isBatch ? { validatorCompiler: compileBatchChecks } : {}),
+    ...(isBatch ? { validatorCompiler: compileBatchChecks } : { preValidation: refuseLines }),
     schema: {
       operationId: route.operation,
       summary: route.summary,
       tags: [route.tag],
       ...(scope === null ? { security: [] } : { security: [{ bearer: [] }, { apiKey: [] }] }),
-      ...(body ? { body: { content: { 'application/json': json, ...(isBatch ? { [NDJSON]: json } : {}) } } } : {}),
+      ...(body ? { body: isBatch ? { content: { 'application/json': json, [NDJSON]: json } } : body } : {}),
       ...(params ? { params } : {}),
       ...(query ? { querystring: query } : {}),
       ...(isWrite ? { headers: IdempotencyHeader } : {}),

@@ -44,7 +44,11 @@ export async function buildServer(service: Service, { version, logStream }: Serv
     requestIdHeader: false,
     genReqId: ({ headers: { 'x-request-id': given } }) =>
       typeof given === 'string' && REQUEST_ID.test(given) ? given : randomUUID(),
-    http: { maxHeaderSize: 16_384, headersTimeout: Math.min(10_000, configuration.requestTimeout) },
+    http: {
+      connectionsCheckingInterval: 1000,
+      maxHeaderSize: 16_384,
+      headersTimeout: Math.min(10_000, configuration.requestTimeout),
+    },
     routerOptions: { maxParamLength: 9 * LIMITS.idLength }, // percent-encoded, three bytes a unit
     frameworkErrors: (error, request, reply) => void sendProblem(problemOf(error), request, reply),
   });
