@@ -62,9 +62,8 @@ export class Tracker {
     const { user = this.#options.user, id = randomId(), time = Date.now() } = event;
     if (user === undefined) throw new TypeError('an event needs a user: give one to the tracker or the event');
     this.#queue.push({ ...event, user, id, time });
-    const { flushAt = 50, flushAfter = 1000, capacity = 1000 } = this.#options;
-    const tooMany = this.#queue.length - capacity;
-    if (tooMany > 0) this.#lose(this.#queue.splice(0, tooMany), 'too many could not be sent');
+    this.#keepWithin();
+    const { flushAt = 50, flushAfter = 1000 } = this.#options;
     if (this.#queue.length >= flushAt) void this.flush();
     else this.#timer ??= setTimeout(() => void this.flush(), flushAfter);
     return id;
@@ -100,11 +99,24 @@ export class Tracker {
           this.#lose(batch, error.message);
         else {
           this.#queue.unshift(...batch);
-          this.#timer ??= setTimeout(() => void this.flush(), 10 * (this.#options.flushAfter ?? 1000));
+          this.#keepWithin();
+          this.#tryLater();
           return;
         }
       }
     }
+  }
+
+  /** The oldest go where there are more than may be kept. */
+  #keepWithin(): void {
+    const tooMany = this.#queue.length - (this.#options.capacity ?? 1000);
+    if (tooMany > 0) this.#lose(this.#queue.splice(0, tooMany), 'too many could not be sent');
+  }
+
+  /** Keeps no process of Node.js alive. */
+  #tryLater(): void {
+    this.#timer ??= setTimeout(() => void this.flush(), 10 * (this.#options.flushAfter ?? 1000));
+    (this.#timer as { unref?: () => void }).unref?.();
   }
 
   /** How many of the first ones fit into what may outlive a page; at least one. */
