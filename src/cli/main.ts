@@ -9,6 +9,7 @@ import { analyseCommand } from './commands/analyse.js';
 import { compareCommand } from './commands/compare.js';
 import { demoCommand } from './commands/demo.js';
 import { evaluateCommand } from './commands/evaluate.js';
+import { exportCommand } from './commands/export.js';
 import { importCommand } from './commands/import.js';
 import { modelsCommand } from './commands/models.js';
 import { parityCommand } from './commands/parity.js';
@@ -39,6 +40,7 @@ export async function main(args: readonly string[]): Promise<number> {
     evaluateCommand(),
     compareCommand(),
     recommendCommand(),
+    exportCommand(),
     reportCommand(),
     reproduceCommand(),
     parityCommand(),

@@ -71,6 +71,7 @@ export { type Group, GROUPS, RANKER_IDS, type RankerId, cardOf, groupOf, isCount
 export { GraphRanker } from './ranking/graph-ranker.js';
 export { rankerOf } from './models/rankers.js';
 export { SesrecRanker } from './models/sesrec/sesrec-ranker.js';
+export { type ExportOptions, type ExportedModel, exportOnnx } from './runs/exported.js';
 export { type PlannedLook, planLook, type TestFigures, type TestLook } from './runs/test-looks.js';
 export {
   checkpointsOf,
