@@ -4,10 +4,11 @@ export {
   type Configured,
   Configuration,
   SETTINGS,
+  type Setting,
   configure,
   variableOf,
 } from './configuration.js';
 export type { Engine, PlacedEvent } from './engine.js';
-export { KeyFile, NO_KEYS, SCOPES, type Scope, newKey } from './keys.js';
+export { KeyFile, NO_KEYS, SCOPES, type Scope, keyFileFrom, newKey } from './keys.js';
 export { Metrics } from './metrics.js';
 export { type RunningServer, type StartOptions, startServer } from './running.js';

@@ -6,7 +6,10 @@
  */
 import type { IncomingHttpHeaders } from 'node:http';
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
+import { Ajv } from 'ajv';
 import { type Static, Type } from 'typebox';
+import { UserError } from '../base/index.js';
+import { flawsOf } from './problems.js';
 import { strict, word } from './schemas/index.js';
 
 /** What a key may do. */
@@ -68,4 +71,14 @@ export class Keys {
     for (const { caller, digest: known } of this.#known) if (timingSafeEqual(digest, known)) found = caller;
     return found;
   }
+}
+
+/** What a file of keys must be; a `UserError` that names it otherwise. */
+export function keyFileFrom(value: unknown, where: string): KeyFile {
+  const check = new Ajv().compile<KeyFile>(KeyFile);
+  if (!check(value)) {
+    const [flaw] = flawsOf(check.errors ?? []);
+    throw new UserError(`${where} is no file of keys: ${flaw?.pointer ?? ''} ${flaw?.message ?? 'is not valid'}`);
+  }
+  return value;
 }
