@@ -20,10 +20,19 @@ export const Configuration = strict({
   port: port('port to listen at; 0: any free one', 8080),
   adminHost: text('address of metrics and profiling; keep it private', '127.0.0.1'),
   adminPort: port('port of metrics and profiling; 0: any free one', 8081),
-  store: text('directory of the live store (default: live-store in the run)', ''),
+  store: text('directory of the live store (default: the name of the run with .live behind it)', ''),
   keys: text('file of API keys (sesrec keys makes one)', ''),
   models: text('directory of runs that may be activated (default: where the run lies)', ''),
   threads: whole('threads to compute with', 2, 1, 256),
+  exactUpTo: whole('items up to which a catalogue is ranked exactly and in full', 100_000, 0, 2 ** 31 - 1),
+  candidates: whole('candidates that are retrieved from a larger one and ranked exactly', 2000, 10, 1_000_000),
+  cachedUsers: whole('users whose encoded histories are kept', 10_000, 1, 10_000_000),
+  shadowShare: Type.Number({
+    minimum: 0,
+    maximum: 1,
+    default: 0.1,
+    description: 'share of requests that a shadow model ranks too',
+  }),
   bodyLimit: whole('largest body in bytes', 4 * 2 ** 20, 1024, 2 ** 28),
   mostInFlight: whole('requests under way at once; more are turned away with 503', 256, 1, 100_000),
   answerTimeout: whole(
@@ -45,7 +54,7 @@ export type SettingName = keyof Configuration;
 
 /** What a schema says of a setting. */
 export interface Setting {
-  readonly type: 'integer' | 'string';
+  readonly type: 'integer' | 'number' | 'string';
   readonly default: string | number;
   readonly description: string;
   readonly enum?: readonly string[];
@@ -96,7 +105,7 @@ export async function configure({ flags, environment, file }: ConfigurationSourc
     take(name, usual, 'default');
     if (Object.hasOwn(given, name)) take(name, (given as Record<string, unknown>)[name], 'file');
     const variable = environment[variableOf(name)];
-    if (variable !== undefined) take(name, type === 'integer' ? numberOf(variable) : variable, 'environment');
+    if (variable !== undefined) take(name, type !== 'string' ? numberOf(variable) : variable, 'environment');
     if (flags[name] !== undefined) take(name, flags[name], 'flag');
   }
   const check = new Ajv().compile(Configuration);
@@ -112,4 +121,4 @@ export async function configure({ flags, environment, file }: ConfigurationSourc
 }
 
 /** Text that is no number stays, for the check to refuse. */
-const numberOf = (text: string): unknown => (/^\d+$/.test(text) ? Number(text) : text);
+const numberOf = (text: string): unknown => (/^\d+(\.\d+)?$/.test(text) ? Number(text) : text);

@@ -8,7 +8,6 @@ export {
   configure,
   variableOf,
 } from './configuration.js';
-export type { Engine, PlacedEvent } from './engine.js';
 export { KeyFile, NO_KEYS, SCOPES, type Scope, keyFileFrom, newKey } from './keys.js';
 export { Metrics } from './metrics.js';
 export { type RunningServer, type StartOptions, startServer } from './running.js';

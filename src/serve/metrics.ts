@@ -11,6 +11,9 @@ export class Metrics {
   readonly shed: Counter;
   readonly inFlight: Gauge;
   readonly modelInfo: Gauge<'name' | 'version'>;
+  readonly ranking: Histogram<'source'>;
+  readonly flush: Histogram;
+  readonly flushed: Counter;
 
   constructor() {
     const registers = [this.registry];
@@ -40,6 +43,20 @@ export class Metrics {
       registers,
     });
     this.inFlight = new Gauge({ name: 'sesrec_requests_in_flight', help: 'Requests under way.', registers });
+    this.ranking = new Histogram({
+      name: 'sesrec_ranking_duration_seconds',
+      help: 'Time to make a list, without HTTP.',
+      labelNames: ['source'],
+      buckets: SECONDS,
+      registers,
+    });
+    this.flush = new Histogram({
+      name: 'sesrec_store_flush_seconds',
+      help: 'Time to flush writes to the disk.',
+      buckets: SECONDS,
+      registers,
+    });
+    this.flushed = new Counter({ name: 'sesrec_store_writes_total', help: 'Writes that were flushed.', registers });
     this.modelInfo = new Gauge({
       name: 'sesrec_model_info',
       help: '1 for the model that answers.',

@@ -5,7 +5,7 @@ import { UserError, messageOf } from '../base/index.js';
 import { refuseOpenDoor } from './access.js';
 import { buildAdminServer } from './admin.js';
 import type { Configuration } from './configuration.js';
-import type { Engine } from './engine.js';
+import type { Engine } from '../online/index.js';
 import { Idempotency } from './idempotency.js';
 import { type KeyFile, Keys } from './keys.js';
 import { Metrics } from './metrics.js';

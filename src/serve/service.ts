@@ -1,7 +1,7 @@
 /** What routes share: the engine, what is counted, and the wishes of whoever runs the server. Knows no route. */
 import type { FastifyRequest } from 'fastify';
 import type { Configuration } from './configuration.js';
-import type { Engine } from './engine.js';
+import type { Engine } from '../online/index.js';
 import { Idempotency } from './idempotency.js';
 import type { Keys } from './keys.js';
 import type { Metrics } from './metrics.js';

@@ -212,7 +212,7 @@ test('metrics are at an address of their own', async () => {
     text,
     /sesrec_http_request_duration_seconds_count\{route="\/v1\/recommendations",method="POST",code="200"\} 1/,
   );
-  assert.match(text, /sesrec_recommendations_total\{source="popularity",degraded="false"\} 1/);
+  assert.match(text, /sesrec_recommendations_total\{source="popular",degraded="false"\} 1/);
   assert.match(text, /sesrec_model_info\{name="plain",version="first"\} 1/);
   const profile = await ask(`${served.server.adminUrl}/profile?seconds=1`, 'GET');
   assert.ok(profile.json.nodes.length > 0);

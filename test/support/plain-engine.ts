@@ -5,13 +5,14 @@
 import { UserError } from '../../src/base/index.js';
 import type {
   ActivateRequest,
+  ModelEntry,
   EventsAnswer,
   ItemUpsert,
   RecommendationAnswer,
   RecommendationRequest,
   UserUpsert,
 } from '../../src/serve/schemas/index.js';
-import type { Engine, PlacedEvent } from '../../src/serve/index.js';
+import type { Engine, PlacedEvent } from '../../src/online/index.js';
 
 export class PlainEngine implements Engine {
   readonly events: PlacedEvent['event'][] = [];
@@ -40,11 +41,11 @@ export class PlainEngine implements Engine {
     return {
       id: `rec_${this.asked.length}`,
       model: this.#model,
-      source: 'popularity',
+      source: 'popular',
       degraded: false,
       notes: [],
       took_ms: 0,
-      items: items.map(([item, score], i) => ({ item, rank: i + 1, score, source: 'popularity' })),
+      items: items.map(([item, score], i) => ({ item, rank: i + 1, score, source: 'popular' })),
     };
   }
 
@@ -94,7 +95,7 @@ export class PlainEngine implements Engine {
     return { erased: kept.length < before || this.users.delete(user), events: before - kept.length };
   }
 
-  async models() {
+  async models(): Promise<ModelEntry[]> {
     return this.runs.map((run, i) => ({
       name: 'plain',
       version: run,

@@ -2,7 +2,7 @@
 import type { FastifyInstance } from 'fastify';
 import { Type } from 'typebox';
 import { parseInstant } from '../../data/index.js';
-import type { PlacedEvent } from '../engine.js';
+import type { PlacedEvent } from '../../online/index.js';
 import { addRoute } from '../route.js';
 import {
   EraseAnswer,

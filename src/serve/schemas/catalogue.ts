@@ -1,6 +1,6 @@
 /** Items, users and models over HTTP. Knows fields and bounds; does not know where they are kept. */
 import { type Static, Type } from 'typebox';
-import { Attributes, Id, strict } from './common.js';
+import { Attributes, Id, strict, word } from './common.js';
 import { Rejection } from './events.js';
 import { LIMITS } from './limits.js';
 
@@ -31,7 +31,7 @@ export type EraseAnswer = Static<typeof EraseAnswer>;
 export const ModelEntry = Type.Object({
   name: Type.String(),
   version: Type.String(),
-  state: Type.String({ description: 'active, previous, shadow or available.' }),
+  state: word(['active', 'previous', 'shadow']),
   run: Type.String({ description: 'What to activate it by.' }),
 });
 export type ModelEntry = Static<typeof ModelEntry>;

@@ -1,11 +1,9 @@
 /** What is asked of a ranker over HTTP, and its answers. Knows fields and bounds; does not know how anything is ranked. */
 import { type Static, Type } from 'typebox';
+import { ANSWER_SOURCES, ITEM_SOURCES, LANGUAGES } from '../../online/index.js';
 import { Id, ModelName, Text, strict, word } from './common.js';
 import { SessionEvent } from './events.js';
 import { LIMITS } from './limits.js';
-
-/** Languages that reasons are told in. */
-export const LANGUAGES = ['en', 'ar'] as const;
 
 const attributeName = Type.String({ minLength: 1, maxLength: LIMITS.attributeNameLength });
 
@@ -86,8 +84,8 @@ export type Because = Static<typeof Because>;
 export const RecommendedItem = Type.Object({
   item: Type.String(),
   rank: Type.Integer({ minimum: 1 }),
-  score: Type.Number({ description: 'Higher is better; comparable within one answer only.' }),
-  source: Type.String({ description: 'What brought it here.' }),
+  score: Type.Number({ description: 'Higher is better; comparable within one source of one answer only.' }),
+  source: word(ITEM_SOURCES, { description: 'What brought it here.' }),
   probability: Type.Optional(Type.Number({ description: 'With exploration: how likely it was to stand here.' })),
   because: Type.Optional(Type.Array(Because)),
 });
@@ -101,7 +99,9 @@ export const RecommendationAnswer = Type.Object(
   {
     id: Type.String({ description: 'Send it along with events on these items, as recommendation_id.' }),
     model: ModelName,
-    source: Type.String({ description: 'What ranked: the model, or what stood in for it.' }),
+    source: word(ANSWER_SOURCES, {
+      description: 'What ranked: the model in full, the model on retrieved candidates, or what is popular.',
+    }),
     degraded: Type.Boolean({ description: 'Something simpler than what was asked for.' }),
     notes: Type.Array(Note),
     took_ms: Type.Number(),
