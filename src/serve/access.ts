@@ -38,7 +38,6 @@ export function guard(app: FastifyInstance, service: Service): void {
     if (!request.caller)
       throw new RequestProblem('unauthenticated', 'Send a key of this server: Authorization: Bearer KEY.');
     if (!request.caller.scopes.has(scope)) throw new RequestProblem('forbidden', `This key lacks the scope ${scope}.`);
-    if (service.isDraining) throw new RequestProblem('not_ready', 'Shutting down.', { retryAfter: 1 });
     const reason = service.engine.notReady();
     if (reason !== null) throw new RequestProblem('not_ready', reason, { retryAfter: 1 });
     if (inFlight >= configuration.mostInFlight) {

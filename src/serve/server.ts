@@ -76,6 +76,9 @@ export async function buildServer(service: Service, { version, logStream }: Serv
     reply.header('X-Request-Id', request.id);
   });
   guard(app, service);
+  app.addHook('onSend', async (_, reply) => {
+    if (service.isDraining) reply.header('Connection', 'close'); // else the connection would outlive what it was for
+  });
   app.addHook('onResponse', async (request, reply) => {
     const route = request.routeOptions.url ?? 'none';
     const labels = { route, method: request.method, code: String(reply.statusCode) };
