@@ -10,6 +10,7 @@ const BENCHES: Readonly<Record<string, string>> = {
   evaluate: 'sampled and full evaluation of a trained run',
   memory: 'peak memory of training steps at the Kuaishou shape',
   catalogue: 'one training step over ever more items',
+  serve: 'a server under load from a second process: latencies, durability, recall',
 };
 
 const [name, ...rest] = process.argv.slice(2);
