@@ -260,7 +260,7 @@ export function toOnnx(
   const builder = new Builder(oneThread);
   const made = prelude ? writePrelude(builder, prelude) : new Set<string>();
   const names = new Map<Tensor, string>();
-  const inputs = new Map<string, InputDescription>();
+  const inputs = new Map((prelude?.inputs ?? []).map((input) => [input.key, input]));
   for (const tensor of topologicalOrder(Object.values(outputs))) {
     const { op, shape, dtype } = tensor;
     let name = `${op.name}_${names.size}`;
@@ -285,7 +285,6 @@ export function toOnnx(
     builder.node('Identity', [names.get(tensor) as string], key);
     return { key, shape: tensor.shape, dtype: tensor.dtype };
   });
-  for (const input of prelude?.inputs ?? []) inputs.set(input.key, input);
   const taken = [...inputs.values()];
   return { bytes: encode(builder, taken, results, metadata), inputs: taken, outputs: results };
 }
