@@ -6,6 +6,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import Fastify, { type FastifyInstance, LogController } from 'fastify';
+import cors from '@fastify/cors';
 import swagger from '@fastify/swagger';
 import { guard } from './access.js';
 import { readBodies } from './bodies.js';
@@ -72,6 +73,15 @@ export async function buildServer(service: Service, { version, logStream }: Serv
       },
     },
   });
+  const origins = configuration.origins.split(',').map((origin) => origin.trim());
+  if (configuration.origins !== '')
+    await app.register(cors, {
+      origin: origins,
+      methods: ['GET', 'POST', 'DELETE'],
+      allowedHeaders: ['authorization', 'x-api-key', 'content-type', 'idempotency-key', 'x-request-id'],
+      exposedHeaders: ['x-request-id', 'retry-after'],
+      maxAge: 600,
+    });
   app.addHook('onRequest', async (request, reply) => {
     reply.header('X-Request-Id', request.id);
   });

@@ -96,3 +96,19 @@ test('with keys it listens elsewhere', async () => {
   const { port } = new URL(served.server.url);
   assert.equal((await ask(`http://127.0.0.1:${port}/v1/recommendations`, 'POST', {})).status, 401);
 });
+
+test('pages of other origins are let in only by name', async () => {
+  const preflight = { origin: 'https://shop.example', 'access-control-request-method': 'POST' };
+  await using closed = await serve(new PlainEngine());
+  const { headers } = await closed.ask('POST', '/v1/recommendations', {}, { origin: 'https://shop.example' });
+  assert.equal(headers.get('access-control-allow-origin'), null);
+  await using open = await serve(new PlainEngine(), { origins: 'https://shop.example, https://other.example' });
+  const allowed = await open.ask('OPTIONS', '/v1/recommendations', undefined, preflight);
+  assert.equal(allowed.status, 204);
+  assert.equal(allowed.headers.get('access-control-allow-origin'), 'https://shop.example');
+  const stranger = await open.ask('OPTIONS', '/v1/recommendations', undefined, {
+    ...preflight,
+    origin: 'https://evil.example',
+  });
+  assert.equal(stranger.headers.get('access-control-allow-origin'), null);
+});
