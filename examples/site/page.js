@@ -54,7 +54,7 @@ async function refresh() {
   source.textContent = `${answer.source}, ${Math.round(answer.took_ms)} ms${answer.degraded ? ', degraded' : ''}`;
 }
 
-document.getElementById('search').addEventListener('submit', async (event) => {
+async function onSearch(event) {
   event.preventDefault();
   const query = new FormData(event.target).get('query').trim();
   if (query === '') return;
@@ -79,6 +79,7 @@ document.getElementById('search').addEventListener('submit', async (event) => {
     }),
   );
   await refresh();
-});
+}
 
+document.getElementById('search').addEventListener('submit', (event) => void onSearch(event));
 await refresh();

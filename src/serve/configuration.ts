@@ -109,7 +109,7 @@ export async function configure({ flags, environment, file }: ConfigurationSourc
     if (variable !== undefined) take(name, type !== 'string' ? numberOf(variable) : variable, 'environment');
     if (flags[name] !== undefined) take(name, flags[name], 'flag');
   }
-  const check = new Ajv().compile(Configuration);
+  const check = new Ajv().compile<Configuration>(Configuration);
   if (!check(values)) {
     const [{ pointer, message } = { pointer: '', message: 'is not valid' }] = flawsOf(check.errors ?? []);
     const name = pointer.slice(1);
@@ -118,7 +118,7 @@ export async function configure({ flags, environment, file }: ConfigurationSourc
       `${name} ${message}: ${JSON.stringify(values[name])}, from ${where[origins[name] ?? 'default']}`,
     );
   }
-  return { values: values as Configuration, origins: origins as Record<SettingName, Origin> };
+  return { values, origins: origins as Record<SettingName, Origin> };
 }
 
 /** Text that is no number stays, for the check to refuse. */

@@ -2,7 +2,7 @@
 import type { FastifyRequest } from 'fastify';
 import type { Configuration } from './configuration.js';
 import type { Engine } from '../online/index.js';
-import { Idempotency } from './idempotency.js';
+import type { Idempotency } from './idempotency.js';
 import type { Keys } from './keys.js';
 import type { Metrics } from './metrics.js';
 

@@ -4,9 +4,9 @@
  * Bodies are taken as they are: a number that comes as text is a mistake. What comes in a path, a query or a header is always text,
  * and is converted.
  */
-import { Ajv, type ValidateFunction } from 'ajv';
+import { Ajv } from 'ajv';
 import type { FastifySchemaCompiler } from 'fastify';
-import type { TSchema } from 'typebox';
+import type { Static, TSchema } from 'typebox';
 import { UnreadableLine } from './bodies.js';
 import { RequestProblem, flawsOf } from './problems.js';
 import type { Flaw, Rejection } from './schemas/index.js';
@@ -18,8 +18,8 @@ export const compileChecks: FastifySchemaCompiler<TSchema> = ({ schema, httpPart
   (httpPart === 'body' ? strictly : converting).compile(schema);
 
 /** A check of a value by a schema, for what Fastify does not check itself. */
-export function checkOf<Value>(schema: TSchema): (value: unknown) => Flaw[] | Value {
-  const check = strictly.compile(schema) as ValidateFunction<Value>;
+export function checkOf<Schema extends TSchema>(schema: Schema): (value: unknown) => Flaw[] | Static<Schema> {
+  const check = strictly.compile<Static<Schema>>(schema);
   return (value) => (check(value) ? value : flawsOf(check.errors ?? []));
 }
 
@@ -56,7 +56,7 @@ export function sortBatch<Value extends object>(
     }
     const found = check(value);
     if (Array.isArray(found)) {
-      const [{ pointer, message } = { pointer: '', message: 'is not valid' }] = found as Flaw[];
+      const [{ pointer, message } = { pointer: '', message: 'is not valid' }] = found;
       rejected.push({ index, code: 'invalid', pointer, message });
     } else sound.push({ index, value: found });
   }

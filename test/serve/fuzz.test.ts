@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { connect } from 'node:net';
 import { once } from 'node:events';
 import { test } from 'node:test';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { NDJSON, depthOf } from '../../src/serve/bodies.js';
 import { PlainEngine } from '../support/plain-engine.js';
 import { serve } from '../support/serving.js';

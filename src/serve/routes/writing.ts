@@ -29,7 +29,7 @@ const inOrder = (rejected: readonly Rejection[]): Rejection[] => rejected.toSort
 
 export function writingRoutes(app: FastifyInstance, service: Service): void {
   const { engine, metrics } = service;
-  const checkEvent = checkOf<Event>(Event);
+  const checkEvent = checkOf(Event);
   addRoute(app, {
     method: 'POST',
     url: PATHS.events,
@@ -68,7 +68,7 @@ export function writingRoutes(app: FastifyInstance, service: Service): void {
         return { ...answer, rejected: all };
       }),
   });
-  const checkItem = checkOf<ItemUpsert>(ItemUpsert);
+  const checkItem = checkOf(ItemUpsert);
   addRoute(app, {
     method: 'POST',
     url: PATHS.items,
@@ -85,7 +85,7 @@ export function writingRoutes(app: FastifyInstance, service: Service): void {
         upserted(sortBatch(body, checkItem, LIMITS.upserts), (items) => engine.upsertItems(items)),
       ),
   });
-  const checkUser = checkOf<UserUpsert>(UserUpsert);
+  const checkUser = checkOf(UserUpsert);
   addRoute(app, {
     method: 'POST',
     url: PATHS.users,
