@@ -4,9 +4,13 @@ import { SesrecClient } from './sesrec/client/index.js';
 
 const user = (localStorage.user ??= `visitor-${Math.random().toString(36).slice(2)}`);
 const sesrec = new SesrecClient({ url: location.origin });
-const tracker = sesrec.tracker({ user, onLost: (lost) => console.warn('not taken', lost) });
 const titles = await (await fetch('/titles')).json();
 const [feed, found, source] = ['feed', 'found', 'source'].map((id) => document.getElementById(id));
+
+const tracker = sesrec.tracker({
+  user,
+  onLost: (lost) => (source.textContent = `${lost.length} events were not taken`),
+});
 
 /** Where each item of the feed stood before. */
 let places = new Map();
