@@ -1,3 +1,5 @@
 /** The online floor's door: recommendations that follow what just happened. */
 export * from './questions.js';
-export { openEngine } from './engine.js';
+export { LiveEngine, openEngine } from './engine.js';
+export { openLmdbStore } from './store/lmdb-store.js';
+export type { LiveStore, Served, StoredEvent, StoredThing } from './store/store.js';

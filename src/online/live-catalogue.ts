@@ -8,6 +8,7 @@ import { at } from '../base/index.js';
 import { type Dataset, FIRST_INDEX, UNKNOWN, type Vocabulary } from '../data/index.js';
 import { type Catalogue, catalogueOf } from '../features/index.js';
 import type { CommonConfig } from '../model/index.js';
+import type { Filter } from './questions.js';
 import type { Fields, StoredThing } from './store/store.js';
 
 /** The text of an attribute value as imports make it of lists: joined by spaces. */
@@ -38,6 +39,7 @@ export class LiveCatalogue {
   readonly #fields = new Map<number, StoredThing>();
   readonly #columns: Record<string, Int32Array>;
   readonly #queries: Catalogue;
+  #vocabulary: Vocabulary | null = null;
 
   constructor(dataset: Dataset, config: CommonConfig) {
     this.#dataset = dataset;
@@ -89,6 +91,7 @@ export class LiveCatalogue {
       let index = this.index(thing.id);
       if (index === UNKNOWN) {
         index = this.size;
+        this.#vocabulary = null;
         this.#newIds.push(thing.id);
         this.#newIndices.set(thing.id, index);
         changed.add(index);
@@ -137,10 +140,27 @@ export class LiveCatalogue {
 
   /** The items of the vocabulary and behind it, with everything else as the run has it. */
   get items(): Vocabulary {
-    return {
+    return (this.#vocabulary ??= {
       ids: this.#newIds.length === 0 ? this.#dataset.items.ids : [...this.#dataset.items.ids, ...this.#newIds],
       index: (id) => this.index(id),
       has: (id) => this.index(id) >= FIRST_INDEX,
+    });
+  }
+
+  /** Whether an item may stand in a list that is filtered. Quick: it is asked for whole catalogues. */
+  matcher({ attribute, any_of: any, none_of: none }: Filter): (index: number) => boolean {
+    const [wanted, unwanted] = [any && new Set(any), none && new Set(none)];
+    const isFit = (values: readonly string[]): boolean =>
+      (!wanted || values.some((value) => wanted.has(value))) &&
+      (!unwanted || !values.some((value) => unwanted.has(value)));
+    const column = this.#dataset.itemAttributes.get(attribute);
+    const fitValues = column?.values.ids.map((value) => isFit(value === '' ? [] : [value]));
+    const isFitWithout = isFit([]);
+    return (index) => {
+      const upserted = this.#fields.get(index)?.fields.get(attribute);
+      if (upserted !== undefined) return isFit(typeof upserted === 'string' ? [upserted] : upserted);
+      if (!column || !fitValues || index >= this.firstNew) return isFitWithout;
+      return fitValues[at(column.index, index)] ?? isFitWithout;
     };
   }
 

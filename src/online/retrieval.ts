@@ -1,0 +1,170 @@
+/**
+ * Candidates from a catalogue that is too large to be ranked in full. Knows several sources, each by its name; does not know how
+ * candidates are ranked, nor what may stand in a list.
+ *
+ * - `co-occurrence`: what others met around the newest items of the history, and what was clicked after its newest queries;
+ * - `vectors`: the ranker's scores of a fixed sample of items, fitted by a linear function of their vectors (the same ridge regression
+ *   for everybody, so that a fit is one product of a matrix and a vector), which is then evaluated on the cells of the catalogue
+ *   whose centres it likes best;
+ * - `new`: what came since the run, where the model can tell such items apart;
+ * - `popular`.
+ *
+ * The list has one length always: each length is a program.
+ */
+import { Largest, Random, at, grouped, offsetsOf } from '../base/index.js';
+import { type Dataset, FIRST_INDEX } from '../data/index.js';
+import { recentSearches } from '../features/index.js';
+import type { EncodedHistory } from '../model/index.js';
+import { LinearFit } from './linear-fit.js';
+import type { ItemSource } from './questions.js';
+import type { KnownUser, ServedModel } from './served-model.js';
+import { VectorCells } from './vector-cells.js';
+
+export interface Candidates {
+  /** In ascending order, each once; behind `count` of them, whatever fills the list up. */
+  readonly items: Int32Array;
+  readonly count: number;
+  /** The source that named an item first. */
+  readonly sources: ReadonlyMap<number, ItemSource>;
+}
+
+export interface Retrieval {
+  candidates(known: KnownUser, encoded: EncodedHistory, popularity: Float32Array): Promise<Candidates>;
+}
+
+/** Items of a history, and queries, that co-occurrence looks at: the newest. */
+const RECENT = 10;
+/** Meetings of each of them that are looked at, and how far around each. */
+const [MEETINGS, AROUND] = [100, 3];
+/** At most these shares of the list. */
+const SHARES = { 'co-occurrence': 0.3, new: 0.05, popular: 0.15 } as const;
+/** Items that a linear fit is made on: popular ones, and as many of any kind. */
+const SAMPLE = 384;
+/** The share of the catalogue whose vectors are looked at, for one user. */
+const LOOKED_AT = 0.1;
+
+export class Retrieving implements Retrieval {
+  readonly #model: ServedModel;
+  readonly #count: number;
+  readonly #meetings: Meetings;
+  readonly #fit: LinearFit;
+  readonly #sample: Int32Array;
+  readonly #cells: VectorCells;
+
+  private constructor(
+    model: ServedModel,
+    count: number,
+    parts: { meetings: Meetings; fit: LinearFit; sample: Int32Array; cells: VectorCells },
+  ) {
+    this.#model = model;
+    this.#count = count;
+    this.#meetings = parts.meetings;
+    this.#fit = parts.fit;
+    this.#sample = parts.sample;
+    this.#cells = parts.cells;
+  }
+
+  /** Makes what it looks things up in. `count`: candidates of a list. */
+  static async of(model: ServedModel, count: number): Promise<Retrieving> {
+    const { vectors, width } = await model.vectors();
+    const known = model.items.firstNew;
+    const sample = sampleOf(model.trainingCounts, Math.min(SAMPLE, known - FIRST_INDEX));
+    const fit = new LinearFit(vectors, width, sample);
+    const cells = await VectorCells.of(vectors.subarray(0, known * width), width);
+    const meetings = new Meetings(model.run.dataset);
+    return new Retrieving(model, Math.min(count, known - FIRST_INDEX), { meetings, fit, sample, cells });
+  }
+
+  async candidates(known: KnownUser, encoded: EncodedHistory, popularity: Float32Array): Promise<Candidates> {
+    const count = this.#count;
+    const sources = new Map<number, ItemSource>();
+    const add = (items: Iterable<number>, source: ItemSource, most: number): void => {
+      let added = 0;
+      for (const item of items) {
+        if (added >= most || sources.size >= count) return;
+        if (sources.has(item)) continue;
+        sources.set(item, source);
+        added++;
+      }
+    };
+    add(this.#meetings.around(known), 'co-occurrence', SHARES['co-occurrence'] * count);
+    if (this.#model.seesAttributes)
+      add(this.#model.items.newestFirst(Math.ceil(SHARES.new * count)), 'new', SHARES.new * count);
+    const popular = new Largest(count);
+    popular.offer(popularity.subarray(0, this.#model.items.firstNew), 0, (item) => item >= FIRST_INDEX);
+    const byCount = popular.sorted().map(({ index }) => index);
+    add(byCount, 'popular', SHARES.popular * count);
+    const scores = await known.ranker.scoreFor(encoded, this.#sample);
+    add(this.#cells.best(this.#fit.of(scores), count, LOOKED_AT), 'vectors', count);
+    add(byCount, 'popular', count);
+    const items = Int32Array.from(sources.keys()).sort();
+    const list = new Int32Array(count).fill(FIRST_INDEX);
+    list.set(items);
+    return { items: list, count: items.length, sources };
+  }
+}
+
+/** Popular items and others, each once, in ascending order. */
+function sampleOf(counts: Float32Array, size: number): Int32Array {
+  const largest = new Largest(Math.ceil(size / 2));
+  largest.offer(counts, 0, (item) => item >= FIRST_INDEX);
+  const sample = new Set(largest.sorted().map(({ index }) => index));
+  const random = new Random('sample of a catalogue', counts.length);
+  while (sample.size < size) sample.add(FIRST_INDEX + random.integer(counts.length - FIRST_INDEX));
+  return Int32Array.from(sample).sort();
+}
+
+/** Who met what, and after which query: looked up, never summed up beforehand. */
+class Meetings {
+  readonly #dataset: Dataset;
+  readonly #offsets: Int32Array;
+  /** Feed positions, grouped by item. */
+  readonly #positions: Int32Array;
+  readonly #userOf: Int32Array;
+  readonly #queryOffsets: Int32Array;
+  /** Searches, grouped by query. */
+  readonly #searches: Int32Array;
+
+  constructor(dataset: Dataset) {
+    this.#dataset = dataset;
+    this.#offsets = offsetsOf(dataset.feedItem, dataset.items.ids.length);
+    this.#positions = grouped(dataset.feedItem, this.#offsets);
+    this.#userOf = new Int32Array(dataset.feedItem.length);
+    for (let user = 0; user + 1 < dataset.feedOffsets.length; user++)
+      this.#userOf.fill(user, at(dataset.feedOffsets, user), at(dataset.feedOffsets, user + 1));
+    this.#queryOffsets = offsetsOf(dataset.searchQuery, dataset.queries.ids.length);
+    this.#searches = grouped(dataset.searchQuery, this.#queryOffsets);
+  }
+
+  /** Items around what somebody did last, those named most first. */
+  around({ history }: KnownUser): number[] {
+    const { feedItem, clickOffsets, clickItem, items, queries } = this.#dataset;
+    const counts = new Map<number, number>();
+    const count = (item: number, weight: number): void => {
+      if (item >= FIRST_INDEX) counts.set(item, (counts.get(item) ?? 0) + weight);
+    };
+    history.recentItems.slice(0, RECENT).forEach((item, step) => {
+      if (item >= items.ids.length) return;
+      for (const position of newest(this.#positions, this.#offsets, item)) {
+        const user = at(this.#userOf, position);
+        for (let other = position - AROUND; other <= position + AROUND; other++)
+          if (other !== position && this.#userOf[other] === user) count(at(feedItem, other), 1 / (1 + step));
+      }
+    });
+    const searches = recentSearches(history.dataset, history.moment, RECENT).toReversed();
+    searches.forEach((searched, step) => {
+      const query = at(history.dataset.searchQuery, searched);
+      if (query < FIRST_INDEX || query >= queries.ids.length) return;
+      for (const search of newest(this.#searches, this.#queryOffsets, query))
+        for (let click = at(clickOffsets, search); click < at(clickOffsets, search + 1); click++)
+          count(at(clickItem, click), 1 / (1 + step));
+    });
+    return [...counts].sort((a, b) => b[1] - a[1] || a[0] - b[0]).map(([item]) => item);
+  }
+}
+
+/** The last entries of a group. */
+function newest(entries: Int32Array, offsets: Int32Array, group: number): Int32Array {
+  const end = at(offsets, group + 1);
+  return entries.subarray(Math.max(at(offsets, group), end - MEETINGS), end);
+}
