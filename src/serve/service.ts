@@ -1,5 +1,5 @@
 /** What routes share: the engine, what is counted, and the wishes of whoever runs the server. Knows no route. */
-import type { FastifyRequest } from 'fastify';
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Configuration } from './configuration.js';
 import type { Engine } from '../online/index.js';
 import type { Idempotency } from './idempotency.js';
@@ -30,9 +30,13 @@ export async function writeOnce<Answer>(
   return idempotency.once(key, request.body, work);
 }
 
-/** Aborts when whoever asked has gone or will wait no longer. */
-export function patienceOf(request: FastifyRequest, milliseconds: number): AbortSignal {
-  const gone = new AbortController();
-  request.raw.socket.once('close', () => gone.abort());
-  return AbortSignal.any([gone.signal, AbortSignal.timeout(milliseconds)]);
+/** Aborts when whoever asked has gone or will wait no longer. Leaves nothing behind when the answer is out. */
+export function patienceOf({ raw }: FastifyReply, milliseconds: number): AbortSignal {
+  const stop = new AbortController();
+  const late = setTimeout(() => stop.abort(), milliseconds);
+  raw.once('close', () => {
+    clearTimeout(late);
+    stop.abort();
+  });
+  return stop.signal;
 }
