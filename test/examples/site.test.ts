@@ -4,44 +4,36 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { test } from 'node:test';
+import { type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { SesrecClient } from '../../src/client/index.js';
 import { newKey } from '../../src/serve/index.js';
 import { put, scratchFolder } from '../data/folders.js';
+import { CHROMIUM, openBrowser } from '../support/browser.js';
 import { PlainEngine } from '../support/plain-engine.js';
 import { ask, serve } from '../support/serving.js';
 
 const SITE = fileURLToPath(new URL('../../../examples/site/server.js', import.meta.url));
 
+/** Starts the shop. */
+async function shop(t: TestContext, sesrec: string, key: string): Promise<string> {
+  const lines = [
+    { type: 'item', item: 'i1', fields: { title: 'Red rain jacket' } },
+    { type: 'item', item: 'i2', fields: { title: '<b>Tent</b>' } },
+    { type: 'view', user: 'u', item: 'i1', time: 1 },
+  ];
+  const log = await put(await scratchFolder(t), 'log.jsonl', lines.map((line) => JSON.stringify(line)).join('\n'));
+  const child = spawn(process.execPath, [SITE, '--log', log, '--port', '0', '--sesrec', sesrec, '--key', key]);
+  t.after(() => child.kill());
+  const [url] = (await once(createInterface({ input: child.stdout }), 'line')) as [string];
+  return url;
+}
+
 test('the shop shows its page, finds items, and passes on events and questions with its key', async (t) => {
-  const log = await put(
-    await scratchFolder(t),
-    'log.jsonl',
-    [
-      { type: 'item', item: 'i1', fields: { title: 'Red rain jacket' } },
-      { type: 'item', item: 'i2', fields: { title: '<b>Tent</b>' } },
-      { type: 'view', user: 'u', item: 'i1', time: 1 },
-    ]
-      .map((line) => JSON.stringify(line))
-      .join('\n'),
-  );
   const { key, kept } = newKey('site', ['recommend', 'events']);
   const engine = new PlainEngine();
   await using served = await serve(engine, { keys: { keys: [kept] } });
-  const child = spawn(process.execPath, [
-    SITE,
-    '--log',
-    log,
-    '--port',
-    '0',
-    '--sesrec',
-    served.server.url,
-    '--key',
-    key,
-  ]);
-  t.after(() => child.kill());
-  const [url] = (await once(createInterface({ input: child.stdout }), 'line')) as [string];
+  const url = await shop(t, served.server.url, key);
   const page = await ask(url, 'GET');
   assert.match(page.headers.get('content-security-policy') ?? '', /default-src 'self'/);
   assert.ok(!/<script[^>]*>[^<]/.test(page.text), 'no script within the page');
@@ -68,3 +60,34 @@ test('the shop shows its page, finds items, and passes on events and questions w
     assert.equal((await ask(`${url}${path}`, 'GET')).status, 404, path);
   assert.equal((await ask(`${url}/v1/models/rollback`, 'POST', {})).status, 404);
 });
+
+test(
+  'in a browser: a search and a click arrive, and the feed moves',
+  { skip: CHROMIUM ? false : 'no Chromium; SESREC_CHROMIUM names one' },
+  async (t) => {
+    const { key, kept } = newKey('site', ['recommend', 'events']);
+    const engine = new PlainEngine();
+    await engine.accept([{ index: 0, event: { type: 'view', user: 'other', item: 'i2', time: 1 } }]);
+    await using served = await serve(engine, { keys: { keys: [kept] } });
+    const url = await shop(t, served.server.url, key);
+    const browser = await openBrowser();
+    try {
+      const page = await browser.newPage();
+      const complaints: string[] = [];
+      page.on('console', (message) => complaints.push(message.text()));
+      page.on('pageerror', (error) => complaints.push(String(error)));
+      await page.goto(url);
+      await page.getByText('<b>Tent</b>').waitFor(); // a title is text, not markup
+      await page.getByLabel('Search').fill('rain');
+      await page.getByRole('button', { name: 'Find' }).click();
+      await page.locator('#found').getByText('Red rain jacket').click();
+      await page.locator('#feed').getByText('Red rain jacket').waitFor();
+      const [, search, click] = engine.events as { type: string; id?: string; search?: string; query?: string }[];
+      assert.deepEqual([search?.type, search?.query, click?.type], ['search', 'rain', 'click']);
+      assert.equal(click?.search, search?.id);
+      assert.deepEqual(complaints, []);
+    } finally {
+      await browser.close();
+    }
+  },
+);
