@@ -6,7 +6,7 @@
  * who come meanwhile wait.
  */
 import { Agent, request } from 'node:http';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { setImmediate as turn, setTimeout as sleep } from 'node:timers/promises';
 import { text } from 'node:stream/consumers';
 import { Random } from '../src/base/index.js';
 
@@ -88,7 +88,8 @@ async function run({ name, path, bodies, rate }: Stream, { url, seconds, warmUp,
       due += (-Math.log(1 - random.float()) * 1000) / rate;
       if (due >= end) break;
       const wait = due - performance.now();
-      if (wait > 1) await sleep(wait - 0.5);
+      if (wait >= 1) await sleep(Math.floor(wait));
+      while (performance.now() < due) await turn(); // less than a millisecond; never too early
       const sent = one(due);
       open.add(sent);
       void sent.finally(() => open.delete(sent));

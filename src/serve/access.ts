@@ -8,7 +8,7 @@ import type { FastifyInstance } from 'fastify';
 import { UserError } from '../base/index.js';
 import type { Keys } from './keys.js';
 import { RequestProblem } from './problems.js';
-import type { Service } from './service.js';
+import { type Service, notReady } from './service.js';
 
 const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|\[?::1\]?)$/i;
 export const isLoopback = (host: string): boolean => LOOPBACK.test(host);
@@ -38,7 +38,7 @@ export function guard(app: FastifyInstance, service: Service): void {
     if (!request.caller)
       throw new RequestProblem('unauthenticated', 'Send a key of this server: Authorization: Bearer KEY.');
     if (!request.caller.scopes.has(scope)) throw new RequestProblem('forbidden', `This key lacks the scope ${scope}.`);
-    const reason = service.engine.notReady();
+    const reason = notReady(service);
     if (reason !== null) throw new RequestProblem('not_ready', reason, { retryAfter: 1 });
     if (inFlight >= configuration.mostInFlight) {
       metrics.shed.inc();

@@ -4,7 +4,7 @@
  */
 import type { ErrorObject } from 'ajv';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { UserError, messageOf } from '../base/index.js';
+import { InterruptedError, UserError, messageOf } from '../base/index.js';
 import type { Flaw, Problem } from './schemas/index.js';
 
 /** What can go wrong between a client and us; the words are part of the interface. */
@@ -63,6 +63,8 @@ export function tellProblems(app: FastifyInstance): void {
 
 export function problemOf(error: unknown): RequestProblem | Error {
   if (error instanceof RequestProblem) return error;
+  if (error instanceof InterruptedError || (error instanceof Error && error.name === 'AbortError'))
+    return new RequestProblem('deadline', 'There was no answer in time.', { retryAfter: 1 });
   if (error instanceof UserError) return new RequestProblem('invalid', error.message);
   if (!(error instanceof Error)) return new Error(messageOf(error));
   const { validation, code, statusCode } = error as Error & {

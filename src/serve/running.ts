@@ -26,7 +26,10 @@ export interface StartOptions extends ServerOptions {
   readonly keys: KeyFile;
 }
 
-/** Begins to listen. `open` makes the engine once it is clear that the server may listen at all; it belongs to the server from then on. */
+/**
+ * Begins to listen, not ready yet, and opens the engine, which belongs to the server from then on. Resolves when it is ready. Where the
+ * engine cannot be opened the server ends.
+ */
 export async function startServer(
   open: (metrics: Metrics) => Promise<Engine>,
   options: StartOptions,
@@ -36,38 +39,33 @@ export async function startServer(
   refuseOpenDoor(configuration.host, keys, 'host');
   refuseOpenDoor(configuration.adminHost, keys, 'admin-host');
   const metrics = new Metrics();
-  const engine = await open(metrics);
-  const service: Service = { engine, configuration, keys, metrics, idempotency: new Idempotency(), isDraining: false };
+  const idempotency = new Idempotency();
+  const service: Service = { engine: null, configuration, keys, metrics, idempotency, isDraining: false };
+  const app = await buildServer(service, options);
+  const admin = await buildAdminServer(service);
+  const end = async (): Promise<void> => {
+    service.isDraining = true;
+    await sleep(service.engine ? configuration.drainDelay : 0);
+    const late = setTimeout(() => app.server.closeAllConnections(), configuration.drainTimeout);
+    await app.close();
+    clearTimeout(late);
+    await admin.close();
+    await service.engine?.close();
+  };
+  let ending: Promise<void> | null = null;
+  const stop = async (): Promise<void> => (ending ??= end());
   try {
-    const app = await buildServer(service, options);
-    const admin = await buildAdminServer(service);
+    await listen(admin, configuration.adminHost, configuration.adminPort, 'admin-port');
+    await listen(app, configuration.host, configuration.port, 'port');
+    const engine = await open(metrics);
+    service.engine = engine;
     for (const { name, version, state } of await engine.models())
       if (state === 'active') metrics.modelInfo.set({ name, version }, 1);
-    await listen(admin, configuration.adminHost, configuration.adminPort, 'admin-port');
-    await listen(app, configuration.host, configuration.port, 'port').catch(async (error: unknown) => {
-      await admin.close();
-      throw error;
-    });
-    const end = async (): Promise<void> => {
-      service.isDraining = true;
-      await sleep(configuration.drainDelay);
-      const late = setTimeout(() => app.server.closeAllConnections(), configuration.drainTimeout);
-      await app.close();
-      clearTimeout(late);
-      await admin.close();
-      await engine.close();
-    };
-    let ending: Promise<void> | null = null;
-    return {
-      url: urlOf(app.server.address()),
-      adminUrl: urlOf(admin.server.address()),
-      metrics,
-      stop: async () => (ending ??= end()),
-    };
   } catch (error) {
-    await engine.close();
+    await stop();
     throw error;
   }
+  return { url: urlOf(app.server.address()), adminUrl: urlOf(admin.server.address()), metrics, stop };
 }
 
 async function listen(

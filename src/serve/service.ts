@@ -1,13 +1,15 @@
 /** What routes share: the engine, what is counted, and the wishes of whoever runs the server. Knows no route. */
-import type { FastifyRequest } from 'fastify';
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Configuration } from './configuration.js';
 import type { Engine } from '../online/index.js';
 import type { Idempotency } from './idempotency.js';
 import type { Keys } from './keys.js';
 import type { Metrics } from './metrics.js';
+import { RequestProblem } from './problems.js';
 
 export interface Service {
-  readonly engine: Engine;
+  /** Null while it is being opened. */
+  engine: Engine | null;
   readonly configuration: Configuration;
   readonly keys: Keys;
   readonly metrics: Metrics;
@@ -15,6 +17,17 @@ export interface Service {
   /** Set when the server is told to end. */
   isDraining: boolean;
 }
+
+/** The engine; a problem while there is none. The door lets nobody in before, so that this is for those who came in. */
+export function engineOf({ engine }: Service): Engine {
+  if (!engine) throw new RequestProblem('not_ready', LOADING, { retryAfter: 1 });
+  return engine;
+}
+
+const LOADING = 'loading the model';
+
+/** Null when it can answer; else what it waits for. */
+export const notReady = ({ engine }: Service): string | null => (engine ? engine.notReady() : LOADING);
 
 /** Does a write once for an Idempotency-Key. Keys of different callers and routes have nothing in common. */
 export async function writeOnce<Answer>(
@@ -30,9 +43,13 @@ export async function writeOnce<Answer>(
   return idempotency.once(key, request.body, work);
 }
 
-/** Aborts when whoever asked has gone or will wait no longer. */
-export function patienceOf(request: FastifyRequest, milliseconds: number): AbortSignal {
-  const gone = new AbortController();
-  request.raw.socket.once('close', () => gone.abort());
-  return AbortSignal.any([gone.signal, AbortSignal.timeout(milliseconds)]);
+/** Aborts when whoever asked has gone or will wait no longer. Leaves nothing behind when the answer is out. */
+export function patienceOf({ raw }: FastifyReply, milliseconds: number): AbortSignal {
+  const stop = new AbortController();
+  const late = setTimeout(() => stop.abort(), milliseconds);
+  raw.once('close', () => {
+    clearTimeout(late);
+    stop.abort();
+  });
+  return stop.signal;
 }

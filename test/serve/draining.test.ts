@@ -1,9 +1,13 @@
-/** The end of a server: what is under way is answered, nothing new comes in, what it keeps is closed. */
+/** The beginning and the end of a server: it is not ready while it loads; what is under way is answered, nothing new comes in, what it keeps is closed. */
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { type AddressInfo, createServer } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { test } from 'node:test';
+import { UserError } from '../../src/base/index.js';
+import { NO_KEYS, configure, startServer } from '../../src/serve/index.js';
 import { PlainEngine } from '../support/plain-engine.js';
-import { gate, serve } from '../support/serving.js';
+import { ask, gate, serve } from '../support/serving.js';
 
 test('what is under way is answered; meanwhile it is not ready, then not there', async () => {
   const engine = new PlainEngine();
@@ -48,3 +52,50 @@ test('what takes too long is cut off', async () => {
   await assert.rejects(underWay, TypeError);
   assert.ok(engine.isClosed);
 });
+
+test('while it loads it lives and is not ready; what cannot be loaded ends it', async () => {
+  const { values } = await configure({ flags: { port: 0, adminPort: 0, logLevel: 'silent' }, environment: {} });
+  const loaded = gate();
+  const engine = new PlainEngine();
+  let [url, isOpen] = ['', false];
+  const listening = gate();
+  const started = startServer(
+    async () => {
+      listening.open();
+      await loaded.opened;
+      isOpen = true;
+      return engine;
+    },
+    { configuration: { ...values, port: await freePort() }, keys: NO_KEYS, version: '0' },
+  );
+  await listening.opened;
+  url = `http://127.0.0.1:${lastPort}`;
+  assert.equal((await ask(`${url}/health/live`, 'GET')).status, 200);
+  const { status, json } = await ask(`${url}/health/ready`, 'GET');
+  assert.deepEqual([status, json.detail, isOpen], [503, 'loading the model', false]);
+  assert.equal((await ask(`${url}/v1/recommendations`, 'POST', {})).status, 503);
+  loaded.open();
+  const server = await started;
+  assert.equal((await ask(`${url}/health/ready`, 'GET')).status, 200);
+  await server.stop();
+  const broken = startServer(
+    async () => {
+      throw new UserError('no run');
+    },
+    { configuration: { ...values, port: lastPort }, keys: NO_KEYS, version: '0' },
+  );
+  await assert.rejects(broken, { message: 'no run' });
+  await assert.rejects(ask(`${url}/health/live`, 'GET'), TypeError);
+});
+
+let lastPort = 0;
+
+/** A port that nobody listens at just now. */
+async function freePort(): Promise<number> {
+  const probe = createServer().listen(0, '127.0.0.1');
+  await once(probe, 'listening');
+  lastPort = (probe.address() as AddressInfo).port;
+  probe.close();
+  await once(probe, 'close');
+  return lastPort;
+}

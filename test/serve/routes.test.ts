@@ -217,3 +217,53 @@ test('metrics are at an address of their own', async () => {
   const profile = await ask(`${served.server.adminUrl}/profile?seconds=1`, 'GET');
   assert.ok(profile.json.nodes.length > 0);
 });
+
+test('many requests over one connection leave nothing behind', async () => {
+  const warnings: Error[] = [];
+  const onWarning = (warning: Error): void => void warnings.push(warning);
+  process.on('warning', onWarning);
+  const engine = new PlainEngine();
+  const signals: AbortSignal[] = [];
+  engine.before = async (signal) => signals.push(signal);
+  await using served = await serve(engine);
+  for (let i = 0; i < 40; i++) await served.ask('POST', '/v1/recommendations', {});
+  await new Promise((resolve) => setTimeout(resolve, 20)); // warnings come later
+  process.off('warning', onWarning);
+  assert.deepEqual(warnings, []);
+  assert.ok(
+    signals.length === 40 && signals.every(({ aborted }) => aborted),
+    'whoever still works for an answer is told that it is out',
+  );
+});
+
+test('who asks may go: the engine is told', async () => {
+  const engine = new PlainEngine();
+  const [arrived, told] = [gate(), gate()];
+  engine.before = async (signal) => {
+    signal.addEventListener('abort', told.open);
+    arrived.open();
+    await told.opened;
+  };
+  await using served = await serve(engine);
+  const stop = new AbortController();
+  const asked = fetch(`${served.server.url}/v1/recommendations`, {
+    method: 'POST',
+    body: '{}',
+    headers: { 'content-type': 'application/json' },
+    signal: stop.signal,
+  });
+  asked.catch(() => {});
+  await arrived.opened;
+  stop.abort();
+  await told.opened;
+});
+
+test('an engine that gives up when nobody waits is no bug', async () => {
+  const engine = new PlainEngine();
+  engine.before = async (signal) => {
+    await new Promise((resolve) => signal.addEventListener('abort', resolve));
+    signal.throwIfAborted();
+  };
+  await using served = await serve(engine, { answerTimeout: 50 });
+  assertProblem(await served.ask('POST', '/v1/recommendations', {}), 504, 'deadline');
+});

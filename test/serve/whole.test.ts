@@ -107,9 +107,10 @@ test('the next answer knows of a search; kill -9 loses nothing; SIGTERM ends it 
 test('models change under load: no failed answer, one version in each', async () => {
   const { client, child } = await serve('store-b');
   const versions = new Set<string>();
-  let [isOver, answers] = [false, 0];
+  const over = new AbortController();
+  let answers = 0;
   const load = Array.from({ length: 4 }, async (_, worker) => {
-    for (let i = 0; !isOver; i++) {
+    for (let i = 0; !over.signal.aborted; i++) {
       const { model, items } = await client.recommend({ user: `u${(7 * i + worker) % 24}`, k: 5 });
       versions.add(model.version);
       assert.ok(items.length > 0);
@@ -127,7 +128,7 @@ test('models change under load: no failed answer, one version in each', async ()
   }
   await assert.rejects(client.activateModel('data'), { status: 422 });
   assert.equal(await active(), old);
-  isOver = true;
+  over.abort();
   await Promise.all(load);
   assert.equal(versions.size, 2);
   assert.ok(answers > 20);

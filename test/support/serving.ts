@@ -1,12 +1,6 @@
 /** Servers for tests: at a free port, over an engine, with or without keys. Knows how to start and ask; does not know what is tested. */
 import type { Engine } from '../../src/online/index.js';
-import {
-  type KeyFile,
-  NO_KEYS,
-  type RunningServer,
-  configure,
-  startServer,
-} from '../../src/serve/index.js';
+import { type KeyFile, NO_KEYS, type RunningServer, configure, startServer } from '../../src/serve/index.js';
 
 export interface Served extends AsyncDisposable {
   readonly server: RunningServer;

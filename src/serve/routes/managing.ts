@@ -3,10 +3,10 @@ import type { FastifyInstance } from 'fastify';
 import { RequestProblem } from '../problems.js';
 import { addRoute } from '../route.js';
 import { ActivateRequest, HealthAnswer, type ModelEntry, ModelsAnswer, PATHS } from '../schemas/index.js';
-import { type Service, writeOnce } from '../service.js';
+import { type Service, engineOf, notReady, writeOnce } from '../service.js';
 
 export function managingRoutes(app: FastifyInstance, service: Service): void {
-  const { engine, metrics } = service;
+  const { metrics } = service;
   const told = (models: readonly ModelEntry[]): ModelsAnswer => {
     metrics.modelInfo.reset();
     for (const { name, version, state } of models) if (state === 'active') metrics.modelInfo.set({ name, version }, 1);
@@ -20,7 +20,7 @@ export function managingRoutes(app: FastifyInstance, service: Service): void {
     operation: 'listModels',
     summary: 'Models that are loaded, and those that could be',
     answerText: 'The active one, the one before, the shadow, and what is available.',
-    handle: async () => told(await engine.models()),
+    handle: async () => told(await engineOf(service).models()),
   });
   addRoute(app, {
     ...common,
@@ -30,7 +30,8 @@ export function managingRoutes(app: FastifyInstance, service: Service): void {
     summary: 'Load a run, check it on canaries, and answer with it from then on',
     body: ActivateRequest,
     answerText: 'The models after the switch; the one before is kept.',
-    handle: async ({ body, request }) => writeOnce(service, request, async () => told(await engine.activate(body))),
+    handle: async ({ body, request }) =>
+      writeOnce(service, request, async () => told(await engineOf(service).activate(body))),
   });
   addRoute(app, {
     ...common,
@@ -40,7 +41,7 @@ export function managingRoutes(app: FastifyInstance, service: Service): void {
     summary: 'Back to the model before',
     answerText: 'The models after the switch.',
     problems: [422],
-    handle: async ({ request }) => writeOnce(service, request, async () => told(await engine.rollback())),
+    handle: async ({ request }) => writeOnce(service, request, async () => told(await engineOf(service).rollback())),
   });
   const health = { method: 'GET', tag: 'health', scope: null, answer: HealthAnswer } as const;
   addRoute(app, {
@@ -59,7 +60,7 @@ export function managingRoutes(app: FastifyInstance, service: Service): void {
     answerText: 'It may.',
     problems: [503],
     handle: async () => {
-      const reason = service.isDraining ? 'shutting down' : engine.notReady();
+      const reason = service.isDraining ? 'shutting down' : notReady(service);
       if (reason !== null) throw new RequestProblem('not_ready', reason, { retryAfter: 1 });
       return { status: 'ready' };
     },

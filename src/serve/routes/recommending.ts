@@ -12,10 +12,10 @@ import {
   RecommendationRequest,
   SimilarAnswer,
 } from '../schemas/index.js';
-import { type Service, patienceOf } from '../service.js';
+import { type Service, engineOf, patienceOf } from '../service.js';
 
 export function recommendingRoutes(app: FastifyInstance, service: Service): void {
-  const { engine, metrics, configuration } = service;
+  const { metrics, configuration } = service;
   addRoute(app, {
     method: 'POST',
     url: PATHS.recommendations,
@@ -27,8 +27,8 @@ export function recommendingRoutes(app: FastifyInstance, service: Service): void
     answer: RecommendationAnswer,
     answerText: 'The best items, best first. Somebody unknown gets a list as well: source says what it is.',
     problems: [504],
-    handle: async ({ body, request }) => {
-      const answer = await engine.recommend(body, patienceOf(request, configuration.answerTimeout));
+    handle: async ({ body, reply }) => {
+      const answer = await engineOf(service).recommend(body, patienceOf(reply, configuration.answerTimeout));
       metrics.recommendations.inc({ source: answer.source, degraded: String(answer.degraded) });
       return answer;
     },
@@ -45,8 +45,8 @@ export function recommendingRoutes(app: FastifyInstance, service: Service): void
     answer: SimilarAnswer,
     answerText: 'The most similar items, best first.',
     problems: [404, 504],
-    handle: async ({ params: { item }, query: { k = 10 }, request }) => {
-      const answer = await engine.similar(item, k, patienceOf(request, configuration.answerTimeout));
+    handle: async ({ params: { item }, query: { k = 10 }, reply }) => {
+      const answer = await engineOf(service).similar(item, k, patienceOf(reply, configuration.answerTimeout));
       if (answer === null) throw new RequestProblem('not_found', 'Nothing is known of this item.');
       return answer;
     },
@@ -62,7 +62,7 @@ export function recommendingRoutes(app: FastifyInstance, service: Service): void
     answer: InterestsAnswer,
     answerText: 'The timeline; empty for somebody unknown.',
     problems: [504],
-    handle: async ({ params: { user }, request }) =>
-      engine.interests(user, patienceOf(request, configuration.answerTimeout)),
+    handle: async ({ params: { user }, reply }) =>
+      engineOf(service).interests(user, patienceOf(reply, configuration.answerTimeout)),
   });
 }

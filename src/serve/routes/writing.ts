@@ -19,7 +19,7 @@ import {
   UserUpsert,
   UserUpserts,
 } from '../schemas/index.js';
-import { type Service, writeOnce } from '../service.js';
+import { type Service, engineOf, writeOnce } from '../service.js';
 import { checkOf, sortBatch } from '../validation.js';
 
 /** Clocks differ, but not by more than that. */
@@ -28,7 +28,7 @@ const FUTURE_MILLISECONDS = 24 * 3600 * 1000;
 const inOrder = (rejected: readonly Rejection[]): Rejection[] => rejected.toSorted((a, b) => a.index - b.index);
 
 export function writingRoutes(app: FastifyInstance, service: Service): void {
-  const { engine, metrics } = service;
+  const { metrics } = service;
   const checkEvent = checkOf(Event);
   addRoute(app, {
     method: 'POST',
@@ -60,7 +60,9 @@ export function writingRoutes(app: FastifyInstance, service: Service): void {
           else placed.push({ index, event: { ...value, time: instant } });
         }
         const answer =
-          placed.length > 0 ? await engine.accept(placed) : { accepted: 0, duplicate: 0, rejected: [] as Rejection[] };
+          placed.length > 0
+            ? await engineOf(service).accept(placed)
+            : { accepted: 0, duplicate: 0, rejected: [] as Rejection[] };
         const all = inOrder([...rejected, ...answer.rejected]);
         metrics.events.inc({ result: 'accepted' }, answer.accepted);
         metrics.events.inc({ result: 'duplicate' }, answer.duplicate);
@@ -82,7 +84,7 @@ export function writingRoutes(app: FastifyInstance, service: Service): void {
     answerText: 'Accepted items are on disk.',
     handle: async ({ body, request }) =>
       writeOnce(service, request, async () =>
-        upserted(sortBatch(body, checkItem, LIMITS.upserts), (items) => engine.upsertItems(items)),
+        upserted(sortBatch(body, checkItem, LIMITS.upserts), (items) => engineOf(service).upsertItems(items)),
       ),
   });
   const checkUser = checkOf(UserUpsert);
@@ -99,7 +101,7 @@ export function writingRoutes(app: FastifyInstance, service: Service): void {
     answerText: 'Accepted users are on disk.',
     handle: async ({ body, request }) =>
       writeOnce(service, request, async () =>
-        upserted(sortBatch(body, checkUser, LIMITS.upserts), (users) => engine.upsertUsers(users)),
+        upserted(sortBatch(body, checkUser, LIMITS.upserts), (users) => engineOf(service).upsertUsers(users)),
       ),
   });
   addRoute(app, {
@@ -112,7 +114,7 @@ export function writingRoutes(app: FastifyInstance, service: Service): void {
     params: Type.Object({ user: Id('User.') }),
     answer: EraseAnswer,
     answerText: 'Nothing is stored of the user any more.',
-    handle: async ({ params: { user } }) => engine.erase(user),
+    handle: async ({ params: { user } }) => engineOf(service).erase(user),
   });
 }
 
