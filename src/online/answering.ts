@@ -55,7 +55,9 @@ export function sessionOf({ user = NOBODY, session = [], query }: Recommendation
 function instantOf(text: string): number {
   const time = parseInstant(text);
   if (time === null)
-    throw new UserError(`the time ${JSON.stringify(text)} of a session event is neither ISO 8601 nor milliseconds since 1970`);
+    throw new UserError(
+      `the time ${JSON.stringify(text)} of a session event is neither ISO 8601 nor milliseconds since 1970`,
+    );
   return time;
 }
 
@@ -78,7 +80,8 @@ export async function listFor(
   const notes = notesOn(answerer, request, known);
   const ranking = await inTime(rankingFor(answerer, known), request.deadline_ms, signal);
   const popular = popularRanking(answerer);
-  if (!ranking) notes.push({ code: 'late', message: 'The ranking was not done in time: what is popular came instead.' });
+  if (!ranking)
+    notes.push({ code: 'late', message: 'The ranking was not done in time: what is popular came instead.' });
   const choice = choose(answerer, request, known, ranking ?? popular, popular, id, notes);
   const because =
     request.explain && ranking && ranking.source !== 'popular'
@@ -134,7 +137,11 @@ async function rankingFor(answerer: Answerer, known: KnownUser): Promise<Ranking
   const own = (item: number): ItemSource => (item >= model.items.firstNew ? 'attributes' : 'model');
   if (!retrieval) {
     const scores = await known.ranker.scoreAllFor(encoded);
-    return { source: 'model', scores: model.seesAttributes ? scores : scores.subarray(0, model.items.firstNew), sourceOf: own };
+    return {
+      source: 'model',
+      scores: model.seesAttributes ? scores : scores.subarray(0, model.items.firstNew),
+      sourceOf: own,
+    };
   }
   const found = await retrieval.candidates(known, encoded, answerer.popularity.counts());
   const scores = await known.ranker.scoreFor(encoded, found.items);
@@ -210,7 +217,9 @@ function choose(
       explore: null,
       ...changes,
     });
-    chosen.push(...selected.map((one) => ({ ...one, source: one.isDrawn ? 'explored' : from.sourceOf(one.item) }) as const));
+    chosen.push(
+      ...selected.map((one) => ({ ...one, source: one.isDrawn ? 'explored' : from.sourceOf(one.item) }) as const),
+    );
     return chosen.length - before;
   };
   add(ranking, { explore: explore > 0 ? { share: explore, random } : null });
@@ -218,17 +227,24 @@ function choose(
   if (left() && ranking.source !== 'popular') {
     const filled = add(popular, {});
     if (filled > 0)
-      notes.push({ code: 'filled', message: `${filled} items are there because they are popular or new: the rest was left out.` });
+      notes.push({
+        code: 'filled',
+        message: `${filled} items are there because they are popular or new: the rest was left out.`,
+      });
   }
   if (left() && cap) {
     const filled = add(ranking, { cap: null }) + (left() ? add(popular, { cap: null }) : 0);
     if (filled > 0)
-      notes.push({ code: 'cap_lifted', message: `${filled} items are there although the cap on ${JSON.stringify(cap.attribute)} was reached.` });
+      notes.push({
+        code: 'cap_lifted',
+        message: `${filled} items are there although the cap on ${JSON.stringify(cap.attribute)} was reached.`,
+      });
   }
   if (left() && repeat === 'unseen') {
     const again = { cap: null, allows: mayStand };
     const filled = add(ranking, again) + (left() ? add(popular, again) : 0);
-    if (filled > 0) notes.push({ code: 'repeated', message: `${filled} items are there although they were met before.` });
+    if (filled > 0)
+      notes.push({ code: 'repeated', message: `${filled} items are there although they were met before.` });
   }
   if (left()) {
     const total = model.items.size - FIRST_INDEX;

@@ -94,15 +94,7 @@ export interface Because {
 }
 
 /** Where an item of an answer may come from. `explored`: drawn, not ranked. */
-export const ITEM_SOURCES = [
-  'model',
-  'co-occurrence',
-  'vectors',
-  'attributes',
-  'popular',
-  'new',
-  'explored',
-] as const;
+export const ITEM_SOURCES = ['model', 'co-occurrence', 'vectors', 'attributes', 'popular', 'new', 'explored'] as const;
 export type ItemSource = (typeof ITEM_SOURCES)[number];
 
 /** What ranked as a whole: the model in full or on retrieved candidates, or what stood in for it. */

@@ -4,7 +4,14 @@
 import { basename } from 'node:path';
 import { UserError, at, isFiniteEverywhere, range } from '../base/index.js';
 import { FIRST_INDEX, UNKNOWN } from '../data/index.js';
-import { type EncodedHistory, type GraphRanker, type Run, countTrainingEvents, loadRun, rankerOf } from '../model/index.js';
+import {
+  type EncodedHistory,
+  type GraphRanker,
+  type Run,
+  countTrainingEvents,
+  loadRun,
+  rankerOf,
+} from '../model/index.js';
 import { Runtime } from '../tensor/index.js';
 import { LiveCatalogue, valueIndices } from './live-catalogue.js';
 import { type LiveHistory, type Person, liveHistory } from './live-history.js';

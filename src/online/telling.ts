@@ -29,12 +29,7 @@ function itemsOf({ dataset, moment }: LiveHistory, { lane, position }: SidedActi
 }
 
 /** A reason, with a sentence. */
-export function tellReason(
-  history: LiveHistory,
-  items: LiveCatalogue,
-  reason: Reason,
-  language: Language,
-): Because {
+export function tellReason(history: LiveHistory, items: LiveCatalogue, reason: Reason, language: Language): Because {
   const event = history.eventIds.get(ordinalOf(history.dataset, reason));
   return {
     ...tellAction(history, items, reason),
@@ -47,8 +42,7 @@ export function tellReason(
 function sentenceOf(history: LiveHistory, items: LiveCatalogue, reason: Reason, language: Language): string {
   const met = itemsOf(history, reason);
   const [first] = met;
-  const item =
-    first === undefined || first === UNKNOWN ? sentence(language, 'someItem') : items.title(first);
+  const item = first === undefined || first === UNKNOWN ? sentence(language, 'someItem') : items.title(first);
   if (reason.lane === 'feed') return sentence(language, 'met', { item });
   const query = history.queryTexts[reason.position] as string;
   if (first === undefined) return sentence(language, 'searched', { query });

@@ -21,12 +21,7 @@ export class VectorCells {
   /** Item indices, grouped by cell. */
   readonly #items: Int32Array;
 
-  private constructor(
-    vectors: Float32Array,
-    width: number,
-    centres: Float32Array,
-    cellOf: Int32Array,
-  ) {
+  private constructor(vectors: Float32Array, width: number, centres: Float32Array, cellOf: Int32Array) {
     this.#vectors = vectors;
     this.#width = width;
     this.#centres = centres;
@@ -39,8 +34,9 @@ export class VectorCells {
     const items = vectors.length / width;
     const count = Math.max(1, Math.min(MOST_CELLS, Math.floor(Math.sqrt(items))));
     const random = new Random('centres of cells', items);
-    const sample = Int32Array.from({ length: Math.min(items - FIRST_INDEX, LEARNED_FROM) }, () =>
-      FIRST_INDEX + random.integer(items - FIRST_INDEX),
+    const sample = Int32Array.from(
+      { length: Math.min(items - FIRST_INDEX, LEARNED_FROM) },
+      () => FIRST_INDEX + random.integer(items - FIRST_INDEX),
     );
     const centres = new Float32Array(count * width);
     for (let cell = 0; cell < count; cell++) {
@@ -54,7 +50,8 @@ export class VectorCells {
         if (place % STRETCH === 0) await breathe();
         const cell = nearest(vectors, item, centres, width);
         sizes[cell] = at(sizes, cell) + 1;
-        for (let i = 0; i < width; i++) sums[cell * width + i] = at(sums, cell * width + i) + at(vectors, item * width + i);
+        for (let i = 0; i < width; i++)
+          sums[cell * width + i] = at(sums, cell * width + i) + at(vectors, item * width + i);
       }
       for (let cell = 0; cell < count; cell++)
         if (at(sizes, cell) > 0)
@@ -99,7 +96,8 @@ export class VectorCells {
 
 function product(vectors: Float32Array, row: number, vector: Float32Array, width: number): number {
   let sum = 0;
-  for (let i = 0, place = row * width; i < width; i++, place++) sum += (vectors[place] as number) * (vector[i] as number);
+  for (let i = 0, place = row * width; i < width; i++, place++)
+    sum += (vectors[place] as number) * (vector[i] as number);
   return sum;
 }
 

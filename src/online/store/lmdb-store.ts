@@ -135,8 +135,7 @@ class LmdbStore implements LiveStore {
 
   #open<Value, OwnKey extends Key>(name: string): Database<Value, OwnKey> {
     const database = this.#root.openDB<Value, OwnKey>({ name, encoding: 'msgpack' }) as
-      | Database<Value, OwnKey>
-      | undefined;
+      Database<Value, OwnKey> | undefined;
     if (!database) throw new UserError(`${this.#path} is no live store: it has no table "${name}"`);
     return database;
   }
@@ -216,9 +215,7 @@ class LmdbStore implements LiveStore {
   async historyOf(user: string, limit: number): Promise<StoredEvent[]> {
     const key = keyOf(user);
     const found = [...this.#events.getRange({ start: [key, Infinity], end: [key], reverse: true, limit })];
-    return found
-      .map(({ key: [, , sequence], value }) => ({ sequence: sequence as number, event: value }))
-      .reverse();
+    return found.map(({ key: [, , sequence], value }) => ({ sequence: sequence as number, event: value })).reverse();
   }
 
   async *events(after = 0): AsyncGenerator<StoredEvent> {
@@ -333,7 +330,11 @@ class LmdbStore implements LiveStore {
         item !== undefined && ACTIONS.has(type) ? [this.#count(item, -1)] : [],
       );
       await this.#write(() => {
-        for (const { key: [, , sequence], key: ownKey, value } of own) {
+        for (const {
+          key: [, , sequence],
+          key: ownKey,
+          value,
+        } of own) {
           void this.#events.remove(ownKey);
           void this.#order.remove(sequence as number);
           if (value.id !== undefined) void this.#ids.remove(keyOf(value.id));

@@ -24,13 +24,7 @@ export class SesrecRanker extends GraphRanker {
 
   readonly #parts: readonly [Parameters, Runtime];
 
-  constructor(
-    config: SesrecConfig,
-    parameters: Parameters,
-    dataset: Dataset,
-    runtime: Runtime,
-    beside?: Beside,
-  ) {
+  constructor(config: SesrecConfig, parameters: Parameters, dataset: Dataset, runtime: Runtime, beside?: Beside) {
     super(sesrecModel(config), parameters, dataset, runtime, beside);
     this.#config = config;
     this.#parts = [parameters, runtime];
