@@ -29,7 +29,7 @@ export interface LiveHistory {
   readonly recentItems: readonly number[];
   /** Ids of the events that have any, by ordinal. */
   readonly eventIds: ReadonlyMap<number, string>;
-  /** Queries as typed, by search position. */
+  /** Queries by search position: as typed, or as the run normalised them; empty where the run did not keep one. */
   readonly queryTexts: readonly string[];
   readonly feedCount: number;
   readonly searchCount: number;

@@ -80,6 +80,7 @@ export interface ModelName {
 /** An action behind an item. */
 export interface Because {
   readonly type: 'search' | 'feed';
+  /** Absent where the run did not keep it: training never saw the query. */
   readonly query?: string;
   /** Items clicked in the search, or the item met in the feed. */
   readonly items: string[];

@@ -50,6 +50,7 @@ export class Retrieving implements Retrieval {
   readonly #fit: LinearFit;
   readonly #sample: Int32Array;
   readonly #cells: VectorCells;
+  #popular: { readonly counts: Float32Array; readonly items: readonly number[] } | null = null;
 
   private constructor(
     model: ServedModel,
@@ -90,9 +91,7 @@ export class Retrieving implements Retrieval {
     add(this.#meetings.around(known), 'co-occurrence', SHARES['co-occurrence'] * count);
     if (this.#model.seesAttributes)
       add(this.#model.items.newestFirst(Math.ceil(SHARES.new * count)), 'new', SHARES.new * count);
-    const popular = new Largest(count);
-    popular.offer(popularity.subarray(0, this.#model.items.firstNew), 0, (item) => item >= FIRST_INDEX);
-    const byCount = popular.sorted().map(({ index }) => index);
+    const byCount = this.#mostPopular(popularity);
     add(byCount, 'popular', SHARES.popular * count);
     const scores = await known.ranker.scoreFor(encoded, this.#sample);
     add(this.#cells.best(this.#fit.of(scores), count, LOOKED_AT), 'vectors', count);
@@ -101,6 +100,16 @@ export class Retrieving implements Retrieval {
     const list = new Int32Array(count).fill(FIRST_INDEX);
     list.set(items);
     return { items: list, count: items.length, sources };
+  }
+
+  /** Worked out once for the counts of a moment. */
+  #mostPopular(counts: Float32Array): readonly number[] {
+    if (this.#popular?.counts !== counts) {
+      const largest = new Largest(this.#count);
+      largest.offer(counts.subarray(0, this.#model.items.firstNew), 0, (item) => item >= FIRST_INDEX);
+      this.#popular = { counts, items: largest.sorted().map(({ index }) => index) };
+    }
+    return this.#popular.items;
   }
 }
 

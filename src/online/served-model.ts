@@ -16,12 +16,13 @@ import { Runtime } from '../tensor/index.js';
 import { LiveCatalogue, valueIndices } from './live-catalogue.js';
 import { type LiveHistory, type Person, liveHistory } from './live-history.js';
 import type { LiveEvent, ModelName } from './questions.js';
+import { throughOf } from './store/live-log.js';
 import type { LiveStore, StoredThing } from './store/store.js';
 
 /** The newest events of a user that are read from the store. */
 const NEWEST_EVENTS = 5000;
 /** People that a model is tried on before it answers anybody. */
-const CANARIES = 8;
+const CANARIES = 3;
 
 /** Somebody's history and what the model makes of it, which is worked out when it is first asked for. */
 export interface KnownUser {
@@ -54,7 +55,7 @@ export class ServedModel {
     this.items = new LiveCatalogue(run.dataset, run.model.config);
     this.trainingCounts = countTrainingEvents(run.dataset);
     this.#base = rankerOf(run.model, run.parameters, run.dataset, runtime);
-    this.#through = throughOf(run, store);
+    this.#through = throughOf(run.dataset.manifest, store.id);
   }
 
   /** Loads a run, works out its items and those of the store, and tries it. One that fails the trial is a `UserError`. */
@@ -224,10 +225,3 @@ export class ServedModel {
 }
 
 const NOBODY: Person = { user: UNKNOWN, row: UNKNOWN, attributes: {} };
-
-/** Up to which of its events a store's are in the data of a run. */
-function throughOf({ dataset }: Run, store: LiveStore): number {
-  const { importer, options } = dataset.manifest.source;
-  if (importer !== 'live' || options['store'] !== store.id) return 0;
-  return typeof options['through'] === 'number' ? options['through'] : 0;
-}

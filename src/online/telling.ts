@@ -12,10 +12,11 @@ import type { Because, Language, TimelineEntry } from './questions.js';
 export function tellAction(history: LiveHistory, items: LiveCatalogue, action: SidedAction): TimelineEntry {
   const { dataset } = history;
   const isFeed = action.lane === 'feed';
+  const query = isFeed ? '' : (history.queryTexts[action.position] as string);
   const time = at(isFeed ? dataset.feedTime : dataset.searchTime, action.position);
   return {
     type: action.lane,
-    ...(isFeed ? {} : { query: history.queryTexts[action.position] as string }),
+    ...(isFeed || query === '' ? {} : { query }),
     items: itemsOf(history, action)
       .filter((item) => item !== UNKNOWN)
       .map((item) => items.id(item)),
@@ -45,6 +46,8 @@ function sentenceOf(history: LiveHistory, items: LiveCatalogue, reason: Reason, 
   const item = first === undefined || first === UNKNOWN ? sentence(language, 'someItem') : items.title(first);
   if (reason.lane === 'feed') return sentence(language, 'met', { item });
   const query = history.queryTexts[reason.position] as string;
+  if (query === '')
+    return sentence(language, first === undefined ? 'searchedUnknown' : 'searchedUnknownAndChose', { item });
   if (first === undefined) return sentence(language, 'searched', { query });
   return met.length === 1
     ? sentence(language, 'searchedAndChose', { query, item })

@@ -1,6 +1,7 @@
 /** `sesrec import`: makes a data directory from a log. Knows the options of each format; the data wing does the work. */
 import { Command, Option } from 'commander';
 import { TIME_UNITS, type TimeUnit, importEvents, importInteractions, importS3rec } from '../../data/index.js';
+import { importLive } from '../importing-live.js';
 import { type DataFlags, reportData, splitRequest, withDataOptions } from '../making-data.js';
 
 interface InteractionsFlags extends DataFlags {
@@ -46,6 +47,14 @@ export function importCommand(): Command {
     .argument('<files...>', 'the files of events')
     .action(async (files: string[], flags: DataFlags) =>
       reportData(await importEvents({ ...flags, ...splitRequest(flags), files }), flags),
+    );
+
+  withDataOptions(command.command('live'))
+    .description('what happened on a site that sesrec serve answers, from its store; it may go on answering')
+    .argument('<store>', 'the directory of the live store')
+    .argument('[files...]', 'logs of events from before, as for import events')
+    .action(async (store: string, files: string[], flags: DataFlags) =>
+      reportData(await importLive(store, files, { ...flags, ...splitRequest(flags) }), flags),
     );
 
   return command;

@@ -12,6 +12,9 @@ import { ENGLISH } from './en.js';
 /** Templates; `{query}`, `{item}`, `{count}` are filled in. */
 export interface Messages {
   readonly searched: string;
+  /** What was searched for is not kept any more. */
+  readonly searchedUnknown: string;
+  readonly searchedUnknownAndChose: string;
   readonly searchedAndChose: string;
   /** Several items were chosen, of which one is named. */
   readonly searchedAndChoseMore: string;
