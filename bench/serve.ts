@@ -3,11 +3,11 @@
  * whether anything was lost. Usage, on a quiet machine:
  *
  *   npm run bench -- serve RUN [--large RUN] [--seconds 20] [--threads 2] [--rate 150] [--large-rate 100] [--events 2000]
- *                              [--events-at-once 20] [--candidates 500,2000,5000] [--recall-users 100] [--json]
+ *                              [--events-at-once 20] [--beside 50] [--candidates 500,2000,5000] [--recall-users 100] [--json]
  *
  * RUN: a trained run, best with 61,934 items; --large: another, with more items. Rows, each with a server and an empty store of
  * its own: exact ranking one request at a time; retrieval of 500 and exact ranking of these; the same of 2,000 on the large
- * run, with recall@10 against exact ranking; events in beside 50 recommendations a second, then `kill -9`, a new start and all of them sent
+ * run, with recall@10 against exact ranking; events in beside `--beside` recommendations a second, then `kill -9`, a new start and all of them sent
  * again: each must be known; event to effect. Latencies are from the moment that a request was due. The last line is one JSON object.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
@@ -238,16 +238,20 @@ async function recall(subject: Subject, threads: number, users: number, candidat
 }
 
 /** Events in beside recommendations, a kill, a new start, and all of them again. */
-async function events(subject: Subject, { seconds, threads }: Options, rate: number, atOnce: number) {
+async function events(
+  subject: Subject,
+  { seconds, threads }: Options,
+  { rate, atOnce, beside }: { readonly rate: number; readonly atOnce: number; readonly beside: number },
+) {
   const folder = await mkdtemp(join(tmpdir(), 'sesrec-bench-'));
   try {
     const fsync = await fsyncTimes(folder);
     const store = join(folder, 'store');
     const bodies = eventsOf(subject.dataset, Math.ceil((1.5 * seconds * rate) / atOnce), atOnce);
-    const server = await serve(subject.run, store, { threads });
+    const server = await serve(subject.run, store, { threads, 'exact-up-to': 0, candidates: 500 });
     const streams: Stream[] = [
       { name: 'events', path: '/v1/events', bodies, rate: rate / atOnce },
-      { name: 'recommend', path: '/v1/recommendations', bodies: requestsOf(subject.dataset, 2000), rate: 50 },
+      { name: 'recommend', path: '/v1/recommendations', bodies: requestsOf(subject.dataset, 2000), rate: beside },
     ];
     const found = await load({ url: server.url, seconds, warmUp: seconds / 4, seed: 1, streams });
     server.process.kill('SIGKILL');
@@ -260,6 +264,7 @@ async function events(subject: Subject, { seconds, threads }: Options, rate: num
     return {
       rate,
       atOnce,
+      beside,
       accepted: sent.accepted,
       knownAfterKill: known,
       lost: Math.max(0, sent.accepted - known),
@@ -310,6 +315,7 @@ await runBench('serve', async () => {
       'large-rate': { type: 'string', default: '100' },
       events: { type: 'string', default: '2000' },
       'events-at-once': { type: 'string', default: '20' },
+      beside: { type: 'string', default: '50' },
       candidates: { type: 'string', default: '500,2000,5000' },
       'recall-users': { type: 'string', default: '100' },
       json: { type: 'boolean', default: false },
@@ -318,7 +324,7 @@ await runBench('serve', async () => {
   const [run, more] = positionals;
   if (run === undefined || more !== undefined) throw new UserError('name one run: npm run bench -- serve RUN');
   const number = (
-    name: 'seconds' | 'threads' | 'rate' | 'large-rate' | 'events' | 'events-at-once' | 'recall-users',
+    name: 'seconds' | 'threads' | 'rate' | 'large-rate' | 'events' | 'events-at-once' | 'beside' | 'recall-users',
   ): number => wholeOption(name, values[name], 1);
   const candidates = values.candidates.split(',').map((count) => wholeOption('candidates', count, 10));
   const options: Options = { seconds: number('seconds'), threads: number('threads') };
@@ -335,7 +341,11 @@ await runBench('serve', async () => {
   const onLarge =
     large && (await timed(large, options, { rate: number('large-rate'), 'exact-up-to': 0, candidates: 2000 }));
   const recallAt10 = await recall(large ?? subject, options.threads, number('recall-users'), candidates);
-  const written = await events(subject, options, number('events'), number('events-at-once'));
+  const written = await events(subject, options, {
+    rate: number('events'),
+    atOnce: number('events-at-once'),
+    beside: number('beside'),
+  });
   const seen = await effect(subject, options.threads);
   const perHundredThousand = onLarge && (1e5 * (onLarge.megabytes - exact.megabytes)) / (onLarge.items - exact.items);
   say(
@@ -351,7 +361,7 @@ await runBench('serve', async () => {
         written,
         `accepted ${written.accepted}, lost after kill -9: ${written.lost}`,
       ),
-      line('  50 recommendations/s beside them', written.recommend, `failed ${written.failed}`),
+      line(`  ${written.beside} recommendations/s beside them`, written.recommend, `failed ${written.failed}`),
       line("  the disk's own fdatasync", written.fsync, ''),
       line('event, then the next request', seen, `${seen.seenByTheNextRequest} of ${seen.asked} saw it`),
     ]),

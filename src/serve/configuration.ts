@@ -35,10 +35,10 @@ export const Configuration = strict({
     description: 'share of requests that a shadow model ranks too',
   }),
   bodyLimit: whole('largest body in bytes', 4 * 2 ** 20, 1024, 2 ** 28),
-  mostInFlight: whole('requests under way at once; more are turned away with 503', 256, 1, 100_000),
+  mostInFlight: whole('requests under way at once; more are turned away with 503', 64, 1, 100_000),
   answerTimeout: whole(
-    'milliseconds after which an answer is of no use, unless the request says less',
-    10_000,
+    'milliseconds after which something simpler is answered, unless the request says otherwise',
+    3000,
     10,
     600_000,
   ),

@@ -266,4 +266,9 @@ test('an engine that gives up when nobody waits is no bug', async () => {
   };
   await using served = await serve(engine, { answerTimeout: 50 });
   assertProblem(await served.ask('POST', '/v1/recommendations', {}), 504, 'deadline');
+  assertProblem(await served.ask('POST', '/v1/recommendations', { deadline_ms: 20 }), 504, 'deadline');
+  assert.deepEqual(
+    engine.asked.map(({ deadline_ms: deadline }) => deadline),
+    [50, 20],
+  );
 });

@@ -28,7 +28,10 @@ export function recommendingRoutes(app: FastifyInstance, service: Service): void
     answerText: 'The best items, best first. Somebody unknown gets a list as well: source says what it is.',
     problems: [504],
     handle: async ({ body, reply }) => {
-      const answer = await engineOf(service).recommend(body, patienceOf(reply, configuration.answerTimeout));
+      const answer = await engineOf(service).recommend(
+        { deadline_ms: configuration.answerTimeout, ...body },
+        patienceOf(reply, 2 * (body.deadline_ms ?? configuration.answerTimeout)),
+      );
       metrics.recommendations.inc({ source: answer.source, degraded: String(answer.degraded) });
       return answer;
     },
