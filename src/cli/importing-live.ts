@@ -4,8 +4,17 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { UserError } from '../base/index.js';
 import { type ImportOptions, type ImportResult, importEvents } from '../data/index.js';
-import { openLmdbStore, writeLiveLog } from '../online/index.js';
+import { type LiveLog, openLmdbStore, writeLiveLog } from '../online/index.js';
 import { note } from './output.js';
+
+async function logOf(directory: string, folder: string): Promise<LiveLog> {
+  const store = await openLmdbStore(directory, { readOnly: true });
+  try {
+    return await writeLiveLog(store, folder);
+  } finally {
+    await store.close();
+  }
+}
 
 /** Makes a data directory from a live store, and from logs of what came before it. */
 export async function importLive(
@@ -15,8 +24,7 @@ export async function importLive(
 ): Promise<ImportResult> {
   const folder = await mkdtemp(join(tmpdir(), 'sesrec-live-'));
   try {
-    const store = await openLmdbStore(directory, { readOnly: true });
-    const log = await writeLiveLog(store, folder).finally(async () => store.close());
+    const log = await logOf(directory, folder);
     if (log.events === 0 && earlier.length === 0)
       throw new UserError(`${directory} has no events yet: there is nothing to import`);
     if (log.withoutSearch > 0)

@@ -342,9 +342,9 @@ test('models change under load: every answer is of one model, and back in one ca
   });
   const user = run.dataset.users.ids[FIRST_INDEX] as string;
   const lists = new Map<string, Set<string>>();
-  let isDone = false;
+  const done = new AbortController();
   const asking = Array.from({ length: 3 }, async () => {
-    while (!isDone) {
+    while (!done.signal.aborted) {
       const { model, items, source } = await engine.recommend({ user, k: 5 });
       assert.equal(source, 'model');
       const own = lists.get(model.name) ?? new Set();
@@ -362,7 +362,7 @@ test('models change under load: every answer is of one model, and back in one ca
     'attributes shadow',
   ]);
   await engine.recommend({ user });
-  isDone = true;
+  done.abort();
   await Promise.all(asking);
   assert.deepEqual(switched, ['attributes', 'plain']);
   for (const [name, found] of lists) assert.equal(found.size, 1, `${name} gave different lists`);

@@ -5,7 +5,7 @@ import type { LiveEvent, LiveStore } from '../../src/online/index.js';
 
 /** A store that can be closed and opened again. */
 export interface StoreUnderTest {
-  open(): Promise<LiveStore>;
+  readonly open: () => Promise<LiveStore>;
 }
 
 const event = (user: string, time: number, more: Partial<LiveEvent> = {}): LiveEvent => ({
@@ -61,10 +61,13 @@ export function storeContract(name: string, fresh: () => Promise<StoreUnderTest>
         (await all(opened.events(3))).map(({ sequence }) => sequence),
         [4, 5],
       );
-      assert.deepEqual((await all(opened.actionCounts())).toSorted(), [
-        ['i1', 4],
-        ['i2', 1],
-      ]);
+      assert.deepEqual(
+        new Map(await all(opened.actionCounts())),
+        new Map([
+          ['i1', 4],
+          ['i2', 1],
+        ]),
+      );
       assert.deepEqual(await opened.historyOf('nobody', 100), []);
       assert.equal(opened.sequence(), 5);
     };
@@ -87,7 +90,7 @@ export function storeContract(name: string, fresh: () => Promise<StoreUnderTest>
       store.append([event('u', 3, { id: 'e2' })]),
       store.append([event('u', 3, { id: 'e2' })]),
     ]);
-    assert.deepEqual(twins.flat().toSorted(), [false, true]);
+    assert.equal(twins.flat().filter((isNew) => isNew).length, 1);
     assert.equal((await store.historyOf('u', 10)).length, 3);
     await store.close();
   });

@@ -30,6 +30,17 @@ const [ISOLATE, END] = ['\u2068', '\u2069'];
 /** What would end an isolate, or change directions, from within. */
 const DIRECTIONS = /[\u061C\u200E\u200F\u202A-\u202E\u2066-\u2069]/gu;
 const LONGEST = 120;
+const characters = new Intl.Segmenter('en', { granularity: 'grapheme' });
+
+/** The beginning of a text, no character of it cut. */
+function beginning(text: string): string {
+  let shown = '';
+  for (const { segment } of characters.segment(text.slice(0, 2 * LONGEST))) {
+    if (shown.length + segment.length > LONGEST) break;
+    shown += segment;
+  }
+  return shown;
+}
 
 /** A sentence with texts put in, each isolated and of bounded length. */
 export function sentence(
@@ -38,8 +49,7 @@ export function sentence(
   texts: Readonly<Record<string, string | number>> = {},
 ): string {
   return LANGUAGES[language][message].replaceAll(/\{(\w+)\}/gu, (_, name: string) => {
-    const text = [...String(texts[name] ?? '').replaceAll(DIRECTIONS, '')];
-    const shown = text.length > LONGEST ? `${text.slice(0, LONGEST).join('')}…` : text.join('');
-    return `${ISOLATE}${shown}${END}`;
+    const text = String(texts[name] ?? '').replaceAll(DIRECTIONS, '');
+    return `${ISOLATE}${text.length > LONGEST ? `${beginning(text)}…` : text}${END}`;
   });
 }

@@ -20,7 +20,7 @@ import { type Database, type Key, type RootDatabase, open } from 'lmdb';
 import { CorruptFileError, UserError, assert, messageOf, releaseLock, takeLock } from '../../base/index.js';
 import { ACTION_TYPES } from '../../data/index.js';
 import type { Hooks, LiveEvent } from '../questions.js';
-import type { FieldChanges, Fields, LiveStore, Served, StoredEvent, StoredThing } from './store.js';
+import type { FieldChanges, LiveStore, Served, StoredEvent, StoredThing } from './store.js';
 
 const FORMAT = 1;
 /** Addresses that the map may take; the file grows as it fills. */
@@ -215,7 +215,7 @@ class LmdbStore implements LiveStore {
   async historyOf(user: string, limit: number): Promise<StoredEvent[]> {
     const key = keyOf(user);
     const found = [...this.#events.getRange({ start: [key, Infinity], end: [key], reverse: true, limit })];
-    return found.map(({ key: [, , sequence], value }) => ({ sequence: sequence as number, event: value })).reverse();
+    return found.map(({ key: [, , sequence], value }) => ({ sequence: sequence as number, event: value })).toReversed();
   }
 
   async *events(after = 0): AsyncGenerator<StoredEvent> {
@@ -369,4 +369,4 @@ class LmdbStore implements LiveStore {
   }
 }
 
-const asThing = ({ id, fields, since }: KeptThing): StoredThing => ({ id, since, fields: new Map(fields) as Fields });
+const asThing = ({ id, fields, since }: KeptThing): StoredThing => ({ id, since, fields: new Map(fields) });
