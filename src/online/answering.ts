@@ -62,7 +62,7 @@ function instantOf(text: string): number {
 }
 
 /** Scores, where they are from, and what each item was found by. */
-interface Ranking extends Scored {
+export interface Ranking extends Scored {
   readonly source: AnswerSource;
   readonly sourceOf: (item: number) => ItemSource;
 }
@@ -130,7 +130,8 @@ async function inTime<Result>(
   }
 }
 
-async function rankingFor(answerer: Answerer, known: KnownUser): Promise<Ranking> {
+/** Ranks for somebody, or takes what is popular where the model has nothing to go by. */
+export async function rankingFor(answerer: Answerer, known: KnownUser): Promise<Ranking> {
   const { model, retrieval } = answerer;
   if (!model.sees(known.history)) return popularRanking(answerer);
   const encoded = await known.encoded();
@@ -144,14 +145,11 @@ async function rankingFor(answerer: Answerer, known: KnownUser): Promise<Ranking
     };
   }
   const found = await retrieval.candidates(known, encoded, answerer.popularity.counts());
-  const scores = await known.ranker.scoreFor(encoded, found.items);
-  const sources = new Map(found.sources);
   return {
     source: 'retrieval',
-    // a list is filled up to a length that programs are made for
-    items: found.items.subarray(0, found.count),
-    scores: scores.subarray(0, found.count),
-    sourceOf: (item) => sources.get(item) ?? own(item),
+    items: found.items,
+    scores: found.scores,
+    sourceOf: (item) => found.sources.get(item) ?? own(item),
   };
 }
 

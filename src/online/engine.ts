@@ -6,7 +6,7 @@ import { randomUUID } from 'node:crypto';
 import { dirname, isAbsolute, join, resolve } from 'node:path';
 import { UserError, messageOf } from '../base/index.js';
 import { ACTION_TYPES } from '../data/index.js';
-import { type Answerer, type List, listFor } from './answering.js';
+import { type Answerer, type List, listFor, rankingFor } from './answering.js';
 import { flawOfEvent, keptFields } from './checking.js';
 import { LiveCounts, Popularity } from './popularity.js';
 import type {
@@ -277,8 +277,9 @@ export class LiveEngine implements Engine {
     }
   }
 
-  #warm({ model }: Serving): void {
-    const warm = model.use(async () => model.warmUp(this.#warming.signal));
+  #warm(serving: Serving): void {
+    const { model } = serving;
+    const warm = model.use(async () => model.warmUp(async (known) => rankingFor(serving, known), this.#warming.signal));
     this.#inBackground('warming up', warm);
   }
 

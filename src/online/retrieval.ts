@@ -1,15 +1,17 @@
 /**
- * Candidates from a catalogue that is too large to be ranked in full. Knows several sources, each by its name; does not know how
- * candidates are ranked, nor what may stand in a list.
+ * Candidates from a catalogue that is too large to be ranked in full, with the ranker's own scores. Knows several sources, each by its
+ * name; does not know how a score comes about, nor what may stand in a list.
  *
  * - `co-occurrence`: what others met around the newest items of the history, and what was clicked after its newest queries;
+ * - `new`: what came since the run, where the model can tell such items apart;
+ * - `popular`;
  * - `vectors`: the ranker's scores of a fixed sample of items, fitted by a linear function of their vectors (the same ridge regression
  *   for everybody, so that a fit is one product of a matrix and a vector), which is then evaluated on the cells of the catalogue
- *   whose centres it likes best;
- * - `new`: what came since the run, where the model can tell such items apart;
- * - `popular`.
+ *   whose centres it likes best; and what lies around the best items so far. To a user a score is a function of an item's vector
+ *   alone, and items whose vectors are near have scores that are: so the search goes from good items to their neighbours (as Tan
+ *   et al., "Fast item ranking under neural network based measures", WSDM 2020, do on a graph), a round at a time.
  *
- * The list has one length always: each length is a program.
+ * A round has one length always: each length is a program.
  */
 import { Largest, Random, at, grouped, offsetsOf } from '../base/index.js';
 import { type Dataset, FIRST_INDEX } from '../data/index.js';
@@ -21,9 +23,10 @@ import type { KnownUser, ServedModel } from './served-model.js';
 import { VectorCells } from './vector-cells.js';
 
 export interface Candidates {
-  /** In ascending order, each once; behind `count` of them, whatever fills the list up. */
+  /** In ascending order, each once. */
   readonly items: Int32Array;
-  readonly count: number;
+  /** As the ranker scores them. */
+  readonly scores: Float32Array;
   /** The source that named an item first. */
   readonly sources: ReadonlyMap<number, ItemSource>;
 }
@@ -38,8 +41,12 @@ const RECENT = 10;
 const [MEETINGS, AROUND] = [100, 3];
 /** At most these shares of the list. */
 const SHARES = { 'co-occurrence': 0.3, new: 0.05, popular: 0.15 } as const;
-/** Items that a linear fit is made on: popular ones, and as many of any kind. */
-const SAMPLE = 384;
+/** Items that a linear fit is made on: popular ones, and as many of any kind; at most this share of all candidates. */
+const [SAMPLE, SAMPLE_SHARE] = [384, 0.25];
+/** Rounds in which the neighbours of good items are looked at, and the share of all candidates that they get together. */
+const [ROUNDS, ROUNDS_SHARE] = [3, 0.45];
+/** Good items whose neighbours a round looks at. */
+const AROUND_BEST = 24;
 /** The share of the catalogue whose vectors are looked at, for one user. */
 const LOOKED_AT = 0.1;
 
@@ -69,7 +76,8 @@ export class Retrieving implements Retrieval {
   static async of(model: ServedModel, count: number): Promise<Retrieving> {
     const { vectors, width } = await model.vectors();
     const known = model.items.firstNew;
-    const sample = sampleOf(model.trainingCounts, Math.min(SAMPLE, known - FIRST_INDEX));
+    const size = Math.min(SAMPLE, Math.ceil(SAMPLE_SHARE * count), known - FIRST_INDEX);
+    const sample = sampleOf(model.trainingCounts, size);
     const fit = new LinearFit(vectors, width, sample);
     const cells = await VectorCells.of(vectors.subarray(0, known * width), width);
     const meetings = new Meetings(model.run.dataset);
@@ -77,29 +85,55 @@ export class Retrieving implements Retrieval {
   }
 
   async candidates(known: KnownUser, encoded: EncodedHistory, popularity: Float32Array): Promise<Candidates> {
-    const count = this.#count;
+    const all = this.#count;
     const sources = new Map<number, ItemSource>();
+    const scores = new Map<number, number>();
+    let fresh: number[] = [];
     const add = (items: Iterable<number>, source: ItemSource, most: number): void => {
       let added = 0;
       for (const item of items) {
-        if (added >= most || sources.size >= count) return;
+        if (added >= most || sources.size >= all) return;
         if (sources.has(item)) continue;
         sources.set(item, source);
+        fresh.push(item);
         added++;
       }
     };
-    add(this.#meetings.around(known), 'co-occurrence', SHARES['co-occurrence'] * count);
-    if (this.#model.seesAttributes)
-      add(this.#model.items.newestFirst(Math.ceil(SHARES.new * count)), 'new', SHARES.new * count);
+    const score = async (room: number): Promise<Float32Array> => {
+      const items = new Int32Array(room).fill(FIRST_INDEX);
+      items.set(fresh);
+      const found = await known.ranker.scoreFor(encoded, items);
+      fresh.forEach((item, place) => scores.set(item, at(found, place)));
+      fresh = [];
+      return found;
+    };
+    add(this.#sample, 'vectors', all);
+    const sampled = await score(this.#sample.length);
+    const perRound = Math.floor((ROUNDS_SHARE * all) / ROUNDS);
+    const first = all - this.#sample.length - ROUNDS * perRound;
     const byCount = this.#mostPopular(popularity);
-    add(byCount, 'popular', SHARES.popular * count);
-    const scores = await known.ranker.scoreFor(encoded, this.#sample);
-    add(this.#cells.best(this.#fit.of(scores), count, LOOKED_AT), 'vectors', count);
-    add(byCount, 'popular', count);
-    const items = Int32Array.from(sources.keys()).sort();
-    const list = new Int32Array(count).fill(FIRST_INDEX);
-    list.set(items);
-    return { items: list, count: items.length, sources };
+    add(this.#meetings.around(known), 'co-occurrence', SHARES['co-occurrence'] * first);
+    if (this.#model.seesAttributes)
+      add(this.#model.items.newestFirst(Math.ceil(SHARES.new * first)), 'new', SHARES.new * first);
+    add(byCount, 'popular', SHARES.popular * first);
+    add(this.#cells.best(this.#fit.of(sampled), first + sources.size, LOOKED_AT), 'vectors', first - fresh.length);
+    await score(first);
+    for (let round = 0; round < ROUNDS; round++) {
+      const best = [...scores].sort((a, b) => b[1] - a[1] || a[0] - b[0]).slice(0, AROUND_BEST);
+      add(
+        this.#cells.around(
+          best.map(([item]) => item),
+          perRound,
+          sources,
+        ),
+        'vectors',
+        perRound,
+      );
+      add(byCount, 'popular', perRound - fresh.length);
+      await score(perRound);
+    }
+    const items = Int32Array.from(scores.keys()).sort();
+    return { items, scores: Float32Array.from(items, (item) => scores.get(item) as number), sources };
   }
 
   /** Worked out once for the counts of a moment. */

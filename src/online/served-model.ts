@@ -192,8 +192,8 @@ export class ServedModel {
     return (await ranker.scoreAllFor(await encoded())).subarray(FIRST_INDEX);
   }
 
-  /** Compiles what histories of every length will need, so that nobody waits for it. */
-  async warmUp(signal: AbortSignal): Promise<void> {
+  /** Compiles what histories of every length will need, so that nobody waits for it. `rank`: ranks as requests are ranked. */
+  async warmUp(rank: (known: KnownUser) => Promise<unknown>, signal: AbortSignal): Promise<void> {
     const { window } = this.run.model.config;
     const item = this.run.dataset.items.ids[FIRST_INDEX];
     if (item === undefined) return;
@@ -207,7 +207,7 @@ export class ServedModel {
             query: '',
           }));
           const events = [...feed, ...searches].map((event) => ({ ...event, user: '', time: 0 }));
-          await this.#scoresFor(liveHistory(this.run.dataset, this.items, NOBODY, events, false));
+          await rank(this.#knowing(liveHistory(this.run.dataset, this.items, NOBODY, events, false)));
         }
       }
     }

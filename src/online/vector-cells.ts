@@ -20,6 +20,7 @@ export class VectorCells {
   readonly #offsets: Int32Array;
   /** Item indices, grouped by cell. */
   readonly #items: Int32Array;
+  readonly #cellOf: Int32Array;
 
   private constructor(vectors: Float32Array, width: number, centres: Float32Array, cellOf: Int32Array) {
     this.#vectors = vectors;
@@ -27,6 +28,31 @@ export class VectorCells {
     this.#centres = centres;
     this.#offsets = offsetsOf(cellOf, centres.length / width);
     this.#items = grouped(cellOf, this.#offsets);
+    this.#cellOf = cellOf;
+  }
+
+  /**
+   * About `count` items near some items, by Euclidean distance, in their cells: round about as many near each, nearest first. An item
+   * that has no cell, since it came later, has no neighbours here.
+   * @param known items that are left out
+   */
+  around(items: readonly number[], count: number, known: { has(item: number): boolean }): number[] {
+    const width = this.#width;
+    const each = Math.ceil(count / Math.max(1, items.length));
+    const found = new Set<number>();
+    for (const item of items) {
+      const cell = this.#cellOf[item];
+      if (cell === undefined) continue;
+      const own = this.#items.subarray(at(this.#offsets, cell), at(this.#offsets, cell + 1));
+      const nearness = Float32Array.from(own, (other) => -distance(this.#vectors, item, this.#vectors, other, width));
+      const largest = new Largest(each);
+      largest.offer(nearness, 0, (place) => {
+        const other = at(own, place);
+        return other >= FIRST_INDEX && !known.has(other) && !found.has(other);
+      });
+      for (const { index } of largest.sorted()) found.add(at(own, index));
+    }
+    return [...found];
   }
 
   /** @param vectors (items, width); those of padding and unknown are never found */
@@ -101,16 +127,22 @@ function product(vectors: Float32Array, row: number, vector: Float32Array, width
   return sum;
 }
 
+/** The square of the Euclidean distance between two rows. */
+function distance(some: Float32Array, row: number, others: Float32Array, other: number, width: number): number {
+  let sum = 0;
+  for (let i = 0, place = row * width, place2 = other * width; i < width; i++) {
+    const difference = (some[place++] as number) - (others[place2++] as number);
+    sum += difference * difference;
+  }
+  return sum;
+}
+
 /** The centre with the smallest Euclidean distance. */
 function nearest(vectors: Float32Array, item: number, centres: Float32Array, width: number): number {
   let [best, least] = [0, Infinity];
-  for (let cell = 0, place = 0; place < centres.length; cell++, place += width) {
-    let distance = 0;
-    for (let i = 0; i < width; i++) {
-      const difference = (centres[place + i] as number) - (vectors[item * width + i] as number);
-      distance += difference * difference;
-    }
-    if (distance < least) [best, least] = [cell, distance];
+  for (let cell = 0; cell * width < centres.length; cell++) {
+    const own = distance(vectors, item, centres, cell, width);
+    if (own < least) [best, least] = [cell, own];
   }
   return best;
 }

@@ -1,7 +1,7 @@
 /** Lists, sentences and retrieval by themselves: what must hold for whatever comes in. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { Random } from '../../src/base/index.js';
 import { FIRST_INDEX } from '../../src/data/index.js';
 import { LinearFit } from '../../src/online/linear-fit.js';
