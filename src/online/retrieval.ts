@@ -5,13 +5,11 @@
  * - `co-occurrence`: what others met around the newest items of the history, and what was clicked after its newest queries;
  * - `new`: what came since the run, where the model can tell such items apart;
  * - `popular`;
- * - `vectors`: the ranker's scores of a fixed sample of items, fitted by a linear function of their vectors (the same ridge regression
- *   for everybody, so that a fit is one product of a matrix and a vector), which is then evaluated on the cells of the catalogue
- *   whose centres it likes best; and what lies around the best items so far. To a user a score is a function of an item's vector
- *   alone, and items whose vectors are near have scores that are: so the search goes from good items to their neighbours (as Tan
- *   et al., "Fast item ranking under neural network based measures", WSDM 2020, do on a graph), a round at a time.
+ * - `vectors`: a user's scores of a fixed sample of items, fitted by a linear function of distilled vectors (pivots.ts; the same ridge
+ *   regression for everybody, so that a fit is one product of a matrix and a vector), which is then evaluated on the cells of the
+ *   catalogue whose centres it likes best.
  *
- * A round has one length always: each length is a program.
+ * Lists have one length always: each length is a program.
  */
 import { Largest, Random, at, grouped, offsetsOf } from '../base/index.js';
 import { type Dataset, FIRST_INDEX } from '../data/index.js';
@@ -20,6 +18,7 @@ import type { EncodedHistory } from '../model/index.js';
 import { LinearFit } from './linear-fit.js';
 import type { ItemSource } from './questions.js';
 import type { KnownUser, ServedModel } from './served-model.js';
+import { pivotVectors } from './pivots.js';
 import { VectorCells } from './vector-cells.js';
 
 export interface Candidates {
@@ -43,10 +42,6 @@ const [MEETINGS, AROUND] = [100, 3];
 const SHARES = { 'co-occurrence': 0.3, new: 0.05, popular: 0.15 } as const;
 /** Items that a linear fit is made on: popular ones, and as many of any kind; at most this share of all candidates. */
 const [SAMPLE, SAMPLE_SHARE] = [384, 0.25];
-/** Rounds in which the neighbours of good items are looked at, and the share of all candidates that they get together. */
-const [ROUNDS, ROUNDS_SHARE] = [3, 0.45];
-/** Good items whose neighbours a round looks at. */
-const AROUND_BEST = 24;
 /** The share of the catalogue whose vectors are looked at, for one user. */
 const LOOKED_AT = 0.1;
 
@@ -74,12 +69,12 @@ export class Retrieving implements Retrieval {
 
   /** Makes what it looks things up in. `count`: candidates of a list. */
   static async of(model: ServedModel, count: number): Promise<Retrieving> {
-    const { vectors, width } = await model.vectors();
+    const { vectors, width } = await pivotVectors(model);
     const known = model.items.firstNew;
     const size = Math.min(SAMPLE, Math.ceil(SAMPLE_SHARE * count), known - FIRST_INDEX);
     const sample = sampleOf(model.trainingCounts, size);
     const fit = new LinearFit(vectors, width, sample);
-    const cells = await VectorCells.of(vectors.subarray(0, known * width), width);
+    const cells = await VectorCells.of(vectors, width);
     const meetings = new Meetings(model.run.dataset);
     return new Retrieving(model, Math.min(count, known - FIRST_INDEX), { meetings, fit, sample, cells });
   }
@@ -109,29 +104,17 @@ export class Retrieving implements Retrieval {
     };
     add(this.#sample, 'vectors', all);
     const sampled = await score(this.#sample.length);
-    const perRound = Math.floor((ROUNDS_SHARE * all) / ROUNDS);
-    const first = all - this.#sample.length - ROUNDS * perRound;
+    const left = all - this.#sample.length;
     const byCount = this.#mostPopular(popularity);
-    add(this.#meetings.around(known), 'co-occurrence', SHARES['co-occurrence'] * first);
-    if (this.#model.seesAttributes)
-      add(this.#model.items.newestFirst(Math.ceil(SHARES.new * first)), 'new', SHARES.new * first);
-    add(byCount, 'popular', SHARES.popular * first);
-    add(this.#cells.best(this.#fit.of(sampled), first + sources.size, LOOKED_AT), 'vectors', first - fresh.length);
-    await score(first);
-    for (let round = 0; round < ROUNDS; round++) {
-      const best = [...scores].sort((a, b) => b[1] - a[1] || a[0] - b[0]).slice(0, AROUND_BEST);
-      add(
-        this.#cells.around(
-          best.map(([item]) => item),
-          perRound,
-          sources,
-        ),
-        'vectors',
-        perRound,
-      );
-      add(byCount, 'popular', perRound - fresh.length);
-      await score(perRound);
+    add(this.#meetings.around(known), 'co-occurrence', Math.floor(SHARES['co-occurrence'] * left));
+    if (this.#model.seesAttributes) {
+      const most = Math.floor(SHARES.new * left);
+      add(this.#model.items.newestFirst(most), 'new', most);
     }
+    add(byCount, 'popular', Math.floor(SHARES.popular * left));
+    add(this.#cells.best(this.#fit.of(sampled), left + sources.size, LOOKED_AT), 'vectors', left - fresh.length);
+    add(byCount, 'popular', left - fresh.length);
+    if (left > 0) await score(left);
     const items = Int32Array.from(scores.keys()).sort();
     return { items, scores: Float32Array.from(items, (item) => scores.get(item) as number), sources };
   }

@@ -170,16 +170,9 @@ export class ServedModel {
 
   /** Ranks for people of the run with long and short histories, twice: scores must be numbers, and the same. */
   async #tryOut(): Promise<void> {
-    const { dataset } = this.run;
-    const users = dataset.users.ids.length - FIRST_INDEX;
-    const step = Math.max(1, Math.floor(users / CANARIES));
-    const canaries = Array.from(range(Math.min(users, CANARIES)), (i) => FIRST_INDEX + i * step);
-    for (const user of canaries) {
-      const person: Person = { user, row: Math.min(user, dataset.trainedUsers - 1), attributes: {} };
-      const history = liveHistory(dataset, this.items, person, [], true);
-      if (!this.sees(history)) continue;
-      const scores = await this.#scoresFor(history);
-      const again = await this.#scoresFor(history);
+    for (const history of this.histories(CANARIES)) {
+      const scores = await this.scoresFor(history);
+      const again = await this.scoresFor(history);
       if (!isFiniteEverywhere(scores))
         throw new UserError(`${this.run.directory} is not served: some of its scores are no numbers`);
       if (!scores.every((score, i) => score === at(again, i)))
@@ -187,7 +180,21 @@ export class ServedModel {
     }
   }
 
-  async #scoresFor(history: LiveHistory): Promise<Float32Array> {
+  /** Histories of about so many users of the run, from among all of them. */
+  *histories(count: number): Generator<LiveHistory> {
+    const { dataset } = this.run;
+    const users = dataset.users.ids.length - FIRST_INDEX;
+    const step = Math.max(1, Math.floor(users / count));
+    for (const i of range(Math.min(users, count))) {
+      const user = FIRST_INDEX + i * step;
+      const person: Person = { user, row: Math.min(user, dataset.trainedUsers - 1), attributes: {} };
+      const history = liveHistory(dataset, this.items, person, [], true);
+      if (this.sees(history)) yield history;
+    }
+  }
+
+  /** Scores of all items, from the first one that is none of padding and unknown. */
+  async scoresFor(history: LiveHistory): Promise<Float32Array> {
     const { ranker, encoded } = this.#knowing(history);
     return (await ranker.scoreAllFor(await encoded())).subarray(FIRST_INDEX);
   }

@@ -20,7 +20,6 @@ export class VectorCells {
   readonly #offsets: Int32Array;
   /** Item indices, grouped by cell. */
   readonly #items: Int32Array;
-  readonly #cellOf: Int32Array;
 
   private constructor(vectors: Float32Array, width: number, centres: Float32Array, cellOf: Int32Array) {
     this.#vectors = vectors;
@@ -28,31 +27,6 @@ export class VectorCells {
     this.#centres = centres;
     this.#offsets = offsetsOf(cellOf, centres.length / width);
     this.#items = grouped(cellOf, this.#offsets);
-    this.#cellOf = cellOf;
-  }
-
-  /**
-   * About `count` items near some items, by Euclidean distance, in their cells: round about as many near each, nearest first. An item
-   * that has no cell, since it came later, has no neighbours here.
-   * @param known items that are left out
-   */
-  around(items: readonly number[], count: number, known: { has(item: number): boolean }): number[] {
-    const width = this.#width;
-    const each = Math.ceil(count / Math.max(1, items.length));
-    const found = new Set<number>();
-    for (const item of items) {
-      const cell = this.#cellOf[item];
-      if (cell === undefined) continue;
-      const own = this.#items.subarray(at(this.#offsets, cell), at(this.#offsets, cell + 1));
-      const nearness = Float32Array.from(own, (other) => -distance(this.#vectors, item, this.#vectors, other, width));
-      const largest = new Largest(each);
-      largest.offer(nearness, 0, (place) => {
-        const other = at(own, place);
-        return other >= FIRST_INDEX && !known.has(other) && !found.has(other);
-      });
-      for (const { index } of largest.sorted()) found.add(at(own, index));
-    }
-    return [...found];
   }
 
   /** @param vectors (items, width); those of padding and unknown are never found */

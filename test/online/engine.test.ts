@@ -321,6 +321,8 @@ test('a large catalogue is retrieved from and ranked exactly: with room for all,
   const answer = await whole.recommend({ user, k: 20 });
   assert.equal(answer.source, 'retrieval');
   assertSameList(answer, await offline(run.dataset, user, 20));
+  const more = await engineOn('plain', { exactUpTo: 10, candidates: 10 * total });
+  assertSameList(await more.recommend({ user, k: 20 }), await offline(run.dataset, user, 20));
   const some = await engineOn('plain', { exactUpTo: 10, candidates: 60 });
   const { items } = await some.recommend({ user, k: 20 });
   assert.equal(items.length, 20);

@@ -44,6 +44,8 @@ const BLOCK = 64;
 /** Cases and items of one run when a whole catalogue is ranked and items are shared: the hidden layer of one case stays in cache. */
 const GROUP = 16;
 const PAIRS_AT_ONCE = 16_384;
+/** Items of one run when a catalogue is ranked for one user: every program keeps the room that its run needs. */
+const SERVED_AT_ONCE = 4096;
 
 export interface Compiled {
   readonly program: Program;
@@ -201,7 +203,8 @@ export class GraphRanker implements ExplainingRanker {
     const form = this.#formOf(history);
     const scores = new Float32Array(items.vectors.length / items.width);
     const score = async (vectors: Float32Array) => this.#scoreShared(form, history.state, 1, vectors, items);
-    const runs = runsOf(items, Int32Array.of(0), 1, null, form.pairsAtOnce ?? PAIRS_AT_ONCE, score);
+    const chunk = Math.min(form.pairsAtOnce ?? PAIRS_AT_ONCE, SERVED_AT_ONCE);
+    const runs = runsOf(items, Int32Array.of(0), 1, null, chunk, score);
     for await (const stretches of ahead(this.#runtime.threads, runs))
       for (const stretch of stretches) scores.set(stretch.scores, stretch.firstItem);
     return scores;
