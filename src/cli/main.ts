@@ -10,12 +10,15 @@ import { checkCommand } from './commands/check.js';
 import { compareCommand } from './commands/compare.js';
 import { demoCommand } from './commands/demo.js';
 import { evaluateCommand } from './commands/evaluate.js';
+import { exportCommand } from './commands/export.js';
 import { importCommand } from './commands/import.js';
+import { keysCommand } from './commands/keys.js';
 import { modelsCommand } from './commands/models.js';
 import { parityCommand } from './commands/parity.js';
 import { recommendCommand } from './commands/recommend.js';
 import { reportCommand } from './commands/report.js';
 import { reproduceCommand } from './commands/reproduce.js';
+import { serveCommand } from './commands/serve.js';
 import { simulateCommand } from './commands/simulate.js';
 import { trainCommand } from './commands/train.js';
 import { note } from './output.js';
@@ -41,6 +44,9 @@ export async function main(args: readonly string[]): Promise<number> {
     evaluateCommand(),
     compareCommand(),
     recommendCommand(),
+    exportCommand(),
+    serveCommand(),
+    keysCommand(),
     reportCommand(),
     reproduceCommand(),
     parityCommand(),

@@ -19,11 +19,13 @@ import {
   type AttributeConfig,
   type CommonConfig,
   type ModelId,
+  type Run,
   type RunPlan,
   type ShapeName,
   type TrainingSettings,
   createRun,
   dataOf,
+  loadRun,
   lockOf,
   models,
   openRun,
@@ -72,6 +74,8 @@ export interface TrainFlags extends Session {
   readonly itemAttributes?: string;
   readonly userAttributes?: string;
   readonly set: readonly string[];
+  /** A run whose parameters the training begins with. */
+  readonly warm?: string;
   readonly json?: boolean;
 }
 
@@ -83,6 +87,8 @@ export interface Beginning {
   readonly plan: RunPlan;
   readonly dataset: Dataset;
   readonly candidates: Candidates;
+  /** What it begins with, when it does not begin from its seed. */
+  readonly warm?: Run;
 }
 
 /** Lists that somebody gave for validation are kept with the run, so that it can be resumed without them. */
@@ -94,7 +100,11 @@ const WORK = 'is training this run';
 /** Makes a run from flags. Everything that can be refused is refused before the run directory is made, or an existing one replaced. */
 export async function begin(data: string, flags: TrainFlags): Promise<Beginning> {
   const dataset = await loadDataset(data);
-  const plan = planRun(dataset, flags);
+  const warm = flags.warm === undefined ? undefined : await loadRun(flags.warm);
+  const planned = planRun(dataset, flags);
+  if (warm && warm.manifest.model !== planned.model)
+    throw new UserError(`--warm ${flags.warm}: it is a run of ${warm.manifest.model}, not of ${planned.model}`);
+  const plan = warm ? { ...planned, training: { ...planned.training, warmFrom: warm.version } } : planned;
   if (dataset.searchQuery.length === 0 && 'useSearch' in plan.config)
     note(`the log has no searches: search is off, ${models[plan.model].card.name} works on the feed alone`);
   await checkDevice(flags);
@@ -102,11 +112,16 @@ export async function begin(data: string, flags: TrainFlags): Promise<Beginning>
     flags.candidates === undefined
       ? drawCandidates(dataset, { count: flags.candidateCount })
       : await readCandidatesFile(flags.candidates, dataset);
-  return make(data, flags, { plan, dataset, candidates });
+  return make(data, flags, { plan, dataset, candidates, ...(warm ? { warm } : {}) });
 }
 
 /** Makes a run from what another one recorded: the same plan, with the versions of this program. */
 export async function beginAgain(data: string, session: Session, recorded: Beginning): Promise<Beginning> {
+  const { warmFrom } = recorded.plan.training;
+  if (warmFrom !== undefined)
+    throw new UserError(
+      `the training began with the parameters of another run, ${warmFrom.slice(0, 16)}: it does not follow from the data alone, and is not trained again`,
+    );
   await checkDevice(session);
   return make(data, session, { ...recorded, plan: { ...recorded.plan, madeWith: madeWith() } });
 }
@@ -139,6 +154,8 @@ export async function validationCandidatesOf(directory: string, dataset: Dataset
 
 /** Opens a run to go on with it. `said`: the flags that were given, not left to their defaults. */
 export async function reopen(data: string, flags: TrainFlags, said: readonly string[]): Promise<Beginning> {
+  if (flags.warm !== undefined)
+    throw new UsageError('--warm begins a training, --resume goes on with one: leave one out');
   const { manifest, dataset } = await openRun(flags.out);
   const plan = planOf(manifest);
   checkSame(plan, flags, said);

@@ -20,6 +20,7 @@ import {
   saveCheckpoint,
   parametersOf,
   rankerOf,
+  warmStart,
 } from '../model/index.js';
 import type { Runtime } from '../tensor/index.js';
 import {
@@ -119,6 +120,19 @@ async function restore(
   return state;
 }
 
+/** Parameters at the start: drawn, and where the training is warm, what another run knows. */
+function begun(parameters: Parameters, { plan, dataset, warm }: Beginning, out: string): void {
+  parameters.initialise(plan.training.seed);
+  if (plan.training.warmFrom === undefined) return;
+  if (!warm)
+    throw new UserError(
+      `${out} was interrupted before it was first saved, and began with the parameters of another run: begin again, with --warm and --overwrite`,
+    );
+  const { rows, anew } = warmStart(parameters, { model: plan.model, config: plan.config, dataset }, warm);
+  const known = rows.map(({ name, known, total }) => `${name} ${known} of ${total}`).join(', ');
+  note(`begins with ${warm.directory}: ${known}${anew.length > 0 ? `; anew: ${anew.join(', ')}` : ''}`);
+}
+
 async function trainRun(
   session: Session,
   beginning: Beginning,
@@ -143,7 +157,7 @@ async function trainRun(
 
   // without a saved state it was interrupted before its first save
   const last = session.resume ? await restore(directory, training.seed, parameters, stepper.momentTensors()) : null;
-  if (last === null) parameters.initialise(training.seed);
+  if (last === null) begun(parameters, beginning, out);
   note(
     `${parameters.size.toLocaleString('en-US')} parameters; ${dataset.feedItem.length.toLocaleString('en-US')} feed events, ${dataset.searchQuery.length.toLocaleString('en-US')} searches`,
   );

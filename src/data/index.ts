@@ -7,6 +7,7 @@ export { linkDataset, loadDataset, readManifest } from './load.js';
 export { partition, type SplitRequest } from './split.js';
 export { importInteractions, type InteractionsOptions } from './sources/interactions.js';
 export { type ImportOptions, type ImportResult } from './sources/import.js';
+export { ACTION_TYPES, IGNORED_TYPES } from './sources/event-types.js';
 export { TIME_UNITS, parseInstant, type TimeUnit } from './sources/times.js';
 export { importEvents, importGenerated, importLog, type EventsOptions, type LogOptions } from './sources/log.js';
 export { FORMATS } from './sources/formats/index.js';

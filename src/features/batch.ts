@@ -56,6 +56,8 @@ export interface Catalogue {
   readonly items: number;
   readonly queries: number;
   readonly words: number;
+  /** Items from this index on have come since a model was trained: their embedding row is that of the unknown item. Absent: none. */
+  readonly knownItems?: number;
   /** Attribute value per item index. */
   readonly itemAttributes: Readonly<Record<string, Int32Array>>;
   readonly userAttributes: Readonly<Record<string, Int32Array>>;
@@ -131,6 +133,11 @@ export interface BatchExtra {
   add?(assembly: Assembly): void;
   /** Called when all items have their slots: may number further queries, words and users. */
   complete?(assembly: Assembly): void;
+  /**
+   * The same for histories that are not those of the data set it was made for. Absent: it does not look at histories. One that
+   * cannot refuses with a `UserError`.
+   */
+  forHistories?(dataset: Dataset): BatchExtra;
 }
 
 /** A batch while it is put together. */
@@ -228,13 +235,18 @@ export function gatherRows(
 /** Numbers distinct indices in order of appearance; slot 0 is padding. */
 export class Slots {
   readonly indices: number[] = [0];
-  readonly #slotOf: Int32Array;
+  #slotOf: Int32Array;
 
   constructor(size: number) {
     this.#slotOf = new Int32Array(size);
   }
   slot(index: number): number {
     if (index === 0) return 0;
+    if (index >= this.#slotOf.length) {
+      const longer = new Int32Array(2 * index);
+      longer.set(this.#slotOf);
+      this.#slotOf = longer;
+    }
     let slot = at(this.#slotOf, index);
     if (slot === 0) {
       slot = this.indices.length;
@@ -339,7 +351,10 @@ export class BatchAssembler {
   readonly #reached: Map<string, Record<string, number>>;
   readonly #extras: readonly BatchExtra[];
 
-  /** @param options.exact no rounding: sizes are what the content needs. `reached`: sizes to start from, on resuming. `extras`: what else the model takes. */
+  /**
+   * @param options.exact no rounding: sizes are what the content needs. `reached`: sizes to start from, on resuming. `extras`: what
+   * else the model takes. `beside`: one of another catalogue or other extras, whose sizes this one shares, so that programs fit both
+   */
   constructor(
     catalogue: Catalogue,
     window: Window,
@@ -347,16 +362,21 @@ export class BatchAssembler {
       exact = false,
       reached = {},
       extras = [],
-    }: { exact?: boolean; reached?: ReachedSizes; extras?: readonly BatchExtra[] } = {},
+      beside,
+    }: { exact?: boolean; reached?: ReachedSizes; extras?: readonly BatchExtra[]; beside?: BatchAssembler } = {},
   ) {
     this.#extras = extras;
     this.#catalogue = catalogue;
     this.#window = window;
     this.#exact = exact;
-    this.#items = new Slots(catalogue.items);
-    this.#queries = new Slots(catalogue.queries);
-    this.#words = new Slots(catalogue.words);
-    this.#users = new Slots(catalogue.userRow.length);
+    this.#items = beside ? beside.#items : new Slots(catalogue.items);
+    this.#queries = beside ? beside.#queries : new Slots(catalogue.queries);
+    this.#words = beside ? beside.#words : new Slots(catalogue.words);
+    this.#users = beside ? beside.#users : new Slots(catalogue.userRow.length);
+    if (beside) {
+      this.#reached = beside.#reached;
+      return;
+    }
     this.#reached = new Map(Object.entries(reached).map(([kind, sizes]) => [kind, { ...sizes }]));
   }
 
@@ -372,6 +392,16 @@ export class BatchAssembler {
       ...this.#reached.get('*'),
     }));
     return (what, needed) => (reached[what] = Math.max(reached[what] ?? 0, sizeClass(needed)));
+  }
+
+  /** Makes room for whatever rows of a count and an extent may hold, so that all such batches share a program. */
+  makeRoom({ count, extent }: Pick<Rows, 'count' | 'extent'>): void {
+    const { clicks, words } = this.#window;
+    const capacity = this.#capacityOf({ ...nobody, count, extent });
+    const searches = count * extent.search;
+    capacity('items', 1 + count * extent.feed + searches * clicks);
+    capacity('queries', 1 + searches);
+    capacity('words', 1 + searches * words);
   }
 
   assemble(rows: Rows, training?: TrainingPart): Batch {
@@ -411,7 +441,7 @@ export class BatchAssembler {
     capacity: Capacity,
     aligned: AlignedSizes,
   ): Batch {
-    const { itemAttributes, userAttributes, userRow, queryRow } = this.#catalogue;
+    const { itemAttributes, userAttributes, userRow, queryRow, knownItems = Infinity } = this.#catalogue;
     const extras: Record<string, number> = {};
     const assembly: Assembly = {
       rows,
@@ -441,8 +471,9 @@ export class BatchAssembler {
       ...aligned,
       extras,
     };
+    const items = padded(this.#items.indices, sizes.items);
     const ids = {
-      items: padded(this.#items.indices, sizes.items),
+      items: items.map((item) => (item < knownItems ? item : UNKNOWN)),
       queries: padded(
         this.#queries.indices.map((query) => at(queryRow, query)),
         sizes.queries,
@@ -451,7 +482,7 @@ export class BatchAssembler {
       users: users.map((user) => at(userRow, user)),
     };
     for (const [name, column] of Object.entries(itemAttributes))
-      inputs[`itemAttribute.${name}`] = ids.items.map((item) => at(column, item));
+      inputs[`itemAttribute.${name}`] = items.map((item) => at(column, item));
     for (const [name, column] of Object.entries(userAttributes))
       inputs[`userAttribute.${name}`] = users.map((user) => at(column, user));
     this.#items.clear();

@@ -65,8 +65,8 @@ export class ItemQueries implements BatchExtra {
     const slots = new Int32Array(capacity('items', items.indices.length) * most);
     items.indices.forEach((item, slot) => {
       for (let place = 0; place < most; place++) {
-        const query = at(this.#queriesOf, item * most + place);
-        if (query === 0) break;
+        const query = this.#queriesOf[item * most + place];
+        if (!query) break; // items that have come since have none
         slots[slot * most + place] = queries.slot(query);
       }
     });

@@ -8,7 +8,7 @@
  *
  * Shapes: B rows, C candidates, K1 items of a context, K2 neighbours of a node, R items whose neighbours are asked for.
  */
-import { Random, assert, at, grouped, offsetsOf, range } from '../base/index.js';
+import { Random, UserError, assert, at, grouped, offsetsOf, range } from '../base/index.js';
 import { type Dataset, FIRST_INDEX } from '../data/index.js';
 import type { Assembly, BatchExtra, Slots } from './batch.js';
 import { type Case, type SearchMoment, recentMeetings, timeOf } from './histories.js';
@@ -244,6 +244,12 @@ export class Neighbourhoods implements BatchExtra {
     this.#dataset = dataset;
     this.#options = options;
     this.#graph = graphOf(dataset);
+  }
+
+  forHistories(): never {
+    throw new UserError(
+      'this model looks up neighbours in the whole log, and cannot rank for histories that change: serve another one',
+    );
   }
 
   add(assembly: Assembly): void {

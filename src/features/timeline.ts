@@ -65,6 +65,10 @@ export class Timeline implements BatchExtra {
     this.#options = options;
   }
 
+  forHistories(dataset: Dataset): Timeline {
+    return new Timeline(dataset, this.#window, this.#options);
+  }
+
   add({ rows, inputs }: Assembly): void {
     const { cases, count, extent } = rows;
     assert(cases, 'a timeline needs to know the moments that the histories of its rows end at');

@@ -68,9 +68,11 @@ export { type PublishedShape, type ShapeName, publishedShapes } from './definiti
 export { MODEL_IDS, type ModelId, buildModel, models } from './models/registry.js';
 export { COUNTED_IDS, type CountedId, type CountedRanker, countedRankers } from './models/counted.js';
 export { type Group, GROUPS, RANKER_IDS, type RankerId, cardOf, groupOf, isCounted } from './models/line-up.js';
-export { GraphRanker } from './ranking/graph-ranker.js';
+export { type EncodedHistory, GraphRanker } from './ranking/graph-ranker.js';
 export { rankerOf } from './models/rankers.js';
 export { SesrecRanker } from './models/sesrec/sesrec-ranker.js';
+export { type ExportOptions, type ExportedModel, exportOnnx } from './runs/exported.js';
+export { type WarmStart, warmStart } from './runs/warm.js';
 export { type PlannedLook, planLook, type TestFigures, type TestLook } from './runs/test-looks.js';
 export {
   checkpointsOf,

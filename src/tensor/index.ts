@@ -5,7 +5,14 @@ export * as ops from './ops.js';
 export * as nn from './nn.js';
 export { gradients } from './gradients.js';
 export { lean } from './passes.js';
-export { toOnnx, type InputDescription, type OnnxModel } from './onnx.js';
+export {
+  toOnnx,
+  type HeldValues,
+  type InputDescription,
+  type OnnxModel,
+  type OnnxOptions,
+  type Prelude,
+} from './onnx.js';
 export {
   Runtime,
   type NumberArray,

@@ -197,20 +197,79 @@ export interface OnnxModel {
   readonly outputs: readonly { readonly key: string; readonly shape: Shape }[];
 }
 
-/** Lowers the graph behind some named tensors to the bytes of an ONNX model. `oneThread`: it will be run on one thread only. */
-export function toOnnx(outputs: Readonly<Record<string, Tensor>>, { oneThread = false } = {}): OnnxModel {
+/** Values that a file holds under a name. */
+export interface HeldValues {
+  readonly shape: Shape;
+  readonly data: Float32Array | Int32Array;
+}
+
+/**
+ * What a file has before a graph: inputs of its own, and how inputs of the graph come of them and of held values. For files that somebody
+ * else runs, who does not want to know what a batch is.
+ */
+export interface Prelude {
+  readonly inputs: readonly InputDescription[];
+  /** What the file calls an input of the graph, where it has another name there. */
+  readonly names: Readonly<Record<string, string>>;
+  readonly held: ReadonlyMap<string, HeldValues>;
+  /** In the order in which they can be computed. `axis`: of Gather and Concat; `shape`: of Reshape. */
+  readonly steps: readonly (
+    | {
+        readonly operator: 'Gather';
+        readonly inputs: readonly [table: string, indices: string];
+        readonly output: string;
+      }
+    | { readonly operator: 'Concat'; readonly inputs: readonly string[]; readonly output: string }
+    | {
+        readonly operator: 'Reshape';
+        readonly inputs: readonly [string];
+        readonly output: string;
+        readonly shape: Shape;
+      }
+  )[];
+}
+
+export interface OnnxOptions {
+  /** It will be run on one thread only. */
+  readonly oneThread?: boolean;
+  readonly prelude?: Prelude;
+  readonly metadata?: Readonly<Record<string, string>>;
+}
+
+/** Writes what comes before a graph; the names of all that it makes. */
+function writePrelude(builder: Builder, { held, steps }: Prelude): Set<string> {
+  for (const [name, { shape, data }] of held)
+    builder.initialisers.set(name, {
+      dtype: data instanceof Float32Array ? FLOAT : INT32,
+      shape,
+      bytes: new Uint8Array(data.buffer, data.byteOffset, data.byteLength),
+    });
+  for (const step of steps) {
+    if (step.operator === 'Reshape')
+      builder.node('Reshape', [...step.inputs, builder.integers(step.shape)], step.output);
+    else builder.node(step.operator, step.inputs, step.output, { axis: 0 });
+  }
+  return new Set([...held.keys(), ...steps.map(({ output }) => output)]);
+}
+
+/** Lowers the graph behind some named tensors to the bytes of an ONNX model. */
+export function toOnnx(
+  outputs: Readonly<Record<string, Tensor>>,
+  { oneThread = false, prelude, metadata = {} }: OnnxOptions = {},
+): OnnxModel {
   const builder = new Builder(oneThread);
+  const made = prelude ? writePrelude(builder, prelude) : new Set<string>();
   const names = new Map<Tensor, string>();
-  const inputs = new Map<string, InputDescription>();
+  const inputs = new Map((prelude?.inputs ?? []).map((input) => [input.key, input]));
   for (const tensor of topologicalOrder(Object.values(outputs))) {
     const { op, shape, dtype } = tensor;
     let name = `${op.name}_${names.size}`;
     if (op.name === 'input') {
-      name = op.key;
+      name = prelude?.names[op.key] ?? op.key;
       const known = inputs.get(name);
       if (known && (known.dtype !== dtype || known.shape.join() !== shape.join()))
         throw new Error(`internal error: input ${name} has two shapes`);
-      inputs.set(name, { key: name, shape, dtype });
+      if (!made.has(name)) inputs.set(name, { key: name, shape, dtype });
     } else if (op.name === 'constant') {
       name = builder.constant(Float32Array.from(op.data), shape);
     }
@@ -226,7 +285,8 @@ export function toOnnx(outputs: Readonly<Record<string, Tensor>>, { oneThread = 
     builder.node('Identity', [names.get(tensor) as string], key);
     return { key, shape: tensor.shape, dtype: tensor.dtype };
   });
-  return { bytes: encode(builder, [...inputs.values()], results), inputs: [...inputs.values()], outputs: results };
+  const taken = [...inputs.values()];
+  return { bytes: encode(builder, taken, results, metadata), inputs: taken, outputs: results };
 }
 
 /** Serialises to protocol buffers. The numbers are the field numbers of onnx.proto. */
@@ -234,6 +294,7 @@ function encode(
   builder: Builder,
   inputs: readonly InputDescription[],
   outputs: readonly InputDescription[],
+  metadata: Readonly<Record<string, string>>,
 ): Uint8Array {
   const message = <T>(pbf: PbfWriter, field: number, value: T, write: (value: T, pbf: PbfWriter) => void): void =>
     pbf.writeMessage(field, write, value);
@@ -294,5 +355,10 @@ function encode(
     opset.writeStringField(1, '');
     opset.writeVarintField(2, version);
   });
+  for (const entry of Object.entries(metadata))
+    message(pbf, 14, entry, ([key, value], property) => {
+      property.writeStringField(1, key);
+      property.writeStringField(2, value);
+    });
   return pbf.finish();
 }

@@ -1,7 +1,8 @@
 /** `sesrec import`: makes a data directory from a log. Knows the options of each format; the data wing does the work. */
 import { Command, Option } from 'commander';
 import { FORMATS, TIME_UNITS, type TimeUnit, importInteractions, importLog, importS3rec } from '../../data/index.js';
-import { type DataFlags, reportData, splitRequest, withLogOptions } from '../making-data.js';
+import { importLive } from '../importing-live.js';
+import { type DataFlags, reportData, splitRequest, withDataOptions, withLogOptions } from '../making-data.js';
 
 interface InteractionsFlags extends DataFlags {
   readonly items?: string;
@@ -49,6 +50,14 @@ export function importCommand(): Command {
       .action(async (files: string[], flags: DataFlags) =>
         reportData(await importLog({ ...flags, ...splitRequest(flags), format: name, files }), flags),
       );
+
+  withDataOptions(command.command('live'))
+    .description('what happened on a site that sesrec serve answers, from its store; it may go on answering')
+    .argument('<store>', 'the directory of the live store')
+    .argument('[files...]', 'logs of events from before, as for import events')
+    .action(async (store: string, files: string[], flags: DataFlags) =>
+      reportData(await importLive(store, files, { ...flags, ...splitRequest(flags) }), flags),
+    );
 
   return command;
 }

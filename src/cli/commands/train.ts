@@ -103,6 +103,10 @@ function describeTrain(): Command {
       numberFrom(0),
       300,
     )
+    .option(
+      '--warm <run>',
+      'begin with the parameters of a run of the same model, on data that may have grown: what it knows by id is taken over, what is new starts anew',
+    )
     .option('--resume', 'go on with an interrupted run; the result is the same, bit for bit')
     .option('--overwrite', 'replace an existing run')
     .addOption(threadsOption())

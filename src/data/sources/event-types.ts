@@ -1,7 +1,7 @@
 /** The types of actions that we know. Knows their names; does not know what becomes of them. */
 
 /** Actions on an item that show interest: events of the feed (a `click` that has a search is not). */
-export const ACTION_TYPES: readonly string[] = [
+export const ACTION_TYPES = [
   'interaction',
   'view',
   'click',
@@ -16,7 +16,7 @@ export const ACTION_TYPES: readonly string[] = [
   'follow',
   'comment',
   'download',
-];
+] as const;
 
 /** Events that are accepted and left out of the data, since they show no interest. */
-export const IGNORED_TYPES: readonly string[] = ['impression', 'dislike'];
+export const IGNORED_TYPES = ['impression', 'dislike'] as const;

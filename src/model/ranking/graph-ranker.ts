@@ -8,6 +8,8 @@ import {
   type Action,
   type Batch,
   BatchAssembler,
+  type BatchExtra,
+  type Catalogue,
   type Extent,
   catalogueOf,
   extentOf,
@@ -42,6 +44,8 @@ const BLOCK = 64;
 /** Cases and items of one run when a whole catalogue is ranked and items are shared: the hidden layer of one case stays in cache. */
 const GROUP = 16;
 const PAIRS_AT_ONCE = 16_384;
+/** Items of one run when a catalogue is ranked for one user: every program keeps the room that its run needs. */
+const SERVED_AT_ONCE = 4096;
 
 export interface Compiled {
   readonly program: Program;
@@ -61,9 +65,34 @@ interface Items {
   /** d_v */
   readonly width: number;
   /** (items, d_v): what a candidate is scored by. */
-  readonly vectors: Float32Array;
+  vectors: Float32Array;
   /** The largest of `reachOfItems`; 0 without a short form. */
-  readonly reach: number;
+  reach: number;
+}
+
+/** What rankers of one model share that rank for different histories. */
+interface Shared {
+  readonly programs: Map<string, Promise<Compiled>>;
+  items: Promise<Items> | null;
+  turns: number;
+}
+
+/** Histories that are not those of the data set a ranker was made for, and what is known of whatever is in them. */
+export interface OtherHistories {
+  readonly dataset: Dataset;
+  readonly catalogue: Catalogue;
+}
+
+/** The ranker that another one is made beside. */
+export interface Beside extends OtherHistories {
+  readonly ranker: GraphRanker;
+}
+
+/** A history, encoded. It belongs to the ranker that encoded it and those beside that one. */
+export interface EncodedHistory {
+  readonly state: EncodedState;
+  /** Whether it is in the short form. */
+  readonly isShort: boolean;
 }
 
 /** Cases with histories of about the same length. */
@@ -86,30 +115,120 @@ export class GraphRanker implements ExplainingRanker {
   readonly #parameters: Parameters;
   readonly #runtime: Runtime;
   readonly #assembler: BatchAssembler;
-  readonly #programs = new Map<string, Promise<Compiled>>();
-  #items: Promise<Items> | null = null;
-  #turns = 0;
+  readonly #extras: readonly BatchExtra[];
+  readonly #shared: Shared;
 
-  constructor(model: Model, parameters: Parameters, dataset: Dataset, runtime: Runtime) {
+  /** @param beside for histories that are elsewhere: shares what was worked out and compiled, see `forHistories` */
+  constructor(model: Model, parameters: Parameters, dataset: Dataset, runtime: Runtime, beside?: Beside) {
     const { itemAttributes, userAttributes, window } = model.config;
     this.name = model.card.id;
     this.#model = model;
     this.#parameters = parameters;
     this.dataset = dataset;
     this.#runtime = runtime;
+    if (beside) {
+      const { ranker, catalogue } = beside;
+      this.#shared = ranker.#shared;
+      this.#extras = ranker.#extras.map((extra) => extra.forHistories?.(dataset) ?? extra);
+      this.#assembler = new BatchAssembler(catalogue, window, { extras: this.#extras, beside: ranker.#assembler });
+      return;
+    }
     const catalogue = catalogueOf(dataset, itemAttributes, userAttributes);
-    this.#assembler = new BatchAssembler(catalogue, window, { extras: model.extras(dataset) });
+    this.#shared = { programs: new Map(), items: null, turns: 0 };
+    this.#extras = model.extras(dataset);
+    this.#assembler = new BatchAssembler(catalogue, window, { extras: this.#extras });
+  }
+
+  /**
+   * The same model for other histories. Items, queries, words and sources keep their indices; further ones may come behind those of
+   * the data set, and users may be others. What was compiled and worked out of items is shared. A model that looks at more of the
+   * data set than a history refuses with a `UserError`.
+   */
+  forHistories(other: OtherHistories): GraphRanker {
+    return this.beside({ ...other, ranker: this });
+  }
+
+  protected beside(beside: Beside): GraphRanker {
+    return new GraphRanker(this.#model, this.#parameters, beside.dataset, this.#runtime, beside);
+  }
+
+  /**
+   * Works out the vectors of some items by what this ranker's catalogue knows of them, for all rankers beside. Those that come
+   * behind the items known so far must be all that do, in order.
+   */
+  async reviseItems(items: Int32Array): Promise<void> {
+    const all = await this.#allItems();
+    for (let start = 0; start < items.length; start += ITEM_CHUNK) {
+      const own = items.subarray(start, start + ITEM_CHUNK);
+      const chunk = Int32Array.from({ length: ITEM_CHUNK }, (_, i) => at(own, Math.min(i, own.length - 1)));
+      const { batch, results } = await this.#encodeChunk(chunk);
+      const found = results['vectors'] as Float32Array;
+      const needed = (own.reduce((most, item) => Math.max(most, item), 0) + 1) * all.width;
+      if (needed > all.vectors.length) {
+        const room = all.vectors.buffer.byteLength >= 4 * needed ? all.vectors.buffer : new ArrayBuffer(5 * needed);
+        const longer = new Float32Array(room as ArrayBuffer, 0, needed);
+        if (room !== all.vectors.buffer) longer.set(all.vectors);
+        all.vectors = longer;
+      }
+      own.forEach((item, position) => {
+        const slot = at(batch.inputs['itemSlots'] as Int32Array, position);
+        all.vectors.set(found.subarray(slot * all.width, (slot + 1) * all.width), item * all.width);
+      });
+      if (results['reach']) all.reach = largest(results['reach'], all.reach);
+    }
+  }
+
+  /** Encodes the history of a moment, to be met by many candidates, perhaps later. */
+  async encodeHistory(moment: Case): Promise<EncodedHistory> {
+    const { scoring } = this.#model;
+    const items = await this.#allItems();
+    const [block] = this.#blocks([moment]) as [Block];
+    if (scoring.short) {
+      const state = await this.#encodeBatch(scoring.short, 'block', [moment], this.#roomOf(block), block.extent, true);
+      if (this.#isWithinReach(state.values, items)) return { state, isShort: true };
+    }
+    const room = this.#roomOf(block);
+    return { state: await this.#encodeBatch(scoring, 'one', [moment], room, block.extent, true), isShort: false };
+  }
+
+  /** Scores of some items for an encoded history, in their order. Lists of a few lengths only: each is a program. */
+  async scoreFor(history: EncodedHistory, candidates: Int32Array): Promise<Float32Array> {
+    const items = await this.#allItems();
+    return this.#scoreShared(this.#formOf(history), history.state, 1, rowsAt(items, candidates), items);
+  }
+
+  /** Scores of the whole catalogue for an encoded history, by item index; those of padding and unknown carry no meaning. */
+  async scoreAllFor(history: EncodedHistory): Promise<Float32Array> {
+    const items = await this.#allItems();
+    const form = this.#formOf(history);
+    const scores = new Float32Array(items.vectors.length / items.width);
+    const score = async (vectors: Float32Array) => this.#scoreShared(form, history.state, 1, vectors, items);
+    const chunk = Math.min(form.pairsAtOnce ?? PAIRS_AT_ONCE, SERVED_AT_ONCE);
+    const runs = runsOf(items, Int32Array.of(0), 1, null, chunk, score);
+    for await (const stretches of ahead(this.#runtime.threads, runs))
+      for (const stretch of stretches) scores.set(stretch.scores, stretch.firstItem);
+    return scores;
+  }
+
+  #formOf({ isShort }: EncodedHistory): ScoringForm {
+    const { scoring } = this.#model;
+    return isShort ? (scoring.short as ScoringForm) : scoring;
+  }
+
+  /** The vectors of all items, (items, d_v), and d_v; a view, which revising items may change. */
+  async catalogueVectors(): Promise<{ readonly vectors: Float32Array; readonly width: number }> {
+    return this.#allItems();
   }
 
   /** Must be called after the parameters have changed: item vectors are worked out anew. */
   refresh(): void {
-    this.#items = null;
+    this.#shared.items = null;
   }
 
   /** A program, on the lane whose turn it is. Each lane is one thread: how many there are matters to no bit. */
   protected async compiled(key: string, build: (scope: Scope) => State): Promise<Compiled> {
-    const lane = this.#turns++ % this.#runtime.threads;
-    return getOrCreate(this.#programs, `${lane} ${key}`, async () => {
+    const lane = this.#shared.turns++ % this.#runtime.threads;
+    return getOrCreate(this.#shared.programs, `${lane} ${key}`, async () => {
       const scope = new Scope();
       const outputs = build(scope);
       const shapes = new Map(Object.entries(outputs).map(([name, { shape }]) => [name, shape]));
@@ -136,8 +255,8 @@ export class GraphRanker implements ExplainingRanker {
 
   /** Worked out once. */
   async #allItems(): Promise<Items> {
-    this.#items ??= this.#encodeItems();
-    return this.#items;
+    this.#shared.items ??= this.#encodeItems();
+    return this.#shared.items;
   }
 
   async #encodeItems(): Promise<Items> {
@@ -251,7 +370,9 @@ export class GraphRanker implements ExplainingRanker {
     cases: readonly Case[],
     room: Extent,
     extent: Extent,
+    isServed = false,
   ): Promise<EncodedState> {
+    if (isServed) this.#assembler.makeRoom({ count: cases.length, extent: room });
     const batch = this.#assembler.assemble(gatherRows(this.dataset, cases, this.#model.config.window, room));
     const key = `${name} ${extent.feed} ${extent.search} ${sizesKey(batch.sizes)}`;
     const compiled = await this.compiled(key, (scope) =>

@@ -65,6 +65,8 @@ export interface TrainingSettings {
   readonly bucketBatches?: number;
   /** Not in the runs of older versions, whose batches are in one part. */
   readonly batchParts?: number;
+  /** The version of the run whose parameters it began with; absent where it began from its seed. */
+  readonly warmFrom?: string;
   readonly requireBoth: boolean;
   /** Users that validation looks at; null for all. */
   readonly validationUsers: number | null;
@@ -123,6 +125,7 @@ const planFields = {
     shuffle: isTrueOrFalse,
     bucketBatches: isEither(isOneOf(undefined), isWhole(0)),
     batchParts: isEither(isOneOf(undefined), isWhole(1, 64)),
+    warmFrom: isEither(isOneOf(undefined), isText),
     requireBoth: isTrueOrFalse,
     validationUsers: isEither(isOneOf(null), isWhole(1)),
   }),

@@ -5,7 +5,7 @@
 import { InterruptedError, at } from '../../../base/index.js';
 import type { Dataset } from '../../../data/index.js';
 import type { Runtime } from '../../../tensor/index.js';
-import { type EncodedState, GraphRanker, inputsOf, stateInputs } from '../../ranking/graph-ranker.js';
+import { type Beside, type EncodedState, GraphRanker, inputsOf, stateInputs } from '../../ranking/graph-ranker.js';
 import {
   type Question,
   type ReasonMethod,
@@ -22,9 +22,17 @@ import { scoreWithAttention, sesrecModel } from './sesrec-model.js';
 export class SesrecRanker extends GraphRanker {
   readonly #config: SesrecConfig;
 
-  constructor(config: SesrecConfig, parameters: Parameters, dataset: Dataset, runtime: Runtime) {
-    super(sesrecModel(config), parameters, dataset, runtime);
+  readonly #parts: readonly [Parameters, Runtime];
+
+  constructor(config: SesrecConfig, parameters: Parameters, dataset: Dataset, runtime: Runtime, beside?: Beside) {
+    super(sesrecModel(config), parameters, dataset, runtime, beside);
     this.#config = config;
+    this.#parts = [parameters, runtime];
+  }
+
+  protected override beside(beside: Beside): SesrecRanker {
+    const [parameters, runtime] = this.#parts;
+    return new SesrecRanker(this.#config, parameters, beside.dataset, runtime, beside);
   }
 
   override get reasonMethods(): readonly ReasonMethod[] {

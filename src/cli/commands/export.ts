@@ -1,0 +1,72 @@
+/** `sesrec export`: a trained model for other programs. Knows files and options; model/runs/exported.ts makes the ONNX file. */
+import { Command, Option } from 'commander';
+import { writeAtomically } from '../../base/index.js';
+import { type Run, encodeSafetensors, exportOnnx, loadRun } from '../../model/index.js';
+import { jsonOption, wholeNumber } from '../options.js';
+import { printJson, printText } from '../output.js';
+
+interface ExportFlags {
+  readonly format: 'onnx' | 'safetensors';
+  readonly out: string;
+  readonly rows: number;
+  readonly candidates: number;
+  readonly json?: boolean;
+}
+
+export function exportCommand(): Command {
+  return new Command('export')
+    .description(
+      'a trained model as one file for other programs; beside it FILE.json with its signature and vocabularies',
+    )
+    .argument('<run>', 'a directory made by sesrec train')
+    .addOption(
+      new Option('--format <name>', 'onnx: histories and candidates to logits; safetensors: the parameters alone')
+        .choices(['onnx', 'safetensors'])
+        .default('onnx'),
+    )
+    .requiredOption('--out <file>', 'where to write it')
+    .option('--rows <number>', 'onnx: histories at once', wholeNumber(1, 4096), 1)
+    .option('--candidates <number>', 'onnx: candidates of each history', wholeNumber(1, 65_536), 100)
+    .addOption(jsonOption())
+    .action(async (directory: string, { format, out, json = false, ...sizes }: ExportFlags) => {
+      const run = await loadRun(directory);
+      const { model, preset } = run.manifest;
+      const { bytes, ...signature } =
+        format === 'onnx' ? exportOnnx(run, sizes) : { bytes: safetensorsOf(run), inputs: [], outputs: [] };
+      const { items, queries, sources, users, words } = run.dataset;
+      const description = {
+        format: 'sesrec-export',
+        version: 1,
+        model: { name: model, preset, version: run.version },
+        window: run.model.config.window,
+        ...signature,
+        vocabularies: {
+          items: items.ids,
+          queries: queries.ids,
+          words: words.ids,
+          sources: sources.ids,
+          users: users.ids,
+        },
+      };
+      await writeAtomically(out, bytes);
+      await writeAtomically(`${out}.json`, `${JSON.stringify(description)}\n`);
+      const { vocabularies: _, ...told } = description;
+      if (json) printJson({ file: out, bytes: bytes.length, ...told });
+      else
+        printText(
+          [
+            `${out}  ${(bytes.length / 2 ** 20).toFixed(1)} MiB, ${model} ${preset}; vocabularies in ${out}.json`,
+            ...signature.inputs.map(({ key, shape }) => `takes ${key} [${shape.join(', ')}] int32`),
+            ...signature.outputs.map(({ key, shape }) => `gives ${key} [${shape.join(', ')}] float32`),
+          ].join('\n'),
+        );
+    });
+}
+
+function safetensorsOf({ parameters, manifest, version }: Run): Uint8Array {
+  const tensors = parameters.descriptions.map(
+    ({ name, shape }) => [name, { shape, data: Float32Array.from(parameters.get(name)) }] as const,
+  );
+  const { model, preset, config } = manifest;
+  return encodeSafetensors(new Map(tensors), { model, preset, version, config: JSON.stringify(config) });
+}

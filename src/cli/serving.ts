@@ -1,0 +1,33 @@
+/** The engine behind a server: settings to options, what happens to metrics and logs. Knows both sides; does not know HTTP. */
+import { basename, dirname, join, resolve } from 'node:path';
+import { type Engine, openEngine as open } from '../online/index.js';
+import type { Configuration, Metrics } from '../serve/index.js';
+
+/** Says something in the log of the server: never of a person. */
+export type Tell = (line: Readonly<Record<string, unknown>>) => void;
+
+export async function openEngine(run: string, settings: Configuration, metrics: Metrics, tell: Tell): Promise<Engine> {
+  const directory = resolve(run);
+  return open({
+    run: directory,
+    runs: settings.models === '' ? dirname(directory) : resolve(settings.models),
+    store: settings.store === '' ? join(dirname(directory), `${basename(directory)}.live`) : resolve(settings.store),
+    threads: settings.threads,
+    exactUpTo: settings.exactUpTo,
+    candidates: settings.candidates,
+    cachedUsers: settings.cachedUsers,
+    shadowShare: settings.shadowShare,
+    hooks: {
+      answered: ({ source, milliseconds }) => metrics.ranking.observe({ source }, milliseconds / 1000),
+      flushed: ({ milliseconds, writes }) => {
+        metrics.flush.observe(milliseconds / 1000);
+        metrics.flushed.inc(writes);
+      },
+      switched: (model) => tell({ level: 'info', message: 'another model answers', model }),
+      // items are no people; the id of the answer leads to nobody without the store
+      shadowed: (comparison) => tell({ level: 'info', message: 'shadow', ...comparison }),
+      failed: (what, error) =>
+        tell({ level: 'error', message: what, error: error instanceof Error ? error.stack : String(error) }),
+    },
+  });
+}

@@ -1,0 +1,166 @@
+/**
+ * Asks a sesrec server. Knows its routes and retries; imports nothing of Node.js, so that it runs in a browser as it is. Requests and answers
+ * are typed by the schemas that the server checks them with.
+ */
+import type {
+  EraseAnswer,
+  Event,
+  EventsAnswer,
+  HealthAnswer,
+  InterestsAnswer,
+  ItemUpsert,
+  ModelsAnswer,
+  RecommendationAnswer,
+  RecommendationRequest,
+  SimilarAnswer,
+  UpsertAnswer,
+  UserUpsert,
+} from '../serve/schemas/index.js';
+import { LIMITS } from '../serve/schemas/limits.js';
+import { PATHS } from '../serve/schemas/paths.js';
+import { SesrecError, errorOf } from './errors.js';
+import { randomId } from './ids.js';
+import { type Patience, retrying } from './retrying.js';
+import { Tracker, type TrackerOptions } from './tracker.js';
+
+export interface ClientOptions {
+  /** Where the server is: `https://recommend.example`. */
+  readonly url: string;
+  /** A key; in a page for everybody, one with the scopes recommend and events at most. */
+  readonly key?: string;
+  /** Milliseconds for a call, all tries together; 3000 unless told. */
+  readonly deadline?: number;
+  /** How often a call is tried again that may work later; 2 unless told. */
+  readonly retries?: number;
+  /** What fetches; the global one unless told. */
+  readonly fetch?: typeof fetch;
+}
+
+export interface CallOptions {
+  readonly deadline?: number;
+  readonly retries?: number;
+  readonly signal?: AbortSignal;
+}
+
+export interface WriteOptions extends CallOptions {
+  /** Names the write, so that it is done once however often it is sent; random unless told. */
+  readonly idempotencyKey?: string;
+  /** Goes on when the page is left. Bodies of at most 64 KiB. */
+  readonly keepalive?: boolean;
+}
+
+interface Call extends WriteOptions {
+  readonly method: 'GET' | 'POST' | 'DELETE';
+  readonly path: string;
+  readonly body?: (left: number) => unknown;
+}
+
+/** A share of the time that is left goes to the way there and back. */
+const FOR_THE_SERVER = 0.9;
+
+export class SesrecClient {
+  readonly #base: string;
+  readonly #options: ClientOptions;
+
+  constructor(options: ClientOptions) {
+    this.#base = options.url.replace(/\/+$/, '');
+    this.#options = options;
+  }
+
+  /** What next. The server is told how long the answer is waited for, and gives a simpler one rather than none. */
+  async recommend(request: RecommendationRequest = {}, options: CallOptions = {}): Promise<RecommendationAnswer> {
+    const body = (left: number): RecommendationRequest => ({
+      deadline_ms: Math.min(LIMITS.deadlineMilliseconds, Math.max(1, Math.floor(left * FOR_THE_SERVER))),
+      ...request,
+    });
+    return this.#call({ ...options, method: 'POST', path: PATHS.recommendations, body });
+  }
+
+  /** Items like one; fails with code `not_found` for an item that nothing is known of. */
+  async similarItems(item: string, k = 10, options: CallOptions = {}): Promise<SimilarAnswer> {
+    return this.#call({ ...options, method: 'GET', path: `${PATHS.similar(item)}?k=${k}` });
+  }
+
+  async interests(user: string, options: CallOptions = {}): Promise<InterestsAnswer> {
+    return this.#call({ ...options, method: 'GET', path: PATHS.interests(user) });
+  }
+
+  /** Stores events; what it resolves to is on disk. `tracker` collects and sends by itself. */
+  async sendEvents(events: readonly Event[], options: WriteOptions = {}): Promise<EventsAnswer> {
+    return this.#write(PATHS.events, events, options);
+  }
+
+  async upsertItems(items: readonly ItemUpsert[], options: WriteOptions = {}): Promise<UpsertAnswer> {
+    return this.#write(PATHS.items, items, options);
+  }
+
+  async upsertUsers(users: readonly UserUpsert[], options: WriteOptions = {}): Promise<UpsertAnswer> {
+    return this.#write(PATHS.users, users, options);
+  }
+
+  async eraseUser(user: string, options: CallOptions = {}): Promise<EraseAnswer> {
+    return this.#call({ ...options, method: 'DELETE', path: PATHS.user(user) });
+  }
+
+  async models(options: CallOptions = {}): Promise<ModelsAnswer> {
+    return this.#call({ ...options, method: 'GET', path: PATHS.models });
+  }
+
+  /** Loading and checking a model takes a while: a minute unless told. */
+  async activateModel(
+    run: string,
+    { shadow = false, ...options }: WriteOptions & { shadow?: boolean } = {},
+  ): Promise<ModelsAnswer> {
+    return this.#write(PATHS.activate, { run, shadow }, { deadline: 60_000, ...options });
+  }
+
+  async rollbackModel(options: WriteOptions = {}): Promise<ModelsAnswer> {
+    return this.#write(PATHS.rollback, undefined, options);
+  }
+
+  /** Fails with code `not_ready` while it is not. */
+  async ready(options: CallOptions = {}): Promise<HealthAnswer> {
+    return this.#call({ retries: 0, ...options, method: 'GET', path: PATHS.ready });
+  }
+
+  /** Collects events and sends them together. */
+  tracker(options: TrackerOptions = {}): Tracker {
+    return new Tracker(async (events, writeOptions) => this.sendEvents(events, writeOptions), options);
+  }
+
+  async #write<Answer>(path: string, value: unknown, options: WriteOptions): Promise<Answer> {
+    return this.#call({
+      idempotencyKey: randomId(),
+      ...options,
+      method: 'POST',
+      path,
+      ...(value === undefined ? {} : { body: () => value }),
+    });
+  }
+
+  async #call<Answer>({ method, path, body, idempotencyKey, keepalive = false, ...options }: Call): Promise<Answer> {
+    const { key, deadline = 3000, retries = 2, fetch: fetching = fetch } = this.#options;
+    const patience: Patience = { deadline, retries, ...options };
+    const headers: Record<string, string> = {
+      accept: 'application/json',
+      ...(key === undefined ? {} : { authorization: `Bearer ${key}` }),
+      ...(idempotencyKey === undefined ? {} : { 'idempotency-key': idempotencyKey }),
+      ...(body ? { 'content-type': 'application/json' } : {}),
+    };
+    return retrying(patience, async (signal, left) => {
+      const sent = body ? { body: JSON.stringify(body(left)) } : {};
+      let response: Response;
+      try {
+        response = await fetching(`${this.#base}${path}`, { method, headers, signal, keepalive, ...sent });
+      } catch (error) {
+        throw new SesrecError('the server cannot be reached', { code: 'network', cause: error });
+      }
+      if (!response.ok) throw await errorOf(response);
+      try {
+        return (await response.json()) as Answer;
+      } catch (error) {
+        throw new SesrecError('the answer broke off', { code: 'network', cause: error });
+      }
+    });
+  }
+}

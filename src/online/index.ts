@@ -1,0 +1,6 @@
+/** The online floor's door: recommendations that follow what just happened. */
+export * from './questions.js';
+export { LiveEngine, openEngine } from './engine.js';
+export { type LiveLog, throughOf, writeLiveLog } from './store/live-log.js';
+export { openLmdbStore } from './store/lmdb-store.js';
+export type { LiveStore, Served, StoredEvent, StoredThing } from './store/store.js';

@@ -1,0 +1,265 @@
+/**
+ * What somebody did, as a data set of one user: the history that a run has, behind it what the store keeps, behind that the session
+ * at hand. Knows order and vocabularies; does not know stores, models or scores.
+ *
+ * Stored events are in order of their times, however late they came; the history of a run comes before all of them. A click names its
+ * search by id: until that search is known the click waits, and then counts. A query that training never saw has no id to the model,
+ * but its words.
+ */
+import { at, assert } from '../base/index.js';
+import { ACTION_TYPES, type Dataset, FIRST_INDEX, UNKNOWN, normaliseQuery, splitWords } from '../data/index.js';
+import type { Case, Catalogue } from '../features/index.js';
+import type { LiveCatalogue } from './live-catalogue.js';
+import type { LiveEvent } from './questions.js';
+
+const ACTIONS: ReadonlySet<string> = new Set(ACTION_TYPES);
+
+/** The one user of such a data set. */
+const SOMEBODY = FIRST_INDEX;
+
+/** Somebody's history, and the moment after it. */
+export interface LiveHistory {
+  /** Its users are padding, unknown, and the one. */
+  readonly dataset: Dataset;
+  readonly catalogue: Catalogue;
+  readonly moment: Case;
+  /** Items met in the feed, by a click on a search result, or disliked. */
+  readonly met: ReadonlySet<number>;
+  /** Newest items met, each once, newest first. */
+  readonly recentItems: readonly number[];
+  /** Ids of the events that have any, by ordinal. */
+  readonly eventIds: ReadonlyMap<number, string>;
+  /** Queries by search position: as typed, or as the run normalised them; empty where the run did not keep one. */
+  readonly queryTexts: readonly string[];
+  readonly feedCount: number;
+  readonly searchCount: number;
+  /** Items, and queries, of live events that the run does not know. */
+  readonly unknown: { readonly items: number; readonly queries: number };
+}
+
+/** Who it is to a model. */
+export interface Person {
+  /** Index in the run's data set; `UNKNOWN` for somebody new. */
+  readonly user: number;
+  /** The embedding row. */
+  readonly row: number;
+  /** Indices of attribute values by name. */
+  readonly attributes: Readonly<Record<string, number>>;
+}
+
+interface Fed {
+  readonly item: number;
+  readonly ordinal: number;
+  readonly time: number;
+  /** Position among the searches, -1 when none led to it. */
+  readonly search: number;
+}
+interface Clicked {
+  readonly item: number;
+  readonly ordinal: number;
+  readonly time: number;
+}
+interface Searched {
+  readonly query: number;
+  readonly text: string;
+  readonly source: number;
+  readonly ordinal: number;
+  readonly time: number;
+  readonly clicks: Clicked[];
+}
+
+/**
+ * @param events what happened since the run's data were taken, in order
+ * @param usesRun whether the run's own history of the user counts
+ */
+export function liveHistory(
+  dataset: Dataset,
+  items: LiveCatalogue,
+  person: Person,
+  events: readonly LiveEvent[],
+  usesRun: boolean,
+): LiveHistory {
+  const lanes = usesRun && person.user !== UNKNOWN ? runHistory(dataset, person.user) : { feed: [], searches: [] };
+  const feed: Fed[] = lanes.feed;
+  const searches: Searched[] = lanes.searches;
+  let ordinal = nextOrdinal(feed, searches);
+  const eventIds = new Map<number, string>();
+  const met = new Set<number>();
+  const newQueries = new Map<string, number>();
+  const unknown = { items: 0, queries: 0 };
+  const firstNewQuery = dataset.queries.ids.length;
+  const queryIndex = (text: string): number => {
+    const query = normaliseQuery(text);
+    const known = dataset.queries.index(query);
+    if (known !== UNKNOWN || query === '') return known;
+    unknown.queries++;
+    const index = newQueries.get(query) ?? firstNewQuery + newQueries.size;
+    newQueries.set(query, index);
+    return index;
+  };
+  // a click may come before its search where clocks differ: searches are numbered first
+  const searchesById = new Map<string, number>();
+  let place = searches.length;
+  for (const { type, id } of events) {
+    if (type !== 'search') continue;
+    if (id !== undefined) searchesById.set(id, place);
+    place++;
+  }
+  const waiting: [search: number, click: Clicked][] = [];
+  for (const event of events) {
+    const { type, time, id, query = '', source = 'unknown', item, search } = event;
+    const own = ordinal++;
+    if (id !== undefined) eventIds.set(own, id);
+    if (type === 'search') {
+      searches.push({
+        query: queryIndex(query),
+        text: query,
+        source: dataset.sources.index(source),
+        ordinal: own,
+        time,
+        clicks: [],
+      });
+      continue;
+    }
+    if (item === undefined) continue;
+    const index = items.index(item);
+    if (type === 'dislike') met.add(index);
+    if (!ACTIONS.has(type)) continue;
+    if (index === UNKNOWN) unknown.items++;
+    const led = search === undefined ? -1 : (searchesById.get(search) ?? -1);
+    if (led >= 0) waiting.push([led, { item: index, ordinal: own, time }]);
+    if (type !== 'click' || search === undefined) feed.push({ item: index, ordinal: own, time, search: led });
+  }
+  for (const [search, click] of waiting) {
+    const { clicks } = searches[search] as Searched;
+    if (!clicks.some(({ item }) => item === click.item)) clicks.push(click); // each item once, at its first click
+  }
+  for (const { item } of feed) met.add(item);
+  for (const { clicks } of searches) for (const { item } of clicks) met.add(item);
+  met.delete(UNKNOWN);
+  const personal = asDataset(dataset, items, feed, searches);
+  return {
+    dataset: personal,
+    catalogue: catalogueFor(dataset, items, person, [...newQueries.keys()]),
+    moment: { user: SOMEBODY, feedPosition: feed.length },
+    met,
+    recentItems: newestItems(feed, searches),
+    eventIds,
+    queryTexts: searches.map(({ text }) => text),
+    feedCount: feed.length,
+    searchCount: searches.length,
+    unknown,
+  };
+}
+
+function nextOrdinal(feed: readonly Fed[], searches: readonly Searched[]): number {
+  let last = Math.max(feed.at(-1)?.ordinal ?? -1, searches.at(-1)?.ordinal ?? -1);
+  for (const { clicks } of searches) for (const { ordinal } of clicks) last = Math.max(last, ordinal);
+  return last + 1;
+}
+
+/** A user's lanes in the data set of a run. */
+function runHistory(dataset: Dataset, user: number): { feed: Fed[]; searches: Searched[] } {
+  const [firstFeed, endFeed] = [at(dataset.feedOffsets, user), at(dataset.feedOffsets, user + 1)];
+  const [firstSearch, endSearch] = [at(dataset.searchOffsets, user), at(dataset.searchOffsets, user + 1)];
+  const feed: Fed[] = [];
+  for (let i = firstFeed; i < endFeed; i++) {
+    const led = at(dataset.feedSearch, i);
+    feed.push({
+      item: at(dataset.feedItem, i),
+      ordinal: at(dataset.feedOrdinal, i),
+      time: at(dataset.feedTime, i),
+      search: led < 0 ? -1 : led - firstSearch,
+    });
+  }
+  const searches: Searched[] = [];
+  for (let i = firstSearch; i < endSearch; i++) {
+    const clicks: Clicked[] = [];
+    for (let click = at(dataset.clickOffsets, i); click < at(dataset.clickOffsets, i + 1); click++)
+      clicks.push({
+        item: at(dataset.clickItem, click),
+        ordinal: at(dataset.clickOrdinal, click),
+        time: at(dataset.clickTime, click),
+      });
+    const query = at(dataset.searchQuery, i);
+    searches.push({
+      query,
+      text: dataset.queries.ids[query] ?? '',
+      source: at(dataset.searchSource, i),
+      ordinal: at(dataset.searchOrdinal, i),
+      time: at(dataset.searchTime, i),
+      clicks,
+    });
+  }
+  return { feed, searches };
+}
+
+/** Lanes as the data set of one user, who holds nothing out. */
+function asDataset(
+  dataset: Dataset,
+  items: LiveCatalogue,
+  feed: readonly Fed[],
+  searches: readonly Searched[],
+): Dataset {
+  const clicks = searches.flatMap((search) => search.clicks);
+  const clickOffsets = new Int32Array(searches.length + 1);
+  searches.forEach((search, i) => (clickOffsets[i + 1] = at(clickOffsets, i) + search.clicks.length));
+  const none = new Int32Array(SOMEBODY + 1).fill(-1);
+  return {
+    ...dataset,
+    items: items.items,
+    feedOffsets: Int32Array.of(0, 0, 0, feed.length),
+    feedItem: Int32Array.from(feed, ({ item }) => item),
+    feedOrdinal: Float64Array.from(feed, ({ ordinal }) => ordinal),
+    feedTime: Float64Array.from(feed, ({ time }) => time),
+    feedSearch: Int32Array.from(feed, ({ search }) => search),
+    searchOffsets: Int32Array.of(0, 0, 0, searches.length),
+    searchQuery: Int32Array.from(searches, ({ query }) => query),
+    searchSource: Int32Array.from(searches, ({ source }) => source),
+    searchOrdinal: Float64Array.from(searches, ({ ordinal }) => ordinal),
+    searchTime: Float64Array.from(searches, ({ time }) => time),
+    clickOffsets,
+    clickItem: Int32Array.from(clicks, ({ item }) => item),
+    clickOrdinal: Float64Array.from(clicks, ({ ordinal }) => ordinal),
+    clickTime: Float64Array.from(clicks, ({ time }) => time),
+    heldOutStart: Int32Array.of(0, 0, feed.length),
+    targets: { validation: none, test: none },
+    searchIsTraining: new Uint8Array(searches.length),
+    trainedUsers: SOMEBODY + 1,
+  };
+}
+
+/** What a model is told of this user, and of queries that training never saw. */
+function catalogueFor(
+  dataset: Dataset,
+  items: LiveCatalogue,
+  { row, attributes }: Person,
+  newQueries: readonly string[],
+): Catalogue {
+  const shared = items.forModel;
+  const catalogue = {
+    ...shared,
+    userRow: Int32Array.of(0, UNKNOWN, row),
+    userAttributes: Object.fromEntries(
+      Object.keys(shared.userAttributes).map((name) => [name, Int32Array.of(0, 0, attributes[name] ?? 0)]),
+    ),
+  };
+  if (newQueries.length === 0) return catalogue;
+  const words = newQueries.map((query) => splitWords(query).map((word) => dataset.words.index(word)));
+  const first = shared.queries;
+  const wordOffsets = new Int32Array(first + newQueries.length + 1);
+  wordOffsets.set(shared.wordOffsets.subarray(0, first + 1));
+  words.forEach((own, i) => (wordOffsets[first + i + 1] = at(wordOffsets, first + i) + own.length));
+  const queryWords = new Int32Array(at(wordOffsets, first + newQueries.length));
+  assert(shared.queryWords.length === at(wordOffsets, first), 'the words of queries are those of the data set');
+  queryWords.set(shared.queryWords);
+  queryWords.set(words.flat(), shared.queryWords.length);
+  const queryRow = new Int32Array(first + newQueries.length).fill(UNKNOWN);
+  queryRow.set(shared.queryRow);
+  return { ...catalogue, queries: first + newQueries.length, wordOffsets, queryWords, queryRow };
+}
+
+function newestItems(feed: readonly Fed[], searches: readonly Searched[]): number[] {
+  const events = [...feed, ...searches.flatMap(({ clicks }) => clicks)].sort((a, b) => b.ordinal - a.ordinal);
+  return [...new Set(events.map(({ item }) => item))].filter((item) => item >= FIRST_INDEX);
+}

@@ -1,0 +1,234 @@
+/**
+ * A run that answers: loaded, warm, checked, with the items that came since. Knows one model and its threads; does not know requests.
+ */
+import { basename } from 'node:path';
+import { UserError, at, isFiniteEverywhere, range } from '../base/index.js';
+import { FIRST_INDEX, UNKNOWN } from '../data/index.js';
+import {
+  type EncodedHistory,
+  type GraphRanker,
+  type Run,
+  countTrainingEvents,
+  loadRun,
+  rankerOf,
+} from '../model/index.js';
+import { Runtime } from '../tensor/index.js';
+import { LiveCatalogue, valueIndices } from './live-catalogue.js';
+import { type LiveHistory, type Person, liveHistory } from './live-history.js';
+import type { LiveEvent, ModelName } from './questions.js';
+import { throughOf } from './store/live-log.js';
+import type { LiveStore, StoredThing } from './store/store.js';
+
+/** The newest events of a user that are read from the store. */
+const NEWEST_EVENTS = 5000;
+/** People that a model is tried on before it answers anybody. */
+const CANARIES = 3;
+
+/** Somebody's history and what the model makes of it, which is worked out when it is first asked for. */
+export interface KnownUser {
+  readonly history: LiveHistory;
+  readonly ranker: GraphRanker;
+  readonly encoded: () => Promise<EncodedHistory>;
+}
+
+export class ServedModel {
+  readonly run: Run;
+  readonly items: LiveCatalogue;
+  /** Training events of every item of the run. */
+  readonly trainingCounts: Float32Array;
+  readonly #runtime: Runtime;
+  readonly #base: GraphRanker;
+  readonly #store: LiveStore;
+  readonly #cached = new Map<string, Promise<KnownUser>>();
+  readonly #cachedUsers: number;
+  /** The events of the store that are in the run's data already. */
+  readonly #through: number;
+  #answering = 0;
+  #idle: (() => void) | null = null;
+  #revising: Promise<void> = Promise.resolve();
+
+  private constructor(run: Run, store: LiveStore, runtime: Runtime, cachedUsers: number) {
+    this.run = run;
+    this.#store = store;
+    this.#runtime = runtime;
+    this.#cachedUsers = cachedUsers;
+    this.items = new LiveCatalogue(run.dataset, run.model.config);
+    this.trainingCounts = countTrainingEvents(run.dataset);
+    this.#base = rankerOf(run.model, run.parameters, run.dataset, runtime);
+    this.#through = throughOf(run.dataset.manifest, store.id);
+  }
+
+  /** Loads a run, works out its items and those of the store, and tries it. One that fails the trial is a `UserError`. */
+  static async load(
+    directory: string,
+    store: LiveStore,
+    { threads, cachedUsers }: { readonly threads?: number | undefined; readonly cachedUsers: number },
+  ): Promise<ServedModel> {
+    const run = await loadRun(directory);
+    const runtime = new Runtime(threads === undefined ? {} : { threads });
+    try {
+      const model = new ServedModel(run, store, runtime, cachedUsers);
+      const things: StoredThing[] = [];
+      for await (const thing of store.things('items')) things.push(thing);
+      await model.reviseItems(things);
+      await model.#tryOut();
+      return model;
+    } catch (error) {
+      await runtime.dispose();
+      throw error;
+    }
+  }
+
+  get name(): ModelName {
+    return { name: basename(this.run.directory), version: this.run.version };
+  }
+
+  /** Whether new items can be told apart from one another. */
+  get seesAttributes(): boolean {
+    return this.run.model.sees.includes('item attributes');
+  }
+
+  /** Whether the model has anything to go by. */
+  sees({ feedCount, searchCount }: LiveHistory): boolean {
+    return feedCount > 0 || (this.run.model.seesSearches && searchCount > 0);
+  }
+
+  /** Does some work with the model, which stays until it is done. */
+  async use<Result>(work: () => Promise<Result>): Promise<Result> {
+    this.#answering++;
+    try {
+      return await work();
+    } finally {
+      this.#answering--;
+      if (this.#answering === 0) this.#idle?.();
+    }
+  }
+
+  /** What is known of somebody: by what is stored, cached until that changes, and what the session adds. */
+  async known(user: string | null, session: readonly LiveEvent[]): Promise<KnownUser> {
+    if (user === null || session.length > 0) return this.#meet(user, session);
+    const cached = this.#cached.get(user) ?? this.#meet(user, []);
+    this.#cached.delete(user); // the one used last comes last
+    this.#cached.set(user, cached);
+    cached.catch(() => this.forget(user));
+    if (this.#cached.size > this.#cachedUsers) {
+      const [oldest] = this.#cached.keys();
+      if (oldest !== undefined) this.#cached.delete(oldest);
+    }
+    return cached;
+  }
+
+  /** Something changed about a user. */
+  forget(user: string): void {
+    this.#cached.delete(user);
+  }
+
+  async #meet(user: string | null, session: readonly LiveEvent[]): Promise<KnownUser> {
+    const [stored, thing, wasErased] =
+      user === null
+        ? [[], null, false]
+        : await Promise.all([
+            this.#store.historyOf(user, NEWEST_EVENTS),
+            this.#store.thing('users', user),
+            this.#store.wasErased(user),
+          ]);
+    const own = wasErased || user === null ? UNKNOWN : this.run.dataset.users.index(user);
+    const { userAttributes } = this.run.model.config;
+    const person: Person = {
+      user: own,
+      row: own < this.run.dataset.trainedUsers ? own : UNKNOWN,
+      attributes: valueIndices(userAttributes, this.run.dataset.userAttributes, thing?.fields ?? null, own),
+    };
+    const events = stored.filter(({ sequence }) => sequence > this.#through).map(({ event }) => event);
+    return this.#knowing(liveHistory(this.run.dataset, this.items, person, [...events, ...session], !wasErased));
+  }
+
+  #knowing(history: LiveHistory): KnownUser {
+    const ranker = this.#base.forHistories(history);
+    let encoded: Promise<EncodedHistory> | null = null;
+    return { history, ranker, encoded: async () => (encoded ??= ranker.encodeHistory(history.moment)) };
+  }
+
+  /** Takes in items that were upserted; resolves when the model ranks by them. */
+  async reviseItems(things: readonly StoredThing[]): Promise<void> {
+    const revise = async (): Promise<void> => {
+      const changed = this.items.revise(things);
+      if (changed.length === 0) return;
+      this.#cached.clear(); // histories may hold them
+      const nobody = liveHistory(this.run.dataset, this.items, NOBODY, [], false);
+      await this.#base.forHistories(nobody).reviseItems(changed);
+    };
+    const revising = this.#revising.then(revise);
+    this.#revising = revising.catch(() => undefined);
+    await revising;
+  }
+
+  /** The vectors of all items. */
+  async vectors(): Promise<{ readonly vectors: Float32Array; readonly width: number }> {
+    return this.#base.catalogueVectors();
+  }
+
+  /** Ranks for people of the run with long and short histories, twice: scores must be numbers, and the same. */
+  async #tryOut(): Promise<void> {
+    for (const history of this.histories(CANARIES)) {
+      const scores = await this.scoresFor(history);
+      const again = await this.scoresFor(history);
+      if (!isFiniteEverywhere(scores))
+        throw new UserError(`${this.run.directory} is not served: some of its scores are no numbers`);
+      if (!scores.every((score, i) => score === at(again, i)))
+        throw new UserError(`${this.run.directory} is not served: the same question gave two answers`);
+    }
+  }
+
+  /** Histories of about so many users of the run, from among all of them. */
+  *histories(count: number): Generator<LiveHistory> {
+    const { dataset } = this.run;
+    const users = dataset.users.ids.length - FIRST_INDEX;
+    const step = Math.max(1, Math.floor(users / count));
+    for (const i of range(Math.min(users, count))) {
+      const user = FIRST_INDEX + i * step;
+      const person: Person = { user, row: Math.min(user, dataset.trainedUsers - 1), attributes: {} };
+      const history = liveHistory(dataset, this.items, person, [], true);
+      if (this.sees(history)) yield history;
+    }
+  }
+
+  /** Scores of all items, from the first one that is none of padding and unknown. */
+  async scoresFor(history: LiveHistory): Promise<Float32Array> {
+    const { ranker, encoded } = this.#knowing(history);
+    return (await ranker.scoreAllFor(await encoded())).subarray(FIRST_INDEX);
+  }
+
+  /** Compiles what histories of every length will need, so that nobody waits for it. `rank`: ranks as requests are ranked. */
+  async warmUp(rank: (known: KnownUser) => Promise<unknown>, signal: AbortSignal): Promise<void> {
+    const { window } = this.run.model.config;
+    const item = this.run.dataset.items.ids[FIRST_INDEX];
+    if (item === undefined) return;
+    for (const quarter of [4, 1, 2, 3]) {
+      for (const other of [4, 1, 2, 3]) {
+        for (let lane = 0; lane < this.#runtime.threads; lane++) {
+          if (signal.aborted) return;
+          const feed = Array.from({ length: Math.ceil((window.feed * quarter) / 4) }, () => ({ type: 'view', item }));
+          const searches = Array.from({ length: Math.ceil((window.search * other) / 4) }, () => ({
+            type: 'search',
+            query: '',
+          }));
+          const events = [...feed, ...searches].map((event) => ({ ...event, user: '', time: 0 }));
+          await rank(this.#knowing(liveHistory(this.run.dataset, this.items, NOBODY, events, false)));
+        }
+      }
+    }
+  }
+
+  /** Ends its threads when nobody is being answered any more. */
+  async retire(): Promise<void> {
+    while (this.#answering > 0)
+      await new Promise<void>((resolve) => {
+        this.#idle = resolve;
+      });
+    await this.#revising;
+    await this.#runtime.dispose();
+  }
+}
+
+const NOBODY: Person = { user: UNKNOWN, row: UNKNOWN, attributes: {} };

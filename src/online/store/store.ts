@@ -1,0 +1,81 @@
+/**
+ * What is kept of a live site. Knows what is promised; does not know where it lies. Every store passes the one suite in
+ * test/support/store-contract.ts.
+ *
+ * A promise of a write is kept once what was written is durable: it survives the end of the process (kill -9) and, where the disk
+ * keeps its word, of the power. What one call writes is there whole or not at all. What was written is read from then on.
+ */
+import type { LiveEvent } from '../questions.js';
+
+/** An event, and its number: events are numbered from 1 in the order in which they were taken. */
+export interface StoredEvent {
+  readonly sequence: number;
+  readonly event: LiveEvent;
+}
+
+/** Attributes as they came: texts, or lists of texts. */
+export type Fields = ReadonlyMap<string, string | readonly string[]>;
+
+/** An item or a user, as far as it was upserted. */
+export interface StoredThing {
+  readonly id: string;
+  readonly fields: Fields;
+  /** When it was first upserted, milliseconds since 1970. */
+  readonly since: number;
+}
+
+/** An answer that was given. */
+export interface Served {
+  readonly id: string;
+  /** Null where nobody in particular asked. */
+  readonly user: string | null;
+  /** Milliseconds since 1970. */
+  readonly time: number;
+  /** SHA-256 of the parameters. */
+  readonly version: string;
+  readonly source: string;
+  readonly items: readonly string[];
+  /** With exploration: how likely each was to stand where it stood. */
+  readonly probabilities: readonly number[] | null;
+}
+
+export interface LiveStore {
+  /** Tells this store from every other. */
+  readonly id: string;
+  /** The number of the newest event; 0 when there is none. */
+  sequence(): number;
+  /**
+   * Keeps events, in their order. One whose id is kept already, or came earlier in the list, is a duplicate and changes nothing.
+   * @returns event by event, whether it is new
+   */
+  append(events: readonly LiveEvent[]): Promise<boolean[]>;
+  /** The newest `limit` events of a user by time, oldest first; of equal times as they were taken. */
+  historyOf(user: string, limit: number): Promise<StoredEvent[]>;
+  /** All events above a number, in order of their numbers. */
+  events(after?: number): AsyncIterable<StoredEvent>;
+  /** Changes attributes: those named are replaced, or taken away where null. Unknown things are made. */
+  upsert(kind: 'items' | 'users', things: readonly FieldChanges[], time: number): Promise<StoredThing[]>;
+  thing(kind: 'items' | 'users', id: string): Promise<StoredThing | null>;
+  things(kind: 'items' | 'users'): AsyncIterable<StoredThing>;
+  /** How many actions there are on every item that has any: what was erased does not count. */
+  actionCounts(): AsyncIterable<readonly [item: string, count: number]>;
+  /** Keeps what was served. It need not be durable when this returns. */
+  recordServed(served: Served): void;
+  served(id: string): Promise<Served | null>;
+  /** All that was served, oldest first. */
+  allServed(): AsyncIterable<Served>;
+  /** Forgets what was served before a time. */
+  forgetServed(before: number): Promise<number>;
+  /** A user's events, attributes and served lists go for good, and that the user was erased is remembered. Tells what there was. */
+  erase(user: string, time: number): Promise<{ readonly events: number; readonly other: number }>;
+  /** Whether the user was ever erased. */
+  wasErased(user: string): Promise<boolean>;
+  /** Waits for what is being written. */
+  close(): Promise<void>;
+}
+
+/** Attributes that change. */
+export interface FieldChanges {
+  readonly id: string;
+  readonly fields: ReadonlyMap<string, string | readonly string[] | null>;
+}

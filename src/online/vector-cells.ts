@@ -1,0 +1,122 @@
+/**
+ * Vectors in cells around centres, so that the largest products with a vector are found among few of them (an inverted file; Jégou,
+ * Douze and Schmid, "Product quantization for nearest neighbor search", 2011, without the quantization). Knows vectors; does not know
+ * what they stand for.
+ */
+import { setImmediate as breathe } from 'node:timers/promises';
+import { Largest, Random, at, grouped, offsetsOf } from '../base/index.js';
+import { FIRST_INDEX } from '../data/index.js';
+
+const MOST_CELLS = 256;
+/** Vectors that the centres are found by, and how often they are moved. */
+const [LEARNED_FROM, ROUNDS] = [8192, 6];
+/** Vectors that are put into cells before others have their turn. */
+const STRETCH = 2048;
+
+export class VectorCells {
+  readonly #vectors: Float32Array;
+  readonly #width: number;
+  readonly #centres: Float32Array;
+  readonly #offsets: Int32Array;
+  /** Item indices, grouped by cell. */
+  readonly #items: Int32Array;
+
+  private constructor(vectors: Float32Array, width: number, centres: Float32Array, cellOf: Int32Array) {
+    this.#vectors = vectors;
+    this.#width = width;
+    this.#centres = centres;
+    this.#offsets = offsetsOf(cellOf, centres.length / width);
+    this.#items = grouped(cellOf, this.#offsets);
+  }
+
+  /** @param vectors (items, width); those of padding and unknown are never found */
+  static async of(vectors: Float32Array, width: number): Promise<VectorCells> {
+    const items = vectors.length / width;
+    const count = Math.max(1, Math.min(MOST_CELLS, Math.floor(Math.sqrt(items))));
+    const random = new Random('centres of cells', items);
+    const sample = Int32Array.from(
+      { length: Math.min(items - FIRST_INDEX, LEARNED_FROM) },
+      () => FIRST_INDEX + random.integer(items - FIRST_INDEX),
+    );
+    const centres = new Float32Array(count * width);
+    for (let cell = 0; cell < count; cell++) {
+      const item = at(sample, cell % sample.length);
+      centres.set(vectors.subarray(item * width, (item + 1) * width), cell * width);
+    }
+    for (let round = 0; round < ROUNDS; round++) {
+      const sums = new Float64Array(count * width);
+      const sizes = new Int32Array(count);
+      for (const [place, item] of sample.entries()) {
+        if (place % STRETCH === 0) await breathe();
+        const cell = nearest(vectors, item, centres, width);
+        sizes[cell] = at(sizes, cell) + 1;
+        for (let i = 0; i < width; i++)
+          sums[cell * width + i] = at(sums, cell * width + i) + at(vectors, item * width + i);
+      }
+      for (let cell = 0; cell < count; cell++)
+        if (at(sizes, cell) > 0)
+          for (let i = 0; i < width; i++) centres[cell * width + i] = at(sums, cell * width + i) / at(sizes, cell);
+    }
+    const cellOf = new Int32Array(items);
+    for (let item = 0; item < items; item++) {
+      if (item % STRETCH === 0) await breathe();
+      cellOf[item] = nearest(vectors, item, centres, width);
+    }
+    return new VectorCells(vectors, width, centres, cellOf);
+  }
+
+  /**
+   * About the `count` items whose vectors have the largest products with a vector, best first, from the cells whose centres have.
+   * @param share of all items that are looked at, at least `count` of them
+   */
+  best(vector: Float32Array, count: number, share: number): number[] {
+    const width = this.#width;
+    const cells = this.#centres.length / width;
+    const products = Float32Array.from({ length: cells }, (_, cell) => product(this.#centres, cell, vector, width));
+    const order = Int32Array.from(products.keys()).sort((a, b) => at(products, b) - at(products, a) || a - b);
+    const most = Math.max(count, share * this.#items.length);
+    const largest = new Largest(count);
+    const found = new Map<number, number>();
+    let looked = 0;
+    for (const cell of order) {
+      if (looked >= most) break;
+      const own = this.#items.subarray(at(this.#offsets, cell), at(this.#offsets, cell + 1));
+      const scores = Float32Array.from(own, (item) => product(this.#vectors, item, vector, width));
+      largest.offer(scores, looked, (place) => {
+        const item = at(own, place - looked);
+        if (item < FIRST_INDEX) return false;
+        found.set(place, item);
+        return true;
+      });
+      looked += own.length;
+    }
+    return largest.sorted().map(({ index }) => found.get(index) as number);
+  }
+}
+
+function product(vectors: Float32Array, row: number, vector: Float32Array, width: number): number {
+  let sum = 0;
+  for (let i = 0, place = row * width; i < width; i++, place++)
+    sum += (vectors[place] as number) * (vector[i] as number);
+  return sum;
+}
+
+/** The square of the Euclidean distance between two rows. */
+function distance(some: Float32Array, row: number, others: Float32Array, other: number, width: number): number {
+  let sum = 0;
+  for (let i = 0, place = row * width, place2 = other * width; i < width; i++) {
+    const difference = (some[place++] as number) - (others[place2++] as number);
+    sum += difference * difference;
+  }
+  return sum;
+}
+
+/** The centre with the smallest Euclidean distance. */
+function nearest(vectors: Float32Array, item: number, centres: Float32Array, width: number): number {
+  let [best, least] = [0, Infinity];
+  for (let cell = 0; cell * width < centres.length; cell++) {
+    const own = distance(vectors, item, centres, cell, width);
+    if (own < least) [best, least] = [cell, own];
+  }
+  return best;
+}

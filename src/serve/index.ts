@@ -1,0 +1,13 @@
+/** The door of the server. */
+export {
+  type ConfigurationSources,
+  type Configured,
+  Configuration,
+  SETTINGS,
+  type Setting,
+  configure,
+  variableOf,
+} from './configuration.js';
+export { KeyFile, NO_KEYS, SCOPES, type Scope, keyFileFrom, newKey } from './keys.js';
+export { Metrics } from './metrics.js';
+export { type RunningServer, type StartOptions, startServer } from './running.js';

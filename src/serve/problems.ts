@@ -1,0 +1,138 @@
+/**
+ * Errors as RFC 9457 has them. Knows which status and code belong to what, and how a failed check of a schema is told; does not
+ * know routes.
+ */
+import type { ErrorObject } from 'ajv';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { InterruptedError, UserError, messageOf } from '../base/index.js';
+import type { Flaw, Problem } from './schemas/index.js';
+
+/** What can go wrong between a client and us; the words are part of the interface. */
+const KINDS = {
+  malformed: [400, 'The request is malformed'],
+  unauthenticated: [401, 'A key is needed'],
+  forbidden: [403, 'This key may not do that'],
+  not_found: [404, 'There is no such thing'],
+  in_progress: [409, 'The same request is still under way'],
+  too_large: [413, 'The request is too large'],
+  unsupported_media_type: [415, 'This type of content is not understood'],
+  invalid: [422, 'The request is not valid'],
+  internal: [500, 'Something went wrong on our side'],
+  not_ready: [503, 'Not ready'],
+  overloaded: [503, 'Too much to do'],
+  deadline: [504, 'No answer in time'],
+} as const;
+export type ProblemCode = keyof typeof KINDS;
+
+export interface ProblemDetails {
+  readonly errors?: readonly Flaw[];
+  /** Seconds after which the same may be asked again. */
+  readonly retryAfter?: number;
+}
+
+/** A problem of a request. */
+export class RequestProblem extends Error {
+  override readonly name = 'RequestProblem';
+  readonly code: ProblemCode;
+  readonly details: ProblemDetails;
+
+  constructor(code: ProblemCode, detail: string, details: ProblemDetails = {}) {
+    super(detail);
+    this.code = code;
+    this.details = details;
+  }
+}
+
+/** What Fastify's own errors are. */
+const OF_FASTIFY: Readonly<Record<string, ProblemCode>> = {
+  FST_ERR_CTP_BODY_TOO_LARGE: 'too_large',
+  FST_ERR_CTP_INVALID_MEDIA_TYPE: 'unsupported_media_type',
+};
+
+/** Makes every error of a server a problem. Bugs are logged with their stack and told without. */
+export function tellProblems(app: FastifyInstance): void {
+  app.setErrorHandler((error, request, reply) => sendProblem(problemOf(error), request, reply));
+  app.setNotFoundHandler((request, reply) =>
+    sendProblem(
+      new RequestProblem('not_found', 'There is no such path for this method; see /openapi.json.'),
+      request,
+      reply,
+    ),
+  );
+}
+
+export function problemOf(error: unknown): RequestProblem | Error {
+  if (error instanceof RequestProblem) return error;
+  if (error instanceof InterruptedError || (error instanceof Error && error.name === 'AbortError'))
+    return new RequestProblem('deadline', 'There was no answer in time.', { retryAfter: 1 });
+  if (error instanceof UserError) return new RequestProblem('invalid', error.message);
+  if (!(error instanceof Error)) return new Error(messageOf(error));
+  const { validation, code, statusCode } = error as Error & {
+    readonly validation?: ErrorObject[];
+    readonly code?: string;
+    readonly statusCode?: number;
+  };
+  if (validation) {
+    const errors = flawsOf(validation);
+    const [first] = errors;
+    return new RequestProblem(
+      'invalid',
+      first ? `${first.pointer || 'the request'}: ${first.message}` : error.message,
+      {
+        errors,
+      },
+    );
+  }
+  const known = code === undefined ? undefined : OF_FASTIFY[code];
+  if (known) return new RequestProblem(known, error.message);
+  if (statusCode !== undefined && statusCode >= 400 && statusCode < 500)
+    return new RequestProblem('malformed', error.message);
+  return error;
+}
+
+export async function sendProblem(
+  error: RequestProblem | Error,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): Promise<void> {
+  const isOurs = error instanceof RequestProblem;
+  if (!isOurs) request.log.error({ err: error }, 'bug');
+  const code = isOurs ? error.code : 'internal';
+  const [status, title] = KINDS[code];
+  const details = isOurs ? error.details : {};
+  const problem: Problem = {
+    type: `https://sesrec.dev/problems/${code}`,
+    title,
+    status,
+    detail: isOurs ? error.message : 'A bug; the log of the server has it under this request id.',
+    code,
+    request_id: request.id,
+    ...(details.errors ? { errors: [...details.errors] } : {}),
+  };
+  if (details.retryAfter !== undefined) reply.header('Retry-After', String(details.retryAfter));
+  reply.header('X-Request-Id', request.id);
+  if (status === 401) reply.header('WWW-Authenticate', 'Bearer');
+  await reply.code(status).type('application/problem+json').send(JSON.stringify(problem));
+}
+
+/** Most flaws that one answer tells. */
+const MOST_FLAWS = 20;
+
+/** What Ajv found, told. A choice between forms says only that none of them fits: what is wrong with each is told before. */
+export function flawsOf(errors: readonly ErrorObject[]): Flaw[] {
+  const told = errors.filter(({ keyword }) => keyword !== 'anyOf' || errors.length === 1);
+  return told.slice(0, MOST_FLAWS).map(flawOf);
+}
+
+const flawOf = ({ instancePath, keyword, message = 'is not valid', params }: ErrorObject): Flaw => {
+  if (keyword === 'discriminator') return { pointer: `${instancePath}/type`, message: 'is none of the known types' };
+  if (keyword === 'additionalProperties') {
+    const name = JSON.stringify(String(params['additionalProperty']).slice(0, 80));
+    return { pointer: instancePath, message: `has the unknown field ${name}` };
+  }
+  if (keyword === 'enum')
+    return { pointer: instancePath, message: `must be one of ${(params['allowedValues'] as unknown[]).join(', ')}` };
+  if (keyword === 'pattern')
+    return { pointer: instancePath, message: 'is blank, or has characters that it must not have' };
+  return { pointer: instancePath, message };
+};

@@ -1,0 +1,130 @@
+/** Routes that store: events, items, users; and that erase somebody. Knows batches; does not know where anything is kept. */
+import type { FastifyInstance } from 'fastify';
+import { Type } from 'typebox';
+import { parseInstant } from '../../data/index.js';
+import type { PlacedEvent } from '../../online/index.js';
+import { addRoute } from '../route.js';
+import {
+  EraseAnswer,
+  Event,
+  Events,
+  EventsAnswer,
+  Id,
+  ItemUpsert,
+  ItemUpserts,
+  LIMITS,
+  PATHS,
+  type Rejection,
+  UpsertAnswer,
+  UserUpsert,
+  UserUpserts,
+} from '../schemas/index.js';
+import { type Service, engineOf, writeOnce } from '../service.js';
+import { checkOf, sortBatch } from '../validation.js';
+
+/** Clocks differ, but not by more than that. */
+const FUTURE_MILLISECONDS = 24 * 3600 * 1000;
+
+const inOrder = (rejected: readonly Rejection[]): Rejection[] => rejected.toSorted((a, b) => a.index - b.index);
+
+export function writingRoutes(app: FastifyInstance, service: Service): void {
+  const { metrics } = service;
+  const checkEvent = checkOf(Event);
+  addRoute(app, {
+    method: 'POST',
+    url: PATHS.events,
+    operation: 'sendEvents',
+    summary: 'Store what people did: searches, clicks, actions',
+    tag: 'events',
+    scope: 'events',
+    body: Events,
+    isBatch: true,
+    status: 202,
+    answer: EventsAnswer,
+    answerText: 'Accepted events are on disk, and the next recommendation sees them.',
+    handle: async ({ body, request }) =>
+      writeOnce(service, request, async () => {
+        const { sound, rejected } = sortBatch(body, checkEvent, LIMITS.events);
+        const placed: PlacedEvent[] = [];
+        const now = Date.now();
+        for (const { index, value } of sound) {
+          const { time = now } = value;
+          const instant = typeof time === 'number' ? time : parseInstant(time);
+          if (instant === null || instant > now + FUTURE_MILLISECONDS)
+            rejected.push({
+              index,
+              code: 'invalid_time',
+              pointer: '/time',
+              message: instant === null ? 'is no time of ISO 8601' : 'is more than a day ahead',
+            });
+          else placed.push({ index, event: { ...value, time: instant } });
+        }
+        const answer =
+          placed.length > 0
+            ? await engineOf(service).accept(placed)
+            : { accepted: 0, duplicate: 0, rejected: [] as Rejection[] };
+        const all = inOrder([...rejected, ...answer.rejected]);
+        metrics.events.inc({ result: 'accepted' }, answer.accepted);
+        metrics.events.inc({ result: 'duplicate' }, answer.duplicate);
+        metrics.events.inc({ result: 'rejected' }, all.length);
+        return { ...answer, rejected: all };
+      }),
+  });
+  const checkItem = checkOf(ItemUpsert);
+  addRoute(app, {
+    method: 'POST',
+    url: PATHS.items,
+    operation: 'upsertItems',
+    summary: 'Store items and their attributes, new or known',
+    tag: 'catalogue',
+    scope: 'catalogue',
+    body: ItemUpserts,
+    isBatch: true,
+    answer: UpsertAnswer,
+    answerText: 'Accepted items are on disk.',
+    handle: async ({ body, request }) =>
+      writeOnce(service, request, async () =>
+        upserted(sortBatch(body, checkItem, LIMITS.upserts), (items) => engineOf(service).upsertItems(items)),
+      ),
+  });
+  const checkUser = checkOf(UserUpsert);
+  addRoute(app, {
+    method: 'POST',
+    url: PATHS.users,
+    operation: 'upsertUsers',
+    summary: 'Store users and their attributes, new or known',
+    tag: 'catalogue',
+    scope: 'catalogue',
+    body: UserUpserts,
+    isBatch: true,
+    answer: UpsertAnswer,
+    answerText: 'Accepted users are on disk.',
+    handle: async ({ body, request }) =>
+      writeOnce(service, request, async () =>
+        upserted(sortBatch(body, checkUser, LIMITS.upserts), (users) => engineOf(service).upsertUsers(users)),
+      ),
+  });
+  addRoute(app, {
+    method: 'DELETE',
+    url: '/v1/users/:user',
+    operation: 'eraseUser',
+    summary: 'Erase a user: events, attributes and everything computed from them',
+    tag: 'catalogue',
+    scope: 'catalogue',
+    params: Type.Object({ user: Id('User.') }),
+    answer: EraseAnswer,
+    answerText: 'Nothing is stored of the user any more.',
+    handle: async ({ params: { user } }) => engineOf(service).erase(user),
+  });
+}
+
+/** Stores what is sound of a batch; places of what the engine refuses are those in the batch. */
+async function upserted<Value>(
+  { sound, rejected }: { sound: { index: number; value: Value }[]; rejected: Rejection[] },
+  store: (values: Value[]) => Promise<UpsertAnswer>,
+): Promise<UpsertAnswer> {
+  if (sound.length === 0) return { accepted: 0, rejected };
+  const answer = await store(sound.map(({ value }) => value));
+  const refused = answer.rejected.map((entry) => ({ ...entry, index: sound[entry.index]?.index ?? entry.index }));
+  return { accepted: answer.accepted, rejected: inOrder([...rejected, ...refused]) };
+}

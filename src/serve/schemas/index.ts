@@ -1,0 +1,7 @@
+/** The door of the schemas: every request and answer of /v1, said once. */
+export { LIMITS } from './limits.js';
+export { PATHS } from './paths.js';
+export * from './common.js';
+export * from './events.js';
+export * from './recommendations.js';
+export * from './catalogue.js';

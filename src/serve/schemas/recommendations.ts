@@ -1,0 +1,142 @@
+/** What is asked of a ranker over HTTP, and its answers. Knows fields and bounds; does not know how anything is ranked. */
+import { type Static, Type } from 'typebox';
+import { ANSWER_SOURCES, ITEM_SOURCES, LANGUAGES } from '../../online/index.js';
+import { Id, ModelName, Text, strict, word } from './common.js';
+import { SessionEvent } from './events.js';
+import { LIMITS } from './limits.js';
+
+const attributeName = Type.String({ minLength: 1, maxLength: LIMITS.attributeNameLength });
+
+export const Filter = strict(
+  {
+    attribute: attributeName,
+    any_of: Type.Optional(
+      Type.Array(Text('Value.', LIMITS.attributeValueLength), { minItems: 1, maxItems: LIMITS.filterValues }),
+    ),
+    none_of: Type.Optional(
+      Type.Array(Text('Value.', LIMITS.attributeValueLength), { minItems: 1, maxItems: LIMITS.filterValues }),
+    ),
+  },
+  {
+    description:
+      'Items whose attribute is one of some values, or none of some. A list of values matches by any of them.',
+  },
+);
+export type Filter = Static<typeof Filter>;
+
+export const RecommendationRequest = strict(
+  {
+    user: Type.Optional(Id('Whom to recommend to; without it, what is known is the session.')),
+    session: Type.Optional(
+      Type.Array(SessionEvent, {
+        maxItems: LIMITS.sessionEvents,
+        description: 'What was just done, oldest first, behind what is stored of the user.',
+      }),
+    ),
+    query: Type.Optional(Text('As if the user had just searched for this.', LIMITS.queryLength)),
+    k: Type.Optional(Type.Integer({ minimum: 1, maximum: LIMITS.k, default: 10 })),
+    exclude: Type.Optional(Type.Array(Id('Item.'), { maxItems: LIMITS.excluded })),
+    filters: Type.Optional(Type.Array(Filter, { maxItems: LIMITS.filters, description: 'All must hold.' })),
+    cap: Type.Optional(
+      strict(
+        { attribute: attributeName, most: Type.Integer({ minimum: 1, maximum: LIMITS.k }) },
+        { description: 'At most so many items of the same value of an attribute.' },
+      ),
+    ),
+    repeat: Type.Optional(
+      word(['unseen', 'all'], { default: 'unseen', description: 'Whether items already met may come again.' }),
+    ),
+    explain: Type.Optional(Type.Boolean({ default: false, description: 'Name the actions behind each item.' })),
+    reasons: Type.Optional(Type.Integer({ minimum: 1, maximum: LIMITS.reasons, default: 3 })),
+    language: Type.Optional(word(LANGUAGES, { default: 'en' })),
+    explore: Type.Optional(
+      Type.Number({
+        minimum: 0,
+        maximum: 1,
+        default: 0,
+        description: 'The share of places that are drawn instead of ranked; probabilities come with the answer.',
+      }),
+    ),
+    deadline_ms: Type.Optional(
+      Type.Integer({
+        minimum: 1,
+        maximum: LIMITS.deadlineMilliseconds,
+        description: 'An answer later than this is of no use: a simpler one comes instead, marked degraded.',
+      }),
+    ),
+  },
+  { title: 'RecommendationRequest' },
+);
+export type RecommendationRequest = Static<typeof RecommendationRequest>;
+
+export const Because = Type.Object({
+  type: word(['search', 'feed']),
+  query: Type.Optional(Type.String()),
+  items: Type.Array(Type.String(), { description: 'Items clicked in the search, or the item met in the feed.' }),
+  event: Type.Optional(Type.String({ description: 'The id of the event, where it has one.' })),
+  time: Type.Union([Type.String(), Type.Null()]),
+  side: Type.Union([word(['similar', 'dissimilar']), Type.Null()]),
+  weight: Type.Number(),
+  text: Type.String({ description: 'A sentence in the language asked for. Plain text, never markup.' }),
+});
+export type Because = Static<typeof Because>;
+
+export const RecommendedItem = Type.Object({
+  item: Type.String(),
+  rank: Type.Integer({ minimum: 1 }),
+  score: Type.Number({ description: 'Higher is better; comparable within one source of one answer only.' }),
+  source: word(ITEM_SOURCES, { description: 'What brought it here.' }),
+  probability: Type.Optional(Type.Number({ description: 'With exploration: how likely it was to stand here.' })),
+  because: Type.Optional(Type.Array(Because)),
+});
+export type RecommendedItem = Static<typeof RecommendedItem>;
+
+/** Something that whoever asked should know. */
+export const Note = Type.Object({ code: Type.String(), message: Type.String() });
+export type Note = Static<typeof Note>;
+
+export const RecommendationAnswer = Type.Object(
+  {
+    id: Type.String({ description: 'Send it along with events on these items, as recommendation_id.' }),
+    model: ModelName,
+    source: word(ANSWER_SOURCES, {
+      description: 'What ranked: the model in full, the model on retrieved candidates, or what is popular.',
+    }),
+    degraded: Type.Boolean({ description: 'Something simpler than what was asked for.' }),
+    notes: Type.Array(Note),
+    took_ms: Type.Number(),
+    items: Type.Array(RecommendedItem),
+  },
+  { title: 'RecommendationAnswer' },
+);
+export type RecommendationAnswer = Static<typeof RecommendationAnswer>;
+
+export const SimilarAnswer = Type.Object(
+  {
+    item: Type.String(),
+    model: ModelName,
+    source: Type.String(),
+    items: Type.Array(Type.Object({ item: Type.String(), rank: Type.Integer(), score: Type.Number() })),
+  },
+  { title: 'SimilarAnswer' },
+);
+export type SimilarAnswer = Static<typeof SimilarAnswer>;
+
+export const InterestsAnswer = Type.Object(
+  {
+    user: Type.String(),
+    model: ModelName,
+    timeline: Type.Array(
+      Type.Object({
+        type: word(['search', 'feed']),
+        query: Type.Optional(Type.String()),
+        items: Type.Array(Type.String()),
+        time: Type.Union([Type.String(), Type.Null()]),
+        side: Type.Union([word(['similar', 'dissimilar']), Type.Null()]),
+      }),
+      { description: 'What the model sees of somebody, oldest first in each lane.' },
+    ),
+  },
+  { title: 'InterestsAnswer' },
+);
+export type InterestsAnswer = Static<typeof InterestsAnswer>;

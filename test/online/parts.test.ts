@@ -1,0 +1,106 @@
+/** Lists, sentences and retrieval by themselves: what must hold for whatever comes in. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import * as fc from 'fast-check';
+import { Random } from '../../src/base/index.js';
+import { FIRST_INDEX } from '../../src/data/index.js';
+import { LinearFit } from '../../src/online/linear-fit.js';
+import { sentence } from '../../src/online/messages/catalogue.js';
+import { select } from '../../src/online/selection.js';
+import { VectorCells } from '../../src/online/vector-cells.js';
+
+test('a list has the best items that are allowed, within the cap, whatever the scores', () => {
+  const scores = fc.array(fc.oneof(fc.integer({ min: 0, max: 4 }), fc.double({ noNaN: true, min: -5, max: 5 })), {
+    maxLength: 300,
+  });
+  fc.assert(
+    fc.property(
+      scores,
+      fc.nat(20),
+      fc.integer({ min: 1, max: 4 }),
+      fc.boolean(),
+      fc.nat(6),
+      (given, count, most, caps, kinds) => {
+        const allows = (item: number): boolean => item % 3 !== 0;
+        const groups = (item: number): string[] => [`g${item % (kinds + 1)}`];
+        const selected = select(
+          { scores: given },
+          { count, allows, cap: caps ? { groups, most } : null, taken: [4], explore: null },
+        );
+        // the same, plainly: everything in order, one after another
+        const expected: number[] = [];
+        const counts = new Map([[groups(4)[0], 1]]);
+        for (const item of [...given.keys()].sort((a, b) => (given[b] as number) - (given[a] as number) || a - b)) {
+          const [group] = groups(item) as [string];
+          if (item < FIRST_INDEX || item === 4 || !allows(item) || expected.length === count) continue;
+          if (caps && (counts.get(group) ?? 0) >= most) continue;
+          counts.set(group, (counts.get(group) ?? 0) + 1);
+          expected.push(item);
+        }
+        assert.deepEqual(
+          selected.map(({ item }) => item),
+          expected,
+        );
+      },
+    ),
+  );
+});
+
+test('probabilities of exploration are those of the draws', () => {
+  const scores = Float32Array.from({ length: 12 }, (_, i) => -i);
+  const [rounds, share] = [20_000, 0.4];
+  const seen = new Map<number, { count: number; probability: number }>();
+  const random = new Random('exploration, tested');
+  for (let i = 0; i < rounds; i++) {
+    const [first] = select(
+      { scores },
+      { count: 1, allows: () => true, cap: null, taken: [], explore: { share, random } },
+    );
+    assert.ok(first);
+    seen.set(first.item, { count: (seen.get(first.item)?.count ?? 0) + 1, probability: first.probability });
+  }
+  assert.equal(seen.size, 10);
+  for (const { count, probability } of seen.values()) {
+    const deviation = Math.sqrt(rounds * probability * (1 - probability));
+    assert.ok(Math.abs(count - rounds * probability) < 5 * deviation, `${count} of ${rounds} at ${probability}`);
+  }
+});
+
+test('a text cannot leave its isolate, nor grow without bound', () => {
+  fc.assert(
+    fc.property(fc.string({ unit: 'binary', maxLength: 400 }), fc.constantFrom('en', 'ar'), (text, language) => {
+      const told = sentence(language, 'searched', { query: text });
+      assert.equal(told.split('\u2068').length, 2);
+      assert.equal(told.split('\u2069').length, 2);
+      assert.ok(told.indexOf('\u2068') < told.indexOf('\u2069'));
+      assert.doesNotMatch(told, /[\u202A-\u202E\u2066\u2067]/u);
+      assert.ok(told.length < 200);
+    }),
+  );
+  const text = '<img src=x onerror=alert(1)> {item} $& \u202Egnp';
+  assert.equal(
+    sentence('en', 'searched', { query: text }),
+    'Because you searched for “\u2068<img src=x onerror=alert(1)> {item} $& gnp\u2069”',
+  );
+});
+
+test('a linear function is found again from its values; cells find the largest products', async () => {
+  const [items, width] = [3000, 8];
+  const random = new Random('vectors to be retrieved');
+  const vectors = Float32Array.from({ length: items * width }, () => random.normal());
+  const wanted = Float32Array.from({ length: width }, () => random.normal());
+  const productOf = (item: number): number =>
+    wanted.reduce((sum, value, i) => sum + value * (vectors[item * width + i] as number), 0);
+  const sample = Int32Array.from({ length: 200 }, (_, i) => FIRST_INDEX + 7 * i);
+  const found = new LinearFit(vectors, width, sample).of(Float32Array.from(sample, (item) => 3 + productOf(item)));
+  for (let i = 0; i < width; i++) assert.ok(Math.abs((found[i] as number) - (wanted[i] as number)) < 0.01);
+
+  const cells = await VectorCells.of(vectors, width);
+  const best = Array.from({ length: items - FIRST_INDEX }, (_, i) => FIRST_INDEX + i).sort(
+    (a, b) => productOf(b) - productOf(a),
+  );
+  assert.deepEqual(new Set(cells.best(wanted, 50, 1)), new Set(best.slice(0, 50)), 'all cells: exact');
+  const few = new Set(cells.best(found, 300, 0.1));
+  const recall = best.slice(0, 20).filter((item) => few.has(item)).length;
+  assert.ok(recall >= 14, `${recall} of 20 from a tenth of the vectors`);
+});
