@@ -9,6 +9,7 @@ const BENCHES: Readonly<Record<string, string>> = {
   epoch: 'one epoch on a data directory, validation included',
   evaluate: 'sampled and full evaluation of a trained run',
   memory: 'peak memory of training steps at the Kuaishou shape',
+  import: 'a log of the Kuaishou size, from Parquet and from gzipped JSON lines to training-ready',
   catalogue: 'one training step over ever more items',
   serve: 'a server under load from a second process: latencies, durability, recall',
 };

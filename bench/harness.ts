@@ -2,9 +2,10 @@
  * What every bench does alike: errors as one line, text or one JSON document, the machine, medians. Knows how results are
  * shown; does not know what is measured.
  */
+import { existsSync, readFileSync } from 'node:fs';
 import { loadavg } from 'node:os';
 import { UsageError, UserError } from '../src/base/index.js';
-import { environment } from '../src/cli/environment.js';
+import { environment, peakMemoryBytes } from '../src/cli/environment.js';
 
 /** Text for people; silent where a JSON document is asked for. */
 export type Say = (text: string) => void;
@@ -89,4 +90,11 @@ export function conditions() {
 
 export function conditionsLine({ date, machine, versions, loadOneMinute }: ReturnType<typeof conditions>): string {
   return `${date}  ${machine.cpu}, ${machine.cores} cores, load ${loadOneMinute.toFixed(1)}; Node ${versions.node}, ONNX Runtime ${versions['onnxruntime-node']}, commit ${versions.commit?.slice(0, 7)}${versions.commit?.endsWith('-dirty') ? ' (changed)' : ''}`;
+}
+
+/** The most memory that the system has seen this process hold (VmHWM), in bytes; what Node knows of it on systems without. */
+export function peakBytes(): number {
+  if (!existsSync('/proc/self/status')) return peakMemoryBytes();
+  const kilobytes = /^VmHWM:\s+(\d+) kB$/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1];
+  return kilobytes === undefined ? peakMemoryBytes() : 1024 * Number(kilobytes);
 }

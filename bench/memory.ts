@@ -7,24 +7,24 @@
  *
  * The synthetic log itself, with its vocabularies of 1.3 million names, is in the figure; so is Node.
  */
-import { existsSync, readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import { peakMemoryBytes } from '../src/cli/environment.js';
 import { textTable } from '../src/cli/table.js';
 import { sesrecParameters } from '../src/model/index.js';
 import { OPTIMIZERS } from '../src/train/index.js';
 import { runOurs } from './contenders.js';
-import { choiceOption, conditions, conditionsLine, milliseconds, runBench, sayUnless, wholeOption } from './harness.js';
+import {
+  choiceOption,
+  conditions,
+  conditionsLine,
+  milliseconds,
+  peakBytes,
+  runBench,
+  sayUnless,
+  wholeOption,
+} from './harness.js';
 import { FORMS, makeWorkload, batchesOf } from './workload.js';
 
 const GIGABYTE = 1e9;
-
-/** A line of /proc/self/status in bytes; what Node knows of it on systems without. */
-function peakBytes(): number {
-  if (!existsSync('/proc/self/status')) return peakMemoryBytes();
-  const kilobytes = /^VmHWM:\s+(\d+) kB$/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1];
-  return kilobytes === undefined ? peakMemoryBytes() : 1024 * Number(kilobytes);
-}
 
 await runBench('memory', async () => {
   const { values } = parseArgs({

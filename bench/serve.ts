@@ -10,103 +10,20 @@
  * run, with recall@10 against exact ranking; events in beside `--beside` recommendations a second, then `kill -9`, a new start and all of them sent
  * again: each must be known; event to effect. Latencies are from the moment that a request was due. The last line is one JSON object.
  */
-import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, open, readFile, rm } from 'node:fs/promises';
-import { createInterface } from 'node:readline';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { text } from 'node:stream/consumers';
-import { setTimeout as sleep } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { Random, UserError, range } from '../src/base/index.js';
 import { textTable } from '../src/cli/table.js';
-import { SesrecClient } from '../src/client/index.js';
 import { type Dataset, FIRST_INDEX } from '../src/data/index.js';
 import { openRun } from '../src/model/index.js';
 import { conditions, conditionsLine, runBench, sayUnless, wholeOption } from './harness.js';
-import type { Load, Stream, StreamResult } from './serve-load.js';
+import type { Stream, StreamResult } from './serve-load.js';
+import { type Percentiles, type Server, fsyncTimes, load, percentiles, serve } from './serve-processes.js';
 
-const BIN = fileURLToPath(new URL('../../bin/sesrec.js', import.meta.url));
-const LOAD = fileURLToPath(new URL('serve-load.js', import.meta.url));
 const RECALL_AT = 10;
-
-/** Milliseconds. */
-interface Percentiles {
-  readonly requests: number;
-  readonly p50: number;
-  readonly p95: number;
-  readonly p99: number;
-  readonly p999: number;
-  readonly most: number;
-}
-
-function percentiles(latencies: readonly number[]): Percentiles {
-  const sorted = latencies.toSorted((a, b) => a - b);
-  const at = (share: number): number =>
-    sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? Number.NaN;
-  return { requests: sorted.length, p50: at(0.5), p95: at(0.95), p99: at(0.99), p999: at(0.999), most: at(1) };
-}
-
-interface Server extends AsyncDisposable {
-  readonly url: string;
-  readonly client: SesrecClient;
-  readonly process: ChildProcess;
-  /** From the start of the process until it says that it is ready. */
-  readonly readyAfter: number;
-  /** Megabytes that are resident. */
-  readonly memory: () => Promise<number>;
-}
-
-/** Starts a server of its own for a run, and waits until it is ready. */
-async function serve(run: string, store: string, settings: Readonly<Record<string, number>>): Promise<Server> {
-  const flags = Object.entries(settings).flatMap(([name, value]) => [`--${name}`, String(value)]);
-  const start = performance.now();
-  const child = spawn(
-    process.execPath,
-    [BIN, 'serve', run, '--port', '0', '--admin-port', '0', '--store', store, '--log-level', 'error', ...flags],
-    { stdio: ['ignore', 'pipe', 'inherit'] },
-  );
-  const lines = createInterface({ input: child.stdout });
-  const [line] = (await Promise.race([
-    once(lines, 'line'),
-    once(child, 'close').then(([code]) => {
-      throw new UserError(`the server ended with ${code} before it listened`);
-    }),
-  ])) as [string];
-  const url = line.split(' ')[0] as string;
-  const client = new SesrecClient({ url, deadline: 30_000, retries: 0 });
-  while (
-    !(await client.ready().then(
-      () => true,
-      () => false,
-    ))
-  )
-    await sleep(5);
-  return {
-    url,
-    client,
-    process: child,
-    readyAfter: performance.now() - start,
-    memory: async () => {
-      const status = await readFile(`/proc/${child.pid}/status`, 'utf8').catch(() => '');
-      return Number(/^VmRSS:\s+(\d+)/m.exec(status)?.[1] ?? Number.NaN) / 1000;
-    },
-    [Symbol.asyncDispose]: async () => {
-      if (child.exitCode !== null || child.signalCode !== null) return;
-      child.kill('SIGTERM');
-      await once(child, 'close');
-    },
-  };
-}
-
-async function load(wanted: Load): Promise<Map<string, StreamResult>> {
-  const child = spawn(process.execPath, [LOAD, '--run'], { stdio: ['pipe', 'pipe', 'inherit'] });
-  child.stdin.end(JSON.stringify(wanted));
-  const results = JSON.parse(await text(child.stdout)) as StreamResult[];
-  return new Map(results.map((result) => [result.name, result]));
-}
 
 /** Requests for recommendations: users of the log, every other one just searched for something. */
 function requestsOf(dataset: Dataset, count: number, explain = false): string[] {
@@ -139,21 +56,6 @@ function eventsOf(dataset: Dataset, batches: number, atOnce: number): string[] {
     all.push(JSON.stringify(events));
     return all;
   }, []);
-}
-
-/** What the disk needs to make 4 KiB durable, by itself. */
-async function fsyncTimes(folder: string): Promise<Percentiles> {
-  const file = await open(join(folder, 'fsync'), 'w');
-  const page = Buffer.alloc(4096, 1);
-  const times: number[] = [];
-  for (let i = 0; i < 300; i++) {
-    const start = performance.now();
-    await file.write(page, 0, page.length, i * page.length);
-    await file.datasync();
-    times.push(performance.now() - start);
-  }
-  await file.close();
-  return percentiles(times);
 }
 
 interface Options {

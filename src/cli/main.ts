@@ -6,6 +6,7 @@ import { Command, CommanderError } from 'commander';
 import { UserError } from '../base/index.js';
 import { auditCommand } from './commands/audit.js';
 import { analyseCommand } from './commands/analyse.js';
+import { checkCommand } from './commands/check.js';
 import { compareCommand } from './commands/compare.js';
 import { demoCommand } from './commands/demo.js';
 import { evaluateCommand } from './commands/evaluate.js';
@@ -34,6 +35,7 @@ export async function main(args: readonly string[]): Promise<number> {
     .showHelpAfterError('(--help lists what there is)');
   const commands = [
     importCommand(),
+    checkCommand(),
     simulateCommand(),
     analyseCommand(),
     auditCommand(),

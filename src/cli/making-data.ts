@@ -8,9 +8,11 @@ import {
   type DataManifest,
   type ImportOptions,
   type ImportResult,
+  type ReadCounts,
   type SplitRequest,
   parseInstant,
 } from '../data/index.js';
+import { wholeNumber } from './options.js';
 import { note, printJson, printText } from './output.js';
 
 /** The options of such a command. */
@@ -18,10 +20,48 @@ export interface DataFlags {
   readonly out: string;
   readonly overwrite?: boolean;
   readonly requireBoth?: boolean;
+  readonly kCore?: number;
+  readonly strict?: boolean;
+  readonly dropRepeats?: boolean;
+  readonly append?: string;
+  readonly threads?: number;
+  readonly memory?: number;
   readonly split: SplitRequest['strategy'];
   readonly validationFrom?: number;
   readonly testFrom?: number;
   readonly json?: boolean;
+}
+
+/** Adds the options of a command that reads a log. */
+export function withLogOptions(command: Command): Command {
+  return withDataOptions(command)
+    .option(
+      '--append <data>',
+      'grow from this data directory, which stays as it is: its events and the new ones, its ids with the same indices',
+    )
+    .option(
+      '--strict',
+      'refuse the log at the first record that is wrong, instead of putting such records into quarantine',
+    )
+    .option('--drop-repeats', 'leave out events without an id that equal an earlier one in everything')
+    .addOption(
+      new Option(
+        '--k-core <number>',
+        'keep only users and items with at least so many feed events, again and again until that holds',
+      ).argParser(wholeNumber(1)),
+    )
+    .addOption(
+      new Option(
+        '--threads <number>',
+        'threads of the database (default: 2); the result does not depend on it',
+      ).argParser(wholeNumber(1, 1024)),
+    )
+    .addOption(
+      new Option(
+        '--memory <megabytes>',
+        'what the database may keep in memory (default: 2200); the rest goes to disk',
+      ).argParser(wholeNumber(100)),
+    );
 }
 
 /** Adds the options. */
@@ -81,10 +121,10 @@ export function reportData({ manifest, warnings }: ImportResult, { out, json }: 
     printJson({ out, warnings, manifest });
     return;
   }
-  const titles = ['users', 'items', 'feed', 'searches'] as const;
+  const titles = ['users', 'items', 'feed', 'searches', 'queries'] as const;
   const rows = [
     ['', ...titles],
-    ...manifest.counts.map((step) => [step.step, ...titles.map((title) => step[title].toLocaleString('en-US'))]),
+    ...manifest.counts.map((step) => [step.step, ...titles.map((title) => step[title]?.toLocaleString('en-US') ?? '')]),
   ];
   const widths = titles.map((_, i) => Math.max(...rows.map((row) => (row[i + 1] as string).length)));
   const first = Math.max(...rows.map(([step]) => (step as string).length));
@@ -99,6 +139,15 @@ export function reportData({ manifest, warnings }: ImportResult, { out, json }: 
   const cuts = cutsText(manifest.split);
   if (cuts !== null) printText(`split global-time: ${cuts}`);
   printText(`${out}  ${manifest.hash}`);
+}
+
+/** What became of the records of a log, in a line. */
+export function readText({ records, read, accepted, rejected, duplicates, ignored }: ReadCounts): string {
+  const [all, ...others] = [read, accepted, rejected, duplicates, ignored].map((count) =>
+    count.toLocaleString('en-US'),
+  );
+  const entries = read === records ? `${all} records` : `${all} entries in ${records.toLocaleString('en-US')} records`;
+  return `read ${entries}: ${others[0]} accepted, ${others[1]} rejected, ${others[2]} duplicates, ${others[3]} ignored`;
 }
 
 /** The cuts of a split in words; null where it has none. */

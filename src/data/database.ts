@@ -43,9 +43,10 @@ export class DatabaseError extends Error {
 const ROWS_OF_CHUNK = 2048; // DuckDB's vector size
 const TYPES: Readonly<Record<ColumnType, DuckDBType>> = { VARCHAR, BIGINT, INTEGER, DOUBLE };
 
-/** A text as an SQL literal. */
+/** A text as an SQL literal. No statement can hold the character 0 itself. */
 export function literal(text: string): string {
-  return `'${text.replaceAll("'", "''")}'`;
+  const quoted = (part: string): string => `'${part.replaceAll("'", "''")}'`;
+  return text.includes('\0') ? `(${text.split('\0').map(quoted).join(' || chr(0) || ')})` : quoted(text);
 }
 
 /** A name as an SQL identifier. */
@@ -106,30 +107,12 @@ export class TableWriter {
   }
 }
 
-/** An in-memory database. */
-export class Database {
-  readonly #instance: DuckDBInstance;
+/** A connection to a database: runs one statement at a time. */
+export class Connection {
   readonly #connection: DuckDBConnection;
 
-  private constructor(instance: DuckDBInstance, connection: DuckDBConnection) {
-    this.#instance = instance;
+  constructor(connection: DuckDBConnection) {
     this.#connection = connection;
-  }
-
-  /**
-   * Opens an empty database. With one thread (the default) rows keep the order in which they were written, and a
-   * written file has the same bytes every time. It never loads extensions from the network.
-   */
-  static async open(threads = 1): Promise<Database> {
-    return translated(async () => {
-      const instance = await DuckDBInstance.create(':memory:', {
-        threads: String(threads),
-        autoinstall_known_extensions: 'false',
-        autoload_known_extensions: 'false',
-        temp_directory: join(tmpdir(), `sesrec-duckdb-${process.pid}`), // made only when memory runs out
-      });
-      return new Database(instance, await instance.connect());
-    });
   }
 
   /** Runs one statement; `values` fill its $name parameters. */
@@ -142,10 +125,18 @@ export class Database {
     await this.run(
       `CREATE TABLE ${identifier(table)} (${columns.map(([name, type]) => `${identifier(name)} ${type}`).join(', ')})`,
     );
+    return this.append(
+      table,
+      columns.map(([, type]) => type),
+    );
+  }
+
+  /** A writer for a table that is there. */
+  async append(table: string, types: readonly ColumnType[]): Promise<TableWriter> {
     const appender = await translated(async () => this.#connection.createAppender(table));
     return new TableWriter(
       appender,
-      columns.map(([, type]) => TYPES[type]),
+      types.map((type) => TYPES[type]),
     );
   }
 
@@ -186,15 +177,23 @@ export class Database {
     return columns as { -readonly [N in keyof K]: ColumnOf[K[N]] };
   }
 
+  /** Makes a table of a query, in place of a table or view of that name, from which the query may read. */
+  async replace(table: string, query: string): Promise<void> {
+    const views = await this.number(
+      `SELECT count(*) FROM information_schema.tables WHERE table_name = ${literal(table)} AND table_type = 'VIEW'`,
+    );
+    await this.run(`CREATE TABLE ${table}_replacing AS ${query}`);
+    await this.run(`DROP ${views > 0 ? 'VIEW' : 'TABLE'} ${table}`);
+    await this.run(`ALTER TABLE ${table}_replacing RENAME TO ${table}`);
+  }
+
   /** The one number that a query gives. */
   async number(sql: string, values: Readonly<Record<string, Cell>> = {}): Promise<number> {
     return (await this.read(sql, { value: 'number' }, values)).value[0] as number;
   }
 
-  /** Frees the memory. */
   close(): void {
     this.#connection.closeSync();
-    this.#instance.closeSync();
   }
 
   async #result(sql: string, values: Readonly<Record<string, Cell>>): Promise<DuckDBMaterializedResult> {
@@ -202,9 +201,60 @@ export class Database {
   }
 }
 
+/** How a database is opened. */
+export interface DatabaseOptions {
+  /** Default 1. What a query orders comes out in that order, and is written as the same bytes, with any number. */
+  readonly threads?: number;
+  /** A directory for what does not fit into memory. Default: one in the system's folder for temporary files. */
+  readonly directory?: string;
+  /** Megabytes of memory that the engine may use; what is more goes to disk. Default: the engine's, four fifths of the machine's. */
+  readonly memory?: number;
+}
+
+/** A database in memory. */
+export class Database extends Connection {
+  readonly #instance: DuckDBInstance;
+
+  private constructor(instance: DuckDBInstance, connection: DuckDBConnection) {
+    super(connection);
+    this.#instance = instance;
+  }
+
+  /** Opens an empty database. It never loads extensions from the network. */
+  static async open({ threads = 1, directory, memory }: DatabaseOptions = {}): Promise<Database> {
+    return translated(async () => {
+      const instance = await DuckDBInstance.create(':memory:', {
+        threads: String(threads),
+        autoinstall_known_extensions: 'false',
+        autoload_known_extensions: 'false',
+        // made only when memory runs out
+        temp_directory: join(directory ?? tmpdir(), `sesrec-duckdb-${process.pid}`),
+        ...(memory === undefined ? {} : { memory_limit: `${memory}MB` }),
+      });
+      const database = new Database(instance, await instance.connect());
+      await database.run(`SET TimeZone = 'UTC'`);
+      return database;
+    });
+  }
+
+  /** Another connection to the same tables: its statements run beside those of the others. Close it before the database. */
+  async connect(): Promise<Connection> {
+    return translated(async () => new Connection(await this.#instance.connect()));
+  }
+
+  /** Frees the memory. */
+  override close(): void {
+    super.close();
+    this.#instance.closeSync();
+  }
+}
+
 /** Opens a database, hands it to `work` and closes it, whatever happens. */
-export async function withDatabase<T>(work: (database: Database) => Promise<T>, threads = 1): Promise<T> {
-  const database = await Database.open(threads);
+export async function withDatabase<T>(
+  work: (database: Database) => Promise<T>,
+  options: DatabaseOptions = {},
+): Promise<T> {
+  const database = await Database.open(options);
   try {
     return await work(database);
   } finally {

@@ -2,11 +2,15 @@
 export * from './schema.js';
 export { normaliseQuery, splitWords, vocabularyOf } from './vocabulary.js';
 export { withSearch, type ImaginedSearch } from './what-if.js';
+export { asKnownBy } from './known.js';
 export { linkDataset, loadDataset, readManifest } from './load.js';
 export { partition, type SplitRequest } from './split.js';
 export { importInteractions, type InteractionsOptions } from './sources/interactions.js';
 export { type ImportOptions, type ImportResult } from './sources/import.js';
-export { ACTION_TYPES, IGNORED_TYPES } from './sources/event.js';
+export { ACTION_TYPES, IGNORED_TYPES } from './sources/event-types.js';
 export { TIME_UNITS, parseInstant, type TimeUnit } from './sources/times.js';
-export { importEvents, importGenerated, type EventsOptions } from './sources/events.js';
+export { importEvents, importGenerated, importLog, type EventsOptions, type LogOptions } from './sources/log.js';
+export { FORMATS } from './sources/formats/index.js';
+export type { ReadCounts } from './sources/settle.js';
 export { importS3rec, type S3recOptions } from './sources/s3rec.js';
+export { checkLog, type CheckOptions, type CheckReport, type Finding, type LogFacts } from './check/check.js';

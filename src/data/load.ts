@@ -95,7 +95,9 @@ export async function loadDataset(directory: string): Promise<Dataset> {
     }),
   );
   try {
-    return await withDatabase(async (database) => readDataset(database, directory, manifest), LOADING_THREADS);
+    return await withDatabase(async (database) => readDataset(database, directory, manifest), {
+      threads: LOADING_THREADS,
+    });
   } catch (error) {
     if (!(error instanceof DatabaseError)) throw error;
     throw new CorruptFileError(`cannot read the data in ${directory}: ${error.message}: import the data again`, {

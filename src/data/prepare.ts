@@ -14,8 +14,10 @@
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { UserError, hashFile, hashOf, writeAtomically } from '../base/index.js';
-import { copyToParquet, identifier, type ColumnType, type Database, type TableWriter } from './database.js';
+import { copyToParquet, identifier, type Database } from './database.js';
 import { DATA_FORMAT_VERSION, FIRST_INDEX, type DataManifest, type StepCounts } from './schema.js';
+import { comparedQuery } from './sources/dialect.js';
+import type { ReadCounts } from './sources/settle.js';
 import { createSplitViews, resolveSplit, type SplitRequest } from './split.js';
 import { normaliseQuery, splitWords } from './vocabulary.js';
 
@@ -30,63 +32,30 @@ export const DATA_FILES = [
   'words.parquet',
 ] as const;
 
+/**
+ * The vocabularies of the data directory that this one grows from, each a table `old_` with "index" and this column, empty if it
+ * grows from none: they come first, in their order.
+ */
+export const OLD_VOCABULARIES = {
+  items: 'item',
+  users: 'user',
+  queries: 'query',
+  words: 'word',
+  sources: 'source',
+} as const;
+
 /** What a source says about itself. */
 export interface SourceDescription {
   readonly source: DataManifest['source'];
   readonly split: SplitRequest;
   readonly itemAttributes: readonly string[];
   readonly userAttributes: readonly string[];
-}
-
-/** The writers of the tables that every source fills with events. */
-export interface EventWriters {
-  /** user, ordinal, time, type, item, search */
-  readonly feed: TableWriter;
-  /** user, ordinal, time, query, source */
-  readonly searches: TableWriter;
-  /** search (its ordinal), item, ordinal, time */
-  readonly clicks: TableWriter;
-}
-
-/** Makes the empty tables for events. */
-export async function createEventTables(database: Database): Promise<EventWriters> {
-  return {
-    feed: await database.create('feed', [
-      ['user', 'VARCHAR'],
-      ['ordinal', 'BIGINT'],
-      ['time', 'DOUBLE'],
-      ['type', 'VARCHAR'],
-      ['item', 'VARCHAR'],
-      ['search', 'BIGINT'],
-    ]),
-    searches: await database.create('searches', [
-      ['user', 'VARCHAR'],
-      ['ordinal', 'BIGINT'],
-      ['time', 'DOUBLE'],
-      ['query', 'VARCHAR'],
-      ['source', 'VARCHAR'],
-    ]),
-    clicks: await database.create('clicks', [
-      ['search', 'BIGINT'],
-      ['item', 'VARCHAR'],
-      ['ordinal', 'BIGINT'],
-      ['time', 'DOUBLE'],
-    ]),
-  };
-}
-
-/** Makes the empty table of items or users (`key`) and their attributes. */
-export async function createAttributeTable(
-  database: Database,
-  key: 'item' | 'user',
-  attributes: readonly string[],
-): Promise<TableWriter> {
-  const columns: [string, ColumnType][] = [
-    ['index', 'BIGINT'],
-    [key, 'VARCHAR'],
-    ...attributes.map((name): [string, ColumnType] => [name, 'VARCHAR']),
-  ];
-  return database.create(`${key}s`, columns);
+  /** What became of the records of the files, where the source says. */
+  readonly read?: ReadCounts | null;
+  /** See `ImportOptions`. */
+  readonly kCore?: number;
+  /** The hash of the data directory that this one grows from. */
+  readonly grownFrom?: string | null;
 }
 
 /**
@@ -97,6 +66,8 @@ export function checkAttributeNames(key: 'item' | 'user', names: readonly string
   const seen = new Set(['index', key]);
   for (const name of names) {
     const folded = name.toLowerCase();
+    if (name.includes('\0'))
+      throw new UserError(`${where}: the attribute ${JSON.stringify(name)} has the character 0 in its name: rename it`);
     if (seen.has(folded)) {
       throw new UserError(
         `${where}: the attribute ${JSON.stringify(name)} has the name of another column (case aside, and "index" and "${key}" are ours): rename it`,
@@ -119,14 +90,36 @@ async function countStep(database: Database, step: string, part?: string): Promi
     ),
     feed: await database.number(`SELECT count(*) FROM ${feed}`),
     searches: await database.number(`SELECT count(*) FROM ${searches}`),
+    queries: await database.number(
+      `SELECT count(DISTINCT query) FROM (SELECT ${comparedQuery('query')} AS query FROM (SELECT DISTINCT query FROM ${searches})) WHERE query <> ''`,
+    ),
   };
 }
 
 /** Drops the users who never searched or never acted in the feed. */
 async function requireBothSides(database: Database): Promise<void> {
-  await database.run('DELETE FROM feed WHERE user NOT IN (SELECT user FROM searches)');
+  await database.replace('feed', 'SELECT * FROM feed WHERE "user" IN (SELECT "user" FROM searches)');
   await database.run('DELETE FROM searches WHERE user NOT IN (SELECT user FROM feed)');
   await database.run('DELETE FROM clicks WHERE search NOT IN (SELECT ordinal FROM searches)');
+}
+
+/**
+ * Keeps users and items that have at least `least` feed events among themselves, iterated until nothing changes. Of the
+ * others all goes: searches of users, clicks on items.
+ */
+async function keepCore(database: Database, least: number): Promise<void> {
+  const rows = async (): Promise<number> => database.number('SELECT count(*) FROM feed');
+  for (let before = -1, now = await rows(); now !== before; before = now, now = await rows())
+    for (const key of ['"user"', 'item'])
+      await database.replace(
+        'feed',
+        `SELECT * FROM feed WHERE ${key} IN (SELECT ${key} FROM feed GROUP BY ${key} HAVING count(*) >= ${least})`,
+      );
+  await database.run('DELETE FROM searches WHERE "user" NOT IN (SELECT "user" FROM feed)');
+  await database.run('DELETE FROM clicks WHERE search NOT IN (SELECT ordinal FROM searches)');
+  await database.run('DELETE FROM clicks WHERE item NOT IN (SELECT item FROM feed)');
+  await database.run('UPDATE feed SET search = NULL WHERE search NOT IN (SELECT ordinal FROM searches)');
+  await database.run('DELETE FROM items WHERE item NOT IN (SELECT item FROM feed)');
 }
 
 /** Makes the tables of indices: `item_index`, `user_index`, `source_index`. */
@@ -138,25 +131,34 @@ async function createIndices(
     names.map((name) => `, ${table}.${identifier(name)}`).join('');
   const index = (order: string): string =>
     `CAST(row_number() OVER (ORDER BY ${order}) + ${FIRST_INDEX - 1} AS INTEGER) AS "index"`;
+  for (const [name, column] of Object.entries(OLD_VOCABULARIES))
+    await database.run(`CREATE TABLE IF NOT EXISTS old_${name} ("index" INTEGER, ${identifier(column)} VARCHAR)`);
+  await database.run(`CREATE VIEW vocabulary_items AS SELECT item, place FROM known_items
+    UNION ALL SELECT item, NULL FROM old_items WHERE item NOT IN (SELECT item FROM known_items)`);
   await database.run(`CREATE TABLE item_index AS
-    SELECT ${index('part, place')}, entries.item${selected(attributes.items, 'items')} FROM (
-      SELECT item, 0 AS part, "index" AS place FROM items WHERE item IN (SELECT item FROM known_items)
+    SELECT ${index('old_items."index" NULLS LAST, part, place')}, entries.item${selected(attributes.items, 'items')} FROM (
+      SELECT item, 0 AS part, "index" AS place FROM items WHERE item IN (SELECT item FROM vocabulary_items)
       UNION ALL
-      SELECT item, 1, place FROM known_items WHERE item NOT IN (SELECT item FROM items)
-    ) AS entries LEFT JOIN items ON items.item = entries.item`);
+      SELECT item, 1, place FROM vocabulary_items WHERE item NOT IN (SELECT item FROM items)
+    ) AS entries LEFT JOIN items ON items.item = entries.item LEFT JOIN old_items ON old_items.item = entries.item`);
   await database.run(`CREATE TABLE user_index AS
-    SELECT ${index('part, place')}, entries.user${selected(attributes.users, 'users')} FROM (
+    SELECT ${index('part, old_users."index" NULLS LAST, place')}, entries.user${selected(attributes.users, 'users')} FROM (
       SELECT user, 0 AS part, place FROM known_users
       UNION ALL
       SELECT user, 1, min(ordinal) FROM (SELECT user, ordinal FROM feed UNION ALL SELECT user, ordinal FROM searches)
       WHERE user NOT IN (SELECT user FROM known_users) GROUP BY user
-    ) AS entries LEFT JOIN users ON users.user = entries.user`);
+    ) AS entries LEFT JOIN users ON users.user = entries.user LEFT JOIN old_users ON old_users.user = entries.user`);
   await database.run(`CREATE TABLE source_index AS
-    SELECT ${index('place')}, source FROM (SELECT source, min(ordinal) AS place FROM training_searches GROUP BY source)`);
+    SELECT ${index('old_sources."index" NULLS LAST, place')}, entries.source FROM (
+      SELECT source, min(ordinal) AS place FROM training_searches GROUP BY source
+      UNION ALL SELECT source, NULL FROM old_sources WHERE source NOT IN (SELECT source FROM training_searches)
+    ) AS entries LEFT JOIN old_sources ON old_sources.source = entries.source`);
 }
 
 /** Makes `query_index`, `query_words` and `word_index` of the queries of training searches. */
 async function createQueryIndices(database: Database): Promise<{ queries: number; words: number }> {
+  const { query: old } = await database.read('SELECT query FROM old_queries ORDER BY "index"', { query: 'text' });
+  const { word: oldWords } = await database.read('SELECT word FROM old_words ORDER BY "index"', { word: 'text' });
   const { query: typed } = await database.read(
     'SELECT query FROM (SELECT query, min(ordinal) AS place FROM training_searches GROUP BY query) ORDER BY place',
     { query: 'text' },
@@ -176,7 +178,11 @@ async function createQueryIndices(database: Database): Promise<{ queries: number
   ]);
   const words = new Map<string, number>();
   const queries = new Set<string>();
-  for (const text of typed) {
+  for (const word of oldWords) {
+    wordWriter.row(FIRST_INDEX + words.size, word);
+    words.set(word, FIRST_INDEX + words.size);
+  }
+  for (const text of [...old, ...typed]) {
     const query = normaliseQuery(text);
     if (query === '' || queries.has(query)) continue;
     const index = FIRST_INDEX + queries.size;
@@ -254,6 +260,14 @@ export async function prepareDirectory(
     await requireBothSides(database);
     counts.push(await countStep(database, 'users with both feed and searches'));
   }
+  if (described.kCore) {
+    await keepCore(database, described.kCore);
+    counts.push(await countStep(database, `${described.kCore}-core`));
+  }
+  if (counts.at(-1)?.users === 0 && described.kCore)
+    throw new UserError(
+      `nothing is left to import: no users and items have ${described.kCore} feed events with one another; choose a smaller --k-core`,
+    );
   if (counts.at(-1)?.users === 0)
     throw new UserError(
       'nothing is left to import: no user has both searches and feed events; leave out --require-both',
@@ -282,6 +296,8 @@ export async function prepareDirectory(
     format: 'sesrec-data',
     version: DATA_FORMAT_VERSION,
     source,
+    ...(described.grownFrom ? { grownFrom: described.grownFrom } : {}),
+    ...(described.read ? { read: described.read } : {}),
     counts,
     split,
     sizes,

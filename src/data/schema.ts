@@ -81,6 +81,8 @@ export interface StepCounts {
   readonly items: number;
   readonly feed: number;
   readonly searches: number;
+  /** Distinct queries, as they are compared. Absent in directories that were written before it was counted. */
+  readonly queries?: number;
 }
 
 /** manifest.json of a data directory. Holds no clock time: the same input gives the same bytes. */
@@ -93,6 +95,17 @@ export interface DataManifest {
     readonly options: Readonly<Record<string, unknown>>;
     /** Null for logs of real people. */
     readonly generator: Generator | null;
+  };
+  /** The hash of the data set that this one grew from: its vocabularies begin with that one's. */
+  readonly grownFrom?: string;
+  /** What became of the entries of the (new) files: accepted + rejected + duplicates + ignored = read. Sources of before it lack it. */
+  readonly read?: {
+    readonly records: number;
+    readonly read: number;
+    readonly accepted: number;
+    readonly rejected: number;
+    readonly duplicates: number;
+    readonly ignored: number;
   };
   readonly counts: readonly StepCounts[];
   readonly split: Split;

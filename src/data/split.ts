@@ -83,13 +83,16 @@ export async function createSplitViews(database: Database, split: Split): Promis
 }
 
 async function createLeaveOneOutViews(database: Database): Promise<void> {
-  // From the end: 1 is the test event, 2 the validation event.
-  await database.run(`CREATE TABLE ranked AS SELECT *, row_number() OVER (PARTITION BY user ORDER BY ordinal DESC) AS from_end,
-    count(*) OVER (PARTITION BY user) AS events FROM feed`);
-  await database.run('CREATE VIEW held_out AS SELECT * FROM ranked WHERE events >= 3 AND from_end <= 2');
-  await database.run('CREATE VIEW training_feed AS SELECT * FROM ranked WHERE events < 3 OR from_end > 2');
+  // The last feed event of every user is the test event, the one before it, at which holding out starts, the validation event.
+  await database.run(`CREATE TABLE held AS SELECT feed."user", max(ordinal) AS start FROM feed
+    JOIN (SELECT "user", max(ordinal) AS last, count(*) AS events FROM feed GROUP BY "user") AS ends ON ends."user" = feed."user"
+    WHERE events >= 3 AND ordinal < last GROUP BY feed."user"`);
+  await database.run(`CREATE TABLE held_out AS SELECT feed."user", ordinal, search FROM feed
+    JOIN held ON held."user" = feed."user" WHERE ordinal >= start`);
+  await database.run(`CREATE VIEW training_feed AS SELECT feed.* FROM feed
+    LEFT JOIN held ON held."user" = feed."user" WHERE start IS NULL OR ordinal < start`);
   await database.run(`CREATE VIEW training_searches AS SELECT searches.* FROM searches
-    LEFT JOIN (SELECT user, min(ordinal) AS start FROM held_out GROUP BY user) AS held ON held.user = searches.user
+    LEFT JOIN held ON held."user" = searches."user"
     WHERE (start IS NULL OR ordinal < start)
       AND ordinal NOT IN (SELECT search FROM held_out WHERE search IS NOT NULL)`);
   await database.run(

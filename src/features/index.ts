@@ -46,6 +46,7 @@ export {
 export { alignedRight } from './aligned.js';
 export { ClickGraph } from './click-graph.js';
 export { feedNegatives } from './feed-negatives.js';
+export { AGE_KINDS, ageOf, searchAges } from './search-ages.js';
 export { nextItems, type NextItemChoice } from './next-items.js';
 export {
   InteractionGraph,

@@ -1,3 +1,11 @@
 /** The simulator's door. */
 export { SIMULATOR_VERSION, simulate, type LogLine, type SimulatorOptions, type Site, type Truth } from './simulate.js';
-export { LOG_FILE, TRUTH_FILE, readTruth, simulateData } from './write.js';
+export {
+  EXPORT_FOLDERS,
+  LOG_FILE,
+  TRUTH_FILE,
+  readTruth,
+  simulateData,
+  type ExportFormat,
+  type SimulateOptions,
+} from './write.js';

@@ -10,12 +10,24 @@ import { pipeline } from 'node:stream/promises';
 import { createGzip, gunzipSync } from 'node:zlib';
 import { CorruptFileError, UserError, isThere, messageOf } from '../base/index.js';
 import { type ImportOptions, type ImportResult, importGenerated } from '../data/index.js';
+import { ga4Export } from './ga4.js';
 import { SIMULATOR_VERSION, type SimulatorOptions, type Truth, simulate } from './simulate.js';
 
 const NAME = 'simulate';
 /** Where the log and the truth lie in a data directory. Neither is copied with the data. */
 export const LOG_FILE = join('log', 'events.jsonl.gz');
 export const TRUTH_FILE = join('log', 'truth.jsonl.gz');
+/** Where the log lies a second time, as a tracker would have exported it. */
+export const EXPORT_FOLDERS = { ga4: join('log', 'ga4') } as const;
+
+/** How a simulated log can be written a second time. */
+export type ExportFormat = keyof typeof EXPORT_FOLDERS;
+
+/** Options of `simulateData`. */
+export interface SimulateOptions extends SimulatorOptions, ImportOptions {
+  /** Write the log as this tracker would export it, too. Default: no. */
+  readonly as?: ExportFormat;
+}
 
 /** Simulates a site and makes a data directory of its log, as if the log had been imported; `LOG_FILE` and `TRUTH_FILE` stay in it. */
 export async function simulateData({
@@ -23,8 +35,9 @@ export async function simulateData({
   items,
   seed,
   searchSignal,
+  as,
   ...options
-}: SimulatorOptions & ImportOptions): Promise<ImportResult> {
+}: SimulateOptions): Promise<ImportResult> {
   const chosen = { users, items, seed, searchSignal };
   const site = simulate(chosen); // refuses before anything is written
   return importGenerated(
@@ -34,6 +47,11 @@ export async function simulateData({
       await mkdir(join(directory, 'log'));
       await writeLines(join(directory, LOG_FILE), site.log);
       await writeLines(join(directory, TRUTH_FILE), site.truth);
+      if (as === 'ga4') {
+        await mkdir(join(directory, EXPORT_FOLDERS.ga4));
+        for (const [table, rows] of ga4Export(site.log))
+          await writeLines(join(directory, EXPORT_FOLDERS.ga4, `${table}.jsonl.gz`), rows);
+      }
       return [join(directory, LOG_FILE)];
     },
   );

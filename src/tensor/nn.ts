@@ -170,6 +170,8 @@ export interface ExponentialSum {
   readonly weight: number;
   /** (n,1) What is added to the sum beside, in multiples of exp(r). No gradient. */
   readonly beside: Tensor;
+  /** (n,m) What is added to x . y_j; nothing unless told. */
+  readonly more?: Tensor;
 }
 
 /**
@@ -180,12 +182,14 @@ export interface ExponentialSum {
  * Its own gradient goes over the (n,m) matrix twice, in products.
  */
 export function logSumExp(x: Tensor, y: Tensor, r: Tensor, sampled?: ExponentialSum): Tensor {
-  const excess = sub(matmul(x, y, { transposeB: true }), r);
+  const more = sampled?.more;
+  const products = matmul(x, y, { transposeB: true });
+  const excess = sub(more ? add(products, more) : products, r);
   const powers = ops.exp(ops.neg(ops.maximum(ops.neg(excess), -80)));
   const all = sum(powers, [1]);
   const ofSample = sampled ? mul(all, sampled.weight) : all;
   const total = sampled ? add(ofSample, sampled.beside) : all;
-  return ops.withGradient(ops.log(total), [x, y, r], (upstream) => {
+  return ops.withGradient(ops.log(total), [x, y, r, ...(more ? [more] : [])], (upstream) => {
     const perTotal = ops.div(upstream, total);
     const scale = sampled ? mul(perTotal, sampled.weight) : perTotal;
     return [
@@ -193,6 +197,7 @@ export function logSumExp(x: Tensor, y: Tensor, r: Tensor, sampled?: Exponential
       matmul(powers, mul(x, scale), { transposeA: true }),
       // the shares of all others sum to 1, less what is beside
       ops.neg(sampled ? mul(perTotal, ofSample) : upstream),
+      ...(more ? [mul(powers, scale)] : []),
     ];
   });
 }

@@ -78,7 +78,7 @@ test('every model is tuned, trained and tested as asked, and the best on validat
     'in the order of the paper',
   );
   assert.equal(announced(printed).length, TRAININGS);
-  assert.match(printed.err, /^\[1 of 9\] gru4rec, trial 1 of 2: learningRate 0\.001, dropout 0\.1$/m);
+  assert.match(printed.err, /^\[1 of 9\] gru4rec, trial 1 of 2: learningRate 0\.003, dropout 0\.3$/m);
   assert.match(printed.err, /^\[6 of 9\] blind, seed 1 of 2: .*; about \d.* of training left$/m);
   assert.deepEqual(row(results, 'blind').sees, ['item ids', 'user', 'order'], 'searches are off');
 
@@ -87,8 +87,8 @@ test('every model is tuned, trained and tested as asked, and the best on validat
     assert.deepEqual(
       trials.map(({ trial }) => trial),
       [
-        { learningRate: 0.001, dropout: 0.1 },
         { learningRate: 0.003, dropout: 0.3 },
+        { learningRate: 0.001, dropout: 0.1 },
       ],
     );
     const scores = trials.map(({ score }) => score as number);
@@ -310,14 +310,34 @@ test('trainings at once share the threads; a training alone and the test have al
   }
 });
 
+test('seeds may be added: those that there were are as they were', async () => {
+  const out = join(folder, 'more seeds');
+  const options = '--models gru4rec --trials 1 --epochs 1'.split(' ');
+  assert.equal((await inProcess(...compareIn(out, ...options, '--seeds', '1'))).code, 0);
+  const before = row(await resultsOf(out), 'gru4rec');
+  const more = await inProcess(...compareIn(out, '--seeds', '2'));
+  assert.equal(more.code, 0, more.err);
+  assert.equal(announced(more).length, 1);
+  assert.match(announced(more)[0] as string, /^\[2 of 2\] gru4rec, seed 2 of 2: learningRate 0\.003, dropout 0\.3/);
+  const { seeds } = row(await resultsOf(out), 'gru4rec');
+  assert.deepEqual(seeds.slice(0, 1), before.seeds);
+  assert.deepEqual(
+    seeds.map(({ seed, look }) => [seed, look]),
+    [
+      [1, 1],
+      [2, 1],
+    ],
+  );
+});
+
 test('what disagrees with what was begun is refused in a line, and changes nothing', async () => {
   const plan = await readFile(join(whole, 'compare.json'), 'utf8');
   const refused = async (message: RegExp, ...more: string[]): Promise<void> =>
     assertRefusal(await inProcess(...compareIn(whole, ...more)), 1, message);
   await refused(
-    /whole was begun with --seeds 2, not 3: go on as it was begun, or choose another --out/,
+    /whole was begun with --seeds 2, not 1: go on as it was begun, or choose another --out/,
     '--seeds',
-    '3',
+    '1',
   );
   await refused(/begun with --shape amazon, not kuaishou/, '--shape', 'kuaishou');
   await refused(/begun with --validation-users left out, not 9/, '--validation-users', '9');

@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { Command } from 'commander';
 import { UserError } from '../../src/base/index.js';
 import { importCommand } from '../../src/cli/commands/import.js';
+import { type DataManifest, FORMATS } from '../../src/data/index.js';
 
 /** Runs `sesrec …` and returns what it wrote to each stream. */
 async function run(t: TestContext, ...words: readonly string[]): Promise<{ out: string; err: string }> {
@@ -47,8 +48,8 @@ test('import prints a table of counts; warnings go to standard error', async (t)
     join(folder, 'out'),
   );
   const lines = out.split('\n');
-  assert.match(lines[0] as string, /users +items +feed +searches$/);
-  assert.match(lines[1] as string, /^imported +1 +2 +2 +1$/);
+  assert.match(lines[0] as string, /users +items +feed +searches +queries$/);
+  assert.match(lines[1] as string, /^imported +1 +2 +2 +1 +1$/);
   assert.match(out, /1 queries, 2 words, 1 sources/);
   assert.match(err, /^warning: 1 item of 1 interaction is not in .*\n$/);
 });
@@ -81,3 +82,26 @@ test('s3rec and events are there too, and an existing directory is refused', asy
   );
   assert.match((await run(t, 'events', events, events, '--out', directory, '--overwrite')).out, /imported +1 +1 +2 +0/);
 });
+
+const FIXTURES = join(import.meta.dirname, '../../../test/fixtures/imports');
+
+for (const { name } of FORMATS.filter(({ name }) => !['events', 's3rec'].includes(name))) {
+  test(`import auto recognises the files of ${name}, and says why; import ${name} makes the same data of them`, async (t) => {
+    const { folder } = await files(t);
+    const { files: names } = JSON.parse(await readFile(join(FIXTURES, name, 'expected.json'), 'utf8')) as {
+      files: string[];
+    };
+    const paths = names.map((file) => join(FIXTURES, name, file));
+    const recognised = await run(t, 'auto', ...paths, '--out', join(folder, 'auto'), '--json');
+    assert.match(recognised.err, new RegExp(`^warning: recognised as ${name}: `));
+    const named = await run(t, name, ...paths, '--out', join(folder, 'named'), '--json');
+    assert.ok(!named.err.includes('recognised'), named.err);
+    const [first, second] = [recognised, named].map(
+      ({ out }) => (JSON.parse(out) as { manifest: DataManifest }).manifest,
+    );
+    assert.equal(first?.hash, second?.hash);
+    const { read } = first ?? {};
+    assert.ok(read);
+    assert.equal(read.accepted + read.rejected + read.duplicates + read.ignored, read.read);
+  });
+}

@@ -50,8 +50,8 @@ test('a card has source, losses, presets, trials, and the settings at each publi
   assert.match(out, /^sesrec: SESRec, search-aware$/m);
   assert.match(out, /^source +Si et al\., “When Search Meets Recommendation: .*”, SIGIR 2023$/m);
   assert.match(out, /^losses +prediction\n +alignment \(alpha\): /m);
-  assert.match(out, /^presets +official, paper$/m);
-  assert.match(out, /^tuning +learningRate 0\.001, dropout 0\.1$/m);
+  assert.match(out, /^presets +official, paper, sesrec$/m);
+  assert.match(out, /^tuning +learningRate 0\.003, dropout 0\.3$/m);
   assert.match(out, /^settings of official +amazon +kuaishou$/m);
   assert.match(out, /^width +32 +48$/m);
   assert.match(out, /^other in paper +amazon +kuaishou$/m);

@@ -123,6 +123,7 @@ test('the last two of three or more events are held out, and their queries stay 
     items: 2,
     feed: 6,
     searches: 6,
+    queries: 2,
   });
 });
 

@@ -47,8 +47,8 @@ const interactionCases: readonly Case[] = [
     /line 3: the time "yesterday" is not in the unit "s"/,
   ],
   ['an endless time', `${HEADER}u\ti\t1e99\n`, /line 2: the time "1e99"/],
-  ['an empty user', `${HEADER} \ti\t1\n`, /line 2: the user id is empty/],
-  ['an empty item', `${HEADER}u\t\t1\n`, /line 2: the item id is empty/],
+  ['an empty user', `${HEADER} \ti\t1\n`, /line 2: the field "user_id" is empty/],
+  ['an empty item', `${HEADER}u\t\t1\n`, /line 2: the field "item_id" is empty/],
   ['a cut gzip', LONG.subarray(0, LONG.length - 20), /the gzip data is damaged/],
   ['a flipped byte in gzip', LONG.map((byte, i) => (i === 60 ? byte ^ 255 : byte)), /damaged|UTF-8|line|column/],
   ['Latin-1', Buffer.from(`${HEADER}u\té\t1\n`, 'latin1'), /not UTF-8/],
@@ -59,7 +59,7 @@ for (const [name, content, message] of interactionCases) {
   test(`interactions: ${name} is refused in one clear line`, async (t) => {
     const folder = await scratchFolder(t);
     const file = await put(folder, 'log', content);
-    await refused(folder, async (out) => importInteractions({ file, out }), message);
+    await refused(folder, async (out) => importInteractions({ file, out, strict: true }), message);
   });
 }
 
@@ -75,7 +75,11 @@ for (const [name, content, message] of itemCases) {
     const folder = await scratchFolder(t);
     const file = await put(folder, 'log', `${HEADER}u\ta\t1\n`);
     const items = await put(folder, 'items', content);
-    await refused(folder, async (out) => importInteractions({ file, items, constructSearches: 'query', out }), message);
+    await refused(
+      folder,
+      async (out) => importInteractions({ file, items, constructSearches: 'query', out, strict: true }),
+      message,
+    );
   });
 }
 
@@ -97,7 +101,7 @@ const eventCases: readonly Case[] = [
   ['no query', jsonLines([{ ...SEARCH, query: undefined }]), /the field "query" is missing/],
   ['a search without id', jsonLines([{ ...SEARCH, id: undefined }]), /the field "id" is missing/],
   ['an id that is no text', jsonLines([{ ...VIEW, user: { a: 1 } }]), /the field "user" is \{"a":1\}/],
-  ['half a character', '{"type":"view","item":"\\ud800","time":1,"user":"u"}', /the field "item"/],
+  ['half a character', '{"type":"view","item":"\\ud800","time":1,"user":"u"}', /not valid JSON/],
   [
     'a number too large to be exact',
     '{"type":"view","item":12345678901234567890,"time":1,"user":"u"}',
@@ -121,7 +125,7 @@ for (const [name, content, message] of eventCases) {
   test(`events: ${name} is refused in one clear line`, async (t) => {
     const folder = await scratchFolder(t);
     const file = await put(folder, 'log', content);
-    await refused(folder, async (out) => importEvents({ files: [file], out }), message);
+    await refused(folder, async (out) => importEvents({ files: [file], out, strict: true }), message);
   });
 }
 
@@ -135,7 +139,7 @@ for (const [name, content, message] of sequenceCases) {
   test(`s3rec: ${name} is refused in one clear line`, async (t) => {
     const folder = await scratchFolder(t);
     const sequences = await put(folder, 'log', content);
-    await refused(folder, async (out) => importS3rec({ sequences, out }), message);
+    await refused(folder, async (out) => importS3rec({ sequences, out, strict: true }), message);
   });
 }
 

@@ -15,7 +15,6 @@ import {
   importS3rec,
   loadDataset,
 } from '../../src/data/index.js';
-import { createAttributeTable, createEventTables } from '../../src/data/prepare.js';
 import { runImport } from '../../src/data/sources/import.js';
 import { NegativeSampler, catalogueOf, trainingCases, trainingQueries } from '../../src/features/index.js';
 import { vocabularySizes } from '../../src/model/index.js';
@@ -95,10 +94,10 @@ describe('global time, by hand', () => {
     const { manifest } = await loaded(t);
     assert.deepEqual(manifest.split, { strategy: 'global-time', validationFrom: 100, testFrom: 200 });
     assert.deepEqual(manifest.counts, [
-      { step: 'imported', users: 5, items: 5, feed: 11, searches: 4 },
-      { step: 'training', users: 3, items: 3, feed: 3, searches: 3 },
-      { step: 'validation', users: 2, items: 3, feed: 3, searches: 1 },
-      { step: 'test', users: 4, items: 3, feed: 5, searches: 0 },
+      { step: 'imported', users: 5, items: 5, feed: 11, searches: 4, queries: 4 },
+      { step: 'training', users: 3, items: 3, feed: 3, searches: 3, queries: 3 },
+      { step: 'validation', users: 2, items: 3, feed: 3, searches: 1, queries: 1 },
+      { step: 'test', users: 4, items: 3, feed: 5, searches: 0, queries: 0 },
     ]);
   });
 });
@@ -217,13 +216,16 @@ test('a source may keep its log in the data directory, and name the program that
     [],
     { out },
     {},
-    async (database, directory) => {
+    async ({ database, directory }) => {
       await writeFile(join(directory, 'log.txt'), 'u i');
-      const { feed, searches, clicks } = await createEventTables(database);
-      feed.row('u', 0, null, 'view', 'i', null);
-      const tables = [feed, searches, clicks];
-      for (const key of ['item', 'user'] as const) tables.push(await createAttributeTable(database, key, []));
-      for (const table of tables) table.finish();
+      for (const table of [
+        `feed AS SELECT 'u' AS "user", 0 AS ordinal, CAST(NULL AS DOUBLE) AS time, 'view' AS type, 'i' AS item, CAST(NULL AS BIGINT) AS search`,
+        'searches ("user" VARCHAR, ordinal BIGINT, time DOUBLE, query VARCHAR, source VARCHAR)',
+        'clicks (search BIGINT, item VARCHAR, ordinal BIGINT, time DOUBLE)',
+        'items ("index" BIGINT, item VARCHAR)',
+        'users ("index" BIGINT, "user" VARCHAR)',
+      ])
+        await database.run(`CREATE TABLE ${table}`);
       return { itemAttributes: [], userAttributes: [], warnings: [], files: [join(directory, 'log.txt')] };
     },
     generator,

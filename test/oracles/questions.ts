@@ -39,11 +39,13 @@ const UNIT = 64;
 
 interface Subject {
   readonly id: ModelId;
-  /** Settings other than those of the usual preset. */
+  /** The usual one unless told. */
+  readonly preset?: string;
+  /** Settings other than those of the preset. */
   readonly changes?: object;
 }
 
-/** Every model but SESRec, which has golden vectors of its authors' code, and variants of some. */
+/** Every model, and variants of some; of SESRec our own preset, since the others have golden vectors of its authors' code. */
 export const subjects: Readonly<Record<string, Subject>> = {
   stamp: { id: 'stamp' },
   'stamp-without-mean': { id: 'stamp', changes: { addMean: false } },
@@ -54,6 +56,10 @@ export const subjects: Readonly<Record<string, Subject>> = {
   sasrec: { id: 'sasrec' },
   'sasrec-every-place': { id: 'sasrec', changes: { trainOn: 'everyPlace', placeNegatives: 2 } },
   'sasrec-full-softmax': { id: 'sasrec', changes: { trainOn: 'fullSoftmax' } },
+  'sasrec-as-published': {
+    id: 'sasrec',
+    changes: { trainOn: 'fullSoftmax', norm: 'pre', scaleItems: true, innerTimes: 1, activation: 'relu' },
+  },
   'sasrec-searches': { id: 'sasrec', changes: { useSearches: true } },
   dien: { id: 'dien' },
   'fmlp-rec': { id: 'fmlp-rec' },
@@ -78,13 +84,14 @@ export const subjects: Readonly<Record<string, Subject>> = {
   },
   srjgraph: { id: 'srjgraph', changes: { contextItems: 3, neighbours: 2 } },
   'srjgraph-without-search': { id: 'srjgraph', changes: { contextItems: 2, neighbours: 3, searchWeight: 0 } },
+  'sesrec-every-place': { id: 'sesrec', preset: 'sesrec', changes: { sharedNegatives: 5, alpha: 0.5 } },
   unisar: { id: 'unisar', changes: { contrastRows: 4, alignmentWeight: 0.5, contrastWeight: 0.5 } },
 };
 
 /** The question about a subject. */
 export function questionOf(name: string): Question {
-  const { id, changes = {} } = subjects[name] as Subject;
-  const { model, parameters, dataset } = tinyModel({ id, preset: models[id].presets[0] }, { changes });
+  const { id, preset, changes = {} } = subjects[name] as Subject;
+  const { model, parameters, dataset } = tinyModel({ id, preset: preset ?? models[id].presets[0] }, { changes });
   const [{ sizes, ids, inputs }] = trainingBatch({ model, dataset }, { rows: 7, pick: 'allLengths' });
   const plain = (values: Int32Array | Float32Array) => ({
     type: values instanceof Int32Array ? ('int32' as const) : ('float32' as const),

@@ -2,11 +2,15 @@
 import assert from 'node:assert/strict';
 import { connect } from 'node:net';
 import { once } from 'node:events';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import * as fc from 'fast-check';
 import { NDJSON, depthOf } from '../../src/serve/bodies.js';
+import { openEngine } from '../../src/online/index.js';
+import { scratchFolder } from '../data/folders.js';
+import { tinyWorld } from '../support/command-line.js';
 import { PlainEngine } from '../support/plain-engine.js';
-import { serve } from '../support/serving.js';
+import { type Served, serve } from '../support/serving.js';
 
 const POSTS = [
   '/v1/recommendations',
@@ -60,9 +64,8 @@ const nearly = fc.record(
 );
 const body = fc.oneof(anything, nearly, fc.array(nearly, { maxLength: 5 })).map((value) => JSON.stringify(value) ?? '');
 
-test('bodies of any content', async () => {
-  const engine = new PlainEngine();
-  await using served = await serve(engine, { logLevel: 'error' });
+/** Throws bodies at every route that takes one. */
+async function throwAt(served: Served, numRuns: number): Promise<void> {
   await fc.assert(
     fc.asyncProperty(
       fc.constantFrom(...POSTS),
@@ -74,10 +77,27 @@ test('bodies of any content', async () => {
         assert.ok(json !== null);
       },
     ),
-    { numRuns: 400 },
+    { numRuns },
   );
   assert.deepEqual(served.log, []);
+}
+
+test('bodies of any content', async () => {
+  const engine = new PlainEngine();
+  await using served = await serve(engine, { logLevel: 'error' });
+  await throwAt(served, 400);
   for (const event of engine.events) assert.ok(Number.isFinite(event.time) && event.user.length > 0);
+});
+
+test('bodies of any content, with a model and a store behind the door', async (t) => {
+  const folder = await scratchFolder(t);
+  const { run } = await tinyWorld(folder, 1);
+  const engine = await openEngine({ run, store: join(folder, 'store'), threads: 1 });
+  await using served = await serve(engine, { logLevel: 'error' });
+  await throwAt(served, 300);
+  const { status, json } = await served.ask('POST', '/v1/recommendations', { user: 'u1' });
+  assert.equal(status, 200);
+  assert.ok(json.items.length > 0);
 });
 
 test('bytes that are no text, and ids in paths', async () => {

@@ -1,5 +1,5 @@
 /** Files of exported models and what to ask of them. Knows what such a file takes; does not know who runs it. */
-import { gatherRows } from '../../src/features/index.js';
+import { BatchAssembler, catalogueOf, gatherRows } from '../../src/features/index.js';
 import { type Case, type ExportedModel, GraphRanker, exportOnnx } from '../../src/model/index.js';
 import { Runtime } from '../../src/tensor/index.js';
 import { type Entry, allItems, moments, tinyModel } from './tiny-model.js';
@@ -21,7 +21,11 @@ export async function exported({ id, preset }: Entry): Promise<Exported> {
   const made = exportOnnx(run, { rows: cases.length, candidates: items.length });
   const candidates = new Int32Array(cases.length * items.length);
   cases.forEach((_, row) => candidates.set(items, row * items.length));
-  const { users, source, ...rows } = gatherRows(dataset, cases, model.config.window);
+  const gathered = gatherRows(dataset, cases, model.config.window);
+  const { users, source, ...rows } = gathered;
+  const { window, itemAttributes, userAttributes } = model.config;
+  const catalogue = catalogueOf(dataset, itemAttributes, userAttributes);
+  const batch = new BatchAssembler(catalogue, window, { extras: model.extras(dataset) }).assemble(gathered);
   const all: Record<string, Int32Array> = {
     user: users,
     searchSource: source,
@@ -29,6 +33,7 @@ export async function exported({ id, preset }: Entry): Promise<Exported> {
     search: rows.search,
     clicks: rows.clicks,
     candidates,
+    searchAge: batch.inputs['searchAge'] as Int32Array,
   };
   const runtime = new Runtime({ threads: 1 });
   try {

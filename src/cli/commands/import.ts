@@ -1,8 +1,8 @@
 /** `sesrec import`: makes a data directory from a log. Knows the options of each format; the data wing does the work. */
 import { Command, Option } from 'commander';
-import { TIME_UNITS, type TimeUnit, importEvents, importInteractions, importS3rec } from '../../data/index.js';
+import { FORMATS, TIME_UNITS, type TimeUnit, importInteractions, importLog, importS3rec } from '../../data/index.js';
 import { importLive } from '../importing-live.js';
-import { type DataFlags, reportData, splitRequest, withDataOptions } from '../making-data.js';
+import { type DataFlags, reportData, splitRequest, withDataOptions, withLogOptions } from '../making-data.js';
 
 interface InteractionsFlags extends DataFlags {
   readonly items?: string;
@@ -19,7 +19,7 @@ interface InteractionsFlags extends DataFlags {
 export function importCommand(): Command {
   const command = new Command('import').description('make a data directory from a log of events');
 
-  withDataOptions(command.command('interactions'))
+  withLogOptions(command.command('interactions'))
     .description('a table of user, item and time (tab- or comma-separated, plain or gzip), in the order of events')
     .argument('<file>', 'the table; its order is the order of events, whatever the times say')
     .option('--items <file>', 'a table of items: the item column, and attributes')
@@ -34,7 +34,7 @@ export function importCommand(): Command {
       reportData(await importInteractions({ ...flags, ...splitRequest(flags), file }), flags),
     );
 
-  withDataOptions(command.command('s3rec'))
+  withLogOptions(command.command('s3rec'))
     .description('the text format of S3-Rec: a line "user item item …" per user, plain or gzip')
     .argument('<sequences>', 'the file of sequences')
     .option('--attributes <json>', 'a JSON file {"item": [attribute, …]}')
@@ -42,12 +42,14 @@ export function importCommand(): Command {
       reportData(await importS3rec({ ...flags, ...splitRequest(flags), sequences }), flags),
     );
 
-  withDataOptions(command.command('events'))
-    .description('JSON lines of searches, clicks, actions, items and users (see docs/events.md), plain or gzip')
-    .argument('<files...>', 'the files of events')
-    .action(async (files: string[], flags: DataFlags) =>
-      reportData(await importEvents({ ...flags, ...splitRequest(flags), files }), flags),
-    );
+  const logs = FORMATS.filter(({ name }) => name !== 's3rec');
+  for (const { name, about } of [...logs, { name: 'auto', about: 'recognises the format, and says which and why' }])
+    withLogOptions(command.command(name))
+      .description(about)
+      .argument('<files...>', 'files, folders, patterns, or - for standard input; plain, gzip or zstd')
+      .action(async (files: string[], flags: DataFlags) =>
+        reportData(await importLog({ ...flags, ...splitRequest(flags), format: name, files }), flags),
+      );
 
   withDataOptions(command.command('live'))
     .description('what happened on a site that sesrec serve answers, from its store; it may go on answering')

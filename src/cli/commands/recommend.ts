@@ -1,12 +1,13 @@
 /** `sesrec recommend`: the next items for one user, with reasons. Knows options; cli/recommending.ts does the work. */
 import { Command, Option } from 'commander';
-import { normaliseQuery } from '../../data/index.js';
+import { asKnownBy, loadDataset, normaliseQuery } from '../../data/index.js';
 import { REASON_METHODS, type ReasonMethod, loadRun } from '../../model/index.js';
 import { type ComputeFlags, deviceOption, jsonOption, threadsOption, wholeNumber, withRuntime } from '../options.js';
 import { note, printJson, printText } from '../output.js';
 import { recommendFor, recommendationText } from '../recommending.js';
 
 interface RecommendFlags extends ComputeFlags {
+  readonly data?: string;
   readonly user?: string;
   readonly search?: string;
   readonly k: number;
@@ -21,6 +22,10 @@ export function recommendCommand(): Command {
   return new Command('recommend')
     .description('the next items for one user, after everything in the log, or for somebody new')
     .argument('<run>', 'a directory made by sesrec train')
+    .option(
+      '--data <data>',
+      "a data directory that grew from the run's (sesrec import --append): what is new is unknown to the model",
+    )
     .option('--user <id>', 'the user, by the id of the log (default: somebody of whom nothing is known)')
     .option('--search <query>', 'as if the user had just searched for this; nothing is stored')
     .option('--k <number>', 'how many items', wholeNumber(1), 10)
@@ -39,7 +44,11 @@ export function recommendCommand(): Command {
     .addOption(deviceOption())
     .addOption(jsonOption())
     .action(async (directory: string, flags: RecommendFlags) => {
-      const run = await loadRun(directory);
+      const trained = await loadRun(directory);
+      const run =
+        flags.data === undefined
+          ? trained
+          : { ...trained, dataset: asKnownBy(await loadDataset(flags.data), trained.dataset) };
       const { source, reasonsBy, items } = await withRuntime(flags, (runtime) => recommendFor(run, runtime, flags));
       const { model, preset } = run.manifest;
       if (items.length < flags.k)

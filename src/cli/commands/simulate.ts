@@ -1,7 +1,7 @@
 /** `sesrec simulate`: the data of a made-up site. Knows options; the simulator does the work (docs/simulator.md). */
 import { join } from 'node:path';
-import { Command } from 'commander';
-import { LOG_FILE, TRUTH_FILE, simulateData } from '../../simulate/index.js';
+import { Command, Option } from 'commander';
+import { EXPORT_FOLDERS, type ExportFormat, LOG_FILE, TRUTH_FILE, simulateData } from '../../simulate/index.js';
 import { type DataFlags, reportData, splitRequest, withDataOptions } from '../making-data.js';
 import { numberFrom, wholeNumber } from '../options.js';
 import { note } from '../output.js';
@@ -11,6 +11,7 @@ interface SimulateFlags extends DataFlags {
   readonly items: number;
   readonly seed: number;
   readonly searchSignal: number;
+  readonly as?: ExportFormat;
 }
 
 export function simulateCommand(): Command {
@@ -24,9 +25,16 @@ export function simulateCommand(): Command {
       'how often a spontaneous search tells what comes next in the feed, 0 to 1; at 0 searches tell nothing',
       numberFrom(0, 1),
       0.5,
+    )
+    .addOption(
+      new Option('--as <tracker>', 'write the log as this tracker would export it, too').choices(
+        Object.keys(EXPORT_FOLDERS),
+      ),
     );
   return withDataOptions(command).action(async (flags: SimulateFlags) => {
     reportData(await simulateData({ ...flags, ...splitRequest(flags) }), flags);
+    if (flags.as !== undefined)
+      note(`the log as ${flags.as} would export it: ${join(flags.out, EXPORT_FOLDERS[flags.as])}`);
     note(`the log: ${join(flags.out, LOG_FILE)}; why each thing happened: ${join(flags.out, TRUTH_FILE)}`);
   });
 }

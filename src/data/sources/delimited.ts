@@ -1,10 +1,8 @@
 /**
- * Tables in text files: a header line, then one row a line. Tab-separated when the header has a tab (then quotes are
- * plain characters), otherwise comma-separated with the usual double quotes. Knows rows and columns; does not know
- * what they mean.
+ * Rows of tables in text: tab-separated when the header has a tab (then quotes are plain characters), otherwise
+ * comma-separated with the usual double quotes. Knows rows; does not know columns' meaning.
  */
-import { UserError } from '../../base/index.js';
-import { readLines } from './lines.js';
+import { type BadLine, LONGEST_LINE, type Line } from './input.js';
 
 /** A row and the line it began on. */
 export interface Row {
@@ -12,17 +10,11 @@ export interface Row {
   readonly line: number;
 }
 
-/** An open table: its columns, and its rows in the order of the file. */
-export interface DelimitedTable {
-  readonly path: string;
-  readonly columns: readonly string[];
-  readonly rows: AsyncGenerator<Row[]>;
-}
-
-const LONGEST_FIELD = 16 * 1024 * 1024;
+/** What separates the fields of a table, by its header. */
+export const separatorOf = (header: string): '\t' | ',' => (header.includes('\t') ? '\t' : ',');
 
 /** Splits a comma-separated record whose quotes are balanced. */
-function splitQuoted(record: string): string[] {
+export function splitQuoted(record: string): string[] {
   if (!record.includes('"')) return record.split(',');
   const fields: string[] = [];
   let field = '';
@@ -49,80 +41,53 @@ function countQuotes(text: string): number {
   return count;
 }
 
-/** Lines to rows. A quoted field may go on over several lines. */
-async function* readRows(path: string): AsyncGenerator<Row[]> {
-  let tabs: boolean | null = null;
-  let open: { parts: string[]; line: number; length: number } | null = null;
-  for await (const lines of readLines(path)) {
+/**
+ * Rows of comma-separated lines, in which a quoted field may go on over several lines. A quote that is never closed makes
+ * its line a bad one; reading goes on with the next line.
+ */
+export class QuotedRows {
+  #open: { lines: Line[]; length: number } | null = null;
+  readonly #bad: (line: BadLine) => void;
+
+  constructor(bad: (line: BadLine) => void) {
+    this.#bad = bad;
+  }
+
+  push(lines: readonly Line[]): Row[] {
     const rows: Row[] = [];
-    for (const { text, number } of lines) {
-      tabs ??= text.includes('\t');
-      if (tabs) {
-        rows.push({ fields: text.split('\t'), line: number });
-        continue;
-      }
-      const odd = countQuotes(text) % 2 === 1;
-      if (!open && !odd) rows.push({ fields: splitQuoted(text), line: number });
-      else if (!open) open = { parts: [text], line: number, length: text.length };
-      else {
-        open.parts.push(text);
-        open.length += text.length;
-        if (odd) {
-          rows.push({ fields: splitQuoted(open.parts.join('\n')), line: open.line });
-          open = null;
-        } else if (open.length > LONGEST_FIELD) break;
-      }
+    for (const line of lines) this.#line(line, rows);
+    return rows;
+  }
+
+  /** What is left open at the end. */
+  finish(): Row[] {
+    const rows: Row[] = [];
+    while (this.#open) this.#giveUp(rows);
+    return rows;
+  }
+
+  #line(line: Line, rows: Row[]): void {
+    const odd = countQuotes(line.text) % 2 === 1;
+    if (!this.#open) {
+      if (line.text.trim() === '') return;
+      if (odd) this.#open = { lines: [line], length: line.text.length };
+      else rows.push({ fields: splitQuoted(line.text), line: line.number });
+      return;
     }
-    yield rows;
-    if (open && open.length > LONGEST_FIELD) break;
+    this.#open.lines.push(line);
+    this.#open.length += line.text.length;
+    if (odd) {
+      const { lines } = this.#open;
+      this.#open = null;
+      rows.push({ fields: splitQuoted(lines.map(({ text }) => text).join('\n')), line: (lines[0] as Line).number });
+    } else if (this.#open.length > LONGEST_LINE / 4) this.#giveUp(rows);
   }
-  if (open) throw new UserError(`${path}, line ${open.line}: a double quote is opened and never closed`);
-}
 
-/** Checks that every row has a field for every column. */
-async function* checked(
-  path: string,
-  columns: readonly string[],
-  first: readonly Row[],
-  rest: AsyncGenerator<Row[]>,
-): AsyncGenerator<Row[]> {
-  const check = (rows: readonly Row[]): Row[] =>
-    rows.map((row) => {
-      if (row.fields.length === columns.length) return row;
-      throw new UserError(
-        `${path}, line ${row.line}: ${row.fields.length} fields where the header has ${columns.length} columns`,
-      );
-    });
-  yield check(first);
-  for await (const rows of rest) yield check(rows);
-}
-
-/** Opens a table and reads its header. */
-export async function openTable(path: string): Promise<DelimitedTable> {
-  const batches = readRows(path);
-  for (;;) {
-    const batch = await batches.next();
-    if (batch.done) throw new UserError(`${path} is empty: it needs a header line and rows`);
-    const [header, ...rows] = batch.value;
-    if (!header) continue;
-    const columns = header.fields.map((name) => name.trim());
-    const repeated = columns.find((name, i) => name !== '' && columns.indexOf(name) !== i);
-    if (repeated !== undefined)
-      throw new UserError(`${path}: the header names the column ${JSON.stringify(repeated)} twice`);
-    return { path, columns, rows: checked(path, columns, rows, batches) };
+  #giveUp(rows: Row[]): void {
+    const [first, ...rest] = (this.#open as { lines: Line[] }).lines;
+    this.#open = null;
+    const { number, text } = first as Line;
+    this.#bad({ line: number, reason: 'a double quote is opened and never closed', raw: text.slice(0, 2000) });
+    for (const line of rest) this.#line(line, rows);
   }
-}
-
-/** The position of a column. A column that the header lacks is a `UserError` that lists those it has. */
-export function columnOf(table: DelimitedTable, name: string, option: string): number {
-  const position = table.columns.indexOf(name);
-  if (position >= 0 && name !== '') return position;
-  const present = table.columns
-    .slice(0, 30)
-    .map((column) => column.slice(0, 80))
-    .join(', ')
-    .replaceAll(/\p{Cc}/gu, '?');
-  throw new UserError(
-    `${table.path} has no column ${JSON.stringify(name)}: it has ${present}; name the right one with ${option}`,
-  );
 }

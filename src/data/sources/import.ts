@@ -1,14 +1,21 @@
 /**
- * What all importers share: the directory that appears whole or not at all, the database, the description of the
- * input. Knows their common options; does not know any format of logs.
+ * What all importers share: the directory that appears whole or not at all, the database, the description of the input,
+ * quarantine. Knows their common options; does not know any format of logs.
  */
-import { mkdir, readdir, rmdir, stat } from 'node:fs/promises';
+import { mkdir, readdir, rm, rmdir, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { UsageError, UserError, hashFile, messageOf, readJson, stageDirectory } from '../../base/index.js';
 import { withDatabase, type Database } from '../database.js';
+import { growFrom } from '../grow.js';
+import { readManifest } from '../load.js';
 import { prepareDirectory } from '../prepare.js';
 import type { DataManifest, Generator } from '../schema.js';
 import type { SplitRequest } from '../split.js';
+import { oneEntryEach } from './compile.js';
+import type { Format } from './formats/format.js';
+import type { Input } from './input.js';
+import { refuseRejected, settle, writeQuarantine, type ReadCounts, type SettleOptions } from './settle.js';
+import { stage, type Assigned } from './stage.js';
 
 /** Options of every importer. */
 export interface ImportOptions {
@@ -18,8 +25,20 @@ export interface ImportOptions {
   readonly overwrite?: boolean;
   /** The filter of the paper: only users who searched and acted in the feed. Default: everybody stays. */
   readonly requireBoth?: boolean;
+  /** Keep only users and items with at least so many feed events, again and again until that holds. Default: 0, everybody. */
+  readonly kCore?: number;
   /** Who is held out. Default: leave-one-out. */
   readonly split?: SplitRequest;
+  /** Refuse on the first rejected record, instead of putting it into quarantine. Default: false. */
+  readonly strict?: boolean;
+  /** Leave out events that equal an earlier one in everything. Default: false. */
+  readonly dropRepeats?: boolean;
+  /** A data directory to grow from: its events come in, too, and its vocabularies come first, so that no index changes. */
+  readonly append?: string;
+  /** Threads of the engine. Results do not depend on it. Default: 2. */
+  readonly threads?: number;
+  /** Megabytes that the engine may use; the rest goes to disk. Default: 2200. */
+  readonly memory?: number;
 }
 
 /** What an import made, and what its maker should know about the input. */
@@ -33,45 +52,171 @@ export interface FilledTables {
   readonly itemAttributes: readonly string[];
   readonly userAttributes: readonly string[];
   readonly warnings: readonly string[];
-  /** Files that `fill` put into the directory and read from there; they stay in it, and are described like the others. */
-  readonly files?: readonly string[];
+  /** How the events are ordered: in order of time, or of the files. Default: `file`. */
+  readonly order?: 'time' | 'file';
+  /** What became of the records. Null for sources that do not say. */
+  readonly read?: ReadCounts | null;
+  /** Files that were read, beyond those named beforehand; for those that `fill` put into the directory they stay in it. */
+  readonly files?: readonly (Input | string)[];
+}
+
+/** The name of the file of rejected records in a data directory. */
+export const QUARANTINE = 'quarantine.jsonl';
+
+const [THREADS, MEMORY] = [2, 2200];
+
+/** A place to work in, beside the files of the data directory, that is removed at the end. */
+export interface Workshop {
+  readonly database: Database;
+  /** The directory that becomes the data directory. */
+  readonly directory: string;
+  /** For temporary files. */
+  readonly temporary: string;
 }
 
 /**
  * Runs an import: `fill` puts the tables of a source (see `prepare.ts`) into the database, the rest is the same for all.
- * It is given the directory that will become the data directory, should it want to keep its log there. `generator`: what
- * made the log, when it is simulated.
+ * `inputs` finds the files, once there is a place for temporary ones. `generator`: what made the log, when it is simulated.
  */
 export async function runImport(
   importer: string,
-  paths: readonly string[],
+  inputs: readonly string[] | ((temporary: string) => Promise<readonly Input[]>),
   options: ImportOptions,
   settings: Readonly<Record<string, unknown>>,
-  fill: (database: Database, directory: string) => Promise<FilledTables>,
+  fill: (workshop: Workshop, inputs: readonly Input[]) => Promise<FilledTables>,
   generator: Generator | null = null,
 ): Promise<ImportResult> {
   await checkOut(options);
+  if (options.append !== undefined && (options.kCore || options.requireBoth))
+    throw new UsageError('a data directory that grows loses nothing: leave out --k-core and --require-both');
   return keepingParents(options.out, async () =>
-    stageDirectory(options.out, { overwrite: options.overwrite ?? false }, async (directory) =>
-      withDatabase(async (database) => {
-        const { itemAttributes, userAttributes, warnings, files: kept = [] } = await fill(database, directory);
-        const files = [];
-        for (const path of [...paths, ...kept])
-          files.push({ name: basename(path), sha256: await hashFile(path), bytes: (await stat(path)).size });
-        const source = {
-          importer,
-          files,
-          options: { ...settings, requireBoth: options.requireBoth ?? false },
-          generator,
-        };
-        const { split = { strategy: 'leave-one-out' } } = options;
-        return {
-          manifest: await prepareDirectory(database, directory, { source, split, itemAttributes, userAttributes }),
-          warnings,
-        };
-      }),
-    ),
+    stageDirectory(options.out, { overwrite: options.overwrite ?? false }, async (directory) => {
+      const temporary = join(directory, '.work');
+      await mkdir(temporary);
+      const found =
+        typeof inputs === 'function' ? await inputs(temporary) : inputs.map((path) => ({ name: path, path }));
+      for (const { name, path } of found)
+        await stat(path).catch((error: unknown) => {
+          throw new UserError(`cannot read ${name}: ${messageOf(error)}`, { cause: error });
+        });
+      const base = options.append === undefined ? null : await readManifest(options.append);
+      const { fresh, known } = await notYetIn(base, found);
+      if (base && fresh.length === 0 && found.length > 0)
+        throw new UserError(`${known.join(', ')}: every file is in ${options.append} already`);
+      const result = await withDatabase(
+        async (database) => {
+          const own = await fill({ database, directory, temporary }, fresh);
+          const filled = options.append === undefined ? own : await grown(database, options.append, own);
+          const files: DataManifest['source']['files'][number][] = [...(base?.source.files ?? [])];
+          for (const file of [...fresh, ...(filled.files ?? [])]) {
+            const path = typeof file === 'string' ? file : file.path;
+            const name = typeof file === 'string' ? file : file.name;
+            files.push({ name: basename(name), sha256: await hashFile(path), bytes: (await stat(path)).size });
+          }
+          const source = {
+            importer,
+            files,
+            options: {
+              ...settings,
+              requireBoth: options.requireBoth ?? false,
+              ...(options.kCore ? { kCore: options.kCore } : {}),
+              ...(options.dropRepeats ? { dropRepeats: true } : {}),
+            },
+            generator,
+          };
+          const { split = { strategy: 'leave-one-out' } } = options;
+          const { itemAttributes, userAttributes, read = null, warnings } = filled;
+          return {
+            manifest: await prepareDirectory(database, directory, {
+              source,
+              split,
+              itemAttributes,
+              userAttributes,
+              read,
+              kCore: options.kCore ?? 0,
+              grownFrom: base?.hash ?? null,
+            }),
+            warnings: [...warnings, ...known.map((name) => `${name} is in ${options.append} already, and left out`)],
+          };
+        },
+        { directory: temporary, threads: options.threads ?? THREADS, memory: options.memory ?? MEMORY },
+      );
+      await rm(temporary, { recursive: true });
+      return result;
+    }),
   );
+}
+
+/** The files that a data directory was not made of yet, told by their hashes; and the names of the others. */
+async function notYetIn(
+  base: DataManifest | null,
+  inputs: readonly Input[],
+): Promise<{ fresh: Input[]; known: string[] }> {
+  const hashes = new Set(base?.source.files.map(({ sha256 }) => sha256));
+  const [fresh, known]: [Input[], string[]] = [[], []];
+  for (const input of inputs) {
+    if (base && hashes.has(await hashFile(input.path))) known.push(input.name);
+    else fresh.push(input);
+  }
+  return { fresh, known };
+}
+
+/** The tables of a source with those of an earlier data directory. */
+async function grown(database: Database, base: string, filled: FilledTables): Promise<FilledTables> {
+  const { itemAttributes: items, userAttributes: users, order = 'file' } = filled;
+  return { ...filled, ...(await growFrom(database, base, order, { items, users })) };
+}
+
+/** Reads files of a format into the tables of `prepare.ts`. Rejected records go to quarantine, or are refused with `strict`. */
+export async function fillFromFormat(
+  { database, directory }: Workshop,
+  format: Format,
+  files: readonly Assigned[],
+  { strict = false, dropRepeats = false }: Pick<ImportOptions, 'strict' | 'dropRepeats'>,
+  options: Omit<SettleOptions, 'dropRepeats'> = {},
+): Promise<FilledTables & { readonly read: ReadCounts }> {
+  const records = await stage(database, format, files);
+  const simple = 'tables' in format && oneEntryEach(format.tables);
+  const { counts, itemAttributes, userAttributes, unmatched } = await settle(database, format, records, simple, {
+    ...options,
+    dropRepeats,
+  });
+  const names = files.map(({ input }) => basename(input.name));
+  if (strict && counts.rejected > 0)
+    await refuseRejected(
+      database,
+      files.map(({ input }) => input.name),
+    );
+  if (counts.rejected > 0) await writeQuarantine(database, names, join(directory, QUARANTINE));
+  const warnings: string[] = format.caveat === undefined ? [] : [format.caveat];
+  if (counts.rejected > 0) {
+    const { reason, file, line } = await database.read(
+      'SELECT reason, file, line FROM rejected ORDER BY file, line, part LIMIT 1',
+      { reason: 'text', file: 'integer', line: 'number' },
+    );
+    warnings.push(
+      `${countOf(counts.rejected, 'record')} rejected, see ${QUARANTINE}; the first is ${files[file[0] as number]?.input.name}, line ${line[0]}: ${reason[0]}`,
+    );
+  }
+  if (counts.duplicates > 0)
+    warnings.push(
+      `${countOf(counts.duplicates, 'event')} left out: ${dropRepeats ? 'repeated, or ' : ''}the id of an earlier line`,
+    );
+  if (counts.ignored > 0)
+    warnings.push(`${countOf(counts.ignored, 'record')} left out: they show no interest (impressions, dislikes, …)`);
+  if (unmatched > 0)
+    warnings.push(`${countOf(unmatched, 'action')} without the search that they name: kept as events of the feed`);
+  return { itemAttributes, userAttributes, warnings, order: format.order, read: counts };
+}
+
+/** Refuses tables without any event, with the reason of the first rejected record if there is one. */
+export async function refuseNothing(database: Database, names: readonly string[], nothing: string): Promise<void> {
+  const events = await database.number(
+    'SELECT (SELECT count(*) FROM feed) + (SELECT count(*) FROM searches) + (SELECT count(*) FROM clicks)',
+  );
+  if (events > 0) return;
+  await refuseRejected(database, names);
+  throw new UserError(nothing);
 }
 
 /** Refuses an `out` that is unusable, and one that would overwrite anything but a data directory. */

@@ -3,11 +3,24 @@
  * are constructed from the items' queries (as the paper does for Amazon); never sorts, since times have ties.
  */
 import { UsageError, UserError } from '../../base/index.js';
-import type { Database } from '../database.js';
-import { checkAttributeNames, createAttributeTable, createEventTables } from '../prepare.js';
-import { columnOf, openTable, type DelimitedTable } from './delimited.js';
-import { countOf, runImport, type FilledTables, type ImportOptions, type ImportResult } from './import.js';
-import { parseTime, type TimeUnit } from './times.js';
+import { identifier, type Database } from '../database.js';
+import { unblank } from './dialect.js';
+import type { Table } from './formats/format.js';
+import { interactionsWith, type InteractionColumns } from './formats/interactions.js';
+import {
+  countOf,
+  fillFromFormat,
+  refuseNothing,
+  runImport,
+  type FilledTables,
+  type ImportOptions,
+  type ImportResult,
+  type Workshop,
+} from './import.js';
+import type { Input } from './input.js';
+import { sampleOf, type Sample } from './recognise.js';
+import { namesOf } from './stage.js';
+import type { TimeUnit } from './times.js';
 
 /** Options of `importInteractions`. */
 export interface InteractionsOptions extends ImportOptions {
@@ -47,126 +60,90 @@ export async function importInteractions(options: InteractionsOptions): Promise<
     throw new UsageError('--construct-searches takes the queries from the item table: pass it with --items FILE');
   }
   const paths = [options.file, options.items, options.users].filter((path) => path !== undefined);
-  return runImport('interactions', paths, options, settings, async (database) => fill(database, options, settings));
+  return runImport('interactions', paths, options, settings, async (workshop, inputs) =>
+    fill(workshop, inputs, options, settings),
+  );
 }
 
 async function fill(
-  database: Database,
+  workshop: Workshop,
+  inputs: readonly Input[],
   options: InteractionsOptions,
-  settings: { userColumn: string; itemColumn: string; timeColumn: string; timeUnit: TimeUnit },
+  settings: InteractionColumns & { readonly constructSearches: string | null },
 ): Promise<FilledTables> {
-  const items = await readAttributes(
+  const { database } = workshop;
+  const format = interactionsWith(settings);
+  const [events, items, users] = format.tables;
+  const tables = [events, options.items === undefined ? users : items, users];
+  const files = inputs.map((input, i) => ({ input, table: tables[i] as Table }));
+  for (const { input, table } of files) {
+    const sample = await sampleOf(input, database);
+    if (sample.container === 'lines' || sample.container === 'document') continue; // every record says for itself
+    if (sample.columns.length === 0) throw new UserError(`${input.name} is empty: it needs a header line and rows`);
+    namesOf(sample.columns, table, input);
+    const need = (name: string, option: string): void => needColumn(input, sample, name, option);
+    if (table === events) {
+      need(settings.userColumn, '--user-column');
+      need(settings.itemColumn, '--item-column');
+      if (settings.timeColumn !== 'none') need(settings.timeColumn, '--time-column (or --time-column none)');
+      if (settings.typeColumn !== null) need(settings.typeColumn, '--type-column');
+    } else if (table === items) {
+      need(settings.itemColumn, '--item-column');
+      if (settings.constructSearches !== null) need(settings.constructSearches, '--construct-searches');
+    } else need(settings.userColumn, '--user-column');
+  }
+  const filled = await fillFromFormat(workshop, format, files, options, { spaced: true });
+  await refuseNothing(
     database,
-    'item',
-    options.items,
-    settings.itemColumn,
-    '--item-column',
-    options.constructSearches,
+    files.map(({ input }) => input.name),
+    `${options.file} has a header and no rows: there is nothing to import`,
   );
-  const users = await readAttributes(database, 'user', options.users, settings.userColumn, '--user-column');
-  const table = await openTable(options.file);
-  const userColumn = columnOf(table, settings.userColumn, '--user-column');
-  const itemColumn = columnOf(table, settings.itemColumn, '--item-column');
-  const timeColumn =
-    settings.timeColumn === 'none' ? -1 : columnOf(table, settings.timeColumn, '--time-column (or --time-column none)');
-  const typeColumn = options.typeColumn === undefined ? -1 : columnOf(table, options.typeColumn, '--type-column');
-
-  const { feed, searches, clicks } = await createEventTables(database);
-  const lacking = { events: 0, items: new Set<string>() };
-  let latest = -Infinity;
-  let row = 0;
-  for await (const rows of table.rows) {
-    for (const { fields, line } of rows) {
-      const user = idOf(fields[userColumn] as string, 'user', table, line);
-      const item = idOf(fields[itemColumn] as string, 'item', table, line);
-      const time = timeColumn < 0 ? null : timeOf(fields[timeColumn] as string, settings.timeUnit, table, line);
-      const type = typeColumn < 0 ? 'interaction' : (fields[typeColumn] as string);
-      if (time !== null) latest = Math.max(latest, time);
-      const ordinal = 2 * row + 1; // the constructed search stands before it, at 2 * row
-      const query = items.queries.get(item) ?? '';
-      if (query.trim() !== '') {
-        searches.row(user, ordinal - 1, time, query, 'constructed');
-        clicks.row(ordinal - 1, item, ordinal, time);
-        feed.row(user, ordinal, time, type, item, ordinal - 1);
-      } else feed.row(user, ordinal, time, type, item, null);
-      if (items.ids && !items.ids.has(item)) {
-        lacking.events++;
-        lacking.items.add(item);
-      }
-      row++;
-    }
-  }
-  for (const writer of [feed, searches, clicks]) writer.finish();
-  if (row === 0) throw new UserError(`${table.path} has a header and no rows: there is nothing to import`);
-
-  const warnings: string[] = [];
-  if (lacking.events > 0) {
-    warnings.push(
-      `${countOf(lacking.items.size, 'item')} of ${countOf(lacking.events, 'interaction')} ${lacking.items.size === 1 ? 'is' : 'are'} not in ${options.items}: no attributes${options.constructSearches === undefined ? '' : ' and no searches'} for them`,
+  const { constructSearches } = settings;
+  if (constructSearches !== null && filled.itemAttributes.includes(constructSearches))
+    await construct(database, constructSearches);
+  const warnings = [...filled.warnings];
+  if (options.items !== undefined) {
+    const { lost, from } = await database.read(
+      'SELECT count(DISTINCT item), count(*) FROM feed WHERE item NOT IN (SELECT item FROM items)',
+      { lost: 'number', from: 'number' },
     );
+    const [itemCount, eventCount] = [lost[0] as number, from[0] as number];
+    if (eventCount > 0)
+      warnings.push(
+        `${countOf(itemCount, 'item')} of ${countOf(eventCount, 'interaction')} ${itemCount === 1 ? 'is' : 'are'} not in ${options.items}: no attributes${constructSearches === null ? '' : ' and no searches'} for them`,
+      );
   }
+  const latest = await database.number('SELECT max(time) FROM feed');
   if (latest > FAR_FUTURE)
     warnings.push(`the latest time is ${new Date(latest).toISOString()}: is --time-unit ${settings.timeUnit} right?`);
-  return { itemAttributes: items.attributes, userAttributes: users.attributes, warnings };
+  return { ...filled, warnings };
 }
 
-/** What is kept in memory of an attribute table: its ids (null without a file), and the queries of items. */
-interface Attributes {
-  readonly attributes: readonly string[];
-  readonly ids: ReadonlySet<string> | null;
-  readonly queries: ReadonlyMap<string, string>;
+/** Puts a search for the text of its item before every event; ordinals have room for it. */
+async function construct(database: Database, column: string): Promise<void> {
+  const query = identifier(column);
+  await database.run(
+    `CREATE TABLE item_queries AS SELECT item, ${query} AS query FROM items WHERE ${unblank(query)} IS NOT NULL`,
+  );
+  const led = 'feed JOIN item_queries ON item_queries.item = feed.item';
+  await database.run(`INSERT INTO searches SELECT "user", ordinal - 1, time, query, 'constructed' FROM ${led}`);
+  await database.run(`INSERT INTO clicks SELECT ordinal - 1, feed.item, ordinal, time FROM ${led}`);
+  await database.replace(
+    'feed',
+    `SELECT "user", ordinal, time, type, feed.item, CASE WHEN query IS NOT NULL THEN ordinal - 1 END AS search
+    FROM feed LEFT JOIN item_queries ON item_queries.item = feed.item`,
+  );
 }
 
-/** Reads an item or user table into the database; without a file the table is empty. */
-async function readAttributes(
-  database: Database,
-  key: 'item' | 'user',
-  path: string | undefined,
-  idName: string,
-  idOption: string,
-  queryName?: string,
-): Promise<Attributes> {
-  const queries = new Map<string, string>();
-  if (path === undefined) {
-    (await createAttributeTable(database, key, [])).finish();
-    return { attributes: [], ids: null, queries };
-  }
-  const table = await openTable(path);
-  const idColumn = columnOf(table, idName, idOption);
-  const queryColumn = queryName === undefined ? -1 : columnOf(table, queryName, '--construct-searches');
-  const columns = table.columns
-    .map((name, position) => ({ name, position }))
-    .filter(({ name, position }) => position !== idColumn && name !== '');
-  const attributes = columns.map(({ name }) => name);
-  checkAttributeNames(key, attributes, path);
-  const writer = await createAttributeTable(database, key, attributes);
-  const lines = new Map<string, number>();
-  for await (const rows of table.rows) {
-    for (const { fields, line } of rows) {
-      const id = idOf(fields[idColumn] as string, key, table, line);
-      const earlier = lines.get(id);
-      if (earlier !== undefined)
-        throw new UserError(
-          `${path}, line ${line}: the ${key} ${JSON.stringify(id)} is already on line ${earlier}: keep one of them`,
-        );
-      writer.row(lines.size, id, ...columns.map(({ position }) => fields[position] as string));
-      lines.set(id, line);
-      if (queryColumn >= 0) queries.set(id, fields[queryColumn] as string);
-    }
-  }
-  writer.finish();
-  return { attributes, ids: new Set(lines.keys()), queries };
-}
-
-function idOf(text: string, key: 'item' | 'user', table: DelimitedTable, line: number): string {
-  if (text.trim() === '') throw new UserError(`${table.path}, line ${line}: the ${key} id is empty`);
-  return text;
-}
-
-function timeOf(text: string, unit: TimeUnit, table: DelimitedTable, line: number): number {
-  const time = parseTime(text, unit);
-  if (time !== null) return time;
+/** A column that the header lacks is a `UserError` that lists those it has. */
+function needColumn(input: Input, { columns }: Sample, name: string, option: string): void {
+  if (name !== '' && columns.includes(name)) return;
+  const present = columns
+    .slice(0, 30)
+    .map((column) => column.slice(0, 80))
+    .join(', ')
+    .replaceAll(/\p{Cc}/gu, '?');
   throw new UserError(
-    `${table.path}, line ${line}: the time ${JSON.stringify(text.slice(0, 80))} is not in the unit "${unit}": choose another --time-unit or --time-column`,
+    `${input.name} has no column ${JSON.stringify(name)}: it has ${present}; name the right one with ${option}`,
   );
 }

@@ -170,6 +170,8 @@ export interface ModelDefinition<Settings extends object> {
   readonly presets: Readonly<Record<string, Settings & Partial<CommonConfig>>>;
   /** What the published shapes change. */
   readonly shapes?: Readonly<Record<ShapeName, Partial<Settings & CommonConfig>>>;
+  /** What a preset says that no shape changes. */
+  readonly whateverTheShape?: Readonly<Record<string, Partial<Settings & CommonConfig>>>;
   readonly rules: { readonly [Key in keyof Settings]: Rule };
   /** Settings that came later, and what runs that lack them were trained with. */
   readonly added?: Partial<Settings>;
@@ -240,7 +242,7 @@ const commonRules: { readonly [Key in keyof CommonConfig]: Rule } = {
 
 /** Makes a definition an entry of the registry. */
 export function registered<Settings extends object>(definition: ModelDefinition<Settings>): RegisteredModel {
-  const { card, presets, rules, shapes, added } = definition;
+  const { card, presets, rules, shapes, whateverTheShape, added } = definition;
   const isComplete = isRecordOf({ ...commonRules, ...(rules as Record<string, Rule>) });
   const completed = (config: unknown): unknown => (added && isObject(config) ? { ...added, ...config } : config);
   const rule: Rule = (value, name) => {
@@ -250,7 +252,12 @@ export function registered<Settings extends object>(definition: ModelDefinition<
   return {
     card,
     presets: Object.keys(presets) as [string, ...string[]],
-    settings: (preset, shape) => ({ ...publishedShapes[shape].common, ...presets[preset], ...shapes?.[shape] }),
+    settings: (preset, shape) => ({
+      ...publishedShapes[shape].common,
+      ...presets[preset],
+      ...shapes?.[shape],
+      ...whateverTheShape?.[preset],
+    }),
     rule,
     tuning: definition.tuning ?? usualTrials,
     build: (given) => {

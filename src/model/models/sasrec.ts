@@ -9,9 +9,9 @@
  * `sampledSoftmax`  the same, all items told from `sharedNegatives` of them, drawn anew for each batch
  */
 import { isOneOf, isTrueOrFalse, isWhole } from '../../base/index.js';
-import { FIRST_INDEX } from '../../data/index.js';
 import { type BatchSizes, type NextItemChoice, nextItems } from '../../features/index.js';
-import { type Tensor, nn, ops } from '../../tensor/index.js';
+import { type Tensor, ops } from '../../tensor/index.js';
+import { catalogueSize, costOfPlaces } from '../definition/every-place.js';
 import { embedItems, embedQueries, feedOf, itemWidthOf, searchesOf } from '../definition/embeddings.js';
 import { type Scope, addPositions, layerNorm, linear } from '../layers/layers.js';
 import {
@@ -36,6 +36,12 @@ interface SasrecSettings {
   readonly sharedNegatives: number;
   /** Give it the searches too: a second Transformer reads the queries and their words, and its last state joins that of the feed. */
   readonly useSearches: boolean;
+  /** Where layer norms stand: `post` as in RecBole, or `pre` with a norm behind the last block, as in the paper. */
+  readonly norm: 'pre' | 'post';
+  /** Multiply item vectors by √d before positions are added, as in the paper, and norm the input no more. */
+  readonly scaleItems: boolean;
+  /** Width inside the feed-forward layers, in widths of an item. */
+  readonly innerTimes: number;
 }
 
 type SasrecConfig = CommonConfig & SasrecSettings;
@@ -50,8 +56,14 @@ const usual = {
   placeNegatives: 1,
   sharedNegatives: 1024,
   useSearches: false,
+  norm: 'post',
+  scaleItems: false,
+  innerTimes: 4,
   dropout: 0.2,
 } as const;
+
+/** As the paper has it, and those who replicated it with a softmax over all items (the sources in the card). */
+const asPublished = { norm: 'pre', scaleItems: true, innerTimes: 1, activation: 'relu', heads: 1, dropout: 0.6 } as const;
 
 const definition: ModelDefinition<SasrecSettings> = {
   card: {
@@ -68,7 +80,7 @@ const definition: ModelDefinition<SasrecSettings> = {
     sees: ['item ids', 'item attributes', 'order'],
     extraLosses: [],
     differs: [
-      'post-norm blocks with GELU, four times as wide inside, and a layer norm on the input, as in RecBole; the paper: pre-norm on the queries, ReLU, as wide as outside',
+      'default, everyPlace and searches: post-norm blocks with GELU, four times as wide inside, and a layer norm on the input, as in RecBole; fullSoftmax and sampledSoftmax, as in the paper: pre-norm on the queries, ReLU, as wide as outside, items times √d',
       'default: only the last state of each prefix is trained on, as for all models here; the paper: every place, one negative each (preset everyPlace)',
       'fullSoftmax: cross-entropy over all items at every place, the training that recent replications found best',
       'searches: the same with queries and their words, so that a gain of SESRec is not one of inputs only',
@@ -78,8 +90,8 @@ const definition: ModelDefinition<SasrecSettings> = {
     default: usual,
     searches: { ...usual, useSearches: true },
     everyPlace: { ...usual, trainOn: 'everyPlace' },
-    fullSoftmax: { ...usual, trainOn: 'fullSoftmax' },
-    sampledSoftmax: { ...usual, trainOn: 'sampledSoftmax' },
+    fullSoftmax: { ...usual, ...asPublished, trainOn: 'fullSoftmax' },
+    sampledSoftmax: { ...usual, ...asPublished, trainOn: 'sampledSoftmax' },
   },
   rules: {
     blocks: isWhole(1, 64),
@@ -89,8 +101,11 @@ const definition: ModelDefinition<SasrecSettings> = {
     placeNegatives: isWhole(1, 10_000),
     sharedNegatives: isWhole(1, 1_000_000),
     useSearches: isTrueOrFalse,
+    norm: isOneOf('pre', 'post'),
+    scaleItems: isTrueOrFalse,
+    innerTimes: isWhole(1, 64),
   },
-  added: { sharedNegatives: 1024 },
+  added: { sharedNegatives: 1024, norm: 'post', scaleItems: false, innerTimes: 4 },
   wrong: (config) =>
     wrongHeads('an item width', itemWidthOf(config), config.heads) ??
     (config.useSearches && config.trainOn !== 'last'
@@ -124,32 +139,38 @@ function choiceOf({ trainOn, placeNegatives, sharedNegatives, negativeSampling }
     : { count: placeNegatives, sampling: negativeSampling };
 }
 
-const optionsOf = ({ blocks, heads, activation }: SasrecConfig, width: number): TransformerOptions => ({
+const optionsOf = (
+  { blocks, heads, activation, norm, innerTimes }: SasrecConfig,
+  width: number,
+): TransformerOptions => ({
   blocks,
   heads,
   activation,
-  innerWidth: 4 * width,
+  norm,
+  innerWidth: innerTimes * width,
   epsilon: EPSILON,
 });
 
 /** A lane with positions, normed: what its Transformer reads. (B,T,d). */
-function started(scope: Scope, lane: string, vectors: Tensor, window: number): Tensor {
-  const placed = addPositions(scope, `${lane}.position`, vectors, window);
-  return scope.dropout(layerNorm(scope, `${lane}.norm`, placed, EPSILON));
+function started(scope: Scope, lane: 'feed' | 'search', vectors: Tensor, config: SasrecConfig): Tensor {
+  const scale = config.scaleItems ? Math.sqrt(vectors.shape.at(-1) as number) : 1;
+  const placed = addPositions(scope, `${lane}.position`, ops.mul(vectors, scale), config.window[lane]);
+  return scope.dropout(config.scaleItems ? placed : layerNorm(scope, `${lane}.norm`, placed, EPSILON));
 }
+
+/** What the last block left, normed where the blocks do not. (…,d). */
+const finished = (scope: Scope, lane: string, states: Tensor, { norm }: SasrecConfig): Tensor =>
+  norm === 'pre' ? layerNorm(scope, `${lane}.last.norm`, states, EPSILON) : states;
 
 /** The state of the last event. (B,d). */
 function userOf(scope: Scope, config: SasrecConfig, sizes: BatchSizes, items: Tensor): Tensor {
   const width = itemWidthOf(config);
   const { vectors, mask } = feedOf(scope, sizes, items);
-  const read = (lane: 'feed' | 'search', x: Tensor, xMask: Tensor): Tensor =>
-    lastOfCausalTransformer(
-      scope,
-      `${lane}.encoder`,
-      started(scope, lane, x, config.window[lane]),
-      xMask,
-      optionsOf(config, width),
-    );
+  const read = (lane: 'feed' | 'search', x: Tensor, xMask: Tensor): Tensor => {
+    const start = started(scope, lane, x, config);
+    const last = lastOfCausalTransformer(scope, `${lane}.encoder`, start, xMask, optionsOf(config, width));
+    return finished(scope, lane, last, config);
+  };
   const last = read('feed', vectors, mask);
   if (!config.useSearches) return last;
   const queries = linear(scope, 'query.projection', embedQueries(scope, config, sizes), width);
@@ -157,52 +178,13 @@ function userOf(scope: Scope, config: SasrecConfig, sizes: BatchSizes, items: Te
   return linear(scope, 'joined', ops.concat([last, read('search', searches.vectors, searches.mask)], 1), width);
 }
 
-/** At every place of the feed the next item, the part's share of the mean over all places of the batch. */
+/** The next item at every place of the feed. */
 function lossesOfPlaces(scope: Scope, config: SasrecConfig, sizes: BatchSizes, logits: Tensor): Losses {
-  const width = itemWidthOf(config);
-  const places = sizes.extras['places'] as number;
   const items = embedItems(scope, config, sizes.items);
   const { vectors, mask } = feedOf(scope, sizes, items);
-  const read = started(scope, 'feed', vectors, config.window.feed);
-  const states = causalTransformer(scope, 'feed.encoder', read, mask, optionsOf(config, width));
-  const flat = ops.reshape(states, [sizes.rows * sizes.feed, width]);
-  const here = ops.gather(flat, scope.input('places', [places], 'int32')); // (P,d)
-  const next = ops.gather(items, scope.input('nextItem', [places], 'int32')); // (P,d)
-  const score = ops.sum(ops.mul(here, next), [1]); // (P,1)
-  const each = costOfPlaces(scope, config, { items, here, score });
-  const weights = ops.reshape(scope.input('placeWeight', [places]), [places, 1]);
-  const prediction = nn.scalar(ops.sum(ops.mul(each, weights)));
+  const read = started(scope, 'feed', vectors, config);
+  const encoded = causalTransformer(scope, 'feed.encoder', read, mask, optionsOf(config, itemWidthOf(config)));
+  const states = finished(scope, 'feed', encoded, config);
+  const prediction = costOfPlaces(scope, sizes, { states, items }, choiceOf(config), catalogueSize(config.sizes));
   return { loss: prediction, prediction, others: {}, logits };
-}
-
-/** What each place's prediction costs: cross-entropy over all items, or over a sample of them, or binary. (P,1). */
-function costOfPlaces(
-  scope: Scope,
-  config: SasrecConfig,
-  { items, here, score }: Readonly<Record<'items' | 'here' | 'score', Tensor>>,
-): Tensor {
-  const places = here.shape[0] as number;
-  const catalogue = config.sizes.items - FIRST_INDEX;
-  const itemsAt = (name: string, count: number): Tensor => ops.gather(items, scope.input(name, [count], 'int32'));
-  switch (config.trainOn) {
-    case 'fullSoftmax':
-      return nn.logSumExp(here, itemsAt('everyItem', catalogue), score);
-    case 'sampledSoftmax': {
-      const count = Math.min(config.sharedNegatives, catalogue);
-      const beside = ops.reshape(scope.input('placeBeside', [places]), [places, 1]);
-      return nn.logSumExp(here, itemsAt('sharedItem', count), score, { weight: catalogue / count, beside });
-    }
-    case 'everyPlace':
-    case 'last':
-      return ops.add(ops.softplus(ops.neg(score)), againstNegatives(scope, config, places, items, here));
-  }
-}
-
-/** The sum of what each place's negatives cost, over their number: positive and negatives weigh the same. (P,1). */
-function againstNegatives(scope: Scope, config: SasrecConfig, places: number, items: Tensor, here: Tensor): Tensor {
-  const { placeNegatives: count } = config;
-  const width = here.shape[1] as number;
-  const others = ops.gather(items, scope.input('placeNegatives', [places, count], 'int32')); // (P,n,d)
-  const scores = ops.matmul(others, ops.reshape(here, [places, width, 1])); // (P,n,1)
-  return ops.mul(ops.reshape(ops.sum(ops.softplus(scores), [1]), [places, 1]), 1 / count);
 }

@@ -40,6 +40,9 @@ export interface ExportedModel {
   readonly outputs: readonly { readonly key: string; readonly shape: Shape }[];
 }
 
+/** What a batch brings beyond histories that whoever runs the file can bring as well; docs/export.md says what it is. */
+const PASSED_ON: readonly string[] = ['searchAge'];
+
 /** The largest file that the format allows, less room for the graph. */
 const MOST_BYTES = 2 ** 31 - 2 ** 26;
 
@@ -78,7 +81,7 @@ const isReal = (count: number): Float32Array => new Float32Array(count).fill(1).
 /**
  * Inputs, all int32 indices of the vocabularies, 0 for padding behind what is there, oldest first:
  * `user` (B), `feed` (B,T_r), `search` and `searchSource` (B,T_s), `clicks` (B,T_s,K), `candidates` (B,C). Output: `logits` (B,C).
- * An input that the model does not look at is left out. Refuses models that look at more than histories.
+ * SESRec at every place takes `searchAge` (B,1,T_s + T_s K) as well, see features/search-ages.ts. An input that the model does not look at is left out. Refuses models that look at more than histories.
  */
 export function exportOnnx(run: ExportableRun, { rows, candidates }: ExportOptions): ExportedModel {
   const { model, dataset, manifest, version } = run;
@@ -132,7 +135,7 @@ export function exportOnnx(run: ExportableRun, { rows, candidates }: ExportOptio
     prelude: preludeFor(graph, before, inputs),
     metadata: { model: manifest.model, preset: manifest.preset, version, window: JSON.stringify(window) },
   });
-  const foreign = made.inputs.find(({ key }) => !Object.hasOwn(inputs, key));
+  const foreign = made.inputs.find(({ key }) => !Object.hasOwn(inputs, key) && !PASSED_ON.includes(key));
   if (foreign)
     throw new UserError(
       `${model.card.name} cannot be exported to ONNX: it looks at more than histories (${foreign.key}); use --format safetensors`,

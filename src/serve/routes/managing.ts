@@ -1,4 +1,5 @@
 /** Routes for whoever runs it: models listed, activated, rolled back; health. Knows paths; does not know how a model is loaded. */
+import { basename } from 'node:path';
 import type { FastifyInstance } from 'fastify';
 import { RequestProblem } from '../problems.js';
 import { addRoute } from '../route.js';
@@ -10,7 +11,7 @@ export function managingRoutes(app: FastifyInstance, service: Service): void {
   const told = (models: readonly ModelEntry[]): ModelsAnswer => {
     metrics.modelInfo.reset();
     for (const { name, version, state } of models) if (state === 'active') metrics.modelInfo.set({ name, version }, 1);
-    return { models: [...models] };
+    return { models: models.map(({ run, ...model }) => ({ ...model, run: basename(run) })) };
   };
   const common = { tag: 'models', scope: 'admin', answer: ModelsAnswer } as const;
   addRoute(app, {

@@ -39,6 +39,9 @@ class Question:
     def has(self, name):
         return name in self.weights
 
+    def has_input(self, name):
+        return name in self._inputs
+
     def input(self, name, *shape):
         return self._inputs[name].reshape(shape) if shape else self._inputs[name].squeeze()
 

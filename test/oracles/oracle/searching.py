@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from .question import Answer, cross_entropy, last, masked_softmax, mean_of, scores_of
-from .sequential import causal
+from .sequential import causal, every_place, pre_norm_block
 
 
 def additive_attention(q, name, x, mask):
@@ -249,8 +249,11 @@ def contrast_of(q, lane, found):
     return torch.cat(losses).mean() if losses else torch.zeros(())
 
 
-def alignment(q, items, queries):
-    """SESRec's L_ali as its code has it (sheet 1.4, rows 10 to 13): pair in the denominator, mean over pairs, i^T W q the other way."""
+def alignment(q, items, queries, transposed=True):
+    """
+    SESRec's L_ali as its code has it (sheet 1.4, rows 10 to 13): pair in the denominator, mean over pairs, i^T W q the other way; or,
+    as the text has it, q^T W i both ways.
+    """
     bilinear, temperature = q["alignment.bilinear"], q["alignment.temperature"]
     counted = {}
     for kind, vectors in (("Item", items), ("Query", queries)):
@@ -258,8 +261,8 @@ def alignment(q, items, queries):
         counts = q.input(f"negative{kind}Count", -1).long()
         counted[kind] = vectors[q.input(f"negative{plural}", -1)].repeat_interleave(counts, 0)
 
-    def nce(anchor, positive, negatives):
-        logits = torch.tanh(torch.cat([positive.unsqueeze(0), negatives]) @ (anchor @ bilinear)) / temperature
+    def nce(anchor, positive, negatives, matrix=bilinear):
+        logits = torch.tanh(torch.cat([positive.unsqueeze(0), negatives]) @ (anchor @ matrix)) / temperature
         return torch.logsumexp(logits, 0) - logits[0]
 
     # every query of a history with every item clicked in it
@@ -268,8 +271,98 @@ def alignment(q, items, queries):
     losses = []
     for row, at, click in click_mask.nonzero().tolist():
         query, item = queries[slots[row, at]], items[clicks[row, at, click]]
-        losses.append((nce(query, item, counted["Item"]) + nce(item, query, counted["Query"])) / 2)
+        back = nce(item, query, counted["Query"], bilinear if transposed else bilinear.T)
+        losses.append((nce(query, item, counted["Item"]) + back) / 2)
     return torch.stack(losses).mean() if losses else torch.zeros(())
 
 
-ORACLES = {"nrhub": nrhub, "query-seqrec": query_seqrec, "srjgraph": srjgraph, "unisar": unisar}
+def sesrec_every_place(q):
+    """
+    Preset `sesrec` (docs/preset.md): Eq. 1 without biases, a pre-norm causal Transformer, one more attention from each place to the
+    searches and clicks before its next item, cross-entropy over a weighed sample, and the alignment of Eq. 6 to 8.
+    """
+    assert q.config["trainOn"] == "everyPlace"
+    width = q.config["width"]
+    items = q.linear("item.projection", q.items())
+    queries = q.linear("query.projection", q.queries())
+    slots, mask = q.feed()
+    places = slots.shape[1]
+    hidden = items[slots] * width**0.5 + q["feed.position"][:places]
+    for block in range(q.config["blocks"]):
+        hidden = pre_norm_block(q, f"feed.encoder.{block}", hidden, causal(mask), 1e-8)
+
+    searched, _ = q.searches()
+    clicked, _ = q.clicks()
+    sources = q["search.source"][q.input("searchSource", *searched.shape)]
+    tokens = torch.cat(
+        [
+            queries[searched] * width**0.5 + sources,
+            (items[clicked] * width**0.5).flatten(1, 2) + q["search.click"],
+        ],
+        1,
+    )
+    kinds = q.input("searchAge", q.rows, places, tokens.shape[1])
+    told = torch.zeros_like(hidden)
+    for row in range(q.rows):
+        for place in range(places):
+            known = [at for at in range(tokens.shape[1]) if kinds[row, place, at] > 0]
+            if not known:
+                continue
+            asked = q.linear("search.attention.query", q.norm("search.attention.norm", hidden[row, place], 1e-8))
+            scores = []
+            for at in known:
+                kind = int(kinds[row, place, at])
+                age, is_since = (kind + 1) // 2, kind % 2 == 0
+                recency = float(is_since) - (age - 1) / 2 + 10 * q["search.attention.age"][kind]
+                scores.append(asked @ q.linear("search.attention.key", tokens[row, at]) / width**0.5 + recency)
+            weights = torch.softmax(torch.stack(scores), 0)
+            mixed = weights @ q.linear("search.attention.value", tokens[row, known])
+            told[row, place] = q.linear("search.attention.output", mixed)
+    states = q.norm("last.norm", hidden + told, 1e-8)
+    votes = votes_of(q, items, queries, kinds)
+
+    def score(row, place, slot):
+        return states[row, place] @ items[slot] + votes(row, place, slot)
+
+    logits = []
+    for row in range(q.rows):
+        length = int(mask[row].sum())
+        for slot in q.candidates()[row].tolist():
+            # without a feed there is no place, and training has no such rows but in this question
+            logits.append(score(row, length - 1, slot) if length > 0 else torch.zeros(()))
+    return Answer(
+        torch.stack(logits).reshape(q.rows, -1),
+        prediction=every_place(q, items, states, slots, mask, votes),
+        others={"alignment": (alignment(q, items, queries, q.config["transposedItemToQuery"]), q.config["alpha"])},
+    )
+
+
+def votes_of(q, items, queries, kinds):
+    """exp((cos - 1) / 0.1) of an item's key and that of each action before a place, by how loud the action is."""
+    if q.config["memoryWidth"] == 0:
+        return lambda row, place, slot: torch.zeros(())
+    slots, _ = q.feed()
+    searched, _ = q.searches()
+    clicked, _ = q.clicks()
+    item_key = F.normalize(q.linear("memory.item", items), dim=-1, eps=1e-6)
+    query_key = F.normalize(q.linear("memory.query", queries), dim=-1, eps=1e-6)
+
+    def votes(row, place, slot):
+        total = torch.zeros(())
+        for at in range(place + 1):
+            loud = 2 * 0.7 ** (place - at) + 10 * q["memory.feed"][place - at]
+            total = total + loud * torch.exp((item_key[slots[row, at]] @ item_key[slot] - 1) / 0.1)
+        actions = torch.cat([query_key[searched[row]], item_key[clicked[row].flatten()]])
+        for at in range(len(actions)):
+            kind = int(kinds[row, place, at])
+            if kind == 0:
+                continue
+            age, is_since = (kind + 1) // 2, kind % 2 == 0
+            loud = torch.exp(torch.tensor(float(is_since) - (age - 1) / 2)) + 10 * q["memory.search"][kind]
+            total = total + loud * torch.exp((actions[at] @ item_key[slot] - 1) / 0.1)
+        return total
+
+    return votes
+
+
+ORACLES = {"sesrec": sesrec_every_place, "nrhub": nrhub, "query-seqrec": query_seqrec, "srjgraph": srjgraph, "unisar": unisar}

@@ -60,8 +60,10 @@ def causal(mask):
 
 
 def sasrec(q):
-    """Kang and McAuley 2018, with the blocks of RecBole: post-norm, GELU, an inner width of 4 d, a norm on the input."""
+    """Kang and McAuley 2018, with the blocks of RecBole (post-norm, GELU, an inner width of 4 d, a norm on the input) or of the paper."""
     items = q.items()
+    if q.config["norm"] == "pre":
+        return sasrec_as_published(q, items)
 
     def states(lane, x, mask):
         hidden = q.norm(f"{lane}.norm", x + q[f"{lane}.position"][: x.shape[1]], 1e-12)
@@ -87,8 +89,31 @@ def sasrec(q):
     return Answer(logits, prediction=every_place(q, items, hidden, slots, mask))
 
 
-def every_place(q, items, hidden, slots, mask):
-    """At each real place the item that comes next; after the newest that is the positive. Mean over all places of the batch."""
+def sasrec_as_published(q, items):
+    """Section III of the paper: items times sqrt d, norms on what goes into a layer (on the queries alone), one more at the end."""
+    slots, mask = q.feed()
+    x = items[slots]
+    hidden = x * x.shape[-1] ** 0.5 + q["feed.position"][: x.shape[1]]
+    for block in range(q.config["blocks"]):
+        hidden = pre_norm_block(q, f"feed.encoder.{block}", hidden, causal(mask), 1e-12)
+    hidden = q.norm("feed.last.norm", hidden, 1e-12)
+    logits = scores_of(last(hidden, mask), items[q.candidates()])
+    return Answer(logits, prediction=every_place(q, items, hidden, slots, mask))
+
+
+def pre_norm_block(q, name, hidden, allowed, epsilon):
+    """Each layer reads its input normed, keys and values as they are, and adds what it finds."""
+    asking = q.norm(f"{name}.attention.norm", hidden, epsilon)
+    hidden = hidden + q.multi_head(f"{name}.attention", asking, hidden, allowed)
+    inner = torch.relu(q.linear(f"{name}.feedForward.inner", q.norm(f"{name}.feedForward.norm", hidden, epsilon)))
+    return hidden + q.linear(f"{name}.feedForward.outer", inner)
+
+
+def every_place(q, items, hidden, slots, mask, more=lambda row, place, slot: 0.0):
+    """
+    At each real place the item that comes next; after the newest that is the positive. Mean over all places of the batch. `more`: what a
+    sampled softmax adds to the product of a place and an item.
+    """
     extras = q.sizes["extras"]["places"]
     places = q.input("places", extras).tolist()
     length = slots.shape[1]
@@ -103,6 +128,14 @@ def every_place(q, items, hidden, slots, mask):
         if q.config["trainOn"] == "fullSoftmax":
             every = items[q.input("everyItem", -1)] @ state  # the whole catalogue
             losses.append(torch.logsumexp(every, 0) - items[following] @ state)
+        elif q.has_input("sharedItem"):
+            # each of the sample stands for as many others; the next item for itself, and for nobody where it was drawn
+            drawn = q.input("sharedItem", -1)
+            weight = (q.config["sizes"]["items"] - 2) / len(drawn)  # without padding and unknown
+            others = [items[slot] @ state + more(row, at, slot) for slot in drawn.tolist() if slot != following]
+            right = items[following] @ state + more(row, at, following)
+            total = torch.exp(right) + weight * sum(torch.exp(score) for score in others)
+            losses.append(torch.log(total) - right)
         else:
             # binary cross-entropy of the next item and the mean of that of the negatives
             negatives = items[q.input("placeNegatives", extras, -1)[place]] @ state

@@ -1,6 +1,6 @@
 /**
- * The sizes and switches of SESRec. Knows the presets `official` (what the authors' code does) and `paper` (what the
- * text says), and the two published shapes; does not know the graph.
+ * The sizes and switches of SESRec. Knows the presets `official` (what the authors' code does), `paper` (what the text says)
+ * and `sesrec` (ours), and the two published shapes; does not know the graph.
  */
 import type { CommonConfig } from '../../definition/model.js';
 import { type ShapeName, publishedShapes } from '../../definition/shapes.js';
@@ -44,6 +44,15 @@ export interface SesrecRules {
   readonly useMultiInterest: boolean;
   /** The search history at all. */
   readonly useSearch: boolean;
+  /**
+   * Eq. 22, a candidate and its negatives for every event; or, ours, the next item at every place of a whole feed, scored by a product
+   * (sesrec-every-place.ts), which has no use for what scores candidates and contrasts interests.
+   */
+  readonly trainOn: 'candidates' | 'everyPlace';
+  /** Items that stand for all at every place, per batch. */
+  readonly sharedNegatives: number;
+  /** Width of what actions remember items by (sesrec-memory.ts), at every place; 0: they do not. */
+  readonly memoryWidth: number;
 }
 
 /** Widths and numbers. */
@@ -86,6 +95,9 @@ const complete = {
   useContrast: true,
   useMultiInterest: true,
   useSearch: true,
+  trainOn: 'candidates',
+  sharedNegatives: 1024,
+  memoryWidth: 0,
 } as const;
 
 export const sesrecPresets = {
@@ -117,6 +129,25 @@ export const sesrecPresets = {
     userBeforeCandidate: false,
     negativeSampling: 'uniform',
   },
+  sesrec: {
+    ...complete,
+    trainOn: 'everyPlace',
+    memoryWidth: 64,
+    splitBy: 'alignment',
+    useContrast: false,
+    useMultiInterest: false,
+    thresholdIncludesTies: false,
+    maskCoAttention: true,
+    projectionBias: false,
+    projectCandidate: true,
+    alignmentIncludesPositive: true,
+    alignmentReduction: 'pairs',
+    transposedItemToQuery: false,
+    zeroPaddingRows: true,
+    flatAttentionInitialisation: false,
+    userBeforeCandidate: false,
+    negativeSampling: 'uniform',
+  },
 } as const satisfies Record<string, SesrecRules & Pick<CommonConfig, 'negativeSampling'>>;
 export type SesrecPreset = keyof typeof sesrecPresets;
 
@@ -129,6 +160,9 @@ const common = {
   beta: 0.001,
   alignmentNegatives: 1024,
 } as const;
+
+/** What preset `sesrec` is, whatever the shape. */
+export const everyPlaceShape = { width: 64, itemIdWidth: 64, blocks: 2, heads: 1 } as const;
 
 /** What the published shapes say of SESRec alone. */
 export const ownShapes = {

@@ -3,13 +3,14 @@
  * the graphs themselves (sesrec.ts, sesrec-losses.ts, sesrec-projected.ts).
  */
 import { isEither, isNotNegative, isNumber, isOneOf, isPositive, isTrueOrFalse, isWhole } from '../../../base/index.js';
-import type { Extent } from '../../../features/index.js';
+import { type Extent, nextItems, searchAges } from '../../../features/index.js';
 import { type Tensor, ops } from '../../../tensor/index.js';
 import { itemWidthOf, userWidthOf } from '../../definition/embeddings.js';
 import type { Scope } from '../../layers/layers.js';
 import {
   type Model,
   type ModelDefinition,
+  type ModelParts,
   type Scoring,
   type ScoringForm,
   type State,
@@ -22,10 +23,12 @@ import {
   type SesrecConfig,
   type SesrecRules,
   type SesrecShape,
+  everyPlaceShape,
   ownShapes,
   seesPadding,
   sesrecPresets,
 } from './sesrec-config.js';
+import { everyPlaceLosses, everyPlaceScoring, nextItemChoice } from './sesrec-every-place.js';
 import { sesrecLosses } from './sesrec-losses.js';
 import {
   MAXIMAL_SCORE,
@@ -60,13 +63,16 @@ const definition: ModelDefinition<Settings> = {
     differs: [
       "official: nothing from the authors' code, proven by golden vectors",
       'paper: what the text says where the two disagree; docs/sesrec.md lists the places',
+      'sesrec: ours. A causal Transformer reads the feed, every place asks the searches before it, and a product scores the next item against many others; the split goes by the alignment and scores nothing; docs/preset.md',
     ],
   },
   presets: {
     official: { ...sesrecPresets.official, ...ownShapes.amazon },
     paper: { ...sesrecPresets.paper, ...ownShapes.amazon },
+    sesrec: { ...sesrecPresets.sesrec, ...ownShapes.amazon, dropout: 0.5 },
   },
   shapes: ownShapes,
+  whateverTheShape: { sesrec: everyPlaceShape },
   rules: {
     thresholdIncludesTies: isTrueOrFalse,
     threshold: isEither(
@@ -88,6 +94,7 @@ const definition: ModelDefinition<Settings> = {
     useContrast: isTrueOrFalse,
     useMultiInterest: isTrueOrFalse,
     useSearch: isTrueOrFalse,
+    trainOn: isOneOf('candidates', 'everyPlace'),
     width: isWidth,
     blocks: isWhole(0, 64),
     heads: isWidth,
@@ -97,23 +104,59 @@ const definition: ModelDefinition<Settings> = {
     alpha: isNotNegative,
     beta: isNotNegative,
     alignmentNegatives: isWhole(1, 1_000_000),
+    sharedNegatives: isWhole(1, 1_000_000),
+    memoryWidth: isWhole(0, 4096),
   },
-  added: { splitBy: 'coAttention' },
-  wrong: ({ width, heads, hidden, meanCoAttention, maskCoAttention, splitBy, useAlignment }) =>
+  added: { splitBy: 'coAttention', trainOn: 'candidates', sharedNegatives: 1024, memoryWidth: 0 },
+  wrong: ({ width, heads, hidden, meanCoAttention, maskCoAttention, splitBy, useAlignment, ...others }) =>
     wrongHeads('a width', width, heads) ??
     wrongLogit(hidden) ??
     (meanCoAttention && !maskCoAttention ? 'meanCoAttention needs maskCoAttention' : null) ??
     (splitBy === 'alignment' && !useAlignment
       ? 'splitBy alignment needs useAlignment, which trains what it goes by'
-      : null),
+      : null) ??
+    (others.trainOn === 'everyPlace' ? wrongAtEveryPlace({ splitBy, maskCoAttention, ...others }) : null),
   build: (config) => ({
     seesPadding: seesPadding(config),
     seesSearches: config.useSearch,
     alignment: config.useSearch ? { negatives: config.alignmentNegatives, reduction: config.alignmentReduction } : null,
-    losses: (scope, sizes) => sesrecLosses(scope, config, sizes),
-    scoring: sesrecScoring(config),
+    ...(config.trainOn === 'everyPlace' ? everyPlaceParts(config) : candidateParts(config)),
   }),
 };
+
+/** What has no meaning where nothing is scored by interests. */
+function wrongAtEveryPlace(
+  rules: Pick<SesrecConfig, 'splitBy' | 'maskCoAttention' | 'useContrast' | 'useMultiInterest' | 'projectCandidate'>,
+): string | null {
+  const needed = {
+    splitBy: 'alignment',
+    maskCoAttention: true,
+    useContrast: false,
+    useMultiInterest: false,
+    projectCandidate: true,
+  } as const;
+  const wrong = Object.entries(needed).find(([name, value]) => rules[name as keyof typeof needed] !== value);
+  return wrong ? `trainOn everyPlace needs ${wrong[0]}=${wrong[1]}` : null;
+}
+
+const candidateParts = (config: SesrecConfig): ModelParts => ({
+  losses: (scope, sizes) => sesrecLosses(scope, config, sizes),
+  scoring: sesrecScoring(config),
+});
+
+function everyPlaceParts(config: SesrecConfig): ModelParts {
+  const scoring = everyPlaceScoring(config, splitByName);
+  return {
+    scoring,
+    trainsOn: 'users',
+    extras: (dataset) => [
+      nextItems(dataset, nextItemChoice(config)),
+      ...(config.useSearch ? [searchAges(dataset)] : []),
+    ],
+    extraSizes: { places: 1 },
+    losses: (scope, sizes) => everyPlaceLosses(scope, config, sizes, scoring),
+  };
+}
 
 export const sesrec = registered(definition);
 
@@ -177,17 +220,17 @@ function flatten({ feed, search, masks, user, split }: UserState): State {
           searchDissimilar: masks.search.dissimilar,
         }
       : {}),
-    ...(split
-      ? {
-          hasBoth: ops.reshape(split.hasBoth, [split.hasBoth.shape[0] as number]),
-          feedIsSimilar: split.feed.isSimilar,
-          searchIsSimilar: split.search.isSimilar,
-          feedCoAttention: split.feed.attention,
-          searchCoAttention: split.search.attention,
-        }
-      : {}),
+    ...(split ? splitByName(split) : {}),
   };
 }
+
+const splitByName = ({ feed, search, hasBoth }: NonNullable<UserState['split']>): State => ({
+  hasBoth: ops.reshape(hasBoth, [hasBoth.shape[0] as number]),
+  feedIsSimilar: feed.isSimilar,
+  searchIsSimilar: search.isSimilar,
+  feedCoAttention: feed.attention,
+  searchCoAttention: search.attention,
+});
 
 function unflatten(state: State): Omit<UserState, 'split'> {
   const tensor = (name: string): Tensor => state[name] as Tensor;

@@ -36,7 +36,8 @@ export class SesrecRanker extends GraphRanker {
   }
 
   override get reasonMethods(): readonly ReasonMethod[] {
-    return [...super.reasonMethods, 'attention'];
+    const methods = super.reasonMethods;
+    return this.#config.trainOn === 'candidates' ? [...methods, 'attention'] : methods;
   }
 
   override async weigh(method: ReasonMethod, question: Question): Promise<Weighed[][]> {

@@ -175,7 +175,7 @@ function coAttention(
  * Ours, in place of Eq. 9: the score of an action is the soft greatest cosine, log sum exp(cos / tau), of its own vector and those of
  * the other history, queries mapped by the W_A of the alignment loss. items: (B,T_r,d), queries: (B,T_s,d), of Eq. 1.
  */
-function splitByAlignment(
+export function splitByAlignment(
   scope: Scope,
   config: SesrecConfig,
   { items, queries, feedMask, searchMask }: Readonly<Record<'items' | 'queries' | 'feedMask' | 'searchMask', Tensor>>,

@@ -1,0 +1,109 @@
+/**
+ * The processes of `bench serve`: a server as users start it, the load, and the disk without either. Knows how they are started and read; does not
+ * know which rows are measured.
+ */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { open, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { text } from 'node:stream/consumers';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { UserError } from '../src/base/index.js';
+import { SesrecClient } from '../src/client/index.js';
+import type { Load, StreamResult } from './serve-load.js';
+
+const BIN = fileURLToPath(new URL('../../bin/sesrec.js', import.meta.url));
+const LOAD = fileURLToPath(new URL('serve-load.js', import.meta.url));
+
+/** Milliseconds. */
+export interface Percentiles {
+  readonly requests: number;
+  readonly p50: number;
+  readonly p95: number;
+  readonly p99: number;
+  readonly p999: number;
+  readonly most: number;
+}
+
+export function percentiles(latencies: readonly number[]): Percentiles {
+  const sorted = latencies.toSorted((a, b) => a - b);
+  const at = (share: number): number =>
+    sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? Number.NaN;
+  return { requests: sorted.length, p50: at(0.5), p95: at(0.95), p99: at(0.99), p999: at(0.999), most: at(1) };
+}
+
+export interface Server extends AsyncDisposable {
+  readonly url: string;
+  readonly client: SesrecClient;
+  readonly process: ChildProcess;
+  /** From the start of the process until it says that it is ready. */
+  readonly readyAfter: number;
+  /** Megabytes that are resident. */
+  readonly memory: () => Promise<number>;
+}
+
+/** Starts a server of its own for a run, and waits until it is ready. */
+export async function serve(run: string, store: string, settings: Readonly<Record<string, number>>): Promise<Server> {
+  const flags = Object.entries(settings).flatMap(([name, value]) => [`--${name}`, String(value)]);
+  const start = performance.now();
+  const child = spawn(
+    process.execPath,
+    [BIN, 'serve', run, '--port', '0', '--admin-port', '0', '--store', store, '--log-level', 'error', ...flags],
+    { stdio: ['ignore', 'pipe', 'inherit'] },
+  );
+  const lines = createInterface({ input: child.stdout });
+  const [line] = (await Promise.race([
+    once(lines, 'line'),
+    once(child, 'close').then(([code]) => {
+      throw new UserError(`the server ended with ${code} before it listened`);
+    }),
+  ])) as [string];
+  const url = line.split(' ')[0] as string;
+  const client = new SesrecClient({ url, deadline: 30_000, retries: 0 });
+  while (
+    !(await client.ready().then(
+      () => true,
+      () => false,
+    ))
+  )
+    await sleep(5);
+  return {
+    url,
+    client,
+    process: child,
+    readyAfter: performance.now() - start,
+    memory: async () => {
+      const status = await readFile(`/proc/${child.pid}/status`, 'utf8').catch(() => '');
+      return Number(/^VmRSS:\s+(\d+)/m.exec(status)?.[1] ?? Number.NaN) / 1000;
+    },
+    [Symbol.asyncDispose]: async () => {
+      if (child.exitCode !== null || child.signalCode !== null) return;
+      child.kill('SIGTERM');
+      await once(child, 'close');
+    },
+  };
+}
+
+export async function load(wanted: Load): Promise<Map<string, StreamResult>> {
+  const child = spawn(process.execPath, [LOAD, '--run'], { stdio: ['pipe', 'pipe', 'inherit'] });
+  child.stdin.end(JSON.stringify(wanted));
+  const results = JSON.parse(await text(child.stdout)) as StreamResult[];
+  return new Map(results.map((result) => [result.name, result]));
+}
+
+/** What the disk needs to make 4 KiB durable, by itself. */
+export async function fsyncTimes(folder: string): Promise<Percentiles> {
+  const file = await open(join(folder, 'fsync'), 'w');
+  const page = Buffer.alloc(4096, 1);
+  const times: number[] = [];
+  for (let i = 0; i < 300; i++) {
+    const start = performance.now();
+    await file.write(page, 0, page.length, i * page.length);
+    await file.datasync();
+    times.push(performance.now() - start);
+  }
+  await file.close();
+  return percentiles(times);
+}

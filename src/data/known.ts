@@ -1,0 +1,61 @@
+/**
+ * A data set that has grown, as a model sees it that was trained on the data set before: what is new is unknown. Knows that
+ * vocabularies only grow; does not know models.
+ */
+import { UserError } from '../base/index.js';
+import { UNKNOWN, type AttributeColumn, type Dataset, type Vocabulary } from './schema.js';
+
+/**
+ * The events of `grown` in the vocabularies of `known`: items, queries, words, sources and attribute values that these lack are
+ * unknown, and users that they lack have their history and are the unknown user. The vocabularies of `grown` must begin with those
+ * of `known`, as they do when it was imported with `append`; otherwise it is a `UserError`.
+ */
+export function asKnownBy(grown: Dataset, known: Dataset): Dataset {
+  for (const name of ['items', 'users', 'queries', 'words', 'sources'] as const) {
+    const count = name === 'users' ? known.trainedUsers : known[name].ids.length;
+    if (!beginsWith(grown[name], known[name], count))
+      throw new UserError(
+        `the data has other ${name} than the model was trained with: make it with sesrec import --append`,
+      );
+  }
+  const clamped = (column: Int32Array, { ids }: Vocabulary): Int32Array =>
+    column.map((index) => (index < ids.length ? index : UNKNOWN));
+  return {
+    ...grown,
+    items: known.items,
+    queries: known.queries,
+    words: known.words,
+    sources: known.sources,
+    wordOffsets: known.wordOffsets,
+    queryWords: known.queryWords,
+    itemAttributes: attributesAs(grown.itemAttributes, known.itemAttributes, known.items.ids.length),
+    userAttributes: attributesAs(grown.userAttributes, known.userAttributes, grown.users.ids.length),
+    feedItem: clamped(grown.feedItem, known.items),
+    clickItem: clamped(grown.clickItem, known.items),
+    searchQuery: clamped(grown.searchQuery, known.queries),
+    searchSource: clamped(grown.searchSource, known.sources),
+    trainedUsers: known.trainedUsers,
+  };
+}
+
+const beginsWith = (grown: Vocabulary, { ids }: Vocabulary, count: number): boolean =>
+  grown.ids.length >= count && ids.slice(0, count).every((id, index) => grown.ids[index] === id);
+
+/** Attribute values by name: their indices are those of the known ones, whatever the order in which they came up. */
+function attributesAs(
+  grown: Dataset['itemAttributes'],
+  known: Dataset['itemAttributes'],
+  rows: number,
+): ReadonlyMap<string, AttributeColumn> {
+  return new Map(
+    [...known].map(([name, { values }]) => {
+      const column = grown.get(name);
+      const index = Int32Array.from({ length: rows }, (_, row) => {
+        const value = column?.index[row] ?? 0;
+        if (value <= UNKNOWN) return value;
+        return values.index(column?.values.ids[value] as string);
+      });
+      return [name, { values, index }];
+    }),
+  );
+}

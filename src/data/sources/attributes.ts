@@ -1,0 +1,64 @@
+/** Attributes of items and users, from entries to tables. Knows JSON objects of attributes; does not know formats. */
+import { identifier, type Database } from '../database.js';
+import { checkAttributeNames } from '../prepare.js';
+import * as sql from './dialect.js';
+import { ACCEPTED, PLACE } from './staged.js';
+
+/**
+ * Makes the table of items or users, in order of first appearance; of several entries about the same one the last counts, or
+ * the others are rejected. Returns the names of the attributes.
+ */
+export async function makeAttributes(
+  database: Database,
+  key: 'item' | 'user',
+  repeated: 'replace' | 'merge' | 'reject',
+): Promise<string[]> {
+  const table = `${key}s`;
+  if ((await database.number(`SELECT count(*) FROM staged WHERE kind = '${key}' AND ${ACCEPTED}`)) === 0) {
+    await database.run(`CREATE TABLE ${table} ("index" BIGINT, "${key}" VARCHAR)`);
+    return [];
+  }
+  await database.run(`CREATE TABLE ${key}_entries AS SELECT ${PLACE}, "${key}", fields,
+      row_number() OVER (PARTITION BY "${key}" ORDER BY ${PLACE}) AS occurrence,
+      row_number() OVER (PARTITION BY "${key}" ORDER BY file DESC, line DESC, part DESC) AS from_end
+    FROM staged WHERE kind = '${key}' AND ${ACCEPTED}`);
+  if (repeated === 'reject') {
+    await database.run(`INSERT INTO rejected SELECT later.file, later.line, later.part,
+        'the ${key} ' || ${sql.shown(`later."${key}"`)} || ' is already on line ' || first.line || ': keep one of them', later.fields
+      FROM ${key}_entries AS later JOIN ${key}_entries AS first ON first."${key}" = later."${key}" AND first.occurrence = 1
+      WHERE later.occurrence > 1`);
+    await database.run(`DELETE FROM ${key}_entries WHERE occurrence > 1`);
+  }
+  if (repeated === 'merge') await mergeAttributes(database, key);
+  const chosen = repeated === 'reject' ? 'occurrence = 1' : 'from_end = 1';
+  await database.run(`CREATE TABLE ${key}_known AS SELECT row_number() OVER (ORDER BY first.file, first.line, first.part) - 1 AS "index", first."${key}", last.fields
+    FROM (SELECT * FROM ${key}_entries WHERE occurrence = 1) AS first
+    JOIN (SELECT * FROM ${key}_entries WHERE ${chosen}) AS last ON last."${key}" = first."${key}"`);
+  const { name: names } = await database.read(
+    `SELECT name FROM (SELECT "index", unnest(${sql.namesOf('fields')}) AS name, unnest(range(len(${sql.namesOf('fields')}))) AS position, unnest(${sql.valuesOf('fields')}) AS value
+      FROM ${key}_known WHERE fields IS NOT NULL) WHERE CAST(value AS VARCHAR) <> 'null' GROUP BY name ORDER BY min(1000000 * "index" + position)`,
+    { name: 'text' },
+  );
+  checkAttributeNames(key, names, `the attributes of ${table}`);
+  const columns = names.map((name) =>
+    `, ${sql.attributeOfJson('value')} AS ${identifier(name)}`.replaceAll(/\bvalue\b/g, sql.valueNamed('fields', name)),
+  );
+  await database.run(`CREATE TABLE ${table} AS SELECT "index", "${key}"${columns.join('')} FROM ${key}_known`);
+  await database.run(`DROP TABLE ${key}_entries`);
+  await database.run(`DROP TABLE ${key}_known`);
+  return names;
+}
+
+/** Gives every entry about an item or user the attributes of all of them, of each the last value. */
+async function mergeAttributes(database: Database, key: 'item' | 'user'): Promise<void> {
+  await database.run(`CREATE TABLE ${key}_merged AS SELECT "${key}", '{' || string_agg(CAST(to_json(name) AS VARCHAR) || ':' || value, ',' ORDER BY first_occurrence, position) || '}' AS fields FROM (
+      SELECT "${key}", name, arg_max(value, occurrence) AS value, min(occurrence) AS first_occurrence, arg_min(position, occurrence) AS position FROM (
+        SELECT "${key}", occurrence, unnest(${sql.namesOf('fields')}) AS name, unnest(range(len(${sql.namesOf('fields')}))) AS position,
+          CAST(unnest(${sql.valuesOf('fields')}) AS VARCHAR) AS value FROM ${key}_entries
+      ) WHERE value <> 'null' GROUP BY "${key}", name
+    ) GROUP BY "${key}"`);
+  await database.run(
+    `UPDATE ${key}_entries SET fields = (SELECT fields FROM ${key}_merged WHERE ${key}_merged."${key}" = ${key}_entries."${key}")`,
+  );
+  await database.run(`DROP TABLE ${key}_merged`);
+}

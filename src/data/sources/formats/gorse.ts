@@ -1,0 +1,54 @@
+/** Feedback, items and users of Gorse, as its API and its dumps have them. Knows their fields and nothing else. It has no searches. */
+import { EVENT_NAMES, IGNORED_NAMES } from './event-names.js';
+import type { Condition, MappedFormat } from './format.js';
+
+/** What Go writes where there is no time. */
+const noTime: Condition = { value: 'Timestamp', is: ['0001-01-01T00:00:00Z'] };
+const ignored: Condition = { value: 'FeedbackType', is: IGNORED_NAMES };
+
+export const gorse: MappedFormat = {
+  name: 'gorse',
+  about: 'feedback, items and users of Gorse',
+  specification: 'https://gorse.io/docs/concepts/data-source.html',
+  order: 'time',
+  caveat:
+    'Gorse keeps one feedback per user, item and type: that somebody did a thing again is lost; and it has no searches',
+  tables: [
+    {
+      name: 'feedback',
+      recognise: { fields: ['FeedbackType', 'UserId', 'ItemId'] },
+      typeOf: {
+        joined: ['FeedbackType', { constant: 'feedback' }, { constant: 'with the time' }, 'Timestamp'],
+        with: ' ',
+      },
+      entries: [
+        {
+          kind: 'action',
+          when: { not: { any: [noTime, ignored] } },
+          id: { joined: ['FeedbackType', 'UserId', 'ItemId', 'Timestamp'], with: ' ' },
+          user: 'UserId',
+          item: 'ItemId',
+          time: { value: 'Timestamp', unit: 'iso' },
+          type: { choose: 'FeedbackType', among: EVENT_NAMES, else: 'interaction' },
+        },
+        { kind: 'ignored', when: ignored },
+      ],
+    },
+    {
+      name: 'items',
+      recognise: { fields: ['ItemId'], without: ['FeedbackType'] },
+      entries: [
+        {
+          kind: 'item',
+          key: 'ItemId',
+          attributes: { category: { words: 'Categories' }, labels: { words: 'Labels' }, description: 'Comment' },
+        },
+      ],
+    },
+    {
+      name: 'users',
+      recognise: { fields: ['UserId'], without: ['FeedbackType'] },
+      entries: [{ kind: 'user', key: 'UserId', attributes: { labels: { words: 'Labels' }, description: 'Comment' } }],
+    },
+  ],
+};

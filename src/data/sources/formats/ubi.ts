@@ -1,0 +1,62 @@
+/** User Behavior Insights 1.3 of OpenSearch and o19s: queries and events. Knows their fields and nothing else. */
+import type { Condition, MappedFormat, Table, TimeValue, Value } from './format.js';
+
+const types = { click: 'click', view: 'view', watch: 'play', add_to_cart: 'cart', purchase: 'purchase' } as const;
+
+/** The tables of records as they are, or inside the `_source` that dumps of an index wrap them in. */
+function tablesInside(wrapping: '' | '_source.'): Table[] {
+  const field = (name: string): Value => `${wrapping}${name}`;
+  const time: TimeValue = { value: field('timestamp'), unit: 'iso or ms' };
+  const happened = {
+    user: field('user_id'),
+    anonymous: field('client_id'),
+    session: field('session_id'),
+    time,
+  } as const;
+  const acted: Condition = { value: field('action_name'), is: Object.keys(types) };
+  const typed: Condition = { has: field('user_query') };
+  return [
+    {
+      name: `${wrapping}ubi_queries`,
+      recognise: { fields: [`${wrapping}query_id`, `${wrapping}user_query`], without: [`${wrapping}action_name`] },
+      typeOf: { constant: 'query' },
+      entries: [
+        {
+          kind: 'search',
+          when: typed,
+          ...happened,
+          id: field('query_id'),
+          query: field('user_query'),
+          source: field('application'),
+        },
+        // Recommendations are asked for without a query.
+        { kind: 'ignored', when: { not: typed } },
+      ],
+    },
+    {
+      name: `${wrapping}ubi_events`,
+      recognise: { fields: [`${wrapping}action_name`, `${wrapping}timestamp`] },
+      typeOf: field('action_name'),
+      otherwise: 'ignored',
+      entries: [
+        {
+          kind: 'action',
+          when: acted,
+          ...happened,
+          item: { first: [field('event_attributes.object.object_id'), field('event_attributes.object.internal_id')] },
+          search: field('query_id'),
+          type: { choose: field('action_name'), among: types },
+        },
+      ],
+    },
+  ];
+}
+
+export const ubi: MappedFormat = {
+  name: 'ubi',
+  about: 'User Behavior Insights of OpenSearch: ubi_queries and ubi_events',
+  specification: 'https://o19s.github.io/ubi/schema/1.3.0/event.schema.json',
+  order: 'time',
+  unmatched: 'feed',
+  tables: [...tablesInside(''), ...tablesInside('_source.')],
+};

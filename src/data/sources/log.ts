@@ -1,0 +1,158 @@
+/**
+ * Imports logs of a mapped format. Knows that formats have names and that `auto` recognises them; does not know what is in them.
+ */
+import { UsageError, UserError } from '../../base/index.js';
+import type { Database } from '../database.js';
+import type { Generator } from '../schema.js';
+import { FORMATS } from './formats/index.js';
+import { events } from './formats/events.js';
+import type { Format } from './formats/format.js';
+import {
+  countOf,
+  fillFromFormat,
+  refuseNothing,
+  runImport,
+  type FilledTables,
+  type ImportOptions,
+  type ImportResult,
+  type Workshop,
+} from './import.js';
+import { expandInputs, type Input } from './input.js';
+import { describe, fits, sampleOf } from './recognise.js';
+
+/** Options of `importLog`. */
+export interface LogOptions extends ImportOptions {
+  /** The name of a format, or `auto`: the one that every file is recognised as. */
+  readonly format: string;
+  /** Files, folders, patterns, or `-` for standard input; where times are equal, earlier files and earlier lines come first. */
+  readonly files: readonly string[];
+}
+
+/** Options of `importEvents`. */
+export type EventsOptions = Omit<LogOptions, 'format'>;
+
+/** Imports a log into a data directory. */
+export async function importLog({ format, files, ...options }: LogOptions): Promise<ImportResult> {
+  if (files.length === 0) throw new UserError('there is no file to import: name at least one');
+  const known = formatNamed(format);
+  return runImport(
+    format,
+    async (temporary) => expandInputs(files, temporary),
+    options,
+    known?.caveat === undefined ? {} : { caveat: known.caveat },
+    async (workshop, inputs) => {
+      const recognised = known ? { format: known, why: null } : await recogniseFormat(workshop.database, inputs);
+      const filled = await fill(workshop, recognised.format, inputs, options);
+      return recognised.why === null ? filled : { ...filled, warnings: [recognised.why, ...filled.warnings] };
+    },
+  );
+}
+
+/** The format of that name; null for `auto`. Another name is a `UsageError`. */
+export function formatNamed(name: string): Format | null {
+  const known = FORMATS.find((format) => format.name === name);
+  if (!known && name !== 'auto')
+    throw new UsageError(`there is no format ${name}: use ${FORMATS.map((format) => format.name).join(', ')} or auto`);
+  return known ?? null;
+}
+
+/** Imports event logs into a data directory. */
+export async function importEvents(options: EventsOptions): Promise<ImportResult> {
+  return importLog({ ...options, format: 'events' });
+}
+
+/**
+ * Makes a data directory of a log that `write` puts into it first and that stays there: for logs that a generator made.
+ * `write` is given the directory and returns the files to read.
+ */
+export async function importGenerated(
+  options: ImportOptions,
+  generator: Generator,
+  write: (directory: string) => Promise<readonly string[]>,
+): Promise<ImportResult> {
+  return runImport(
+    generator.name,
+    [],
+    options,
+    {},
+    async (workshop) => {
+      const files = await write(workshop.directory);
+      const inputs = files.map((path) => ({ name: path, path }));
+      return { ...(await fill(workshop, events, inputs, options)), files };
+    },
+    generator,
+  );
+}
+
+async function fill(
+  workshop: Workshop,
+  format: Format,
+  inputs: readonly Input[],
+  options: ImportOptions,
+): Promise<FilledTables> {
+  const filled = await fillFromFormat(
+    workshop,
+    format,
+    inputs.map((input) => ({ input })),
+    options,
+  );
+  const names = inputs.map(({ name }) => name);
+  await refuseNothing(
+    workshop.database,
+    names,
+    `${names.join(', ')}: there are no searches, clicks or other actions to import`,
+  );
+  return filled;
+}
+
+interface Candidate {
+  readonly format: Format;
+  /** The files, by what they are recognised by. */
+  readonly why: ReadonlyMap<string, readonly string[]>;
+  /** Whether any file is surely of it. */
+  readonly certain: boolean;
+}
+
+/** The one format that every file is of, and a line that says so and why. */
+export async function recogniseFormat(
+  database: Database,
+  inputs: readonly Input[],
+): Promise<{ format: Format; why: string }> {
+  let candidates = FORMATS.map((format): Candidate => ({ format, why: new Map(), certain: false }));
+  for (const input of inputs) {
+    const sample = await sampleOf(input, database);
+    candidates = candidates.flatMap(({ format, why, certain }): Candidate[] => {
+      if ('parse' in format) {
+        const fit = sample.beginning !== '' && format.recognise(sample.beginning);
+        const reason = fit === 'perhaps' ? 'may go with it' : 'by its lines';
+        return fit === false ? [] : [{ format, why: withReason(why, reason, input), certain: certain || fit === true }];
+      }
+      const table = format.tables.find(({ recognise, header }) => fits(sample, recognise, header));
+      return table
+        ? [{ format, certain: true, why: withReason(why, `has ${table.recognise.fields.join(', ')}`, input) }]
+        : [];
+    });
+    if (!candidates.some(({ certain }) => certain) && (candidates.length === 0 || input === inputs.at(-1)))
+      throw new UserError(
+        `${input.name} is of no format that we know: it has ${describe(sample)}; name the format, or see sesrec import --help`,
+      );
+  }
+  const sure = candidates.filter(({ certain }) => certain);
+  const [found, other] = sure;
+  if (!found || other)
+    throw new UserError(`the files may be of ${sure.map(({ format }) => format.name).join(' or ')}: name the one`);
+  return { format: found.format, why: `recognised as ${found.format.name}: ${reasonsOf(found)}` };
+}
+
+const withReason = (why: Candidate['why'], reason: string, { name }: Input): Candidate['why'] =>
+  new Map([...why, [reason, [...(why.get(reason) ?? []), name]]]);
+
+/** A file by name for every reason, and how many others there are. */
+const reasonsOf = ({ why }: Candidate): string =>
+  [...why]
+    .map(([reason, [first, ...others]]) =>
+      others.length === 0
+        ? `${first} ${reason}`
+        : `${first} and ${countOf(others.length, 'other')} ${reason.replace(/^has /, 'have ')}`,
+    )
+    .join('; ');

@@ -1,0 +1,278 @@
+/**
+ * What becomes of the entries of a log: duplicates, who somebody was, which search led to an action, order; and from there the
+ * tables of `prepare.ts`. Knows the staging table and events; does not know formats, files, or who is held out. Every order is
+ * said: time, file, line, part.
+ */
+import { UserError, assert } from '../../base/index.js';
+import { literal, type Database } from '../database.js';
+import { makeAttributes } from './attributes.js';
+import * as sql from './dialect.js';
+import type { Format, JoinRule } from './formats/format.js';
+import { ACCEPTED, PLACE, STAGED } from './staged.js';
+
+/** How many entries became what. `accepted + rejected + duplicates + ignored = read`. */
+export interface ReadCounts {
+  /** Records in the files: lines, rows. */
+  readonly records: number;
+  /** Entries in them: one per record, unless a format holds several in one. */
+  readonly read: number;
+  readonly accepted: number;
+  readonly rejected: number;
+  readonly duplicates: number;
+  readonly ignored: number;
+}
+
+/** What is decided about entries. */
+export interface Settlement {
+  readonly counts: ReadCounts;
+  readonly itemAttributes: readonly string[];
+  readonly userAttributes: readonly string[];
+  /** Actions whose search was not found, where the format lets them be. */
+  readonly unmatched: number;
+}
+
+export interface SettleOptions {
+  /** Leave out entries that equal an earlier one in everything, too, not only in the id. Default: false. */
+  readonly dropRepeats?: boolean;
+  /** Keep the ids of actions in `placed`, for looking at events without one. Default: those of searches alone, unless `dropRepeats`. */
+  readonly keepIds?: boolean;
+  /** Ordinals are 1, 3, 5, … so that a search can stand before every event. Default: false. */
+  readonly spaced?: boolean;
+}
+
+/** The user of an entry, where `merged` says who was ever seen with an anonymous id. */
+const STAGED_AND_MERGED = 'staged LEFT JOIN merged ON merged.anonymous = staged.anonymous';
+const WHO = 'coalesce(staged.user, merged.user, staged.anonymous)';
+
+/**
+ * Settles the entries in `staged` (see `STAGED`), and makes the tables feed, searches, clicks, items and users, and `rejected`
+ * (file, line, part, reason, raw). `records`: how many the files hold, null to take the staging table's word.
+ */
+export async function settle(
+  database: Database,
+  format: Format,
+  records: number | null,
+  oneEntryEach: boolean,
+  { dropRepeats = false, keepIds = dropRepeats, spaced = false }: SettleOptions = {},
+): Promise<Settlement> {
+  await database.run(`CREATE TABLE rejected AS SELECT ${PLACE}, reason, raw FROM staged WHERE reason IS NOT NULL`);
+  await findDuplicates(database);
+  await placeEvents(database, format.order, dropRepeats, keepIds);
+  if (format.join) await leaveOutEchoes(database, format.join);
+  await findSearches(database, format);
+  await numberEvents(database, spaced, format.join?.inherits === true);
+  const itemAttributes = await makeAttributes(database, 'item', format.repeated ?? 'replace');
+  const userAttributes = await makeAttributes(database, 'user', format.repeated ?? 'replace');
+  const unmatched =
+    format.unmatched === 'feed'
+      ? await database.number('SELECT count(*) FROM led WHERE search_place IS NULL AND named')
+      : 0;
+  const counts = await countEntries(database, records, oneEntryEach);
+  return { counts, itemAttributes, userAttributes, unmatched };
+}
+
+/** Makes `duplicates`: entries whose id an earlier one has. `again` is true for further rows of a search that has many. */
+async function findDuplicates(database: Database): Promise<void> {
+  await database.run(`CREATE TABLE duplicates AS SELECT ${PLACE}, again FROM (
+    SELECT ${PLACE}, kind = 'search' AND coalesce(type, '') = 'many' AS again, dense_rank() OVER (PARTITION BY id ORDER BY file, line) AS occurrence
+    FROM staged WHERE ${ACCEPTED} AND id IN (SELECT id FROM staged WHERE ${ACCEPTED} AND id IS NOT NULL GROUP BY id HAVING count(*) > 1)
+  ) WHERE occurrence > 1`);
+}
+
+/** The part of a user's events in which a search is sought. */
+const visitOf = (within: JoinRule['within']): string => (within === 'session' ? `coalesce(session, '')` : `''`);
+
+/** Takes out of `placed` what reports the search before it once more; it counts like a further row of that search. */
+async function leaveOutEchoes(database: Database, { within, minutes }: JoinRule): Promise<void> {
+  const order = `PARTITION BY "user", ${visitOf(within)} ORDER BY place`;
+  const words = sql.comparedQuery('query');
+  await database.run(`CREATE TABLE echoes AS SELECT place, ${PLACE} FROM (
+      SELECT *, lag(${words}) OVER (${order}) AS before, lag(time) OVER (${order}) AS since FROM placed WHERE kind = 'search'
+    ) WHERE follows = 1 AND before = ${words} AND time - since <= ${minutes * 60_000}`);
+  await database.run(`INSERT INTO duplicates SELECT ${PLACE}, true FROM echoes`);
+  await database.run('DELETE FROM placed WHERE place IN (SELECT place FROM echoes)');
+  await database.run('DROP TABLE echoes');
+}
+
+/** Makes `placed`: searches and actions in order, each with its place, and with the user that it is of. */
+async function placeEvents(
+  database: Database,
+  order: Format['order'],
+  dropRepeats: boolean,
+  keepIds: boolean,
+): Promise<void> {
+  // What no entry has is not carried through the sort.
+  const optional = ['anonymous', 'id', 'session', 'time', 'query', 'source', 'search', 'follows', 'list'] as const;
+  const counts = await database.read(
+    `SELECT ${optional.map((name) => `count("${name}")`).join(', ')}, count(DISTINCT file), count(DISTINCT part) FROM staged`,
+    Object.fromEntries([...optional, 'file', 'part'].map((name) => [name, 'number' as const])),
+  );
+  const has = (name: (typeof optional)[number]): boolean => (counts[name]?.[0] as number) > 0;
+  const several = ['file', 'part'].filter((name) => (counts[name]?.[0] as number) > 1);
+  const keys = [
+    ...(order === 'time' ? ['time'] : []),
+    ...['file', 'line', 'part'].filter((name) => name === 'line' || several.includes(name)),
+  ];
+  await database.run(`CREATE TABLE merged AS SELECT anonymous, min("user") AS "user" FROM staged
+      WHERE ${ACCEPTED} AND "user" IS NOT NULL AND anonymous IS NOT NULL GROUP BY anonymous HAVING count(DISTINCT "user") = 1`);
+  const who = has('anonymous') ? WHO : 'staged."user"';
+  const anyDuplicate = (await database.number('SELECT count(*) FROM duplicates')) > 0;
+  const carried = optional.filter((name) => name !== 'anonymous' && name !== 'id');
+  const events = `SELECT ${PLACE}, kind, ${who} AS "user", item, type${has('id') ? `, ${keepIds ? 'id' : `CASE WHEN kind = 'search' THEN id END AS id`}` : ''}${carried.map((name) => (has(name) ? `, ${name}` : '')).join('')}
+    FROM ${has('anonymous') ? STAGED_AND_MERGED : 'staged'}
+    WHERE ${ACCEPTED} AND kind IN ('search', 'action')
+      ${anyDuplicate ? `AND NOT EXISTS (SELECT 1 FROM duplicates WHERE duplicates.file = staged.file AND duplicates.line = staged.line AND duplicates.part = staged.part)` : ''}`;
+  const absent = [...carried, 'id' as const]
+    .filter((name) => !has(name))
+    .map((name) => `, CAST(NULL AS ${STAGED[name]}) AS ${name}`);
+  await database.run(
+    `CREATE TABLE placed AS SELECT *${absent.join('')} FROM (${sql.numbered(events, keys.join(', '), 'place')})`,
+  );
+  if (!dropRepeats) return;
+  const same = `"user", kind, time, item, query, type, search, session, list`;
+  await database.run(`INSERT INTO duplicates SELECT ${PLACE}, false FROM (
+    SELECT ${PLACE}, row_number() OVER (PARTITION BY ${same} ORDER BY place) AS occurrence FROM placed WHERE id IS NULL
+  ) WHERE occurrence > 1`);
+  await database.run(`DELETE FROM placed WHERE EXISTS (SELECT 1 FROM duplicates
+    WHERE duplicates.file = placed.file AND duplicates.line = placed.line AND duplicates.part = placed.part)`);
+}
+
+/** Makes `led`: for actions that a search may have led to, its place; rejects those that name a wrong one. */
+async function findSearches(database: Database, { unmatched = 'reject', join }: Format): Promise<void> {
+  await database.run(`CREATE TABLE led AS SELECT actions.place, true AS named,
+      CASE WHEN started."user" = actions."user" AND started.place < actions.place THEN started.place END AS search_place,
+      started."user" AS other, started.place AS other_place
+    FROM placed AS actions LEFT JOIN (SELECT id, place, "user" FROM placed WHERE kind = 'search' AND id IS NOT NULL) AS started
+      ON started.id = actions.search
+    WHERE actions.kind = 'action' AND actions.search IS NOT NULL`);
+  if (unmatched === 'reject') {
+    const wrong = `SELECT led.place FROM led WHERE search_place IS NULL`;
+    await database.run(`INSERT INTO rejected SELECT ${PLACE},
+        'the event names the search ' || ${sql.shown('search')} || ', ' || CASE WHEN other_place IS NULL THEN 'which no line has as a search'
+          WHEN other <> "user" THEN 'which is a search of the user ' || ${sql.shown('other')}
+          ELSE 'which comes later: correct the times' END,
+        ${sql.jsonObject([
+          ['type', 'type'],
+          ['user', '"user"'],
+          ['item', 'item'],
+          ['search', 'search'],
+        ])}
+      FROM placed JOIN led ON led.place = placed.place WHERE led.search_place IS NULL`);
+    await database.run(`DELETE FROM placed WHERE place IN (${wrong})`);
+    await database.run('DELETE FROM led WHERE search_place IS NULL');
+  }
+  if (join) await seekSearches(database, join);
+}
+
+/**
+ * Adds to `led` the newest search that fits for every action that follows one without naming it: unless another list was shown
+ * in between. With `inherits`, an action that is no click belongs to the search of the newest click on its item.
+ */
+async function seekSearches(database: Database, { within, minutes, inherits }: JoinRule): Promise<void> {
+  const visit = visitOf(within);
+  const window = minutes * 60_000;
+  await database.run(`CREATE TABLE steps AS SELECT row_number() OVER (ORDER BY time, ${PLACE}) AS step, * FROM (
+      SELECT place, ${PLACE}, kind, "user", ${visit} AS visit, time, item, follows, search, list, type FROM placed
+      UNION ALL SELECT NULL, ${PLACE}, kind, ${WHO}, ${visit}, time, NULL, NULL, NULL, NULL, NULL
+      FROM ${STAGED_AND_MERGED} WHERE ${ACCEPTED} AND kind = 'ignored' AND follows = 1)`);
+  // The newest search of the user and visit before each action: of the same list; of searches that have no list; of any.
+  const newest = (condition: string, extra: string): string =>
+    `max(CASE WHEN kind = 'ignored' OR (kind = 'search' AND ${condition}) THEN step END) OVER (PARTITION BY "user", visit${extra} ORDER BY step ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)`;
+  await database.run(`INSERT INTO led SELECT found.place, false, searched.place, NULL, NULL FROM (
+      SELECT place, kind, follows, search, time, CASE WHEN list IS NULL THEN ${newest('true', '')}
+        ELSE coalesce(${newest('true', ', list')}, ${newest('list IS NULL', '')}) END AS search_step FROM steps
+    ) AS found JOIN steps AS searched ON searched.step = found.search_step
+    WHERE found.kind = 'action' AND found.follows = 1 AND found.search IS NULL
+      AND searched.kind = 'search' AND found.time - searched.time <= ${window}`);
+  if (inherits === true)
+    await database.run(`INSERT INTO led SELECT found.place, false, led.search_place, NULL, NULL FROM (
+        SELECT place, kind, type, follows, search, time,
+          max(CASE WHEN type = 'click' THEN step END) OVER (PARTITION BY "user", visit, item ORDER BY step ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS click_step
+        FROM steps WHERE kind = 'action'
+      ) AS found JOIN steps AS clicked ON clicked.step = found.click_step JOIN led ON led.place = clicked.place
+      WHERE found.type <> 'click' AND found.follows IS NULL AND found.search IS NULL AND found.time - clicked.time <= ${window}`);
+  await database.run('DROP TABLE steps');
+}
+
+/** Makes feed, searches and clicks. */
+async function numberEvents(database: Database, spaced: boolean, inherits: boolean): Promise<void> {
+  // Without gaps, places are ordinals already; what was rejected leaves gaps.
+  const [count, last] = [
+    await database.number('SELECT count(*) FROM placed'),
+    await database.number('SELECT coalesce(max(place), -1) FROM placed'),
+  ];
+  const gaps = count !== last + 1;
+  await database.run(
+    gaps
+      ? 'CREATE TABLE numbered AS SELECT place, row_number() OVER (ORDER BY place) - 1 AS number FROM placed'
+      : 'CREATE TABLE numbered AS SELECT place, place AS number FROM placed WHERE false',
+  );
+  const ordinal = (place: string): string => (spaced ? `2 * ${place} + 1` : place);
+  const numbers = (table: string, place: string): string =>
+    gaps ? `JOIN numbered AS ${table} ON ${table}.place = ${place}` : '';
+  const [own, its] = [gaps ? 'own.number' : 'placed.place', gaps ? 'its.number' : 'led.search_place'];
+  await database.run(`CREATE TABLE searches AS SELECT "user", ${ordinal(own)} AS ordinal, time, query, coalesce(source, 'unknown') AS source
+    FROM placed ${numbers('own', 'placed.place')} WHERE kind = 'search'`);
+  await database.run(`CREATE TABLE clicks AS SELECT ${ordinal(its)} AS search, item, ${ordinal(own)} AS ordinal, time
+    FROM placed JOIN led ON led.place = placed.place ${numbers('own', 'placed.place')} ${numbers('its', 'led.search_place')}
+    WHERE led.search_place IS NOT NULL`);
+  // Without gaps the feed is a view: most of a log is feed, and a copy of it would cost more than looking at it again.
+  const followed = inherits ? 'true' : 'search IS NOT NULL OR follows = 1';
+  const feed = `SELECT "user", ${ordinal(own)} AS ordinal, time, type, item, CAST(NULL AS BIGINT) AS search
+      FROM placed ${numbers('own', 'placed.place')} WHERE kind = 'action' AND NOT coalesce(${followed}, false)
+    UNION ALL SELECT "user", ${ordinal(own)}, time, type, item, ${ordinal(its)}
+      FROM placed LEFT JOIN led ON led.place = placed.place ${numbers('own', 'placed.place')} ${gaps ? `LEFT ${numbers('its', 'led.search_place')}` : ''}
+      WHERE kind = 'action' AND (${followed}) AND (type <> 'click' OR led.search_place IS NULL)`;
+  await database.run(`CREATE ${gaps ? 'TABLE' : 'VIEW'} feed AS ${feed}`);
+}
+
+/** Counts what became of everything, from what was made of it, and makes sure that nothing is missing. */
+async function countEntries(database: Database, expected: number | null, oneEntryEach: boolean): Promise<ReadCounts> {
+  const count = async (query: string): Promise<number> => database.number(`SELECT count(*) FROM ${query}`);
+  const read = await count('staged');
+  const records = oneEntryEach ? read : await count('(SELECT DISTINCT file, line FROM staged)');
+  const events =
+    (await count('searches')) +
+    (await count('feed')) +
+    (await count(`placed JOIN led ON led.place = placed.place WHERE type = 'click' AND search_place IS NOT NULL`));
+  const rejected = await count('rejected');
+  const duplicates = await count('duplicates WHERE NOT again');
+  const ignored =
+    (await count(`staged WHERE ${ACCEPTED} AND kind = 'ignored'`)) +
+    (await count('duplicates WHERE again')) -
+    (await count(
+      `duplicates JOIN staged ON duplicates.file = staged.file AND duplicates.line = staged.line AND duplicates.part = staged.part WHERE staged.kind = 'ignored'`,
+    ));
+  const attributes =
+    (await count(`staged WHERE ${ACCEPTED} AND kind IN ('item', 'user')`)) -
+    (await count(
+      `(SELECT ${PLACE} FROM rejected EXCEPT SELECT ${PLACE} FROM staged WHERE reason IS NOT NULL) AS late JOIN staged USING (${PLACE}) WHERE kind IN ('item', 'user')`,
+    ));
+  const accepted = events + attributes;
+  assert(expected === null || expected === records, `${records} records of ${expected} were staged`);
+  assert(
+    accepted + rejected + duplicates + ignored === read,
+    `${accepted} accepted, ${rejected} rejected, ${duplicates} duplicates and ${ignored} ignored entries are not the ${read} that were read`,
+  );
+  return { records, read, accepted, rejected, duplicates, ignored };
+}
+
+/** Refuses on the first rejected entry: for --strict. */
+export async function refuseRejected(database: Database, names: readonly string[]): Promise<void> {
+  const { file, line, reason } = await database.read(
+    `SELECT file, line, reason FROM rejected ORDER BY ${PLACE} LIMIT 1`,
+    {
+      file: 'integer',
+      line: 'number',
+      reason: 'text',
+    },
+  );
+  if (reason.length > 0) throw new UserError(`${names[file[0] as number]}, line ${line[0]}: ${reason[0]}`);
+}
+
+/** Writes what was rejected as JSON lines: file, line, reason, raw. */
+export async function writeQuarantine(database: Database, names: readonly string[], path: string): Promise<void> {
+  const values = names.map((name, i) => `(${i}, ${literal(name)})`).join(', ');
+  await database.run(`COPY (SELECT names.name AS file, line, reason, raw FROM rejected
+    JOIN (VALUES ${values}) AS names(number, name) ON names.number = rejected.file ORDER BY rejected.file, line, part) TO ${literal(path)} (FORMAT json)`);
+}

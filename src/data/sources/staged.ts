@@ -1,0 +1,40 @@
+/** The staging table: a row per entry of a log, accepted or not. Knows its columns; does not know who fills it. */
+
+/** The columns of the staging table, and their SQL types. A null reason means accepted so far. */
+export const STAGED = {
+  file: 'INTEGER',
+  line: 'BIGINT',
+  part: 'INTEGER',
+  kind: 'VARCHAR',
+  id: 'VARCHAR',
+  user: 'VARCHAR',
+  anonymous: 'VARCHAR',
+  session: 'VARCHAR',
+  time: 'DOUBLE',
+  query: 'VARCHAR',
+  source: 'VARCHAR',
+  item: 'VARCHAR',
+  search: 'VARCHAR',
+  /** 1 for an action that seeks its search, a search that may be an echo, an ignored entry that closes the searches before it. */
+  follows: 'INTEGER',
+  list: 'VARCHAR',
+  type: 'VARCHAR',
+  fields: 'VARCHAR',
+  reason: 'VARCHAR',
+  raw: 'VARCHAR',
+} as const;
+
+export type StagedColumn = keyof typeof STAGED;
+
+/** Characters of a rejected record that are kept. */
+export const RAW_LENGTH = 2000;
+
+/** The columns as CREATE TABLE wants them. */
+export const STAGED_COLUMNS = Object.entries(STAGED)
+  .map(([name, type]) => `"${name}" ${type}`)
+  .join(', ');
+
+/** The columns that say where an entry stands, in order. */
+export const PLACE = 'file, line, part';
+/** What holds of entries that are accepted so far. */
+export const ACCEPTED = 'reason IS NULL';

@@ -1,0 +1,82 @@
+/** Writes entries into the staging table one by one, for parsers. Knows what an entry must have; does not know formats. */
+import type { Cell, Database, TableWriter } from '../database.js';
+import type { StagedEntry, Staging } from './formats/format.js';
+import { RAW_LENGTH, STAGED, type StagedColumn } from './staged.js';
+
+const COLUMNS = Object.keys(STAGED) as StagedColumn[];
+
+/** A writer for the staging table, which is there. */
+export async function stagingWriter(database: Database): Promise<StagingWriter> {
+  const types = COLUMNS.map((name) => STAGED[name]);
+  return new StagingWriter(await database.append('staged', types));
+}
+
+/** Writes entries as rows of the staging table. */
+export class StagingWriter implements Staging {
+  readonly #writer: TableWriter;
+  #part = { file: -1, line: -1, next: 0 };
+  count = 0;
+
+  constructor(writer: TableWriter) {
+    this.#writer = writer;
+  }
+
+  entry(entry: StagedEntry): void {
+    const filled = (text: string | null | undefined): string | null =>
+      (text ?? '').trim() === '' ? null : (text as string);
+    const { kind } = entry;
+    const values: Partial<Record<StagedColumn, Cell>> = {
+      file: entry.file,
+      line: entry.line,
+      part: entry.part ?? this.#nextPart(entry),
+      kind,
+      id: filled(entry.id),
+      user: filled(entry.user),
+      anonymous: filled(entry.anonymous),
+      session: filled(entry.session),
+      time: entry.time ?? null,
+      query: kind === 'search' ? (entry.query ?? '') : null,
+      source: filled(entry.source),
+      item: filled(entry.item),
+      search: filled(entry.search),
+      follows: entry.follows === true || entry.closes === true || entry.echo === true ? 1 : null,
+      list: filled(entry.list),
+      type: entry.type ?? null,
+      fields: entry.attributes === undefined ? null : JSON.stringify(entry.attributes),
+      reason: reasonOf(entry, filled),
+    };
+    this.#row(values);
+  }
+
+  reject(file: number, line: number, reason: string, raw: string): void {
+    this.#row({ file, line, part: this.#nextPart({ file, line }), reason, raw: raw.slice(0, RAW_LENGTH) });
+  }
+
+  finish(): void {
+    this.#writer.finish();
+  }
+
+  #nextPart({ file, line }: Pick<StagedEntry, 'file' | 'line'>): number {
+    if (this.#part.file !== file || this.#part.line !== line) this.#part = { file, line, next: 0 };
+    return this.#part.next++;
+  }
+
+  #row(values: Partial<Record<StagedColumn, Cell>>): void {
+    this.count++;
+    this.#writer.row(...COLUMNS.map((name) => values[name] ?? null));
+  }
+}
+
+/** Half a surrogate pair could not be stored. */
+function reasonOf(entry: StagedEntry, filled: (text: string | null | undefined) => string | null): string | null {
+  const { kind } = entry;
+  const needed: readonly (keyof StagedEntry)[] =
+    kind === 'search' ? ['user'] : kind === 'action' ? ['user', 'item', 'type'] : kind === 'ignored' ? [] : [kind];
+  for (const name of needed) {
+    if (name === 'user' && filled(entry.anonymous) !== null) continue;
+    if (filled(entry[name] as string | null) === null) return `the ${name} is missing or empty`;
+  }
+  for (const text of [entry.id, entry.user, entry.item, entry.query, entry.search])
+    if (typeof text === 'string' && /\p{Surrogate}/u.test(text)) return 'half a character (a lone surrogate)';
+  return null;
+}

@@ -1,0 +1,70 @@
+/**
+ * Learning from a user's whole feed at once: at each place the next item is told from others. Knows what that costs and
+ * which inputs it takes; does not know how a model gets to its states.
+ *
+ * Shapes: B rows, T_r feed positions, I distinct items of a batch, P places with a next item, d width.
+ */
+import { FIRST_INDEX } from '../../data/index.js';
+import type { BatchSizes, NextItemChoice } from '../../features/index.js';
+import { type Tensor, nn, ops } from '../../tensor/index.js';
+import type { Scope } from '../layers/layers.js';
+
+/** What the states and the items of a training batch are. */
+export interface Places {
+  /** (B,T_r,d), what stands for the user at each place. */
+  readonly states: Tensor;
+  /** (I,d) */
+  readonly items: Tensor;
+  /** What else scores have than the product: (B,T_r,K) of the items shared by the batch, (B,T_r) of the next one. For `shared` alone. */
+  readonly more?: { readonly shared: Tensor; readonly next: Tensor };
+}
+
+/**
+ * The cost of the next item at every place, the part's share of the mean over all places of the batch; a scalar. Logits are
+ * products. Against `all` items or those `shared` by the batch: cross-entropy, these weighed for all that they stand for
+ * (nn.logSumExp). Against `count` items of each place's own: binary cross-entropy, in which they weigh as much as the next item.
+ *
+ * @param catalogue items that there are, padding and unknown not counted
+ */
+export function costOfPlaces(
+  scope: Scope,
+  sizes: BatchSizes,
+  { states, items, more }: Places,
+  choice: NextItemChoice,
+  catalogue: number,
+): Tensor {
+  const places = sizes.extras['places'] as number;
+  const width = states.shape.at(-1) as number;
+  const itemsAt = (name: string, count: number): Tensor => ops.gather(items, scope.input(name, [count], 'int32'));
+  const atPlaces = (x: Tensor, each: number): Tensor =>
+    ops.gather(ops.reshape(x, [sizes.rows * sizes.feed, each]), scope.input('places', [places], 'int32'));
+  const here = atPlaces(states, width); // (P,d)
+  const product = ops.sum(ops.mul(here, itemsAt('nextItem', places)), [1]); // (P,1)
+  const score = more ? ops.add(product, atPlaces(more.next, 1)) : product;
+  const each = (): Tensor => {
+    if (choice === 'all') return nn.logSumExp(here, itemsAt('everyItem', catalogue), score);
+    if ('shared' in choice) {
+      const count = Math.min(choice.shared, catalogue);
+      const beside = ops.reshape(scope.input('placeBeside', [places]), [places, 1]);
+      return nn.logSumExp(here, itemsAt('sharedItem', count), score, {
+        weight: catalogue / count,
+        beside,
+        ...(more ? { more: atPlaces(more.shared, count) } : {}),
+      });
+    }
+    return ops.add(ops.softplus(ops.neg(score)), againstOwn(scope, items, here, choice.count));
+  };
+  const weights = ops.reshape(scope.input('placeWeight', [places]), [places, 1]);
+  return nn.scalar(ops.sum(ops.mul(each(), weights)));
+}
+
+/** The sum of what each place's negatives cost, over their number. here: (P,d). Result (P,1). */
+function againstOwn(scope: Scope, items: Tensor, here: Tensor, count: number): Tensor {
+  const [places, width] = here.shape as [number, number];
+  const others = ops.gather(items, scope.input('placeNegatives', [places, count], 'int32')); // (P,n,d)
+  const scores = ops.matmul(others, ops.reshape(here, [places, width, 1])); // (P,n,1)
+  return ops.mul(ops.reshape(ops.sum(ops.softplus(scores), [1]), [places, 1]), 1 / count);
+}
+
+/** Items that a model chooses from, of a vocabulary that has padding and unknown too. */
+export const catalogueSize = ({ items }: { readonly items: number }): number => items - FIRST_INDEX;

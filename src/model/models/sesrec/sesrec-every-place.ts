@@ -1,0 +1,249 @@
+/**
+ * SESRec as we train it (preset `sesrec`): from a user's whole feed at once, the next item at every place told from many others.
+ * Knows how searches reach a place and the losses; equation numbers are those of the paper, and what it has from there is in
+ * sesrec.ts. Does not know training or ranking.
+ *
+ * A causal Transformer reads the feed; the state of each place asks the searches and clicks that are known before the place's
+ * next item, the newer the louder; an item is scored by a product with its own vector, and by the votes of single actions for it
+ * (sesrec-memory.ts). The alignment (Eq. 6 to 8) draws queries to
+ * items, so that a query says which items; the split into similar and dissimilar (Eq. 10 to 12) goes by it and is for reasons and
+ * analyses: nothing is scored by it.
+ *
+ * Shapes as in sesrec.ts; P places: T_r when training, 1 when scoring; M = T_s (1 + K), searches and then their clicks.
+ */
+import { AGE_KINDS, type BatchSizes, type NextItemChoice } from '../../../features/index.js';
+import { type Tensor, nn, ops } from '../../../tensor/index.js';
+import { type Places, catalogueSize, costOfPlaces } from '../../definition/every-place.js';
+import { clicksOf, feedOf, searchesOf } from '../../definition/embeddings.js';
+import { type Losses, type Scoring, trainingLogits } from '../../definition/model.js';
+import { alignmentLoss } from '../../layers/contrastive-losses.js';
+import { dot, dotShared } from '../../layers/interest-layers.js';
+import { type Scope, addPositions, embedding, initialisers, layerNorm, linear } from '../../layers/layers.js';
+import {
+  type TransformerOptions,
+  causalTransformer,
+  lastOfCausalTransformer,
+  lastState,
+} from '../../layers/sequence-layers.js';
+import { recencyOf } from './sesrec-ages.js';
+import type { SesrecConfig } from './sesrec-config.js';
+import {
+  type Actions,
+  itemKeys,
+  memoryAtEnd,
+  queryKeys,
+  votesAtPlaces,
+  votesFor,
+  votesForShared,
+} from './sesrec-memory.js';
+import { type UserState, projectQueries, projectedItemVectors, splitByAlignment } from './sesrec.js';
+
+const { add, gather, matmul, mul, reshape, sum } = ops;
+
+const EPSILON = 1e-8;
+
+/** What the next item of a place is told from. */
+export const nextItemChoice = ({ sharedNegatives }: SesrecConfig): NextItemChoice => ({ shared: sharedNegatives });
+
+/** A state for the user, multiplied with the items of Eq. 1. `split` puts the split into a state by names. */
+export function everyPlaceScoring(
+  config: SesrecConfig,
+  split: (state: NonNullable<UserState['split']>) => Readonly<Record<string, Tensor>>,
+): Scoring {
+  const { width, memoryWidth, window } = config;
+  const [ofState, ofMemory] = [
+    (x: Tensor): Tensor => ops.slice(x, x.shape.length - 1, 0, width),
+    (x: Tensor): Tensor => ops.slice(x, x.shape.length - 1, width, width + memoryWidth),
+  ];
+  /** Adds the votes of single actions to products. */
+  const withVotes = (
+    { memoryKeys, memoryWeights }: Readonly<Record<string, Tensor>>,
+    candidates: Tensor,
+    product: Tensor,
+    count: typeof votesFor,
+  ): Tensor =>
+    memoryKeys && memoryWeights ? add(product, count(memoryKeys, memoryWeights, ofMemory(candidates))) : product;
+  return {
+    items: (scope, sizes) => {
+      const items = projectedItemVectors(scope, config, sizes.items);
+      return memoryWidth === 0 ? items : ops.concat([items, itemKeys(scope, items, memoryWidth)], 1);
+    },
+    encode: (scope, sizes) => {
+      const given = givenOf(scope, config, sizes);
+      const state = lastOfCausalTransformer(scope, 'feed.encoder', given.read, given.feedMask, optionsOf(config));
+      const last = withSearches(scope, sizes, reshape(state, [sizes.rows, 1, config.width]), given);
+      return {
+        user: reshape(finished(scope, last), [sizes.rows, config.width]),
+        ...(memoryWidth === 0
+          ? {}
+          : memoryAtEnd(scope, sizes, window.feed, actionsOf(scope, sizes, given, memoryWidth), 1)),
+        ...(given.search ? split(splitOf(scope, config, given)) : {}),
+      };
+    },
+    score: (_, state, candidates) =>
+      withVotes(state, candidates, dot(state['user'] as Tensor, ofState(candidates)), votesFor),
+    scoreShared: (_, state, candidates) =>
+      withVotes(state, candidates, dotShared(state['user'] as Tensor, ofState(candidates)), votesForShared),
+  };
+}
+
+/** The prediction at every place, and the alignment (Eq. 8). */
+export function everyPlaceLosses(scope: Scope, config: SesrecConfig, sizes: BatchSizes, scoring: Scoring): Losses {
+  const given = givenOf(scope, config, sizes);
+  const encoded = causalTransformer(scope, 'feed.encoder', given.read, given.feedMask, optionsOf(config));
+  const states = finished(scope, withSearches(scope, sizes, encoded, given));
+  const places = { states, items: given.items, ...votesOfBatch(scope, config, sizes, given) };
+  const prediction = costOfPlaces(scope, sizes, places, nextItemChoice(config), catalogueSize(config.sizes));
+  const { memoryWidth, window } = config;
+  const memory =
+    memoryWidth === 0
+      ? {}
+      : memoryAtEnd(scope, sizes, window.feed, actionsOf(scope, sizes, given, memoryWidth), sizes.feed);
+  const logits = trainingLogits(scope, scoring, sizes, { user: lastState(states, given.feedMask), ...memory });
+  if (!config.useAlignment || !given.search) return { loss: prediction, prediction, others: {}, logits };
+  const alignment = alignmentLoss(scope, sizes, given.items, given.search.queries, {
+    temperature: config.temperature,
+    includesPositive: config.alignmentIncludesPositive,
+    transposedItemToQuery: config.transposedItemToQuery,
+  });
+  return { loss: add(prediction, mul(alignment, config.alpha)), prediction, others: { alignment }, logits };
+}
+
+/** The keys of all actions of a batch. */
+function actionsOf(scope: Scope, sizes: BatchSizes, { items, feedMask, search }: Given, width: number): Actions {
+  const keys = itemKeys(scope, items, width);
+  const feed = gather(keys, scope.input('feed', [sizes.rows, sizes.feed], 'int32'));
+  if (!search) return { feed, feedMask, search: null };
+  const ofQueries = queryKeys(scope, search.queries, width);
+  const searched = gather(ofQueries, scope.input('search', [sizes.rows, sizes.search], 'int32'));
+  return { feed, feedMask, search: ops.concat([searched, gather(keys, search.clicks)], 1) };
+}
+
+/** What actions vote at the places of a training batch. */
+function votesOfBatch(scope: Scope, config: SesrecConfig, sizes: BatchSizes, given: Given): Pick<Places, 'more'> {
+  const { memoryWidth: width, window, sharedNegatives } = config;
+  if (width === 0) return {};
+  const keys = itemKeys(scope, given.items, width);
+  const actions = actionsOf(scope, sizes, given, width);
+  const count = Math.min(sharedNegatives, catalogueSize(config.sizes));
+  const shared = gather(keys, scope.input('sharedItem', [count], 'int32'));
+  const next = nextKeys(scope, sizes, keys, actions);
+  return { more: votesAtPlaces(scope, sizes, window.feed, actions, { shared, next }) };
+}
+
+/** Keys of the items that follow each place: those of the feed a place on, at its end the positive. (B,T_r,d_m). */
+function nextKeys(
+  scope: Scope,
+  { rows, feed: places, candidates }: BatchSizes,
+  keys: Tensor,
+  actions: Actions,
+): Tensor {
+  const [width, mask] = [keys.shape[1] as number, actions.feedMask];
+  const slots = scope.input('candidates', [rows, candidates], 'int32');
+  const positive = reshape(ops.slice(gather(keys, slots), 1, 0, 1), [rows, 1, width]);
+  const shifted = (x: Tensor): Tensor => (places === 1 ? mul(x, 0) : ops.pad(ops.slice(x, 1, 1, places), 1, 0, 1));
+  const isLast = mul(mask, ops.sub(1, shifted(mask)));
+  return add(
+    shifted(mul(actions.feed, reshape(mask, [rows, places, 1]))),
+    mul(reshape(isLast, [rows, places, 1]), positive),
+  );
+}
+
+/** What a batch gives. */
+interface Given {
+  /** (I,d): Ê_i of Eq. 1. */
+  readonly items: Tensor;
+  readonly feedItems: Tensor;
+  readonly feedMask: Tensor;
+  /** (B,T_r,d), what the Transformer reads. */
+  readonly read: Tensor;
+  readonly search: {
+    /** (Q,d): Ê_q of Eq. 1; (B,T_s,d); (B,T_s). */
+    readonly queries: Tensor;
+    readonly searched: Tensor;
+    readonly mask: Tensor;
+    /** Slots of the items clicked, (B,T_s K). */
+    readonly clicks: Tensor;
+    /** (B,M,d) */
+    readonly tokens: Tensor;
+  } | null;
+}
+
+function givenOf(scope: Scope, config: SesrecConfig, sizes: BatchSizes): Given {
+  const scale = Math.sqrt(config.width);
+  const items = projectedItemVectors(scope, config, sizes.items);
+  const feed = feedOf(scope, sizes, items);
+  const placed = addPositions(scope, 'feed.position', mul(feed.vectors, scale), config.window.feed);
+  const given = { items, feedItems: feed.vectors, feedMask: feed.mask, read: scope.dropout(placed) };
+  if (!config.useSearch) return { ...given, search: null };
+  const queries = projectQueries(scope, config, sizes);
+  const searches = searchesOf(scope, sizes, queries);
+  const source = embedding(
+    scope,
+    'search.source',
+    [config.sizes.sources, config.width],
+    scope.input('searchSource', [sizes.rows, sizes.search], 'int32'),
+  );
+  const clicks = clicksOf(scope, sizes, items, config.window.clicks);
+  const isClick = scope.parameter('search.click', [config.width], initialisers.constant(0));
+  const ofSearches = add(mul(searches.vectors, scale), source);
+  const ofClicks = add(mul(clicks.vectors, scale), isClick);
+  const tokens = scope.dropout(ops.concat([ofSearches, ofClicks], 1));
+  const shape = [sizes.rows, sizes.search, config.window.clicks];
+  const slots = reshape(scope.input('clicks', shape, 'int32'), [sizes.rows, sizes.search * config.window.clicks]);
+  return { ...given, search: { queries, searched: searches.vectors, mask: searches.mask, clicks: slots, tokens } };
+}
+
+const optionsOf = ({ blocks, heads, width }: SesrecConfig): TransformerOptions => ({
+  blocks,
+  heads,
+  activation: 'relu',
+  norm: 'pre',
+  innerWidth: width,
+  epsilon: EPSILON,
+});
+
+const finished = (scope: Scope, states: Tensor): Tensor => layerNorm(scope, 'last.norm', states, EPSILON);
+
+/** 1 for every kind of age but that of what is not known. */
+const knownKinds = ops.constant(
+  Array.from({ length: AGE_KINDS }, (_, kind) => Math.min(1, kind)),
+  [AGE_KINDS],
+);
+
+/** How loud a search is at the start of training. */
+const recency = ops.constant(
+  Array.from({ length: AGE_KINDS }, (_, kind) => recencyOf(kind)),
+  [AGE_KINDS],
+);
+/** One number per kind of age has further to go than a weight among many, and the same steps to go it in. */
+const LOUDER = 10;
+
+/** Adds what each place is told by the searches and clicks before it (features/search-ages.ts). states: (B,P,d). Result (B,P,d). */
+function withSearches(scope: Scope, sizes: BatchSizes, states: Tensor, { search }: Given): Tensor {
+  if (!search || sizes.search === 0) return states;
+  const [rows, places, width] = states.shape as [number, number, number];
+  const { tokens } = search;
+  const ages = scope.input('searchAge', [rows, places, tokens.shape[1] as number], 'int32');
+  const isKnown = gather(knownKinds, ages); // (B,P,M)
+  const asked = layerNorm(scope, 'search.attention.norm', states, EPSILON);
+  const query = linear(scope, 'search.attention.query', asked, width);
+  const key = linear(scope, 'search.attention.key', tokens, width);
+  const value = linear(scope, 'search.attention.value', tokens, width);
+  const learnt = scope.parameter('search.attention.age', [AGE_KINDS], initialisers.constant(0));
+  const loudness = gather(add(recency, mul(learnt, LOUDER)), ages);
+  const scores = add(mul(matmul(query, key, { transposeB: true }), 1 / Math.sqrt(width)), loudness);
+  const told = matmul(nn.maskedSoftmax(scores, isKnown), value);
+  const hasAny = reshape(ops.greater(sum(isKnown, [2]), 0), [rows, places, 1]);
+  return add(states, mul(scope.dropout(linear(scope, 'search.attention.output', told, width)), hasAny));
+}
+
+/** Eq. 10 to 12 by the alignment. */
+function splitOf(
+  scope: Scope,
+  config: SesrecConfig,
+  { feedItems, feedMask, search }: Given,
+): NonNullable<UserState['split']> {
+  const { searched, mask } = search as NonNullable<Given['search']>;
+  return splitByAlignment(scope, config, { items: feedItems, queries: searched, feedMask, searchMask: mask });
+}

@@ -1,0 +1,159 @@
+/** What a check finds: every trouble with count, first place and advice; nothing in a clean log. */
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { type CheckReport, type Finding, checkLog, importEvents } from '../../src/data/index.js';
+import { jsonLines, put, scratchFolder } from './folders.js';
+
+const NOW = Date.UTC(2026, 10, 28);
+const T = Date.UTC(2026, 0, 1);
+const search = (id: string, user: string, time: number, more: object = {}): object => ({
+  type: 'search',
+  id,
+  user,
+  time,
+  query: 'green tea',
+  source: 'typed',
+  ...more,
+});
+const view = (user: unknown, item: unknown, time: number | string, more: object = {}): object => ({
+  type: 'view',
+  user,
+  item,
+  time,
+  ...more,
+});
+const CLEAN = [
+  search('s1', 'ann', T),
+  { type: 'click', user: 'ann', item: 'a', time: T + 1, search: 's1' },
+  view('ann', 'a', T + 2),
+  view('bob', 'b', T + 3),
+  search('s2', 'cat', T + 4, { source: 'related', query: 'Green  Tea' }),
+  search('s3', 'cat', T + 5, { source: 'unknown', query: 'hat' }),
+];
+
+async function checked(folder: string, events: readonly object[]): Promise<CheckReport> {
+  return checkLog({ files: [await put(folder, 'log.jsonl', jsonLines(events))], now: NOW });
+}
+
+test('a clean log: the facts of Table 1, and nothing found', async (t) => {
+  const report = await checked(await scratchFolder(t), CLEAN);
+  assert.deepEqual(report.findings, []);
+  assert.equal(report.format, 'events');
+  assert.match(report.recognised ?? '', /recognised as events: .*log\.jsonl has type/);
+  assert.equal(report.timeUnit, 'as declared');
+  assert.deepEqual(report.facts, {
+    users: 3,
+    items: 2,
+    queries: 2,
+    feed: 2,
+    searches: 3,
+    clicks: 1,
+    from: '2026-01-01T00:00:00Z',
+    to: '2026-01-01T00:00:00Z',
+    eventsWithoutTime: 0,
+    usersWhoNeverSearch: 1,
+    usersWhoOnlySearch: 1,
+    searchesWithClick: 1,
+    sources: { related: 1, typed: 1, unknown: 1 },
+    spontaneousSearches: 1,
+    passiveSearches: 1,
+  });
+});
+
+test('the data directory of a log has the facts of the log', async (t) => {
+  const folder = await scratchFolder(t);
+  const log = await checked(folder, CLEAN);
+  await importEvents({ files: [join(folder, 'log.jsonl')], out: join(folder, 'data') });
+  const data = await checkLog({ files: [join(folder, 'data')], now: NOW });
+  assert.deepEqual(data.facts, log.facts);
+  assert.deepEqual(data.read, log.read);
+  assert.deepEqual(data.findings, []);
+});
+
+/** Something wrong that is put behind the clean log, and what must be found: severity, count, line, text. */
+const CASES: Readonly<
+  Record<
+    string,
+    readonly [events: readonly object[], severity: Finding['severity'], count: number, line: number, text: RegExp]
+  >
+> = {
+  rejected: [[view('ann', 'a', 'noon'), view('ann', 'a', 'now')], 'error', 2, 7, /the time "noon"/],
+  duplicates: [[search('s1', 'ann', T)], 'note', 1, 7, /the id "s1"/],
+  'repeated events': [[view('bob', 'b', T + 9), view('bob', 'b', T + 9)], 'warning', 1, 8, /view of the user "bob"/],
+  'empty queries': [[search('s4', 'bob', T + 9, { query: ' ' })], 'warning', 1, 7, /bob/],
+  'absurd queries': [[search('s4', 'bob', T + 9, { query: 'x'.repeat(501) })], 'warning', 1, 7, /xxx/],
+  'users that differ only in case': [[view('ANN', 'a', T + 9)], 'warning', 1, 1, /"ann" and "ANN"/],
+  'items that differ only in type': [
+    [view('bob', 7, T + 8), view('bob', '007', T + 9)],
+    'warning',
+    1,
+    7,
+    /"7" and "007"/,
+  ],
+  'users that stand for nobody': [[view('undefined', 'a', T + 9)], 'warning', 1, 7, /"undefined"/],
+  'absurd item ids': [[view('bob', 'x'.repeat(201), T + 9)], 'warning', 1, 7, /xxx/],
+  'times in the future': [[view('bob', 'a', '2036-01-01')], 'error', 1, 7, /2036-01-01T00:00:00Z/],
+  'times long ago': [[view('bob', 'a', 0)], 'error', 1, 7, /1970-01-01T00:00:00Z/],
+  ties: [[view('bob', 'a', T + 3)], 'note', 1, 7, /2026-01-01T00:00:00Z/],
+  'times that go back': [[view('bob', 'a', T + 1)], 'note', 1, 7, / after /],
+  robots: [
+    Array.from({ length: 601 }, (_, i) => view('bot', `i${i}`, T + 1000 * i)),
+    'warning',
+    1,
+    7,
+    /the user "bot" with 601 events/,
+  ],
+};
+
+for (const [name, [events, severity, count, line, text]] of Object.entries(CASES)) {
+  test(`found with its count, place and advice: ${name}`, async (t) => {
+    const report = await checked(await scratchFolder(t), [...CLEAN, ...events]);
+    const found = report.findings.find((finding) => finding.name === name);
+    assert.ok(found, JSON.stringify(report.findings.map((finding) => finding.name)));
+    assert.equal(found.severity, severity);
+    assert.equal(found.count, count);
+    assert.equal(found.example.file, 'log.jsonl');
+    assert.equal(found.example.line, line);
+    assert.match(found.example.text, text);
+    assert.ok(found.advice.length > 0);
+  });
+}
+
+test('a wrong time unit is seen in the middle of the times', async (t) => {
+  const folder = await scratchFolder(t);
+  const unitOf = async (factor: number): Promise<string> =>
+    (
+      await checked(
+        folder,
+        [1, 2, 3].map((i) => view('u', `i${i}`, (T + i) * factor)),
+      )
+    ).timeUnit;
+  assert.match(await unitOf(1e-3), /^a thousandth .*seconds read as milliseconds/);
+  assert.match(await unitOf(1e3), /^a thousand times too large/);
+});
+
+test('the exit code is for continuous integration', async (t) => {
+  const folder = await scratchFolder(t);
+  const run = (...words: readonly string[]): number | null =>
+    spawnSync(process.execPath, ['bin/sesrec.js', 'check', ...words, '--json']).status;
+  const [clean, odd, wrong] = [
+    await put(folder, 'clean.jsonl', jsonLines(CLEAN)),
+    await put(folder, 'odd.jsonl', jsonLines([...CLEAN, view('ANN', 'a', T + 9)])),
+    await put(folder, 'wrong.jsonl', jsonLines([...CLEAN, view('', 'a', T + 9)])),
+  ];
+  assert.equal(run(clean, '--fail-on', 'warning'), 0);
+  assert.equal(run(odd), 0);
+  assert.equal(run(odd, '--fail-on', 'warning'), 1);
+  assert.equal(run(wrong), 1);
+  assert.equal(run(wrong, '--fail-on', 'never'), 0);
+  assert.equal(run(wrong, '--format', 'no such format'), 2);
+});
+
+test('a log of rejected records alone is reported, too', async (t) => {
+  const report = await checked(await scratchFolder(t), [view('', 'a', 1), { type: 'view' }]);
+  assert.deepEqual(report.read, { records: 2, read: 2, accepted: 0, rejected: 2, duplicates: 0, ignored: 0 });
+  assert.equal(report.facts.from, null);
+  assert.equal(report.timeUnit, 'no times');
+});

@@ -1,0 +1,172 @@
+/** A data directory that grows: the same events as if all had come at once, the same indices as before, and a model that goes on. */
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import * as fc from 'fast-check';
+import { UserError } from '../../src/base/index.js';
+import {
+  type Dataset,
+  UNKNOWN,
+  asKnownBy,
+  importEvents,
+  importInteractions,
+  loadDataset,
+} from '../../src/data/index.js';
+import { vocabularySizes } from '../../src/model/index.js';
+import { jsonLines, put, scratchFolder } from './folders.js';
+
+type Named = 'items' | 'queries' | 'words' | 'sources' | 'users';
+const NAMES: readonly Named[] = ['items', 'queries', 'words', 'sources', 'users'];
+
+/** What every user did, in raw ids and in order. */
+function stories(data: Dataset): Record<string, unknown[]> {
+  const all: Record<string, unknown[]> = {};
+  for (let user = 2; user < data.users.ids.length; user++) {
+    const events: [number, unknown][] = [];
+    for (let i = data.feedOffsets[user] as number; i < (data.feedOffsets[user + 1] as number); i++)
+      events.push([
+        data.feedOrdinal[i] as number,
+        [
+          data.items.ids[data.feedItem[i] as number],
+          data.feedTime[i],
+          data.searchOrdinal[data.feedSearch[i] as number] ?? -1,
+        ],
+      ]);
+    for (let s = data.searchOffsets[user] as number; s < (data.searchOffsets[user + 1] as number); s++) {
+      const clicks = [];
+      for (let c = data.clickOffsets[s] as number; c < (data.clickOffsets[s + 1] as number); c++)
+        clicks.push([data.items.ids[data.clickItem[c] as number], data.clickOrdinal[c], data.clickTime[c]]);
+      events.push([
+        data.searchOrdinal[s] as number,
+        [data.queries.ids[data.searchQuery[s] as number], data.searchTime[s], clicks],
+      ]);
+    }
+    all[data.users.ids[user] as string] = events.sort((a, b) => a[0] - b[0]);
+  }
+  return all;
+}
+
+const assertGrown = (grown: Dataset, known: Dataset): void => {
+  for (const name of NAMES)
+    assert.deepEqual(grown[name].ids.slice(0, known[name].ids.length), known[name].ids, `${name} keep their indices`);
+};
+
+test('a log in two parts gives the events of the whole, whatever the times, and keeps every index', async (t) => {
+  const folder = await scratchFolder(t);
+  const event = fc.record({
+    kind: fc.constantFrom('search', 'view', 'view', 'click'),
+    user: fc.constantFrom('a', 'b', 'c', 'd'),
+    item: fc.constantFrom('i', 'j', 'k', 'l', 'm'),
+    query: fc.constantFrom('tea', 'green tea', 'hat', 'red hat'),
+    time: fc.integer({ min: 0, max: 20 }),
+  });
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(event, { minLength: 4, maxLength: 24 }),
+      fc.integer({ min: 1, max: 3 }),
+      async (events, cut) => {
+        const started = new Map<string, { id: string; time: number; part: number }>();
+        const half = Math.floor((events.length * cut) / 4);
+        const lines = events.map(({ kind, user, item, query, time }, i) => {
+          const part = i < half ? 0 : 1;
+          if (kind === 'search') {
+            started.set(user, { id: `s${i}`, time, part });
+            return { type: 'search', id: `s${i}`, user, query, time };
+          }
+          const last = started.get(user);
+          const led = last && last.part === part && last.time <= time && kind === 'click' ? { search: last.id } : {};
+          return { type: kind, user, item, time, ...led };
+        });
+        const [first, second] = [lines.slice(0, half), lines.slice(half)];
+        if (first.length === 0 || second.length === 0) return;
+        const files = [
+          await put(folder, 'first.jsonl', jsonLines(first)),
+          await put(folder, 'second.jsonl', jsonLines(second)),
+        ] as const;
+        const [whole, base, out] = [join(folder, 'whole'), join(folder, 'base'), join(folder, 'out')];
+        const overwrite = true;
+        await importEvents({ files, out: whole, overwrite });
+        await importEvents({ files: [files[0]], out: base, overwrite });
+        const { manifest } = await importEvents({ files: [files[1]], append: base, out, overwrite });
+        const [all, known, grown] = [await loadDataset(whole), await loadDataset(base), await loadDataset(out)];
+        assertGrown(grown, known);
+        assert.equal(manifest.grownFrom, known.manifest.hash);
+        assert.deepEqual(
+          manifest.source.files.map(({ name }) => name),
+          ['first.jsonl', 'second.jsonl'],
+        );
+        // queries of the first part stay known, though they may have become held out since
+        const heldOutBefore = (text: unknown): unknown => (all.queries.has(String(text)) ? text : '');
+        const told = stories(grown);
+        for (const [user, story] of Object.entries(stories(all)))
+          assert.deepEqual(
+            told[user]?.map((entry) =>
+              JSON.stringify(entry, (_, value: unknown) =>
+                typeof value === 'string' && grown.queries.has(value) ? heldOutBefore(value) : value,
+              ),
+            ),
+            story.map((entry) => JSON.stringify(entry)),
+            user,
+          );
+        const seen = asKnownBy(grown, known);
+        assert.deepEqual(vocabularySizes(seen), vocabularySizes(known));
+        for (const [column, size] of [
+          [seen.feedItem, known.items.ids.length],
+          [seen.clickItem, known.items.ids.length],
+          [seen.searchQuery, known.queries.ids.length],
+        ] as const)
+          assert.ok(column.every((index) => index >= UNKNOWN && index < size));
+      },
+    ),
+    { numRuns: 12, interruptAfterTimeLimit: 40_000 },
+  );
+});
+
+test('attributes of old and new; a value that is new is unknown to a model', async (t) => {
+  const folder = await scratchFolder(t);
+  const view = (item: string, time: number): object => ({ type: 'view', user: 'u', item, time });
+  const about = (item: string, fields: object): object => ({ type: 'item', item, fields });
+  const first = await put(
+    folder,
+    'a',
+    jsonLines([about('x', { colour: 'red' }), about('y', { colour: 'blue' }), view('x', 1), view('z', 2)]),
+  );
+  const second = await put(
+    folder,
+    'b',
+    jsonLines([about('y', { colour: 'green', size: 4 }), about('w', { colour: 'red' }), view('y', 3), view('w', 4)]),
+  );
+  await importEvents({ files: [first], out: join(folder, 'base') });
+  await importEvents({ files: [second], append: join(folder, 'base'), out: join(folder, 'out') });
+  const [known, grown] = [await loadDataset(join(folder, 'base')), await loadDataset(join(folder, 'out'))];
+  assertGrown(grown, known);
+  assert.deepEqual(grown.items.ids.slice(2), ['x', 'y', 'z', 'w']);
+  assert.deepEqual([...grown.itemAttributes.keys()], ['colour', 'size']);
+  const seen = asKnownBy(grown, known);
+  const colour = seen.itemAttributes.get('colour');
+  assert.deepEqual([...(colour?.index ?? [])], [0, 0, colour?.values.index('red'), UNKNOWN, 0]);
+  assert.deepEqual([...seen.itemAttributes.keys()], ['colour']);
+});
+
+test('a file that is in already is left out; filters, and data that did not grow from the same, are refused', async (t) => {
+  const folder = await scratchFolder(t);
+  const header = 'user_id\titem_id\ttimestamp\n';
+  const [a, b] = [await put(folder, 'a.tsv', `${header}u\ti\t5\n`), await put(folder, 'b.tsv', `${header}u\tj\t1\n`)];
+  const [base, out] = [join(folder, 'base'), join(folder, 'out')];
+  await importInteractions({ file: a, out: base });
+  await assert.rejects(importInteractions({ file: a, append: base, out }), /every file is in .* already/);
+  await assert.rejects(importInteractions({ file: b, append: base, out, kCore: 2 }), /leave out --k-core/);
+  await importInteractions({ file: b, append: base, out });
+  const grown = await loadDataset(out);
+  assert.deepEqual(
+    [...grown.feedItem].map((item) => grown.items.ids[item]),
+    ['i', 'j'],
+    'the order of files, not of times',
+  );
+  await importInteractions({ file: b, out: join(folder, 'other') });
+  const other = await loadDataset(join(folder, 'other'));
+  assert.throws(
+    () => asKnownBy(other, grown),
+    (error) => error instanceof UserError && /--append/.test(error.message),
+  );
+});
