@@ -26,6 +26,7 @@ export const ageOf = (kind: number): { readonly age: number; readonly isSince: b
  */
 export function searchAges(dataset: Dataset): BatchExtra {
   return {
+    forHistories: searchAges,
     add({ rows, training, inputs }) {
       const { extent, cases, count } = rows;
       const clicks = extent.search === 0 ? 0 : rows.clicks.length / rows.search.length;

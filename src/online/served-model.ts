@@ -13,6 +13,7 @@ import {
   rankerOf,
 } from '../model/index.js';
 import { Runtime } from '../tensor/index.js';
+import { KnownUsers } from './known-users.js';
 import { LiveCatalogue, valueIndices } from './live-catalogue.js';
 import { type LiveHistory, type Person, liveHistory } from './live-history.js';
 import type { LiveEvent, ModelName } from './questions.js';
@@ -21,6 +22,8 @@ import type { LiveStore, StoredThing } from './store/store.js';
 
 /** The newest events of a user that are read from the store. */
 const NEWEST_EVENTS = 5000;
+/** Histories and what they were encoded to may take so much memory. */
+const CACHED_BYTES = 256 * 2 ** 20;
 /** People that a model is tried on before it answers anybody. */
 const CANARIES = 3;
 
@@ -39,8 +42,7 @@ export class ServedModel {
   readonly #runtime: Runtime;
   readonly #base: GraphRanker;
   readonly #store: LiveStore;
-  readonly #cached = new Map<string, Promise<KnownUser>>();
-  readonly #cachedUsers: number;
+  readonly #cached: KnownUsers<KnownUser>;
   /** The events of the store that are in the run's data already. */
   readonly #through: number;
   #answering = 0;
@@ -51,7 +53,7 @@ export class ServedModel {
     this.run = run;
     this.#store = store;
     this.#runtime = runtime;
-    this.#cachedUsers = cachedUsers;
+    this.#cached = new KnownUsers(cachedUsers, CACHED_BYTES);
     this.items = new LiveCatalogue(run.dataset, run.model.config);
     this.trainingCounts = countTrainingEvents(run.dataset);
     this.#base = rankerOf(run.model, run.parameters, run.dataset, runtime);
@@ -107,23 +109,19 @@ export class ServedModel {
   /** What is known of somebody: by what is stored, cached until that changes, and what the session adds. */
   async known(user: string | null, session: readonly LiveEvent[]): Promise<KnownUser> {
     if (user === null || session.length > 0) return this.#meet(user, session);
-    const cached = this.#cached.get(user) ?? this.#meet(user, []);
-    this.#cached.delete(user); // the one used last comes last
-    this.#cached.set(user, cached);
-    cached.catch(() => this.forget(user));
-    if (this.#cached.size > this.#cachedUsers) {
-      const [oldest] = this.#cached.keys();
-      if (oldest !== undefined) this.#cached.delete(oldest);
-    }
-    return cached;
+    return this.#cached.get(user, async (charge) => this.#meet(user, [], charge));
   }
 
   /** Something changed about a user. */
   forget(user: string): void {
-    this.#cached.delete(user);
+    this.#cached.forget(user);
   }
 
-  async #meet(user: string | null, session: readonly LiveEvent[]): Promise<KnownUser> {
+  async #meet(
+    user: string | null,
+    session: readonly LiveEvent[],
+    charge?: (bytes: number) => void,
+  ): Promise<KnownUser> {
     const [stored, thing, wasErased] =
       user === null
         ? [[], null, false]
@@ -140,13 +138,23 @@ export class ServedModel {
       attributes: valueIndices(userAttributes, this.run.dataset.userAttributes, thing?.fields ?? null, own),
     };
     const events = stored.filter(({ sequence }) => sequence > this.#through).map(({ event }) => event);
-    return this.#knowing(liveHistory(this.run.dataset, this.items, person, [...events, ...session], !wasErased));
+    return this.#knowing(
+      liveHistory(this.run.dataset, this.items, person, [...events, ...session], !wasErased),
+      charge,
+    );
   }
 
-  #knowing(history: LiveHistory): KnownUser {
+  /** @param charge is told of the memory that it takes, for those who keep it */
+  #knowing(history: LiveHistory, charge: (bytes: number) => void = () => undefined): KnownUser {
     const ranker = this.#base.forHistories(history);
+    charge(bytesOf(history));
+    const encode = async (): Promise<EncodedHistory> => {
+      const encoded = await ranker.encodeHistory(history.moment);
+      charge(Object.values(encoded.state.values).reduce((sum, { byteLength }) => sum + byteLength, 0));
+      return encoded;
+    };
     let encoded: Promise<EncodedHistory> | null = null;
-    return { history, ranker, encoded: async () => (encoded ??= ranker.encodeHistory(history.moment)) };
+    return { history, ranker, encoded: async () => (encoded ??= encode()) };
   }
 
   /** Takes in items that were upserted; resolves when the model ranks by them. */
@@ -229,6 +237,16 @@ export class ServedModel {
     await this.#revising;
     await this.#runtime.dispose();
   }
+}
+
+/** What a history takes, about; queries that training never saw have a catalogue made for them. */
+function bytesOf({ dataset, catalogue, unknown }: LiveHistory): number {
+  const columns = [dataset.feedItem, dataset.searchQuery, dataset.clickItem].reduce(
+    (sum, { length }) => sum + length,
+    0,
+  );
+  const own = [catalogue.wordOffsets, catalogue.queryWords, catalogue.queryRow];
+  return 2000 + 100 * columns + (unknown.queries > 0 ? own.reduce((sum, { byteLength }) => sum + byteLength, 0) : 0);
 }
 
 const NOBODY: Person = { user: UNKNOWN, row: UNKNOWN, attributes: {} };

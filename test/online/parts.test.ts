@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import * as fc from 'fast-check';
 import { Random } from '../../src/base/index.js';
 import { FIRST_INDEX } from '../../src/data/index.js';
+import { KnownUsers } from '../../src/online/known-users.js';
 import { LinearFit } from '../../src/online/linear-fit.js';
 import { sentence } from '../../src/online/messages/catalogue.js';
 import { select } from '../../src/online/selection.js';
@@ -103,4 +104,31 @@ test('a linear function is found again from its values; cells find the largest p
   const few = new Set(cells.best(found, 300, 0.1));
   const recall = best.slice(0, 20).filter((item) => few.has(item)).length;
   assert.ok(recall >= 14, `${recall} of 20 from a tenth of the vectors`);
+});
+
+test('users are kept within bounds, the one not asked for longest goes first, and a failure is not kept', async () => {
+  const made: string[] = [];
+  const later: ((bytes: number) => void)[] = [];
+  const users = new KnownUsers<string>(3, 100);
+  const get = async (user: string, bytes = 10): Promise<string> =>
+    users.get(user, async (charge) => {
+      made.push(user);
+      charge(bytes);
+      later.push(charge);
+      return user;
+    });
+  for (const user of ['a', 'b', 'c', 'a', 'd', 'a', 'b']) assert.equal(await get(user), user);
+  assert.deepEqual(made, ['a', 'b', 'c', 'd', 'b']);
+  assert.deepEqual(users.size, { users: 3, bytes: 30 });
+  later.at(-1)?.(75); // what is worked out later counts too: d, asked for longest ago, goes
+  assert.deepEqual(users.size, { users: 2, bytes: 95 });
+  users.forget('b');
+  later.at(-1)?.(1000); // it is not kept any more
+  assert.deepEqual(users.size, { users: 1, bytes: 10 });
+  await assert.rejects(
+    users.get('x', async () => Promise.reject(new Error('no'))),
+    /no/,
+  );
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.deepEqual(users.size, { users: 1, bytes: 10 });
 });

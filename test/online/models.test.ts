@@ -1,0 +1,54 @@
+/** Every model ranks for a history that is a data set of its own as it ranks for the same history in the whole data set. */
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { UserError, at } from '../../src/base/index.js';
+import { UNKNOWN } from '../../src/data/index.js';
+import { rankerOf } from '../../src/model/index.js';
+import { LiveCatalogue, valueIndices } from '../../src/online/live-catalogue.js';
+import { liveHistory } from '../../src/online/live-history.js';
+import { Runtime } from '../../src/tensor/index.js';
+import { allItems, everyPreset, momentOf, tinyModel } from '../support/tiny-model.js';
+
+let runtime: Runtime;
+before(() => {
+  runtime = new Runtime({ threads: 1 });
+});
+after(async () => runtime.dispose());
+
+for (const { name, ...entry } of everyPreset) {
+  test(`${name}: the scores of a history by itself are those of the data set`, async () => {
+    const { model, parameters, dataset } = tinyModel(entry);
+    const base = rankerOf(model, parameters, dataset, runtime);
+    const items = new LiveCatalogue(dataset, model.config);
+    const everything = allItems(dataset);
+    for (const id of ['u0', 'u6', 'led', 'onlyFeed', 'onlySearches']) {
+      const user = dataset.users.index(id);
+      const attributes = valueIndices(model.config.userAttributes, dataset.userAttributes, null, user);
+      const person = { user, row: user < dataset.trainedUsers ? user : UNKNOWN, attributes };
+      const history = liveHistory(dataset, items, person, [], true);
+      if (entry.id === 'srjgraph') {
+        assert.throws(() => base.forHistories(history), UserError);
+        continue;
+      }
+      const ranker = base.forHistories(history);
+      const encoded = await ranker.encodeHistory(history.moment);
+      const [whole, some, expected] = [
+        await ranker.scoreAllFor(encoded),
+        await ranker.scoreFor(encoded, everything),
+        await base.score([momentOf(dataset, id)], everything, everything.length),
+      ];
+      everything.forEach((item, place) => {
+        const score = at(expected, place);
+        const allowed = 1e-5 * Math.max(1, Math.abs(score));
+        assert.ok(
+          Math.abs(at(whole, item) - score) <= allowed,
+          `${id}, item ${item}: ${at(whole, item)}, not ${score}`,
+        );
+        assert.ok(
+          Math.abs(at(some, place) - score) <= allowed,
+          `${id}, item ${item}: ${at(some, place)}, not ${score}`,
+        );
+      });
+    }
+  });
+}
