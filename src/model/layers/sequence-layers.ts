@@ -132,10 +132,19 @@ export function lastOfCausalTransformer(
   return mul(reshape(state, [rows, width]), ops.greater(ops.sum(mask, [1]), 0));
 }
 
+/** 1 at the last real position of a mask. (B,T) to (B,T). */
+export const lastOfMask = (mask: Tensor): Tensor => mul(mask, sub(1, aPlaceOn(mask)));
+
+/** What stands at the next position; zeros at the last. x: (B,T,…). Result of the same shape. */
+export function aPlaceOn(x: Tensor): Tensor {
+  const positions = x.shape[1] as number;
+  return positions === 1 ? mul(x, 0) : ops.pad(ops.slice(x, 1, 1, positions), 1, 0, 1);
+}
+
 /** The state at the last real position; zeros where there is none. x: (B,T,d), mask: (B,T). Result (B,d). */
 export function lastState(x: Tensor, mask: Tensor): Tensor {
   const [rows, positions, width] = x.shape as [number, number, number];
-  const isLast = positions === 1 ? mask : mul(mask, sub(1, ops.pad(ops.slice(mask, 1, 1, positions), 1, 0, 1)));
+  const isLast = positions === 1 ? mask : lastOfMask(mask);
   return reshape(matmul(reshape(isLast, [rows, 1, positions]), x), [rows, width]);
 }
 

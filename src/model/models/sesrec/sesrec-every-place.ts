@@ -11,9 +11,9 @@
  *
  * Shapes as in sesrec.ts; P places: T_r when training, 1 when scoring; M = T_s (1 + K), searches and then their clicks.
  */
-import { AGE_KINDS, type BatchSizes, type NextItemChoice } from '../../../features/index.js';
+import type { BatchSizes, NextItemChoice } from '../../../features/index.js';
 import { type Tensor, nn, ops } from '../../../tensor/index.js';
-import { type Places, catalogueSize, costOfPlaces } from '../../definition/every-place.js';
+import { catalogueSize, costOfPlaces } from '../../definition/every-place.js';
 import { clicksOf, feedOf, searchesOf } from '../../definition/embeddings.js';
 import { type Losses, type Scoring, trainingLogits } from '../../definition/model.js';
 import { alignmentLoss } from '../../layers/contrastive-losses.js';
@@ -21,20 +21,24 @@ import { dot, dotShared } from '../../layers/interest-layers.js';
 import { type Scope, addPositions, embedding, initialisers, layerNorm, linear } from '../../layers/layers.js';
 import {
   type TransformerOptions,
+  aPlaceOn,
   causalTransformer,
   lastOfCausalTransformer,
+  lastOfMask,
   lastState,
 } from '../../layers/sequence-layers.js';
-import { recencyOf } from './sesrec-ages.js';
+import { knownKinds, learntByKind, recencyOf } from './sesrec-ages.js';
 import type { SesrecConfig } from './sesrec-config.js';
 import {
   type Actions,
   itemKeys,
-  memoryAtEnd,
+  keysOf,
   queryKeys,
   votesAtPlaces,
   votesFor,
   votesForShared,
+  weightsAtEnd,
+  weightsAtPlaces,
 } from './sesrec-memory.js';
 import { type UserState, projectQueries, projectedItemVectors, splitByAlignment } from './sesrec.js';
 
@@ -74,9 +78,12 @@ export function everyPlaceScoring(
       const last = withSearches(scope, sizes, reshape(state, [sizes.rows, 1, config.width]), given);
       return {
         user: reshape(finished(scope, last), [sizes.rows, config.width]),
-        ...(memoryWidth === 0
-          ? {}
-          : memoryAtEnd(scope, sizes, window.feed, actionsOf(scope, sizes, given, memoryWidth), 1)),
+        ...(given.actions
+          ? {
+              memoryKeys: keysOf(given.actions),
+              memoryWeights: weightsAtEnd(scope, sizes, window.feed, given.actions),
+            }
+          : {}),
         ...(given.search ? split(splitOf(scope, config, given)) : {}),
       };
     },
@@ -92,14 +99,17 @@ export function everyPlaceLosses(scope: Scope, config: SesrecConfig, sizes: Batc
   const given = givenOf(scope, config, sizes);
   const encoded = causalTransformer(scope, 'feed.encoder', given.read, given.feedMask, optionsOf(config));
   const states = finished(scope, withSearches(scope, sizes, encoded, given));
-  const places = { states, items: given.items, ...votesOfBatch(scope, config, sizes, given) };
+  const memory = given.actions && {
+    keys: keysOf(given.actions),
+    weights: weightsAtPlaces(scope, sizes, config.window.feed, given.actions),
+  };
+  const more = memory && votesAtPlaces(memory.keys, memory.weights, keysOfItems(scope, config, sizes, given));
+  const places = { states, items: given.items, ...(more ? { more } : {}) };
   const prediction = costOfPlaces(scope, sizes, places, nextItemChoice(config), catalogueSize(config.sizes));
-  const { memoryWidth, window } = config;
-  const memory =
-    memoryWidth === 0
-      ? {}
-      : memoryAtEnd(scope, sizes, window.feed, actionsOf(scope, sizes, given, memoryWidth), sizes.feed);
-  const logits = trainingLogits(scope, scoring, sizes, { user: lastState(states, given.feedMask), ...memory });
+  const logits = trainingLogits(scope, scoring, sizes, {
+    user: lastState(states, given.feedMask),
+    ...(memory ? { memoryKeys: memory.keys, memoryWeights: lastState(memory.weights, given.feedMask) } : {}),
+  });
   if (!config.useAlignment || !given.search) return { loss: prediction, prediction, others: {}, logits };
   const alignment = alignmentLoss(scope, sizes, given.items, given.search.queries, {
     temperature: config.temperature,
@@ -109,44 +119,38 @@ export function everyPlaceLosses(scope: Scope, config: SesrecConfig, sizes: Batc
   return { loss: add(prediction, mul(alignment, config.alpha)), prediction, others: { alignment }, logits };
 }
 
-/** The keys of all actions of a batch. */
-function actionsOf(scope: Scope, sizes: BatchSizes, { items, feedMask, search }: Given, width: number): Actions {
-  const keys = itemKeys(scope, items, width);
-  const feed = gather(keys, scope.input('feed', [sizes.rows, sizes.feed], 'int32'));
-  if (!search) return { feed, feedMask, search: null };
-  const ofQueries = queryKeys(scope, search.queries, width);
-  const searched = gather(ofQueries, scope.input('search', [sizes.rows, sizes.search], 'int32'));
-  return { feed, feedMask, search: ops.concat([searched, gather(keys, search.clicks)], 1) };
-}
-
-/** What actions vote at the places of a training batch. */
-function votesOfBatch(scope: Scope, config: SesrecConfig, sizes: BatchSizes, given: Given): Pick<Places, 'more'> {
-  const { memoryWidth: width, window, sharedNegatives } = config;
-  if (width === 0) return {};
-  const keys = itemKeys(scope, given.items, width);
-  const actions = actionsOf(scope, sizes, given, width);
-  const count = Math.min(sharedNegatives, catalogueSize(config.sizes));
-  const shared = gather(keys, scope.input('sharedItem', [count], 'int32'));
-  const next = nextKeys(scope, sizes, keys, actions);
-  return { more: votesAtPlaces(scope, sizes, window.feed, actions, { shared, next }) };
-}
-
-/** Keys of the items that follow each place: those of the feed a place on, at its end the positive. (B,T_r,d_m). */
-function nextKeys(
+/** The keys of the actions of a batch. */
+function actionsOf(
   scope: Scope,
-  { rows, feed: places, candidates }: BatchSizes,
-  keys: Tensor,
-  actions: Actions,
-): Tensor {
-  const [width, mask] = [keys.shape[1] as number, actions.feedMask];
-  const slots = scope.input('candidates', [rows, candidates], 'int32');
-  const positive = reshape(ops.slice(gather(keys, slots), 1, 0, 1), [rows, 1, width]);
-  const shifted = (x: Tensor): Tensor => (places === 1 ? mul(x, 0) : ops.pad(ops.slice(x, 1, 1, places), 1, 0, 1));
-  const isLast = mul(mask, ops.sub(1, shifted(mask)));
-  return add(
-    shifted(mul(actions.feed, reshape(mask, [rows, places, 1]))),
-    mul(reshape(isLast, [rows, places, 1]), positive),
-  );
+  { memoryWidth: width, window }: SesrecConfig,
+  sizes: BatchSizes,
+  items: Tensor,
+  queries: Tensor | null,
+): Actions | null {
+  if (width === 0) return null;
+  const keys = itemKeys(scope, items, width);
+  const { vectors: feed, mask: feedMask } = feedOf(scope, sizes, keys);
+  if (!queries) return { feed, feedMask, search: null };
+  const searched = searchesOf(scope, sizes, queryKeys(scope, queries, width));
+  const clicked = clicksOf(scope, sizes, keys, window.clicks);
+  return { feed, feedMask, search: ops.concat([searched.vectors, clicked.vectors], 1) };
+}
+
+/** Keys of the items that a batch shares, (K,d_m), and of those that follow each place, (B,T_r,d_m): at its end the positive. */
+function keysOfItems(
+  scope: Scope,
+  config: SesrecConfig,
+  sizes: BatchSizes,
+  { items, feedMask }: Given,
+): { readonly shared: Tensor; readonly next: Tensor } {
+  const { rows, feed: places, candidates } = sizes;
+  const { memoryWidth: width, sharedNegatives } = config;
+  const keys = itemKeys(scope, items, width);
+  const shared = scope.input('sharedItem', [Math.min(sharedNegatives, catalogueSize(config.sizes))], 'int32');
+  const positive = ops.slice(gather(keys, scope.input('candidates', [rows, candidates], 'int32')), 1, 0, 1);
+  const known = mul(feedOf(scope, sizes, keys).vectors, reshape(feedMask, [rows, places, 1]));
+  const atEnd = mul(reshape(lastOfMask(feedMask), [rows, places, 1]), positive);
+  return { shared: gather(keys, shared), next: add(aPlaceOn(known), atEnd) };
 }
 
 /** What a batch gives. */
@@ -162,11 +166,11 @@ interface Given {
     readonly queries: Tensor;
     readonly searched: Tensor;
     readonly mask: Tensor;
-    /** Slots of the items clicked, (B,T_s K). */
-    readonly clicks: Tensor;
     /** (B,M,d) */
     readonly tokens: Tensor;
   } | null;
+  /** Null where actions do not vote. */
+  readonly actions: Actions | null;
 }
 
 function givenOf(scope: Scope, config: SesrecConfig, sizes: BatchSizes): Given {
@@ -174,9 +178,15 @@ function givenOf(scope: Scope, config: SesrecConfig, sizes: BatchSizes): Given {
   const items = projectedItemVectors(scope, config, sizes.items);
   const feed = feedOf(scope, sizes, items);
   const placed = addPositions(scope, 'feed.position', mul(feed.vectors, scale), config.window.feed);
-  const given = { items, feedItems: feed.vectors, feedMask: feed.mask, read: scope.dropout(placed) };
-  if (!config.useSearch) return { ...given, search: null };
-  const queries = projectQueries(scope, config, sizes);
+  const queries = config.useSearch ? projectQueries(scope, config, sizes) : null;
+  const given = {
+    items,
+    feedItems: feed.vectors,
+    feedMask: feed.mask,
+    read: scope.dropout(placed),
+    actions: actionsOf(scope, config, sizes, items, queries),
+  };
+  if (!queries) return { ...given, search: null };
   const searches = searchesOf(scope, sizes, queries);
   const source = embedding(
     scope,
@@ -189,9 +199,7 @@ function givenOf(scope: Scope, config: SesrecConfig, sizes: BatchSizes): Given {
   const ofSearches = add(mul(searches.vectors, scale), source);
   const ofClicks = add(mul(clicks.vectors, scale), isClick);
   const tokens = scope.dropout(ops.concat([ofSearches, ofClicks], 1));
-  const shape = [sizes.rows, sizes.search, config.window.clicks];
-  const slots = reshape(scope.input('clicks', shape, 'int32'), [sizes.rows, sizes.search * config.window.clicks]);
-  return { ...given, search: { queries, searched: searches.vectors, mask: searches.mask, clicks: slots, tokens } };
+  return { ...given, search: { queries, searched: searches.vectors, mask: searches.mask, tokens } };
 }
 
 const optionsOf = ({ blocks, heads, width }: SesrecConfig): TransformerOptions => ({
@@ -205,20 +213,6 @@ const optionsOf = ({ blocks, heads, width }: SesrecConfig): TransformerOptions =
 
 const finished = (scope: Scope, states: Tensor): Tensor => layerNorm(scope, 'last.norm', states, EPSILON);
 
-/** 1 for every kind of age but that of what is not known. */
-const knownKinds = ops.constant(
-  Array.from({ length: AGE_KINDS }, (_, kind) => Math.min(1, kind)),
-  [AGE_KINDS],
-);
-
-/** How loud a search is at the start of training. */
-const recency = ops.constant(
-  Array.from({ length: AGE_KINDS }, (_, kind) => recencyOf(kind)),
-  [AGE_KINDS],
-);
-/** One number per kind of age has further to go than a weight among many, and the same steps to go it in. */
-const LOUDER = 10;
-
 /** Adds what each place is told by the searches and clicks before it (features/search-ages.ts). states: (B,P,d). Result (B,P,d). */
 function withSearches(scope: Scope, sizes: BatchSizes, states: Tensor, { search }: Given): Tensor {
   if (!search || sizes.search === 0) return states;
@@ -230,8 +224,7 @@ function withSearches(scope: Scope, sizes: BatchSizes, states: Tensor, { search 
   const query = linear(scope, 'search.attention.query', asked, width);
   const key = linear(scope, 'search.attention.key', tokens, width);
   const value = linear(scope, 'search.attention.value', tokens, width);
-  const learnt = scope.parameter('search.attention.age', [AGE_KINDS], initialisers.constant(0));
-  const loudness = gather(add(recency, mul(learnt, LOUDER)), ages);
+  const loudness = gather(learntByKind(scope, 'search.attention.age', recencyOf), ages);
   const scores = add(mul(matmul(query, key, { transposeB: true }), 1 / Math.sqrt(width)), loudness);
   const told = matmul(nn.maskedSoftmax(scores, isKnown), value);
   const hasAny = reshape(ops.greater(sum(isKnown, [2]), 0), [rows, places, 1]);

@@ -9,13 +9,14 @@
  *
  * Shapes as in sesrec-every-place.ts; d_m width of a key, A = T_r + M actions: feed events, searches, clicks.
  */
-import { AGE_KINDS, type BatchSizes } from '../../../features/index.js';
+import type { BatchSizes } from '../../../features/index.js';
 import { type Tensor, ops } from '../../../tensor/index.js';
 import { type Scope, initialisers, linear } from '../../layers/layers.js';
 import { lastState } from '../../layers/sequence-layers.js';
-import { recencyOf } from './sesrec-ages.js';
+import { LOUDER, knownKinds, learntByKind, recencyOf } from './sesrec-ages.js';
+import { unitVectors } from './sesrec.js';
 
-const { add, div, exp, gather, matmul, mul, reshape, sub, sum } = ops;
+const { add, exp, gather, matmul, mul, reshape, sub, sum } = ops;
 
 /** tau: two keys at 45 degrees vote a twentieth of what equal ones do. */
 const TEMPERATURE = 0.1;
@@ -23,22 +24,13 @@ const TEMPERATURE = 0.1;
 const FIRST_WEIGHT = 2;
 /** What an event votes less for each step back, at the start. */
 const DECAY = 0.7;
-/** Weights are single numbers: they go in larger steps than those of matrices. */
-const LOUDER = 10;
-
-/** Vectors of length 1; of zeros, zeros. (…,d). */
-function unit(x: Tensor): Tensor {
-  const squares = reshape(sum(mul(x, x), [x.shape.length - 1]), [...x.shape.slice(0, -1), 1]);
-  return div(x, ops.sqrt(add(squares, 1e-12)));
-}
-
 /** Keys of items, (…,d) to (…,d_m). */
 export const itemKeys = (scope: Scope, items: Tensor, width: number): Tensor =>
-  unit(linear(scope, 'memory.item', items, width, { bias: false }));
+  unitVectors(linear(scope, 'memory.item', items, width, { bias: false }));
 
 /** Keys of queries, (…,d) to (…,d_m). */
 export const queryKeys = (scope: Scope, queries: Tensor, width: number): Tensor =>
-  unit(linear(scope, 'memory.query', queries, width, { bias: false }));
+  unitVectors(linear(scope, 'memory.query', queries, width, { bias: false }));
 
 /** exp((cos - 1) / tau), from cosines. */
 const votes = (cosines: Tensor): Tensor => exp(mul(sub(cosines, 1), 1 / TEMPERATURE));
@@ -63,11 +55,8 @@ function feedWeights(scope: Scope, window: number, length: number): Tensor {
 
 /** How loud searches and clicks are, by the kinds of their ages: (…) to (…); 0 for what is not known. */
 function searchWeights(scope: Scope, ages: Tensor): Tensor {
-  const learnt = scope.parameter('memory.search', [AGE_KINDS], initialisers.constant(0));
-  const start = Array.from({ length: AGE_KINDS }, (_, kind) => (kind === 0 ? 0 : Math.exp(recencyOf(kind))));
-  const isKnown = start.map((weight) => (weight > 0 ? 1 : 0));
-  const byKind = mul(add(ops.constant(start, [AGE_KINDS]), mul(learnt, LOUDER)), ops.constant(isKnown, [AGE_KINDS]));
-  return gather(byKind, ages);
+  const start = (kind: number): number => (kind === 0 ? 0 : Math.exp(recencyOf(kind)));
+  return gather(mul(learntByKind(scope, 'memory.search', start), knownKinds), ages);
 }
 
 export interface Actions {
@@ -78,57 +67,51 @@ export interface Actions {
   readonly search: Tensor | null;
 }
 
-/** All keys, and how loud each action is at each place of the feed. */
-function whole(scope: Scope, sizes: BatchSizes, window: number, { feed, feedMask, search }: Actions) {
-  const { rows, feed: length } = sizes;
-  const ofFeed = mul(feedWeights(scope, window, length), reshape(feedMask, [rows, 1, length])); // (B,T,T)
-  return { keys: search ? ops.concat([feed, search], 1) : feed, ofFeed };
+/** The keys of all actions, (B,A,d_m). */
+export const keysOf = ({ feed, search }: Actions): Tensor => (search ? ops.concat([feed, search], 1) : feed);
+
+/** How loud the feed events are at each place of a feed, (B,T_r,T_r). */
+function feedWeightsOf(scope: Scope, sizes: BatchSizes, window: number, { feedMask }: Actions): Tensor {
+  return mul(feedWeights(scope, window, sizes.feed), reshape(feedMask, [sizes.rows, 1, sizes.feed]));
+}
+
+/** How loud searches and clicks are at each of P places, (B,P,M). */
+function searchWeightsOf(scope: Scope, { rows }: BatchSizes, places: number, search: Tensor): Tensor {
+  return searchWeights(scope, scope.input('searchAge', [rows, places, search.shape[1] as number], 'int32'));
+}
+
+/** How loud each action is at each place of a feed, (B,T_r,A). For batches that have ages at every place. */
+export function weightsAtPlaces(scope: Scope, sizes: BatchSizes, window: number, actions: Actions): Tensor {
+  const ofFeed = feedWeightsOf(scope, sizes, window, actions);
+  const { search } = actions;
+  return search?.shape[1] ? ops.concat([ofFeed, searchWeightsOf(scope, sizes, sizes.feed, search)], 2) : ofFeed;
+}
+
+/** How loud each action is at the end of a history, (B,A). For batches that have ages at that one place. */
+export function weightsAtEnd(scope: Scope, sizes: BatchSizes, window: number, actions: Actions): Tensor {
+  const ofFeed = lastState(feedWeightsOf(scope, sizes, window, actions), actions.feedMask);
+  const { search } = actions;
+  if (!search?.shape[1]) return ofFeed;
+  return ops.concat([ofFeed, reshape(searchWeightsOf(scope, sizes, 1, search), search.shape.slice(0, 2))], 1);
 }
 
 /**
  * What the actions before each place of a feed vote: for items of a batch alike, keys (K,d_m), result (B,T_r,K); and for the item
- * that follows each place, keys (B,T_r,d_m), result (B,T_r).
+ * that follows each place, keys (B,T_r,d_m), result (B,T_r). keys: (B,A,d_m), weights: (B,T_r,A), of the actions.
  */
 export function votesAtPlaces(
-  scope: Scope,
-  sizes: BatchSizes,
-  window: number,
-  actions: Actions,
+  keys: Tensor,
+  weights: Tensor,
   { shared, next }: { readonly shared: Tensor; readonly next: Tensor },
 ): { readonly shared: Tensor; readonly next: Tensor } {
-  const { rows, feed: places } = sizes;
-  const { keys, ofFeed } = whole(scope, sizes, window, actions);
-  const [, count, width] = keys.shape as [number, number, number];
-  const ages = (): Tensor => scope.input('searchAge', [rows, places, count - places], 'int32');
-  const weights = count > places ? ops.concat([ofFeed, searchWeights(scope, ages())], 2) : ofFeed; // (B,T,A)
+  const [rows, count, width] = keys.shape as [number, number, number];
   const items = shared.shape[0] as number;
   const forShared = votes(matmul(reshape(keys, [rows * count, width]), shared, { transposeB: true }));
   const forNext = votes(matmul(next, keys, { transposeB: true })); // (B,T,A)
   return {
     shared: matmul(weights, reshape(forShared, [rows, count, items])),
-    next: reshape(sum(mul(weights, forNext), [2]), [rows, places]),
+    next: reshape(sum(mul(weights, forNext), [2]), weights.shape.slice(0, 2)),
   };
-}
-
-/**
- * Keys of the actions of a history, (B,A,d_m), and how loud each is at its end, (B,A). `places`: for how many the batch has ages, T_r
- * or 1.
- */
-export function memoryAtEnd(
-  scope: Scope,
-  sizes: BatchSizes,
-  window: number,
-  actions: Actions,
-  places: number,
-): { readonly memoryKeys: Tensor; readonly memoryWeights: Tensor } {
-  const { rows, feed } = sizes;
-  const { keys, ofFeed } = whole(scope, sizes, window, actions);
-  const others = (keys.shape[1] as number) - feed;
-  const last = lastState(ofFeed, actions.feedMask);
-  if (others === 0) return { memoryKeys: keys, memoryWeights: last };
-  const weights = searchWeights(scope, scope.input('searchAge', [rows, places, others], 'int32'));
-  const ofSearch = places === 1 ? reshape(weights, [rows, others]) : lastState(weights, actions.feedMask);
-  return { memoryKeys: keys, memoryWeights: ops.concat([last, ofSearch], 1) };
 }
 
 /** Votes for candidates of each user's own: keys (B,A,d_m), weights (B,A), candidates (B,C,d_m). Result (B,C). */

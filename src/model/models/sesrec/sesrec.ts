@@ -196,9 +196,9 @@ export function splitByAlignment(
   return splitOf(config, scores, { feed: feedMask, search: searchMask });
 }
 
-/** Vectors of length 1; of zeros, zeros. (B,T,d). */
-function unitVectors(x: Tensor): Tensor {
-  const squares = reshape(sum(mul(x, x), [2]), [...x.shape.slice(0, 2), 1]);
+/** Vectors of length 1; of zeros, zeros. (…,d). */
+export function unitVectors(x: Tensor): Tensor {
+  const squares = reshape(sum(mul(x, x), [x.shape.length - 1]), [...x.shape.slice(0, -1), 1]);
   return div(x, ops.sqrt(add(squares, 1e-12)));
 }
 
