@@ -15,9 +15,8 @@ import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { UserError, hashFile, hashOf, writeAtomically } from '../base/index.js';
 import { copyToParquet, identifier, type Database } from './database.js';
-import { DATA_FORMAT_VERSION, FIRST_INDEX, type DataManifest, type StepCounts } from './schema.js';
+import { DATA_FORMAT_VERSION, FIRST_INDEX, type DataManifest, type ReadCounts, type StepCounts } from './schema.js';
 import { comparedQuery } from './sources/dialect.js';
-import type { ReadCounts } from './sources/settle.js';
 import { createSplitViews, resolveSplit, type SplitRequest } from './split.js';
 import { normaliseQuery, splitWords } from './vocabulary.js';
 

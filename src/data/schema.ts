@@ -85,6 +85,18 @@ export interface StepCounts {
   readonly queries?: number;
 }
 
+/** How many entries of a log became what. `accepted + rejected + duplicates + ignored = read`. */
+export interface ReadCounts {
+  /** Records in the files: lines, rows. */
+  readonly records: number;
+  /** Entries in them: one per record, unless a format holds several in one. */
+  readonly read: number;
+  readonly accepted: number;
+  readonly rejected: number;
+  readonly duplicates: number;
+  readonly ignored: number;
+}
+
 /** manifest.json of a data directory. Holds no clock time: the same input gives the same bytes. */
 export interface DataManifest {
   readonly format: 'sesrec-data';
@@ -99,14 +111,7 @@ export interface DataManifest {
   /** The hash of the data set that this one grew from: its vocabularies begin with that one's. */
   readonly grownFrom?: string;
   /** What became of the entries of the (new) files: accepted + rejected + duplicates + ignored = read. Sources of before it lack it. */
-  readonly read?: {
-    readonly records: number;
-    readonly read: number;
-    readonly accepted: number;
-    readonly rejected: number;
-    readonly duplicates: number;
-    readonly ignored: number;
-  };
+  readonly read?: ReadCounts;
   readonly counts: readonly StepCounts[];
   readonly split: Split;
   /** Sizes including padding and unknown; of users, those with a training event under global time. */

@@ -71,7 +71,7 @@ export { type Group, GROUPS, RANKER_IDS, type RankerId, cardOf, groupOf, isCount
 export { type EncodedHistory, GraphRanker } from './ranking/graph-ranker.js';
 export { rankerOf } from './models/rankers.js';
 export { SesrecRanker } from './models/sesrec/sesrec-ranker.js';
-export { type ExportOptions, type ExportedModel, exportOnnx } from './runs/exported.js';
+export { type ExportOptions, exportOnnx } from './runs/exported.js';
 export { type WarmStart, warmStart } from './runs/warm.js';
 export { type PlannedLook, planLook, type TestFigures, type TestLook } from './runs/test-looks.js';
 export {

@@ -1,8 +1,7 @@
 /** What is wrong with an event or an upsert. Knows which fields a type needs; does not know bounds of size, nor what is stored. */
-import { ACTION_TYPES, IGNORED_TYPES } from '../data/index.js';
+import { IGNORED_TYPES, isActionType } from '../data/index.js';
 import type { Attributes, LiveEvent, Rejection } from './questions.js';
 
-const ACTIONS: ReadonlySet<string> = new Set(ACTION_TYPES);
 const IGNORED: ReadonlySet<string> = new Set(IGNORED_TYPES);
 
 /** Clocks may differ by this much; an event from later than that would be the newest for too long. */
@@ -27,7 +26,7 @@ export function flawOfEvent(event: LiveEvent, now: number): Flaw | null {
     return typeof query === 'string' ? null : flaw('missing', '/query', 'A search needs a query.');
   }
   if (IGNORED.has(type)) return null;
-  if (!ACTIONS.has(type)) return flaw('unknown_type', '/type', `There is no type ${JSON.stringify(type)} of events.`);
+  if (!isActionType(type)) return flaw('unknown_type', '/type', `There is no type ${JSON.stringify(type)} of events.`);
   if (!isId(item)) return flaw('missing', '/item', 'An action needs an item.');
   return search === undefined || isId(search) ? null : flaw('invalid', '/search', 'The id of a search is a text.');
 }

@@ -5,7 +5,7 @@
 import { randomUUID } from 'node:crypto';
 import { dirname, isAbsolute, join, resolve } from 'node:path';
 import { UserError, messageOf } from '../base/index.js';
-import { ACTION_TYPES } from '../data/index.js';
+import { isActionType } from '../data/index.js';
 import { type Answerer, type List, listFor, rankingFor } from './answering.js';
 import { flawOfEvent, keptFields } from './checking.js';
 import { LiveCounts, Popularity } from './popularity.js';
@@ -35,7 +35,6 @@ import { tellAction } from './telling.js';
 
 /** What was served is kept so long. */
 const SERVED_MILLISECONDS = 90 * 24 * 60 * 60 * 1000;
-const ACTIONS: ReadonlySet<string> = new Set(ACTION_TYPES);
 
 /** Opens the store, loads the run, tries it out. The caller closes it. */
 export async function openEngine(options: EngineOptions): Promise<Engine> {
@@ -56,16 +55,13 @@ interface Settings extends EngineOptions {
   readonly shadowShare: number;
 }
 
-/** A model, and what its lists are made with. */
-type Serving = Answerer;
-
 export class LiveEngine implements Engine {
   readonly #store: LiveStore;
   readonly #settings: Settings;
   readonly #counts = new LiveCounts();
-  #active: Serving | null = null;
-  #previous: Serving | null = null;
-  #shadow: Serving | null = null;
+  #active: Answerer | null = null;
+  #previous: Answerer | null = null;
+  #shadow: Answerer | null = null;
   /** Items that were upserted while a model is being loaded, for it to catch up with. */
   #missed: StoredThing[] | null = null;
   #switching: Promise<unknown> = Promise.resolve();
@@ -116,7 +112,7 @@ export class LiveEngine implements Engine {
   }
 
   /** What the shadow would have answered, of a sample. */
-  #cast(request: RecommendationRequest, id: string, active: Serving, list: List): void {
+  #cast(request: RecommendationRequest, id: string, active: Answerer, list: List): void {
     const shadow = this.#shadow;
     const { shadowed } = this.#settings.hooks ?? {};
     if (!shadow || !shadowed || Math.random() >= this.#settings.shadowShare) return;
@@ -165,7 +161,7 @@ export class LiveEngine implements Engine {
     const fresh = sound.filter((_, i) => isNew[i]);
     for (const { event } of fresh) {
       for (const serving of this.#loaded()) serving.model.forget(event.user);
-      if (event.item !== undefined && ACTIONS.has(event.type)) this.#counts.add(event.item, 1);
+      if (event.item !== undefined && isActionType(event.type)) this.#counts.add(event.item, 1);
     }
     return { accepted: fresh.length, duplicate: sound.length - fresh.length, rejected };
   }
@@ -260,7 +256,7 @@ export class LiveEngine implements Engine {
   }
 
   /** Loads a run, tries it out, and lets it catch up with what was upserted meanwhile. */
-  async #load(directory: string): Promise<Serving> {
+  async #load(directory: string): Promise<Answerer> {
     const { threads, cachedUsers, exactUpTo, candidates } = this.#settings;
     this.#missed = [];
     try {
@@ -277,21 +273,21 @@ export class LiveEngine implements Engine {
     }
   }
 
-  #warm(serving: Serving): void {
+  #warm(serving: Answerer): void {
     const { model } = serving;
     const warm = model.use(async () => model.warmUp(async (known) => rankingFor(serving, known), this.#warming.signal));
     this.#inBackground('warming up', warm);
   }
 
-  #retire(serving: Serving | null): void {
+  #retire(serving: Answerer | null): void {
     if (serving) this.#inBackground('ending a model', serving.model.retire());
   }
 
-  #loaded(): Serving[] {
+  #loaded(): Answerer[] {
     return [this.#active, this.#previous, this.#shadow].filter((serving) => serving !== null);
   }
 
-  #serving(): Serving {
+  #serving(): Answerer {
     this.#refuseWhenClosed();
     if (!this.#active) throw new Error('no model is loaded yet');
     return this.#active;

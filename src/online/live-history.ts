@@ -7,12 +7,10 @@
  * but its words.
  */
 import { at, assert } from '../base/index.js';
-import { ACTION_TYPES, type Dataset, FIRST_INDEX, UNKNOWN, normaliseQuery, splitWords } from '../data/index.js';
+import { type Dataset, FIRST_INDEX, UNKNOWN, isActionType, normaliseQuery, splitWords } from '../data/index.js';
 import type { Case, Catalogue } from '../features/index.js';
 import type { LiveCatalogue } from './live-catalogue.js';
 import type { LiveEvent } from './questions.js';
-
-const ACTIONS: ReadonlySet<string> = new Set(ACTION_TYPES);
 
 /** The one user of such a data set. */
 const SOMEBODY = FIRST_INDEX;
@@ -124,7 +122,7 @@ export function liveHistory(
     if (item === undefined) continue;
     const index = items.index(item);
     if (type === 'dislike') met.add(index);
-    if (!ACTIONS.has(type)) continue;
+    if (!isActionType(type)) continue;
     if (index === UNKNOWN) unknown.items++;
     const led = search === undefined ? -1 : (searchesById.get(search) ?? -1);
     if (led >= 0) waiting.push([led, { item: index, ordinal: own, time }]);

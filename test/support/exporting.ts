@@ -1,11 +1,11 @@
 /** Files of exported models and what to ask of them. Knows what such a file takes; does not know who runs it. */
 import { BatchAssembler, catalogueOf, gatherRows } from '../../src/features/index.js';
-import { type Case, type ExportedModel, GraphRanker, exportOnnx } from '../../src/model/index.js';
-import { Runtime } from '../../src/tensor/index.js';
+import { type Case, GraphRanker, exportOnnx } from '../../src/model/index.js';
+import { type OnnxModel, Runtime } from '../../src/tensor/index.js';
 import { type Entry, allItems, moments, tinyModel } from './tiny-model.js';
 
 export interface Exported {
-  readonly made: ExportedModel;
+  readonly made: OnnxModel;
   /** By name: int32 values, row-major. */
   readonly inputs: Readonly<Record<string, Int32Array>>;
   /** The logits of the run itself, row-major. */

@@ -8,12 +8,13 @@ import { basename, join } from 'node:path';
 import { UserError, isThere } from '../../base/index.js';
 import { parquetTable, withDatabase, type Database } from '../database.js';
 import { readManifest } from '../load.js';
+import type { ReadCounts } from '../schema.js';
 import * as sql from '../sources/dialect.js';
 import { formatNamed, recogniseFormat } from '../sources/log.js';
 import type { Input } from '../sources/input.js';
 import { expandInputs } from '../sources/which-files.js';
 import { oneEntryEach } from '../sources/compile.js';
-import { settle, type ReadCounts } from '../sources/settle.js';
+import { settle } from '../sources/settle.js';
 import { stage } from '../sources/stage.js';
 import { REJECTED, REJECTED_ADVICE, troubles, type Severity } from './findings.js';
 

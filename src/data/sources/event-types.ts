@@ -18,5 +18,9 @@ export const ACTION_TYPES = [
   'download',
 ] as const;
 
+const actions: ReadonlySet<string> = new Set(ACTION_TYPES);
+/** Whether events of a type are such actions. */
+export const isActionType = (type: string): boolean => actions.has(type);
+
 /** Events that are accepted and left out of the data, since they show no interest. */
 export const IGNORED_TYPES = ['impression', 'dislike'] as const;

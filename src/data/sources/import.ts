@@ -9,12 +9,12 @@ import { withDatabase, type Database } from '../database.js';
 import { growFrom } from '../grow.js';
 import { readManifest } from '../load.js';
 import { prepareDirectory } from '../prepare.js';
-import type { DataManifest, Generator } from '../schema.js';
+import type { DataManifest, Generator, ReadCounts } from '../schema.js';
 import type { SplitRequest } from '../split.js';
 import { oneEntryEach } from './compile.js';
 import type { Format } from './formats/format.js';
 import type { Input } from './input.js';
-import { refuseRejected, settle, writeQuarantine, type ReadCounts, type SettleOptions } from './settle.js';
+import { refuseRejected, settle, writeQuarantine, type SettleOptions } from './settle.js';
 import { stage, type Assigned } from './stage.js';
 
 /** Options of every importer. */

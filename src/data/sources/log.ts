@@ -122,9 +122,10 @@ export async function recogniseFormat(
   let candidates = FORMATS.map((format): Candidate => ({ format, why: new Map(), certain: false }));
   for (const input of inputs) {
     const sample = await sampleOf(input, database);
+    const [first = ''] = sample.beginning.split('\n', 1);
     candidates = candidates.flatMap(({ format, why, certain }): Candidate[] => {
       if ('parse' in format) {
-        const fit = sample.beginning !== '' && format.recognise(sample.beginning);
+        const fit = sample.beginning !== '' && format.recognise(first, sample.beginning);
         const reason = fit === 'perhaps' ? 'may go with it' : 'by its lines';
         return fit === false ? [] : [{ format, why: withReason(why, reason, input), certain: certain || fit === true }];
       }

@@ -5,22 +5,11 @@
  */
 import { UserError, assert } from '../../base/index.js';
 import { copyToJsonLines, literal, type Database } from '../database.js';
+import type { ReadCounts } from '../schema.js';
 import { makeAttributes } from './attributes.js';
 import * as sql from './dialect.js';
 import type { Format, JoinRule } from './formats/format.js';
 import { ACCEPTED, PLACE, STAGED } from './staged.js';
-
-/** How many entries became what. `accepted + rejected + duplicates + ignored = read`. */
-export interface ReadCounts {
-  /** Records in the files: lines, rows. */
-  readonly records: number;
-  /** Entries in them: one per record, unless a format holds several in one. */
-  readonly read: number;
-  readonly accepted: number;
-  readonly rejected: number;
-  readonly duplicates: number;
-  readonly ignored: number;
-}
 
 /** What is decided about entries. */
 export interface Settlement {

@@ -10,7 +10,7 @@ import { PADDING } from '../../data/index.js';
 import { type BatchSizes, type Catalogue, catalogueOf } from '../../features/index.js';
 import {
   type HeldValues,
-  type InputDescription,
+  type OnnxModel,
   type Prelude,
   type Shape,
   type Tensor,
@@ -32,12 +32,6 @@ export interface ExportOptions {
   readonly rows: number;
   /** C */
   readonly candidates: number;
-}
-
-export interface ExportedModel {
-  readonly bytes: Uint8Array;
-  readonly inputs: readonly InputDescription[];
-  readonly outputs: readonly { readonly key: string; readonly shape: Shape }[];
 }
 
 /** What a batch brings beyond histories that whoever runs the file can bring as well; docs/export.md says what it is. */
@@ -83,7 +77,7 @@ const isReal = (count: number): Float32Array => new Float32Array(count).fill(1).
  * `user` (B), `feed` (B,T_r), `search` and `searchSource` (B,T_s), `clicks` (B,T_s,K), `candidates` (B,C). Output: `logits` (B,C).
  * SESRec at every place takes `searchAge` (B,1,T_s + T_s K) as well, see features/search-ages.ts. An input that the model does not look at is left out. Refuses models that look at more than histories.
  */
-export function exportOnnx(run: ExportableRun, { rows, candidates }: ExportOptions): ExportedModel {
+export function exportOnnx(run: ExportableRun, { rows, candidates }: ExportOptions): OnnxModel {
   const { model, dataset, manifest, version } = run;
   const { window, itemAttributes, userAttributes } = model.config;
   const { feed, search, clicks, words } = window;

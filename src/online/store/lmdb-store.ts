@@ -18,7 +18,7 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Database, type Key, type RootDatabase, open } from 'lmdb';
 import { CorruptFileError, UserError, assert, messageOf, releaseLock, takeLock } from '../../base/index.js';
-import { ACTION_TYPES } from '../../data/index.js';
+import { isActionType } from '../../data/index.js';
 import type { Hooks, LiveEvent } from '../questions.js';
 import type { FieldChanges, LiveStore, Served, StoredEvent, StoredThing } from './store.js';
 
@@ -27,8 +27,6 @@ const FORMAT = 1;
 const MAP_BYTES = 2 ** 38;
 /** Events that are erased at once. */
 const ERASE_STEP = 1000;
-
-const ACTIONS: ReadonlySet<string> = new Set(ACTION_TYPES);
 
 /** Ids as keys: of one length, whatever they are. */
 const keyOf = (id: string): string => createHash('sha256').update(id).digest('base64url');
@@ -175,7 +173,7 @@ class LmdbStore implements LiveStore {
       return isNew;
     }
     for (const key of fresh) this.#writingIds.add(key);
-    const counted = kept.filter(({ type, item }) => item !== undefined && ACTIONS.has(type));
+    const counted = kept.filter(({ type, item }) => item !== undefined && isActionType(type));
     const counts = counted.map(({ item }) => this.#count(item as string, 1));
     try {
       await this.#write(() => {
@@ -327,7 +325,7 @@ class LmdbStore implements LiveStore {
       if (own.length === 0) break;
       events += own.length;
       const changes = own.flatMap(({ value: { type, item } }) =>
-        item !== undefined && ACTIONS.has(type) ? [this.#count(item, -1)] : [],
+        item !== undefined && isActionType(type) ? [this.#count(item, -1)] : [],
       );
       await this.#write(() => {
         for (const {

@@ -80,8 +80,8 @@ export const algolia: ParsedFormat = {
   specification: 'https://www.algolia.com/doc/rest-api/insights/',
   order: 'time',
   unmatched: 'feed',
-  recognise: (beginning) => {
-    const record = parseRecord(beginning.split('\n', 1)[0] ?? '');
+  recognise: (first) => {
+    const record = parseRecord(first);
     if (typeof record === 'string') return false;
     const events = own(record, 'events');
     const event = Array.isArray(events) ? (fieldsOf(events[0]) ?? {}) : record;

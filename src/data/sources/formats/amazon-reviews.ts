@@ -125,8 +125,7 @@ export const amazonReviews: ParsedFormat = {
   order: 'time',
   caveat:
     'times are days: reviews of one day keep the order of the file, which is by product; searches are made of categories',
-  recognise: (beginning) => {
-    const first = beginning.split('\n', 1)[0] ?? '';
+  recognise: (first) => {
     return isReview(first) || /^\{'asin'|^\{.*'asin':/.test(first);
   },
   parse,

@@ -191,10 +191,10 @@ export interface MappedFormat {
 /** A format that brings its own parser. */
 export interface ParsedFormat extends Omit<MappedFormat, 'tables'> {
   /**
-   * Whether the first lines of a file (text, decompressed) are of this format, for `auto`; `perhaps`: they may go with
-   * another file that is.
+   * Whether the first lines of a file (text, decompressed; `first`: the very first) are of this format, for `auto`; `perhaps`:
+   * they may go with another file that is.
    */
-  readonly recognise: (beginning: string) => boolean | 'perhaps';
+  readonly recognise: (first: string, beginning: string) => boolean | 'perhaps';
   readonly parse: FormatParser;
 }
 

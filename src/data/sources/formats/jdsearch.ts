@@ -118,8 +118,8 @@ export const jdsearch: ParsedFormat = {
   order: 'file',
   caveat:
     'the data has no clock: what a user did is in order, and events of different users cannot be compared in time',
-  recognise: (beginning) => {
-    const cells = (beginning.split('\n', 1)[0] ?? '').split('\t');
+  recognise: (first) => {
+    const cells = first.split('\t');
     const numbers = /^\d+(?:\.0)?(?:_\d+(?:\.0)?)*$/;
     return (
       (cells.length === FIELDS && (cells[1] === 'candidate_wid_list' || numbers.test(cells[2] ?? ''))) ||

@@ -59,8 +59,7 @@ export const productSearch: ParsedFormat = {
   order: 'file',
   caveat:
     'the lines are in no order in time: good for matching queries and items, not for evaluating the prediction of a next item',
-  recognise: (beginning) => {
-    const first = beginning.split('\n', 1)[0] ?? '';
+  recognise: (first) => {
     return TRIPLE.test(first) || (/^[a-z]+(?: [a-z]+)*$/.test(first) && 'perhaps');
   },
   parse,

@@ -11,7 +11,7 @@ export const s3rec: Format = {
   specification: 'https://github.com/RUCAIBox/CIKM2020-S3Rec',
   order: 'file',
   repeated: 'reject',
-  recognise: (beginning) =>
+  recognise: (_first, beginning) =>
     beginning
       .split('\n')
       .slice(0, -1)

@@ -168,8 +168,7 @@ export const snowplow: ParsedFormat = {
   specification: 'https://docs.snowplow.io/docs/pipeline/enriched-tsv-format',
   order: 'time',
   join: { within: 'session', minutes: 30, inherits: true },
-  recognise: (beginning) => {
-    const first = beginning.split('\n', 1)[0] ?? '';
+  recognise: (first) => {
     if (!first.startsWith('{')) return first.split('\t').length === FIELDS;
     const record = parseRecord(first);
     return typeof record !== 'string' && ['event_id', 'collector_tstamp'].every((name) => Object.hasOwn(record, name));
