@@ -4,7 +4,7 @@
  * what they stand for.
  */
 import { setImmediate as breathe } from 'node:timers/promises';
-import { Largest, Random, at, grouped, offsetsOf } from '../base/index.js';
+import { Random, at, copyRows, grouped, nthLargest, offsetsOf } from '../base/index.js';
 import { FIRST_INDEX } from '../data/index.js';
 
 const MOST_CELLS = 256;
@@ -14,19 +14,25 @@ const [LEARNED_FROM, ROUNDS] = [8192, 6];
 const STRETCH = 2048;
 
 export class VectorCells {
+  /** (items, width), those of one cell behind one another. */
   readonly #vectors: Float32Array;
   readonly #width: number;
   readonly #centres: Float32Array;
   readonly #offsets: Int32Array;
   /** Item indices, grouped by cell. */
   readonly #items: Int32Array;
+  /** Room for the products of one search, and for a copy that is put in disorder. */
+  readonly #products: Float32Array;
+  readonly #disorder: Float32Array;
 
   private constructor(vectors: Float32Array, width: number, centres: Float32Array, cellOf: Int32Array) {
-    this.#vectors = vectors;
     this.#width = width;
     this.#centres = centres;
     this.#offsets = offsetsOf(cellOf, centres.length / width);
     this.#items = grouped(cellOf, this.#offsets);
+    this.#vectors = copyRows(vectors, width, this.#items);
+    this.#products = new Float32Array(cellOf.length);
+    this.#disorder = new Float32Array(cellOf.length);
   }
 
   /** @param vectors (items, width); those of padding and unknown are never found */
@@ -72,25 +78,33 @@ export class VectorCells {
   best(vector: Float32Array, count: number, share: number): number[] {
     const width = this.#width;
     const cells = this.#centres.length / width;
-    const products = Float32Array.from({ length: cells }, (_, cell) => product(this.#centres, cell, vector, width));
-    const order = Int32Array.from(products.keys()).sort((a, b) => at(products, b) - at(products, a) || a - b);
+    const liking = Float32Array.from({ length: cells }, (_, cell) => product(this.#centres, cell, vector, width));
+    const order = Int32Array.from(liking.keys()).sort((a, b) => at(liking, b) - at(liking, a) || a - b);
     const most = Math.max(count, share * this.#items.length);
-    const largest = new Largest(count);
-    const found = new Map<number, number>();
-    let looked = 0;
+    const looked: number[] = []; // cells
+    let places = 0;
     for (const cell of order) {
-      if (looked >= most) break;
-      const own = this.#items.subarray(at(this.#offsets, cell), at(this.#offsets, cell + 1));
-      const scores = Float32Array.from(own, (item) => product(this.#vectors, item, vector, width));
-      largest.offer(scores, looked, (place) => {
-        const item = at(own, place - looked);
-        if (item < FIRST_INDEX) return false;
-        found.set(place, item);
-        return true;
-      });
-      looked += own.length;
+      if (places >= most) break;
+      for (let place = at(this.#offsets, cell); place < at(this.#offsets, cell + 1); place++) {
+        const isFound = (this.#items[place] as number) >= FIRST_INDEX;
+        const own = isFound ? product(this.#vectors, place, vector, width) : -Infinity;
+        this.#products[places++] = Number.isNaN(own) ? -Infinity : own;
+      }
+      looked.push(cell);
     }
-    return largest.sorted().map(({ index }) => found.get(index) as number);
+    const products = this.#products.subarray(0, places);
+    const disorder = this.#disorder.subarray(0, places);
+    disorder.set(products);
+    const least = count < places ? nthLargest(disorder, count) : -Infinity;
+    const found: { readonly item: number; readonly value: number }[] = [];
+    places = 0;
+    for (const cell of looked)
+      for (let place = at(this.#offsets, cell); place < at(this.#offsets, cell + 1); place++) {
+        const value = products[places++] as number;
+        if (value >= least && value > -Infinity) found.push({ item: this.#items[place] as number, value });
+      }
+    found.sort((a, b) => b.value - a.value || a.item - b.item);
+    return found.slice(0, count).map(({ item }) => item);
   }
 }
 

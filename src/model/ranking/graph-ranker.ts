@@ -50,6 +50,7 @@ const SERVED_AT_ONCE = 4096;
 export interface Compiled {
   readonly program: Program;
   readonly scope: Scope;
+  readonly lane: number;
   /** Shapes of the outputs. */
   readonly shapes: ReadonlyMap<string, Shape>;
 }
@@ -75,6 +76,8 @@ interface Shared {
   readonly programs: Map<string, Promise<Compiled>>;
   items: Promise<Items> | null;
   turns: number;
+  /** Runs under way, by lane. */
+  readonly busy: number[];
 }
 
 /** Histories that are not those of the data set a ranker was made for, and what is known of whatever is in them. */
@@ -134,7 +137,12 @@ export class GraphRanker implements ExplainingRanker {
       return;
     }
     const catalogue = catalogueOf(dataset, itemAttributes, userAttributes);
-    this.#shared = { programs: new Map(), items: null, turns: 0 };
+    this.#shared = {
+      programs: new Map(),
+      items: null,
+      turns: 0,
+      busy: Array.from({ length: runtime.threads }, () => 0),
+    };
     this.#extras = model.extras(dataset);
     this.#assembler = new BatchAssembler(catalogue, window, { extras: this.#extras });
   }
@@ -225,27 +233,39 @@ export class GraphRanker implements ExplainingRanker {
     this.#shared.items = null;
   }
 
-  /** A program, on the lane whose turn it is. Each lane is one thread: how many there are matters to no bit. */
+  /** A program, on the lane with the least to do, of equal ones that whose turn it is. Each lane is one thread: how many there are matters to no bit. */
   protected async compiled(key: string, build: (scope: Scope) => State): Promise<Compiled> {
-    const lane = this.#shared.turns++ % this.#runtime.threads;
+    const { busy } = this.#shared;
+    const first = this.#shared.turns++ % busy.length;
+    let lane = first;
+    for (let other = 1; other < busy.length; other++) {
+      const next = (first + other) % busy.length;
+      if (at(busy, next) < at(busy, lane)) lane = next;
+    }
     return getOrCreate(this.#shared.programs, `${lane} ${key}`, async () => {
       const scope = new Scope();
       const outputs = build(scope);
       const shapes = new Map(Object.entries(outputs).map(([name, { shape }]) => [name, shape]));
-      return { program: await this.#runtime.compile(outputs, { lane, threads: 1 }), scope, shapes };
+      return { program: await this.#runtime.compile(outputs, { lane, threads: 1 }), scope, lane, shapes };
     });
   }
 
   /** Runs a program on what is given; parameters that it takes are brought along. */
   protected async run(
-    { program }: Compiled,
+    { program, lane }: Compiled,
     given: Readonly<Record<string, NumberArray>>,
     transfer: readonly ArrayBuffer[] = [],
   ): Promise<Record<string, Float32Array>> {
-    return program.run(
-      Object.fromEntries(program.inputs.map(({ key }) => [key, given[key] ?? this.#parameters.get(key)])),
-      transfer,
-    );
+    const { busy } = this.#shared;
+    busy[lane] = at(busy, lane) + 1;
+    try {
+      return await program.run(
+        Object.fromEntries(program.inputs.map(({ key }) => [key, given[key] ?? this.#parameters.get(key)])),
+        transfer,
+      );
+    } finally {
+      busy[lane] = at(busy, lane) - 1;
+    }
   }
 
   /** What a batch brings to a graph. */
