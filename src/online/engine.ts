@@ -53,6 +53,7 @@ interface Settings extends EngineOptions {
   readonly exactUpTo: number;
   readonly candidates: number;
   readonly shadowShare: number;
+  readonly begin: 'last' | 'given';
 }
 
 export class LiveEngine implements Engine {
@@ -64,6 +65,8 @@ export class LiveEngine implements Engine {
   #shadow: Answerer | null = null;
   /** Items that were upserted while a model is being loaded, for it to catch up with. */
   #missed: StoredThing[] | null = null;
+  /** Users who were erased while a model is being loaded. */
+  #erasedMeanwhile: string[] | null = null;
   #switching: Promise<unknown> = Promise.resolve();
   readonly #warming = new AbortController();
   readonly #background = new Set<Promise<unknown>>();
@@ -77,6 +80,7 @@ export class LiveEngine implements Engine {
       exactUpTo: 100_000,
       candidates: 2000,
       shadowShare: 0.1,
+      begin: 'last',
       ...options,
     };
   }
@@ -85,10 +89,25 @@ export class LiveEngine implements Engine {
   static async open(store: LiveStore, options: EngineOptions): Promise<LiveEngine> {
     const engine = new LiveEngine(store, options);
     await engine.#countAnew();
-    engine.#active = await engine.#load(options.run);
+    engine.#active = await engine.#loadFirst();
     engine.#warm(engine.#active);
     engine.#inBackground('forgetting what was served long ago', store.forgetServed(Date.now() - SERVED_MILLISECONDS));
     return engine;
+  }
+
+  /** The run that answered last, unless the server was started with another one since, or that one is wanted; the given one if it is broken. */
+  async #loadFirst(): Promise<Answerer> {
+    const { run, begin, hooks } = this.#settings;
+    const last = begin === 'last' ? await this.#store.activeRun() : null;
+    if (!last || last.started !== resolve(run) || last.active === last.started) return this.#load(run);
+    try {
+      const loaded = await this.#load(last.active);
+      hooks?.began?.(loaded.model.name, 'it answered last');
+      return loaded;
+    } catch (error) {
+      hooks?.failed?.(`${last.active} answered last and cannot be loaded: beginning with ${run}`, error);
+      return this.#load(run);
+    }
   }
 
   async recommend(request: RecommendationRequest, signal?: AbortSignal): Promise<RecommendationAnswer> {
@@ -186,7 +205,8 @@ export class LiveEngine implements Engine {
   async erase(user: string): Promise<EraseAnswer> {
     this.#refuseWhenClosed();
     const { events, other } = await this.#store.erase(user, Date.now());
-    for (const { model } of this.#loaded()) model.forget(user);
+    this.#erasedMeanwhile?.push(user);
+    for (const { model } of this.#loaded()) model.leaveOut(user);
     await this.#countAnew();
     const isOfRun = this.#serving().model.run.dataset.users.has(user);
     return { erased: events + other > 0 || isOfRun, events };
@@ -223,7 +243,7 @@ export class LiveEngine implements Engine {
         this.#previous = this.#active;
         this.#active = loaded;
         this.#retire(before);
-        this.#settings.hooks?.switched?.(loaded.model.name);
+        await this.#switched(loaded);
       }
       this.#warm(loaded);
       return this.models();
@@ -234,8 +254,16 @@ export class LiveEngine implements Engine {
     return this.#inTurn(async () => {
       if (!this.#previous) throw new UserError('there is no model before this one: activate a run instead');
       [this.#active, this.#previous] = [this.#previous, this.#active];
-      this.#settings.hooks?.switched?.(this.#active.model.name);
+      await this.#switched(this.#active);
       return this.models();
+    });
+  }
+
+  async #switched({ model }: Answerer): Promise<void> {
+    this.#settings.hooks?.switched?.(model.name);
+    await this.#store.rememberActive({
+      active: resolve(model.run.directory),
+      started: resolve(this.#settings.run),
     });
   }
 
@@ -259,6 +287,7 @@ export class LiveEngine implements Engine {
   async #load(directory: string): Promise<Answerer> {
     const { threads, cachedUsers, exactUpTo, candidates } = this.#settings;
     this.#missed = [];
+    this.#erasedMeanwhile = [];
     try {
       const model = await ServedModel.load(directory, this.#store, { threads, cachedUsers });
       for (let missed = this.#missed; missed.length > 0; missed = this.#missed) {
@@ -267,9 +296,11 @@ export class LiveEngine implements Engine {
       }
       const popularity = new Popularity(this.#counts, model.items, model.trainingCounts);
       const retrieval = model.items.size > exactUpTo ? await Retrieving.of(model, candidates) : null;
+      for (const user of this.#erasedMeanwhile) model.leaveOut(user);
       return { model, popularity, retrieval };
     } finally {
       this.#missed = null;
+      this.#erasedMeanwhile = null;
     }
   }
 

@@ -37,8 +37,10 @@ export interface KnownUser {
 export class ServedModel {
   readonly run: Run;
   readonly items: LiveCatalogue;
-  /** Training events of every item of the run. */
+  /** Training events of every item of the run, without those of users who were erased. */
   readonly trainingCounts: Float32Array;
+  /** Users of the run who were erased: nothing is counted or looked up of theirs. */
+  readonly erased = new Set<number>();
   readonly #runtime: Runtime;
   readonly #base: GraphRanker;
   readonly #store: LiveStore;
@@ -73,6 +75,8 @@ export class ServedModel {
       const things: StoredThing[] = [];
       for await (const thing of store.things('items')) things.push(thing);
       await model.reviseItems(things);
+      if (await store.hasErased())
+        for (const user of run.dataset.users.ids) if (await store.wasErased(user)) model.leaveOut(user);
       await model.#tryOut();
       return model;
     } catch (error) {
@@ -115,6 +119,19 @@ export class ServedModel {
   /** Something changed about a user. */
   forget(user: string): void {
     this.#cached.forget(user);
+  }
+
+  /** Somebody was erased: what the run's data have of them counts no longer. */
+  leaveOut(user: string): void {
+    this.forget(user);
+    const { users, feedOffsets, heldOutStart, feedItem } = this.run.dataset;
+    const own = users.index(user);
+    if (own < FIRST_INDEX || this.erased.has(own)) return;
+    this.erased.add(own);
+    for (let place = at(feedOffsets, own); place < at(heldOutStart, own); place++) {
+      const item = at(feedItem, place);
+      this.trainingCounts[item] = at(this.trainingCounts, item) - 1;
+    }
   }
 
   async #meet(
@@ -195,6 +212,7 @@ export class ServedModel {
     const step = Math.max(1, Math.floor(users / count));
     for (const i of range(Math.min(users, count))) {
       const user = FIRST_INDEX + i * step;
+      if (this.erased.has(user)) continue;
       const person: Person = { user, row: Math.min(user, dataset.trainedUsers - 1), attributes: {} };
       const history = liveHistory(dataset, this.items, person, [], true);
       if (this.sees(history)) yield history;

@@ -20,7 +20,7 @@ import { type Database, type Key, type RootDatabase, open } from 'lmdb';
 import { CorruptFileError, UserError, assert, messageOf, releaseLock, takeLock } from '../../base/index.js';
 import { isActionType } from '../../data/index.js';
 import type { Hooks, LiveEvent } from '../questions.js';
-import type { FieldChanges, LiveStore, Served, StoredEvent, StoredThing } from './store.js';
+import type { ActiveRun, FieldChanges, LiveStore, Served, StoredEvent, StoredThing } from './store.js';
 
 const FORMAT = 1;
 /** Addresses that the map may take; the file grows as it fills. */
@@ -358,6 +358,18 @@ class LmdbStore implements LiveStore {
 
   async wasErased(user: string): Promise<boolean> {
     return this.#erased.doesExist(keyOf(user));
+  }
+
+  async hasErased(): Promise<boolean> {
+    return [...this.#erased.getKeys({ limit: 1 })].length > 0;
+  }
+
+  async rememberActive({ active, started }: ActiveRun): Promise<void> {
+    await this.#write(() => void this.#meta.put('active', { active, started }));
+  }
+
+  async activeRun(): Promise<ActiveRun | null> {
+    return (this.#meta.get('active') as ActiveRun | undefined) ?? null;
   }
 
   async close(): Promise<void> {
