@@ -156,6 +156,9 @@ export const shownTime = (time: string): string =>
 export const atLeast = (column: string, by: string): string => `arg_min(${column}, ${by})`;
 export const atMost = (column: string, by: string): string => `arg_max(${column}, ${by})`;
 
+/** Of a group, the value of `column` where `by` is least, even if it is null there. */
+export const atFirst = (column: string, by: string): string => `arg_min_null(${column}, ${by})`;
+
 /** Texts of a group, joined in an order. */
 export const joinedInOrder = (text: string, between: string, order: string): string =>
   `string_agg(${text}, ${literal(between)} ORDER BY ${order})`;

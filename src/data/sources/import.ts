@@ -181,6 +181,7 @@ export async function fillFromFormat(
     ...options,
     dropRepeats,
   });
+  await database.run('DROP TABLE staged'); // most of what is in memory, or on the disk
   const names = files.map(({ input }) => basename(input.name));
   if (strict && counts.rejected > 0)
     await refuseRejected(
