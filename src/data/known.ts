@@ -8,8 +8,9 @@ import { unseenQueries } from './unseen-queries.js';
 
 /**
  * The events of `grown` in the vocabularies of `known`: items, queries, words, sources and attribute values that these lack are
- * unknown, of queries the words that they have are left, and users that they lack have their history and are the unknown user. The vocabularies of `grown` must begin with those
- * of `known`, as they do when it was imported with `append`; otherwise it is a `UserError`.
+ * unknown (of a query those words are left that they have), and users that they lack have their history and are the unknown
+ * user. The vocabularies of `grown` must begin with those of `known`, as they do when it was imported with `append`; otherwise it
+ * is a `UserError`.
  */
 export function asKnownBy(grown: Dataset, known: Dataset): Dataset {
   for (const name of ['items', 'users', 'queries', 'words', 'sources'] as const) {

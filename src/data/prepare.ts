@@ -40,6 +40,8 @@ export interface SourceDescription {
   readonly userAttributes: readonly string[];
   /** What became of the records of the files, where the source says. */
   readonly read?: ReadCounts | null;
+  /** The hash of the file of the ids of events, see `event-ids.ts`. */
+  readonly eventIds: string | null;
   /** See `ImportOptions`. */
   readonly kCore?: number;
   /** The hash of the data directory that this one grows from. */
@@ -255,6 +257,7 @@ export async function prepareDirectory(
     source,
     ...(described.grownFrom ? { grownFrom: described.grownFrom } : {}),
     ...(described.read ? { read: described.read } : {}),
+    eventIds: described.eventIds,
     counts,
     split,
     sizes,

@@ -112,6 +112,10 @@ export interface DataManifest {
   readonly grownFrom?: string;
   /** What became of the entries of the (new) files: accepted + rejected + duplicates + ignored = read. Sources of before it lack it. */
   readonly read?: ReadCounts;
+  /**
+   * The hash of the file of the ids of events (see `event-ids.ts`); null where no event had one. Data directories of before it lack it.
+   */
+  readonly eventIds?: string | null;
   readonly counts: readonly StepCounts[];
   readonly split: Split;
   /** Sizes including padding and unknown; of users, those with a training event under global time. */

@@ -138,6 +138,9 @@ export const numbered = (query: string, order: string, name: string): string =>
 export const sizedTime = (text: string): string =>
   `CASE WHEN abs(TRY_CAST(${text} AS DOUBLE)) < 1e11 THEN ${numericTime(text, 1000)} WHEN abs(TRY_CAST(${text} AS DOUBLE)) < 1e14 THEN ${numericTime(text, 1)} ELSE ${numericTime(text, 0.001)} END`;
 
+/** The first ten bytes of the SHA-256 of a text. */
+export const fingerprint = (text: string): string => `unhex(substring(sha256(${text}), 1, 20))`;
+
 /** A text cut to some characters. */
 export const cut = (text: string, characters: number): string => `substring(${text}, 1, ${characters})`;
 
