@@ -169,6 +169,9 @@ export const joinedInOrder = (text: string, between: string, order: string): str
 /** A text as JSON. */
 export const jsonText = (text: string): string => `CAST(to_json(${text}) AS VARCHAR)`;
 
+/** A text without double quotes around it. */
+export const unquoted = (text: string): string => `trim(${text}, '"')`;
+
 /** A number in a text, null where it is none. */
 export const numberOf = (text: string): string => `TRY_CAST(${text} AS DOUBLE)`;
 
