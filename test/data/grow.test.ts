@@ -1,6 +1,6 @@
 /** A data directory that grows: the same events as if all had come at once, the same indices as before, and a model that goes on. */
 import assert from 'node:assert/strict';
-import { rm } from 'node:fs/promises';
+import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import * as fc from 'fast-check';
@@ -202,6 +202,8 @@ test('an event that came with the data before, or with those before them, is a d
   assert.match(warnings.join('\n'), /4 events left out: the id of an earlier line, or of an event that came before/);
   assert.deepEqual([...(await loadDataset(join(folder, 'three'))).feedTime], [1, 1, 3, 4, 5]);
   await assert.rejects(grow('four', 'three', [view('c', 5), view('a', 1)]), /nothing is new/);
+  await writeFile(join(folder, 'two', 'event-ids.parquet'), 'x');
+  await assert.rejects(grow('six', 'two', [view('d', 5)]), /event-ids\.parquet is damaged/);
   await rm(join(folder, 'three', 'event-ids.parquet'));
   const forgotten = await grow('five', 'three', [view('c', 5)]);
   assert.match(forgotten.warnings.join('\n'), /event-ids\.parquet is not there .* taken twice/);

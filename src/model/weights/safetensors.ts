@@ -10,7 +10,8 @@ export interface NamedTensor {
   readonly data: Float32Array;
 }
 
-const MAX_HEADER_BYTES = 100_000_000;
+/** Parsed it may take forty times as much; ours have some kilobytes. */
+const MAX_HEADER_BYTES = 4 << 20;
 
 /** Bytes of a safetensors file. Tensors are written in the order of the map, each aligned to 4 bytes. */
 export function encodeSafetensors(
