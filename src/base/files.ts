@@ -112,9 +112,9 @@ const MOST_JSON_BYTES = 32 << 20;
 /** Bytes that a compressed file of ours unpacks to at most. */
 const MOST_UNPACKED_BYTES = 2 ** 31;
 
-/** Unpacks gzip; more than 2 GiB is an error, before it is allocated. */
-export async function unpack(bytes: Uint8Array): Promise<Uint8Array> {
-  return promisify(gunzip)(bytes, { maxOutputLength: MOST_UNPACKED_BYTES });
+/** Unpacks gzip; more than `most` bytes are an error, before they are allocated. */
+export async function unpack(bytes: Uint8Array, most = MOST_UNPACKED_BYTES): Promise<Uint8Array> {
+  return promisify(gunzip)(bytes, { maxOutputLength: most });
 }
 
 /** Reads a JSON file of ours. A missing or damaged file, or one of more than 32 MiB, is a `CorruptFileError` that names it. */
@@ -131,6 +131,8 @@ export async function readJson(path: string): Promise<unknown> {
   try {
     return JSON.parse(text) as unknown;
   } catch (error) {
-    throw new CorruptFileError(`${path} is not valid JSON: ${messageOf(error)}`, { cause: error });
+    // what it quotes may have line ends
+    const why = messageOf(error).replaceAll(/\s*\n\s*/g, ' ');
+    throw new CorruptFileError(`${path} is not valid JSON: ${why}`, { cause: error });
   }
 }

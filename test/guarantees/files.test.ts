@@ -134,11 +134,8 @@ test('a JSON file too large to be one of ours is not read, a small one that unpa
   );
   const deep = await put(folder, 'deep.json', '['.repeat(31 << 20));
   await assert.rejects(readJson(deep), CorruptFileError);
-  const million = gzipSync(Buffer.alloc(2 ** 20));
-  await assert.rejects(
-    unpack(Buffer.concat(Array.from({ length: 2049 }, () => million))),
-    /larger than|too large|length/i,
-  );
+  const bomb = gzipSync(Buffer.alloc(64 << 20));
+  await assert.rejects(unpack(bomb, 32 << 20), /larger than/);
 });
 
 test('a checkpoint cut at every byte of its header and at random places of its body: the one in reserve is used, nothing is touched', async (t) => {

@@ -51,7 +51,7 @@ export function decodeSafetensors(file: Uint8Array, where: string): Map<string, 
   if (bytes.length < 8) fail(`it has only ${bytes.length} bytes`);
   const headerLength = Number(new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0, true));
   if (headerLength > MAX_HEADER_BYTES || 8 + headerLength > bytes.length)
-    fail(`its header claims ${headerLength} bytes, the file has ${bytes.length}`);
+    fail(`its header claims ${headerLength} bytes: the file has ${bytes.length}, a header at most ${MAX_HEADER_BYTES}`);
   let header: unknown;
   try {
     header = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes.subarray(8, 8 + headerLength)));
