@@ -187,10 +187,10 @@ async function findSearches(
 async function seekSearches(database: Database, { within, minutes, inherits }: JoinRule): Promise<void> {
   const visit = visitOf(within);
   const window = minutes * 60_000;
-  await database.run(`CREATE TABLE steps AS SELECT row_number() OVER (ORDER BY time, ${PLACE}) AS step, * FROM (
-      SELECT place, ${PLACE}, kind, "user", ${visit} AS visit, time, item, follows, search, list, type FROM placed
+  const all = `SELECT place, ${PLACE}, kind, "user", ${visit} AS visit, time, item, follows, search, list, type FROM placed
       UNION ALL SELECT NULL, ${PLACE}, kind, ${WHO}, ${visit}, time, NULL, NULL, NULL, NULL, NULL
-      FROM ${STAGED_AND_MERGED} WHERE ${ACCEPTED} AND kind = 'ignored' AND follows = 1)`);
+      FROM ${STAGED_AND_MERGED} WHERE ${ACCEPTED} AND kind = 'ignored' AND follows = 1`;
+  await database.run(`CREATE TABLE steps AS ${sql.numbered(all, `time, ${PLACE}`, 'step')}`);
   // The newest search of the user and visit before each action: of the same list; of searches that have no list; of any.
   const newest = (condition: string, extra: string): string =>
     `max(CASE WHEN kind = 'ignored' OR (kind = 'search' AND ${condition}) THEN step END) OVER (PARTITION BY "user", visit${extra} ORDER BY step ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)`;
@@ -220,7 +220,7 @@ async function numberEvents(database: Database, spaced: boolean, inherits: boole
   const gaps = count !== last + 1;
   await database.run(
     gaps
-      ? 'CREATE TABLE numbered AS SELECT place, row_number() OVER (ORDER BY place) - 1 AS number FROM placed'
+      ? `CREATE TABLE numbered AS ${sql.numbered('SELECT place FROM placed', 'place', 'number')}`
       : 'CREATE TABLE numbered AS SELECT place, place AS number FROM placed WHERE false',
   );
   const ordinal = (place: string): string => (spaced ? `2 * ${place} + 1` : place);
