@@ -107,8 +107,8 @@ async function removeAbandoned(path: string): Promise<void> {
   }
 }
 
-/** Bytes that a JSON file of ours has at most: parsed it may take forty times as much. */
-const MOST_JSON_BYTES = 32 << 20;
+/** Bytes that a JSON file of ours has at most: parsed it may take fifty times as much. */
+const MOST_JSON_BYTES = 16 << 20;
 /** Bytes that a compressed file of ours unpacks to at most. */
 const MOST_UNPACKED_BYTES = 2 ** 31;
 
@@ -117,7 +117,7 @@ export async function unpack(bytes: Uint8Array, most = MOST_UNPACKED_BYTES): Pro
   return promisify(gunzip)(bytes, { maxOutputLength: most });
 }
 
-/** Reads a JSON file of ours. A missing or damaged file, or one of more than 32 MiB, is a `CorruptFileError` that names it. */
+/** Reads a JSON file of ours. A missing or damaged file, or one of more than 16 MiB, is a `CorruptFileError` that names it. */
 export async function readJson(path: string): Promise<unknown> {
   let text: string;
   try {

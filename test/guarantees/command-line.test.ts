@@ -68,7 +68,7 @@ const wordFor = (isLong: boolean): fc.Arbitrary<string> =>
     { weight: 1, arbitrary: fc.string({ unit: 'binary', maxLength: 6 }).filter((text) => text !== '-') },
   );
 
-function given(option: Option, isLong: boolean): fc.Arbitrary<string[]> {
+function given(option: Option, isLong: boolean): fc.Arbitrary<readonly string[]> {
   const flag = option.long ?? option.short ?? '';
   if (!option.required && !option.optional) return fc.constant([flag]);
   const value = option.argChoices

@@ -59,6 +59,28 @@ async function run(
 const onSmallDisk = async (blocks: number, args: readonly string[]): Promise<Outcome> =>
   run('bash', ['-c', `trap '' XFSZ; ulimit -f ${blocks}; exec "$@"`, 'bash', process.execPath, BIN, ...args]);
 
+/** Code that a process begins with. */
+const beginningWith = (code: string): NodeJS.ProcessEnv => ({
+  ...process.env,
+  NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(code)}`,
+});
+/** Ctrl-C as soon as the first epoch is told of: no signal from elsewhere, which may come late. */
+const STOPPING = `
+  const write = process.stderr.write;
+  process.stderr.write = function (text, ...more) {
+    const done = write.call(this, text, ...more);
+    if (/^epoch 1 /m.test(String(text))) process.emit('SIGINT', 'SIGINT', 2);
+    return done;
+  };`;
+
+/** A training that was stopped after its first epoch. */
+async function stopped(out: string, code = ''): Promise<void> {
+  const { code: exit, err } = await run(process.execPath, [BIN, ...trainTo(out, '--save-every', '0')], {
+    env: beginningWith(STOPPING + code),
+  });
+  assert.equal(exit, 130, err);
+}
+
 /** The lines of standard error that are no progress. */
 const complaints = ({ err }: Outcome): string[] => err.split('\n').filter((line) => line.startsWith('sesrec: '));
 
@@ -69,7 +91,7 @@ test(
   { skip },
   async () => {
     const out = join(folder, 'full');
-    await sesrecJson(...trainTo(out, '--epochs', '2'));
+    await stopped(out);
     const good = await contentOf(join(out, 'checkpoints'));
     const full = await onSmallDisk(2, trainTo(out, '--resume', '--save-every', '0'));
     assert.equal(full.code, 1, full.err);
@@ -115,14 +137,14 @@ test('a folder that may not be written: one line, and everything in it stays as 
     run(process.execPath, [BIN, ...args], isRoot ? { uid: NOBODY, env: { ...process.env, HOME: '/' } } : {});
   const locked = join(folder, 'locked');
   await mkdir(locked);
-  await cp(join(folder, 'undisturbed'), join(locked, 'run'), { recursive: true });
+  await stopped(join(locked, 'run'));
   await run('chmod', ['-R', 'a-w,a+rX', locked]);
   const whole = await contentOf(locked);
   try {
     for (const args of [
       ['import', 'events', world.log, '--out', join(locked, 'data')],
       trainTo(join(locked, 'new')),
-      trainTo(join(locked, 'run'), '--resume', '--epochs', '9'),
+      trainTo(join(locked, 'run'), '--resume'),
       trainTo(join(locked, 'run'), '--overwrite'),
     ]) {
       const refused = await asOther(args);
@@ -144,14 +166,12 @@ test('a clock that jumps back and forth changes no weight', async () => {
     Date.now = () => now() + ((calls++ * 7919) % 13 - 6) * 30 * 86_400_000;
     const Real = Date;
     globalThis.Date = class extends Real { constructor(...args) { super(...(args.length === 0 ? [Real.now()] : args)); } };`;
-  const env = { ...process.env, NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(jumping)}` };
-  const train = async (out: string, ...more: readonly string[]): Promise<string> => {
-    const { code, out: text, err } = await run(process.execPath, [BIN, ...trainTo(out, '--json', ...more)], { env });
-    assert.equal(code, 0, err);
-    return (JSON.parse(text) as { version: string }).version;
-  };
   const out = join(folder, 'jumping');
-  await train(out, '--epochs', '2');
-  assert.equal(await train(out, '--resume'), undisturbed);
+  await stopped(out, jumping);
+  const resumed = await run(process.execPath, [BIN, ...trainTo(out, '--resume', '--json')], {
+    env: beginningWith(jumping),
+  });
+  assert.equal(resumed.code, 0, resumed.err);
+  assert.equal((JSON.parse(resumed.out) as { version: string }).version, undisturbed);
   assert.equal((await sesrec('evaluate', out)).code, 0);
 });
