@@ -82,8 +82,8 @@ export async function readManifest(directory: string): Promise<DataManifest> {
   return manifest as DataManifest;
 }
 
-/** Loads a data directory after checking every file against its hash. A missing or damaged file is a `CorruptFileError`. */
-export async function loadDataset(directory: string): Promise<Dataset> {
+/** The same, and checks every file against its hash. A missing or damaged file is a `CorruptFileError`. */
+export async function checkedManifest(directory: string): Promise<DataManifest> {
   const manifest = await readManifest(directory);
   await Promise.all(
     DATA_FILES.map(async (name) => {
@@ -97,6 +97,12 @@ export async function loadDataset(directory: string): Promise<Dataset> {
         );
     }),
   );
+  return manifest;
+}
+
+/** Loads a data directory after checking every file against its hash. A missing or damaged file is a `CorruptFileError`. */
+export async function loadDataset(directory: string): Promise<Dataset> {
+  const manifest = await checkedManifest(directory);
   try {
     return await withDatabase(async (database) => readDataset(database, directory, manifest), {
       threads: LOADING_THREADS,

@@ -40,8 +40,8 @@ function leaves(command: Command, words: readonly string[] = []): { words: reado
   return command.commands.length === 0 ? [{ words, command }] : [{ words, command }, ...below];
 }
 
-/** What would take long, or never end, if everything else were right: these meet damaged data only. */
-const LONG = new Set(['train', 'compare', 'serve', 'demo', 'parity', 'reproduce']);
+/** What would take long, or never end, if everything else were right: these meet damaged data only. A demo needs none, and is left out. */
+const LONG = new Set(['train', 'compare', 'serve', 'parity', 'reproduce']);
 
 const numbers = ['-1', '0', '1', '3', '1.5', '1e2', 'NaN', 'Infinity', '0x10', '1_000', ' 1', '-0', '٣'];
 const texts = ['', ' ', '\n', '=', 'a=b', '[', '{"a":1}', '__proto__', '--', 'u1', '💥', '..', 'x'.repeat(5000)];
@@ -94,7 +94,7 @@ function call({ words, command }: { words: readonly string[]; command: Command }
     ]);
 }
 
-const commands = leaves(createProgram());
+const commands = leaves(createProgram()).filter(({ words }) => words[0] !== 'demo');
 
 for (const { words, command } of commands) {
   test(`sesrec ${words.join(' ')}`, async (t) => {
@@ -104,9 +104,12 @@ for (const { words, command } of commands) {
     try {
       await fc.assert(
         fc.asyncProperty(call({ words, command }), async (called) => {
-          const places: Record<string, string> = { RUN: world.run, DATA: world.data, LOG: world.log };
-          fc.pre(called[0] !== 'demo' || called.includes('--help'));
-          const { code, out, err } = await inProcess(...called.map((word) => places[word] ?? word));
+          const places = new Map([
+            ['RUN', world.run],
+            ['DATA', world.data],
+            ['LOG', world.log],
+          ]);
+          const { code, out, err } = await inProcess(...called.map((word) => places.get(word) ?? word));
           codes[String(code)] = (codes[String(code)] ?? 0) + 1;
           const shown = `${JSON.stringify(called)}: ${code}\n${err}`;
           assert.ok([0, 1, 2].includes(code as number), shown);

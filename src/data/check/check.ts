@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { UserError, isThere } from '../../base/index.js';
 import { parquetTable, withDatabase, type Database } from '../database.js';
-import { readManifest } from '../load.js';
+import { checkedManifest } from '../load.js';
 import type { ReadCounts } from '../schema.js';
 import * as sql from '../sources/dialect.js';
 import { formatNamed, recogniseFormat } from '../sources/log.js';
@@ -138,7 +138,7 @@ async function checkFiles(
 
 /** A data directory, as if it were a log: what a log alone has is not looked for. */
 async function checkData(database: Database, directory: string, now: number): Promise<CheckReport> {
-  const manifest = await readManifest(directory);
+  const manifest = await checkedManifest(directory);
   const table = (name: string): string => parquetTable(join(directory, `${name}.parquet`));
   await database.run(`CREATE VIEW feed AS SELECT "user", ordinal, time, type, item, search FROM ${table('feed')}`);
   await database.run(`CREATE VIEW searches AS SELECT "user", ordinal, time, query, source FROM ${table('searches')}`);
