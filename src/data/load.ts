@@ -20,16 +20,19 @@ import {
   stageDirectory,
 } from '../base/index.js';
 import { DatabaseError, identifier, parquetTable, withDatabase, type ColumnKind, type Database } from './database.js';
-import { DATA_FILES, identityOf } from './prepare.js';
+import { DATA_FILES } from './data-files.js';
+import { identityOf } from './prepare.js';
 import {
   FIRST_INDEX,
   UNKNOWN,
   type AttributeColumn,
   type DataManifest,
   type Dataset,
+  type UnseenQueries,
   type Vocabulary,
 } from './schema.js';
 import { partition } from './split.js';
+import { unseenQueries } from './unseen-queries.js';
 import { normaliseQuery, vocabularyOf } from './vocabulary.js';
 
 const LOADING_THREADS = 2;
@@ -79,8 +82,8 @@ export async function readManifest(directory: string): Promise<DataManifest> {
   return manifest as DataManifest;
 }
 
-/** Loads a data directory after checking every file against its hash. A missing or damaged file is a `CorruptFileError`. */
-export async function loadDataset(directory: string): Promise<Dataset> {
+/** The same, and checks every file against its hash. A missing or damaged file is a `CorruptFileError`. */
+export async function checkedManifest(directory: string): Promise<DataManifest> {
   const manifest = await readManifest(directory);
   await Promise.all(
     DATA_FILES.map(async (name) => {
@@ -94,6 +97,12 @@ export async function loadDataset(directory: string): Promise<Dataset> {
         );
     }),
   );
+  return manifest;
+}
+
+/** Loads a data directory after checking every file against its hash. A missing or damaged file is a `CorruptFileError`. */
+export async function loadDataset(directory: string): Promise<Dataset> {
+  const manifest = await checkedManifest(directory);
   try {
     return await withDatabase(async (database) => readDataset(database, directory, manifest), {
       threads: LOADING_THREADS,
@@ -133,7 +142,7 @@ async function readDataset(database: Database, directory: string, manifest: Data
     JOIN users ON users.user = feed.user LEFT JOIN items ON items.item = feed.item ORDER BY users."index", ordinal`,
     { user: 'integer', item: 'integer', ordinal: 'number', time: 'number', search: 'number' },
   );
-  const searches = await readSearches(database, queries);
+  const searches = await readSearches(database, queries, words);
   const clicks = await database.read(
     `SELECT search, coalesce(items."index", ${UNKNOWN}), click.ordinal, ${manifest.version === 1 ? 'NULL' : 'click.time'} FROM (
       SELECT ordinal AS search, unnest(clicked) AS click FROM searches
@@ -152,6 +161,7 @@ async function readDataset(database: Database, directory: string, manifest: Data
     feedSearch: Int32Array.from(feed.search, (ordinal) => positions.get(ordinal) ?? -1),
     searchOffsets: offsetsOf(searches.user, users.ids.length),
     searchQuery: searches.query,
+    unseenQueries: searches.unseen,
     searchSource: searches.source,
     searchOrdinal: searches.ordinal,
     searchTime: searches.time,
@@ -200,13 +210,14 @@ async function readVocabulary(database: Database, table: string, column: string)
 interface Searches {
   readonly user: Int32Array;
   readonly query: Int32Array;
+  readonly unseen: UnseenQueries;
   readonly source: Int32Array;
   readonly ordinal: Float64Array;
   readonly time: Float64Array;
 }
 
 /** Reads the searches by user and ordinal. Every distinct text is normalised once. */
-async function readSearches(database: Database, queries: Vocabulary): Promise<Searches> {
+async function readSearches(database: Database, queries: Vocabulary, words: Vocabulary): Promise<Searches> {
   await database.run(
     'CREATE TABLE typed AS SELECT query, CAST(row_number() OVER () - 1 AS INTEGER) AS number FROM (SELECT DISTINCT query FROM searches)',
   );
@@ -218,7 +229,11 @@ async function readSearches(database: Database, queries: Vocabulary): Promise<Se
     LEFT JOIN sources ON sources.source = searches.source ORDER BY users."index", ordinal`,
     { user: 'integer', text: 'integer', source: 'integer', ordinal: 'number', time: 'number' },
   );
-  return { ...columns, query: text.map((number) => indices[number] as number) };
+  return {
+    ...columns,
+    query: text.map((number) => indices[number] as number),
+    unseen: unseenQueries(texts, text, queries, words),
+  };
 }
 
 /** The words of every query; padding and unknown have none. */
