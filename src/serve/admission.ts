@@ -8,7 +8,7 @@
 import { UserError } from '../base/index.js';
 
 /** Milliseconds that an answer may be waited for, however fast answers are otherwise. */
-const PATIENCE = 40;
+const PATIENCE = 25;
 /** How many times as long as an answer without others may be waited for. */
 const FACTOR = 2.5;
 /** The share of the newest time in a mean. */
