@@ -2,7 +2,7 @@
  * A run that answers: loaded, warm, checked, with the items that came since. Knows one model and its threads; does not know requests.
  */
 import { basename } from 'node:path';
-import { UserError, at, isFiniteEverywhere, range } from '../base/index.js';
+import { UserError, at, hashOf, isFiniteEverywhere, range } from '../base/index.js';
 import { FIRST_INDEX, UNKNOWN } from '../data/index.js';
 import {
   type EncodedHistory,
@@ -75,8 +75,10 @@ export class ServedModel {
       const things: StoredThing[] = [];
       for await (const thing of store.things('items')) things.push(thing);
       await model.reviseItems(things);
-      if (await store.hasErased())
-        for (const user of run.dataset.users.ids) if (await store.wasErased(user)) model.leaveOut(user);
+      const erased = new Set<string>();
+      for await (const hash of store.erasedUsers()) erased.add(hash);
+      if (erased.size > 0)
+        for (const user of run.dataset.users.ids) if (erased.has(hashOf(user))) model.leaveOut(user);
       await model.#tryOut();
       return model;
     } catch (error) {

@@ -360,8 +360,8 @@ class LmdbStore implements LiveStore {
     return this.#erased.doesExist(keyOf(user));
   }
 
-  async hasErased(): Promise<boolean> {
-    return [...this.#erased.getKeys({ limit: 1 })].length > 0;
+  async *erasedUsers(): AsyncGenerator<string> {
+    for (const key of this.#erased.getKeys()) yield Buffer.from(key, 'base64url').toString('hex');
   }
 
   async rememberActive({ active, started }: ActiveRun): Promise<void> {

@@ -77,8 +77,8 @@ export interface LiveStore {
   erase(user: string, time: number): Promise<{ readonly events: number; readonly other: number }>;
   /** Whether the user was ever erased. */
   wasErased(user: string): Promise<boolean>;
-  /** Whether anybody was. */
-  hasErased(): Promise<boolean>;
+  /** SHA-256 of the ids of all who were, in hexadecimal digits. */
+  erasedUsers(): AsyncIterable<string>;
   /** Remembers which run answers, and with which one the server was started then. */
   rememberActive(active: ActiveRun): Promise<void>;
   /** Null where none was ever activated. */
