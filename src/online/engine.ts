@@ -29,6 +29,7 @@ import type {
 import { Retrieving } from './retrieval.js';
 import { ServedModel } from './served-model.js';
 import { similarItems } from './similar.js';
+import { damaged, isDamage } from './store/damage.js';
 import { openLmdbStore } from './store/lmdb-store.js';
 import type { LiveStore, StoredThing } from './store/store.js';
 import { tellAction } from './telling.js';
@@ -43,7 +44,7 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
     return await LiveEngine.open(store, options);
   } catch (error) {
     await store.close();
-    throw error;
+    throw isDamage(error) ? damaged(options.store, messageOf(error).split('\n')[0] ?? '') : error;
   }
 }
 

@@ -77,8 +77,7 @@ export class ServedModel {
       await model.reviseItems(things);
       const erased = new Set<string>();
       for await (const hash of store.erasedUsers()) erased.add(hash);
-      if (erased.size > 0)
-        for (const user of run.dataset.users.ids) if (erased.has(hashOf(user))) model.leaveOut(user);
+      if (erased.size > 0) for (const user of run.dataset.users.ids) if (erased.has(hashOf(user))) model.leaveOut(user);
       await model.#tryOut();
       return model;
     } catch (error) {

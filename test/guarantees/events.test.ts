@@ -3,16 +3,16 @@
  * what was not may be sent again. And a store that is damaged says so.
  */
 import assert from 'node:assert/strict';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { cp, mkdtemp, open, readdir, rm, stat, truncate } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Random } from '../../src/base/index.js';
-import { type LiveStore, openLmdbStore } from '../../src/online/index.js';
+import { CorruptFileError, Random } from '../../src/base/index.js';
+import { type LiveStore, openLmdbStore, recoverStore } from '../../src/online/index.js';
 import { tinyWorld } from '../support/command-line.js';
 import { serveProcess } from '../support/serving-process.js';
-import { KILLS, SEED } from '../support/soak.js';
+import { KILLS, SEED, inSoak } from '../support/soak.js';
 
 let folder: string;
 let run: string;
@@ -152,4 +152,101 @@ test(`${KILLS} kills of a server under a stream of events`, async () => {
   const store = await openLmdbStore(directory, { readOnly: true });
   assert.equal((await check(store, stream)).size, stream.sent.size);
   await store.close();
+});
+
+/** A store of some thousand events, and what is in it by number. */
+async function fullStore(directory: string): Promise<Map<number, string>> {
+  const store = await openLmdbStore(directory);
+  for (let batch = 0; batch < 20; batch++)
+    await store.append(
+      Array.from({ length: 100 }, (_, i) => ({
+        type: 'view',
+        id: `e${batch}-${i}`,
+        user: `u${(7 * batch + i) % 40}`,
+        item: `i${i % 30}`,
+        time: 1000 * batch + i,
+      })),
+    );
+  await store.upsert('items', [{ id: 'i1', fields: new Map([['title', 'Tent']]) }], 1);
+  await store.erase('u3', 5);
+  const events = new Map<number, string>();
+  for await (const { sequence, event } of store.events()) events.set(sequence, JSON.stringify(event));
+  await store.close();
+  return events;
+}
+
+async function overwrite(file: string, at: number, bytes: Uint8Array): Promise<void> {
+  const handle = await open(file, 'r+');
+  await handle.write(bytes, 0, bytes.length, at);
+  await handle.close();
+}
+
+const PAGE = 4096;
+
+test('a damaged store is told in a line, and what can be read of it becomes a store with the same id and numbers', async () => {
+  const directory = join(folder, 'sound');
+  const events = await fullStore(directory);
+  const sound = await openLmdbStore(directory, { readOnly: true });
+  const { id } = sound;
+  await sound.close();
+  const file = join(directory, 'live.mdb');
+  const { size } = await stat(file);
+  const random = new Random(SEED, 'damage to a store');
+  const noise = (length: number): Uint8Array => Uint8Array.from({ length }, () => random.integer(256));
+  const pages = Array.from({ length: inSoak(6, 300) }, () => 2 + random.integer(size / PAGE - 2));
+  const damages: { readonly do: (path: string) => Promise<void>; readonly isTold: boolean; readonly least: number }[] =
+    [
+      { do: async () => undefined, isTold: false, least: events.size },
+      { do: async (path) => truncate(path, size / 2), isTold: true, least: 0 },
+      { do: async (path) => truncate(path, size - PAGE), isTold: true, least: 1000 },
+      { do: async (path) => overwrite(path, 0, noise(PAGE)), isTold: true, least: 1000 },
+      { do: async (path) => overwrite(path, PAGE, noise(PAGE)), isTold: true, least: 1000 },
+      ...pages.map((page, i) => ({
+        do: async (path: string) => overwrite(path, page * PAGE, i % 2 === 0 ? noise(PAGE) : new Uint8Array(PAGE)),
+        isTold: false, // nobody looks at every page when a store is opened
+        least: 0,
+      })),
+    ];
+  let all = 0;
+  for (const [i, { do: damage, isTold, least }] of damages.entries()) {
+    const copy = join(folder, `damaged ${i}`);
+    await cp(directory, copy, { recursive: true });
+    await damage(join(copy, 'live.mdb'));
+    if (isTold)
+      await assert.rejects(openLmdbStore(copy), (error) => {
+        assert.ok(error instanceof CorruptFileError, String(error));
+        assert.match(error.message, /^[^\n]*is damaged[^\n]*sesrec recover[^\n]*$/);
+        return true;
+      });
+    const out = join(folder, `recovered ${i}`);
+    const found = await recoverStore(copy, out);
+    const recovered = await openLmdbStore(out);
+    let [count, counted] = [0, 0];
+    for await (const { sequence, event } of recovered.events()) {
+      count++;
+      assert.equal(JSON.stringify(event), events.get(sequence), 'each is as it was, with its number');
+    }
+    for await (const [, actions] of recovered.actionCounts()) counted += actions;
+    assert.deepEqual([count, counted], [found.events, found.events]);
+    assert.ok(count >= least, `${count} events, at least ${least} expected`);
+    if (least === events.size) assert.deepEqual([recovered.id, found.failures, found.missing], [id, [], 0]);
+    if (count < events.size) assert.ok(found.failures.length > 0, 'what is missing is said');
+    assert.deepEqual(await recovered.append([{ type: 'view', user: 'u', item: 'i', time: 1 }]), [true]);
+    await recovered.close();
+    if (count === events.size) all++;
+    for (const gone of [copy, out]) await rm(gone, { recursive: true });
+  }
+  assert.ok(all >= 2);
+  assert.deepEqual(
+    (await readdir(folder)).filter((name) => name.includes('recovering')),
+    [],
+  );
+});
+
+test('an empty file where a store was is no new store', async () => {
+  const directory = join(folder, 'emptied');
+  await fullStore(directory);
+  await truncate(join(directory, 'live.mdb'), 0);
+  await assert.rejects(openLmdbStore(directory), CorruptFileError);
+  await assert.rejects(recoverStore(directory, join(folder, 'nothing')), CorruptFileError);
 });
