@@ -92,10 +92,8 @@ await runBench('serve-runs', async () => {
   if (!(await isThere(log))) await makeLog(log, items, (steps + 1) * batch);
   if (!(await isThere(data))) await sesrec('import', 'events', log, '--out', data);
   const cut = ['--batch-size', String(batch), '--optimizer', 'lazyAdam', '--weight-decay', '0'];
-  await sesrec(
-    ...['train', data, '--model', 'sesrec', ...cut, '--epochs', '1', '--validation-users', '500'],
-    ...['--save-every', '120', '--threads', String(threads), '--out', run],
-    ...((await isThere(run)) ? ['--resume'] : []),
-  );
+  const train = ['train', data, '--model', 'sesrec', ...cut, '--epochs', '1', '--validation-users', '500'];
+  const more = ['--save-every', '120', '--threads', String(threads), '--out', run];
+  await sesrec(...train, ...more, ...((await isThere(run)) ? ['--resume'] : []));
   return { bench: 'serve-runs', items, run, steps, batchSize: batch };
 });

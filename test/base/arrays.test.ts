@@ -24,7 +24,7 @@ describe('arrays', () => {
     fc.assert(
       fc.property(fc.array(value, { minLength: 1, maxLength: 60 }), fc.nat(59), (values, place) => {
         const n = 1 + (place % values.length);
-        const sorted = Float32Array.from(values).sort().reverse();
+        const sorted = Float32Array.from(values).sort().toReversed();
         assert.equal(nthLargest(Float32Array.from(values), n) + 0, (sorted[n - 1] as number) + 0);
       }),
     );

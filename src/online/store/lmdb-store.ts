@@ -11,7 +11,7 @@
  *   counts   item -> [item, count]
  *   items, users   id -> thing
  *   served   [time, id] -> what was served;  servedBy [user, id] -> time;  servedIds id -> time
- *   erased   user -> time
+ *   erased   user -> [time, the newest number then]; stores of before November 28, 2026 have the time alone
  */
 import { createHash, randomUUID } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
@@ -30,7 +30,7 @@ const MAP_BYTES = 2 ** 38;
 const ERASE_STEP = 1000;
 
 /** Ids as keys: of one length, whatever they are. */
-const keyOf = (id: string): string => createHash('sha256').update(id).digest('base64url');
+export const keyOf = (id: string): string => createHash('sha256').update(id).digest('base64url');
 
 type EventKey = readonly [user: string, time: number, sequence: number];
 /** A thing as it lies in the store. */
@@ -81,13 +81,15 @@ function openRoot(directory: string, readOnly: boolean): RootDatabase {
   }
 }
 
+export type Erasure = number | readonly [time: number, through: number];
+
 /** What a store is filled with that stands for another one; keys as they lie there. */
 export interface Contents {
   readonly meta: ReadonlyMap<string, unknown>;
   /** By number. */
   readonly events: ReadonlyMap<number, LiveEvent>;
   readonly things: Readonly<Record<'items' | 'users', ReadonlyMap<string, KeptThing>>>;
-  readonly erased: ReadonlyMap<string, number>;
+  readonly erased: ReadonlyMap<string, Erasure>;
 }
 
 export class LmdbStore implements LiveStore {
@@ -104,7 +106,7 @@ export class LmdbStore implements LiveStore {
   readonly #served: Database<Served, Key[]>;
   readonly #servedBy: Database<number, Key[]>;
   readonly #servedIds: Database<number, string>;
-  readonly #erased: Database<number, string>;
+  readonly #erased: Database<Erasure, string>;
   /** Ids and counts that are being written and cannot be read yet. */
   readonly #writingIds = new Set<string>();
   readonly #writingCounts = new Map<string, { count: number; writes: number }>();
@@ -326,7 +328,7 @@ export class LmdbStore implements LiveStore {
     const key = keyOf(user);
     let [events, other] = [0, 0];
     await this.#write(() => {
-      void this.#erased.put(key, time);
+      void this.#erased.put(key, [time, this.#sequence]);
       void this.#meta.put('erasedUpTo', this.#sequence);
       if (this.#things.users.doesExist(key)) {
         other++;
@@ -370,7 +372,7 @@ export class LmdbStore implements LiveStore {
   }
 
   /** Fills an empty store with what was read of another one, and stands for it from then on. */
-  async fill({ meta, events, things, erased }: Contents): Promise<void> {
+  async take({ meta, events, things, erased }: Contents): Promise<void> {
     assert(this.#sequence === 0, 'only an empty store is filled');
     for (const name of ['id', 'active', 'erasedUpTo'])
       if (meta.has(name)) await this.#write(() => void this.#meta.put(name, meta.get(name)));
@@ -393,7 +395,7 @@ export class LmdbStore implements LiveStore {
     await this.#write(() => {
       for (const kind of ['items', 'users'] as const)
         for (const [key, thing] of things[kind]) void this.#things[kind].put(key, thing);
-      for (const [key, time] of erased) void this.#erased.put(key, time);
+      for (const [key, erasure] of erased) void this.#erased.put(key, erasure);
     });
   }
 

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { UserError, assert, isThere, refuseIfLocked } from '../../base/index.js';
 import type { LiveEvent } from '../questions.js';
 import { salvage } from './damage.js';
-import { type KeptThing, LmdbStore, openLmdbStore } from './lmdb-store.js';
+import { type Erasure, type KeptThing, LmdbStore, keyOf, openLmdbStore } from './lmdb-store.js';
 
 export interface Recovered {
   readonly events: number;
@@ -27,18 +27,25 @@ export async function recoverStore(directory: string, out: string): Promise<Reco
   const events = new Map<number, LiveEvent>();
   const numbers = new Set<number>();
   const things = { items: new Map<string, KeptThing>(), users: new Map<string, KeptThing>() };
-  const erased = new Map<string, number>();
+  const erased = new Map<string, Erasure>();
   const failures = await salvage(directory, `${out}.recovering`, ({ table, key, value }) => {
     if (table === 'meta') meta.set(String(key), value);
     else if (table === 'order' && typeof key === 'number') numbers.add(key);
     else if (table === 'events' && Array.isArray(key) && isEvent(value)) events.set(key[2] as number, value);
-    else if (table === 'erased' && typeof value === 'number') erased.set(String(key), value);
+    else if (table === 'erased' && isErasure(value)) erased.set(String(key), value);
     else if ((table === 'items' || table === 'users') && isThing(value)) things[table].set(String(key), value);
   });
+  // an older state may be what can be read, with events in it that went afterwards
+  for (const [number, { user }] of events) {
+    const erasure = erased.get(keyOf(user));
+    if (erasure === undefined) continue;
+    const through = typeof erasure === 'number' ? Number(meta.get('erasedUpTo') ?? 0) : erasure[1];
+    if (number <= through) events.delete(number);
+  }
   const store = await openLmdbStore(out);
   try {
     assert(store instanceof LmdbStore, 'a store of this kind was opened');
-    await store.fill({ meta, events, things, erased });
+    await store.take({ meta, events, things, erased });
   } finally {
     await store.close();
   }
@@ -60,6 +67,8 @@ const isEvent = (value: unknown): value is LiveEvent =>
   typeof value['type'] === 'string' &&
   typeof value['user'] === 'string' &&
   typeof value['time'] === 'number';
+const isErasure = (value: unknown): value is Erasure =>
+  typeof value === 'number' || (Array.isArray(value) && value.length === 2 && value.every(Number.isFinite));
 const isThing = (value: unknown): value is KeptThing =>
   isRecord(value) &&
   typeof value['id'] === 'string' &&
