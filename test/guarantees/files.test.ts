@@ -119,7 +119,7 @@ test('sizes are believed only as far as the file goes', async () => {
     file(one('[1073741824]', '[0,4294967296]')),
     file(one('[-1,-1]', '[0,4]')),
     file(`{"a":${'['.repeat(5 << 20)}}`),
-    file(`${'['.repeat(3 << 20)}`),
+    file('['.repeat(3 << 20)),
   ])
     assert.equal(await refusesInALine(() => decodeSafetensors(bytes, 'here')), false);
 });
