@@ -19,9 +19,7 @@ export const DATA_FILES = [
   'words.parquet',
 ] as const;
 
-/**
- * Rows that lists are made of at once. Lists are what the engine cannot put on the disk while it makes or joins them.
- */
+/** Rows that lists are made of at once: lists are what the engine cannot put on the disk while it makes or joins them. */
 const ROWS_OF_STRETCH = 100_000;
 
 /** Writes every Parquet file, each safe on the disk, and returns their hashes. */
