@@ -64,11 +64,11 @@ export function identifier(name: string): string {
   return `"${name.replaceAll('"', '""')}"`;
 }
 
+/** The name of exactly one file, as SQL: no pattern. */
+export const exactPath = (path: string): string => literal(resolve(path).replaceAll(/[*?[]/g, '[$&]'));
+
 /** SQL that reads exactly one Parquet file: no pattern, no columns made from the names of folders. */
-export function parquetTable(path: string): string {
-  const exact = resolve(path).replaceAll(/[*?[]/g, '[$&]');
-  return `read_parquet(${literal(exact)}, hive_partitioning = false)`;
-}
+export const parquetTable = (path: string): string => `read_parquet(${exactPath(path)}, hive_partitioning = false)`;
 
 /** SQL that writes the rows of `query` to a Parquet file. */
 export function copyToParquet(query: string, path: string): string {

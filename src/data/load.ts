@@ -2,7 +2,7 @@
  * Reads a data directory into memory, and links it into another place. Knows the manifest, the Parquet files and the
  * columns of `Dataset`; does not know where the data came from or what it is used for.
  */
-import { copyFile, link } from 'node:fs/promises';
+import { copyFile, link, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
   CorruptFileError,
@@ -19,7 +19,15 @@ import {
   readJson,
   stageDirectory,
 } from '../base/index.js';
-import { DatabaseError, identifier, parquetTable, withDatabase, type ColumnKind, type Database } from './database.js';
+import {
+  DatabaseError,
+  exactPath,
+  identifier,
+  parquetTable,
+  withDatabase,
+  type ColumnKind,
+  type Database,
+} from './database.js';
 import { DATA_FILES } from './data-files.js';
 import { identityOf } from './prepare.js';
 import {
@@ -126,8 +134,22 @@ export async function linkDataset(from: string, to: string, options: { overwrite
   });
 }
 
+/** Values that a column of a real file may have beside its bytes: none takes less than a bit, but for small files. */
+const mostValues = (bytes: number): number => 64 * bytes + 1e6;
+
+/** Refuses a file that claims more values than it can hold honestly: a kilobyte may say "the same a billion times". */
+async function refuseInflated(database: Database, path: string): Promise<void> {
+  const values = await database.number(
+    `SELECT coalesce(max(total), 0) FROM (SELECT sum(num_values) AS total FROM parquet_metadata(${exactPath(path)}) GROUP BY path_in_schema)`,
+  );
+  const { size } = await stat(path);
+  if (values > mostValues(size))
+    throw new CorruptFileError(`${path} claims ${values} values in ${size} bytes: import the data again`);
+}
+
 async function readDataset(database: Database, directory: string, manifest: DataManifest): Promise<Dataset> {
   for (const name of DATA_FILES) {
+    await refuseInflated(database, join(directory, name));
     await database.run(
       `CREATE VIEW ${name.replace('.parquet', '')} AS SELECT * FROM ${parquetTable(join(directory, name))}`,
     );

@@ -125,7 +125,7 @@ for (const { words, command } of commands) {
           )
             JSON.parse(out);
         }),
-        { numRuns: inSoak(12, 2000), seed: SEED, endOnFailure: true },
+        { numRuns: inSoak(20, 2000), seed: SEED, endOnFailure: true },
       );
     } finally {
       process.chdir(home);

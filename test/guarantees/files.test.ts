@@ -3,12 +3,13 @@
  * nothing on the disk is touched. Knows readers; what commands make of such files, the fuzz of the command line says.
  */
 import assert from 'node:assert/strict';
-import { cp, mkdir, readFile, readdir, rm, truncate, writeFile } from 'node:fs/promises';
+import { cp, mkdir, readFile, readdir, rename, rm, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import { CorruptFileError, Random, UserError, hashOf, readJson, unpack } from '../../src/base/index.js';
 import { peakMemoryBytes } from '../../src/cli/environment.js';
+import { copyToParquet, parquetTable, withDatabase } from '../../src/data/database.js';
 import { importEvents, loadDataset, readManifest } from '../../src/data/index.js';
 import { identityOf } from '../../src/data/prepare.js';
 import { decodeSafetensors, encodeSafetensors, loadOrRecover, saveCheckpoint } from '../../src/model/index.js';
@@ -119,7 +120,7 @@ test('sizes are believed only as far as the file goes', async () => {
     file(one('[1073741824]', '[0,4294967296]')),
     file(one('[-1,-1]', '[0,4]')),
     file(`{"a":${'['.repeat(5 << 20)}}`),
-    file(`${'['.repeat(3 << 20)}`),
+    file('['.repeat(3 << 20)),
   ])
     assert.equal(await refusesInALine(() => decodeSafetensors(bytes, 'here')), false);
 });
@@ -232,5 +233,27 @@ test('Parquet: damaged logs, and damaged files of data whose hashes were made to
   assert.deepEqual(
     (await readdir(folder)).filter((name) => name.includes('.tmp')),
     [],
+  );
+});
+
+test('a small file that says the same twenty million times is not believed', async (t) => {
+  const folder = await scratchFolder(t);
+  const log = join(folder, 'log.jsonl');
+  await writePlantedLog({ users: 10, items: 12, categories: 3, eventsPerUser: 5, seed: 1 }, log);
+  const data = join(folder, 'data');
+  const { manifest } = await importEvents({ files: [log], out: data });
+  const feed = join(data, 'feed.parquet');
+  const rows = `SELECT * FROM (SELECT * FROM ${parquetTable(feed)} LIMIT 1) AS one, range(20000000) AS r(n)`;
+  const inflated = join(folder, 'inflated.parquet');
+  await withDatabase(async (database) => database.run(copyToParquet(`SELECT * EXCLUDE (n) FROM (${rows})`, inflated)));
+  await rename(inflated, feed);
+  const files = { ...manifest.files, 'feed.parquet': hashOf(await readFile(feed)) };
+  await writeFile(
+    join(data, 'manifest.json'),
+    JSON.stringify({ ...manifest, files, hash: identityOf({ ...manifest, files }) }),
+  );
+  await assert.rejects(
+    loadDataset(data),
+    (error) => error instanceof CorruptFileError && /claims 20000000 values in \d+ bytes/.test(error.message),
   );
 });

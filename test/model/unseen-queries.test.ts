@@ -58,7 +58,7 @@ test('a data directory that has grown keeps, to a model of before, the words tha
 
 for (const id of ['sesrec', 'nrhub', 'unisar'] as const)
   test(`${id} ranks a query that training never saw by the words that training saw`, async () => {
-    const { model, parameters, dataset } = tinyModel({ id, preset: models[id].presets[0] as string });
+    const { model, parameters, dataset } = tinyModel({ id, preset: models[id].presets[0] });
     const [moment, items] = [momentOf(dataset, 'u0'), allItems(dataset)];
     const scores = async (data: Dataset): Promise<Float32Array> =>
       new GraphRanker(model, parameters, data, runtime).score([moment], items, items.length);

@@ -124,6 +124,7 @@ export async function runImport(
               : await database.run('CREATE TABLE earlier_ids (id BLOB)').then(() => null);
           const hasEarlierIds = (await database.number('SELECT count(*) FROM earlier_ids')) > 0;
           const own = await fill({ database, directory, temporary, hasEarlierIds }, fresh);
+          await database.run('CREATE TABLE IF NOT EXISTS event_ids (id BLOB)'); // a source of its own may have none
           const isForgotten = forgotten !== null && (await database.number('SELECT count(*) FROM event_ids')) > 0;
           const filled = options.append === undefined ? own : await grown(database, options.append, own);
           const files: DataManifest['source']['files'][number][] = [...(base?.source.files ?? [])];
