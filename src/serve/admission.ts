@@ -3,14 +3,15 @@
  *
  * A queue helps over a moment with too much to do, and only makes everybody late where there is always too much. So one is let in if its
  * answer can be expected within a time: by the number that is under way and the time that passes between two answers while
- * there is work. That time is half again what an answer takes where nobody waits, twice over, or `PATIENCE`, whichever is longer.
+ * there is work. That time is four times what an answer takes where nobody waits, or `PATIENCE`,
+ * whichever is longer.
  */
 import { UserError } from '../base/index.js';
 
 /** Milliseconds that an answer may be waited for, however fast answers are otherwise. */
-const PATIENCE = 25;
+const PATIENCE = 32;
 /** How many times as long as an answer without others may be waited for. */
-const FACTOR = 2.5;
+const FACTOR = 4;
 /** The share of the newest time in a mean. */
 const NEW = 0.05;
 

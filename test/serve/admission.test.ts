@@ -60,6 +60,8 @@ for (const work of [
     const capacity = (1000 * LANES) / work.mean;
     const half = simulate(0.5 * capacity, work, 1);
     assert.ok(half.refused < half.done * 0.05 * 60, `${half.refused} refused at half the capacity`);
+    const busy = simulate(0.8 * capacity, work, 1);
+    assert.ok(busy.refused < 0.1 * busy.done * 60, `${busy.refused} refused at four fifths of the capacity`);
     for (const times of [2, 5]) {
       const { p99, done, refused, mostUnderWay } = simulate(times * capacity, work, 2);
       assert.ok(p99 <= Math.max(50, 3 * half.p99), `p99 ${p99} ms, ${half.p99} at half the capacity`);
