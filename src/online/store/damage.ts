@@ -79,7 +79,7 @@ export async function refuseDamagedFile(directory: string): Promise<void> {
 }
 
 /**
- * Reads a damaged store: of a copy that is as long as it should be, every table forwards until it fails, and then backwards, each in a process of its own.
+ * Reads a damaged store: of a copy that is as long as it should be, every table forwards and backwards until that fails, each in a process of its own.
  * `onEntry` may be called twice for one entry. Returns what failed.
  */
 export async function salvage(directory: string, folder: string, onEntry: (entry: Entry) => void): Promise<string[]> {
@@ -100,8 +100,8 @@ export async function salvage(directory: string, folder: string, onEntry: (entry
     for (const table of SALVAGED)
       for (const direction of ['forwards', 'backwards'] as const) {
         const failure = await readTable(folder, table, direction, onEntry);
-        if (failure === null) break; // the whole table was read
-        failed.push(`${table}, ${direction}: ${failure}`);
+        // a damaged page may seem an end: what is behind it is met from the other side
+        if (failure !== null) failed.push(`${table}, ${direction}: ${failure}`);
       }
     return failed;
   } finally {

@@ -28,13 +28,16 @@ export async function recoverStore(directory: string, out: string): Promise<Reco
   const numbers = new Set<number>();
   const things = { items: new Map<string, KeptThing>(), users: new Map<string, KeptThing>() };
   const erased = new Map<string, Erasure>();
+  const strange = new Map<string, number>();
   const failures = await salvage(directory, `${out}.recovering`, ({ table, key, value }) => {
     if (table === 'meta') meta.set(String(key), value);
     else if (table === 'order' && typeof key === 'number') numbers.add(key);
     else if (table === 'events' && Array.isArray(key) && isEvent(value)) events.set(key[2] as number, value);
     else if (table === 'erased' && isErasure(value)) erased.set(String(key), value);
     else if ((table === 'items' || table === 'users') && isThing(value)) things[table].set(String(key), value);
+    else strange.set(table, (strange.get(table) ?? 0) + 1);
   });
+  for (const [table, count] of strange) failures.push(`${table}: ${count} entries were none`);
   // an older state may be what can be read, with events in it that went afterwards
   for (const [number, { user }] of events) {
     const erasure = erased.get(keyOf(user));
