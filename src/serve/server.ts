@@ -10,6 +10,7 @@ import cors from '@fastify/cors';
 import swagger from '@fastify/swagger';
 import { guard } from './access.js';
 import { readBodies } from './bodies.js';
+import { pageRoutes } from './page.js';
 import { sendProblem, problemOf, tellProblems } from './problems.js';
 import { managingRoutes } from './routes/managing.js';
 import { recommendingRoutes } from './routes/recommending.js';
@@ -108,6 +109,7 @@ export async function buildServer(service: Service, { version, logStream }: Serv
     schema: { hide: true },
     handler: async () => app.swagger(),
   });
+  if (configuration.page === 'on') await pageRoutes(app);
   await app.ready();
   return app;
 }
