@@ -12,8 +12,10 @@ import { guard } from './access.js';
 import { readBodies } from './bodies.js';
 import { pageRoutes } from './page.js';
 import { sendProblem, problemOf, tellProblems } from './problems.js';
+import { inspectingRoutes } from './routes/inspecting.js';
 import { managingRoutes } from './routes/managing.js';
 import { recommendingRoutes } from './routes/recommending.js';
+import { watchingRoutes } from './routes/watching.js';
 import { writingRoutes } from './routes/writing.js';
 import { LIMITS, PATHS } from './schemas/index.js';
 import type { Service } from './service.js';
@@ -51,7 +53,7 @@ export async function buildServer(service: Service, { version, logStream }: Serv
       maxHeaderSize: 16_384,
       headersTimeout: Math.min(10_000, configuration.requestTimeout),
     },
-    routerOptions: { maxParamLength: 9 * LIMITS.idLength }, // percent-encoded, three bytes a unit
+    routerOptions: { maxParamLength: 9 * LIMITS.queryLength }, // percent-encoded, three bytes a unit
     frameworkErrors: (error, request, reply) => void sendProblem(problemOf(error), request, reply),
   });
   app.setValidatorCompiler(compileChecks);
@@ -93,7 +95,7 @@ export async function buildServer(service: Service, { version, logStream }: Serv
   app.addHook('onResponse', async (request, reply) => {
     const route = request.routeOptions.url ?? 'none';
     const labels = { route, method: request.method, code: String(reply.statusCode) };
-    metrics.requests.observe(labels, reply.elapsedTime / 1000);
+    if (!request.routeOptions.config.isStream) metrics.requests.observe(labels, reply.elapsedTime / 1000);
     request.log.info(
       { route, method: request.method, status: reply.statusCode, ms: Math.round(reply.elapsedTime * 10) / 10 },
       'answered',
@@ -102,6 +104,8 @@ export async function buildServer(service: Service, { version, logStream }: Serv
   recommendingRoutes(app, service);
   writingRoutes(app, service);
   managingRoutes(app, service);
+  inspectingRoutes(app, service);
+  watchingRoutes(app, service);
   app.route({
     method: 'GET',
     url: PATHS.openapi,

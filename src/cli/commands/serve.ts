@@ -4,7 +4,8 @@ import { Command, InvalidArgumentError, Option } from 'commander';
 import { NO_KEYS, SETTINGS, type Setting, configure, startServer, variableOf } from '../../serve/index.js';
 import { jsonOption, numberFrom, optionName, wholeNumber } from '../options.js';
 import { note, printJson, printText } from '../output.js';
-import { openEngine } from '../serving.js';
+import { experimentsIn } from '../experiments/index.js';
+import { openEngine, runsOf } from '../serving.js';
 import { programVersion } from '../version.js';
 import { readKeys } from './keys.js';
 
@@ -33,6 +34,7 @@ export function serveCommand(): Command {
       const server = await startServer(async (metrics) => openEngine(run, values, metrics, tell), {
         configuration: values,
         keys,
+        experiments: experimentsIn(runsOf(run, values)),
         version: programVersion(),
         logStream: process.stderr,
       });

@@ -31,7 +31,7 @@ export const PeopleAnswer = Type.Object(
     total: Type.Integer({ minimum: 0, description: 'How many there are, or are found.' }),
     people: Type.Array(Person, {
       description:
-        'Those whose id is the text, then those whose id begins with it, then those whose id holds it. Without a search: those with most of both, feed and searches.',
+        'Those whose id is the text, then those whose id begins with it, then those whose id holds it. Without a search: newcomers since the run, the newest first, then those with most of both, feed and searches.',
     }),
   },
   { title: 'PeopleAnswer' },
@@ -89,8 +89,8 @@ export const WhatIfAnswer = Type.Object(
   {
     model: ModelName,
     source: word(ANSWER_SOURCES),
-    ranks: word(['exact', 'candidates', 'none'], {
-      description: 'Ranks before are among the whole catalogue, among retrieved candidates, or there are none.',
+    ranks: word(['exact', 'candidates'], {
+      description: 'Ranks before are among the whole catalogue, or among retrieved candidates.',
     }),
     changed: Type.Boolean({ description: 'Whether anything of the request changes the history.' }),
     notes: Type.Array(Note),
