@@ -30,7 +30,7 @@ export const HOSTILE = {
 /** A run over a planted log, some items of which have hostile titles, in `folder`: in some seconds. */
 export async function hostileRun(folder: string): Promise<string> {
   const [log, data, run] = ['log.jsonl', 'data', 'run'].map((name) => join(folder, name)) as [string, string, string];
-  await writePlantedLog({ users: 24, items: 60, categories: 6, eventsPerUser: 8, seed: 3 }, log);
+  await writePlantedLog({ users: 24, items: 120, categories: 6, eventsPerUser: 8, seed: 3 }, log);
   const titles = Object.values(HOSTILE);
   const lines = (await readFile(log, 'utf8')).split('\n').map((line, i) => {
     const title = titles[i]; // items come first
