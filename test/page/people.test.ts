@@ -18,6 +18,7 @@ import {
   seriousViolations,
   serveRun,
   sidewaysOf,
+  until,
 } from '../support/page.js';
 import type { Served } from '../support/serving.js';
 
@@ -45,10 +46,9 @@ after(async () => {
 
 /** The action that the timeline is at, once it is another one than before. */
 async function focusAfter(page: Page, before: string | null): Promise<string> {
-  const found = await page.waitForFunction(
-    `(() => { const { focus } = document.querySelector('.timeline').dataset; return focus !== ${JSON.stringify(before)} && focus; })()`,
-  );
-  return String(await found.jsonValue());
+  const focus = "document.querySelector('.timeline').dataset.focus";
+  await until(page, `${focus} !== undefined && ${focus} !== ${JSON.stringify(before)}`);
+  return (await page.evaluate(focus)) as string;
 }
 
 test('script of the whole page: less than 250 KB, compressed', async (t) => {
@@ -99,7 +99,7 @@ test('a reason lights up the action behind it', inChromium, async () => {
   const expected = items.find(({ because }) => because && because.length > 0)?.because?.[0]?.ordinal;
   assert.ok(expected !== undefined);
   await page.locator(`.timeline[data-lit="${expected}"]`).waitFor();
-  await reason.evaluate('(button) => button.blur()');
+  await page.keyboard.press('Shift+Tab');
   await page.locator('.timeline[data-lit=""]').waitFor();
 });
 

@@ -15,6 +15,7 @@ import {
   seriousViolations,
   serveRun,
   sidewaysOf,
+  until,
 } from '../support/page.js';
 import type { Served } from '../support/serving.js';
 
@@ -50,7 +51,8 @@ const shown = async (page: Page): Promise<string[]> =>
 async function shows(page: Page, question: object): Promise<Answer> {
   const answer = (await served.ask('POST', '/v1/what-if', { k: 10, ...question })).json as Answer;
   const expected = answer.items.map(({ item }) => item);
-  await page.waitForFunction(
+  await until(
+    page,
     `JSON.stringify([...document.querySelectorAll('.would-be li')].map((row) => row.dataset.item)) === ${JSON.stringify(JSON.stringify(expected))}`,
   );
   return answer;
@@ -78,9 +80,7 @@ test(
     assert.ok(searched.changed);
     const moved = searched.items.filter(({ rank_before: was }, i) => was !== i + 1).length;
     const changes = page.locator('.would-be .change.up, .would-be .change.down');
-    await page.waitForFunction(
-      `document.querySelectorAll('.would-be .change.up, .would-be .change.down').length === ${moved}`,
-    );
+    await until(page, `document.querySelectorAll('.would-be .change.up, .would-be .change.down').length === ${moved}`);
     assert.equal(await changes.count(), moved);
 
     const [best] = await shown(page);
@@ -134,7 +134,7 @@ test('nobody in particular may be asked about, and somebody chosen', inChromium,
   await page.getByRole('combobox', { name: 'Person' }).fill('u1');
   await page.getByRole('option').first().waitFor();
   await page.keyboard.press('Enter'); // the first that is found
-  await page.waitForFunction("location.hash === '#/what-if/u1'");
+  await until(page, "location.hash === '#/what-if/u1'");
   await shows(page, { user: 'u1' });
 });
 
@@ -154,7 +154,7 @@ test('hostile texts stay text, axe finds nothing serious, and no width scrolls s
       await page.keyboard.press('Enter');
     }
     assert.equal(await page.locator('.imagined').count(), 2 * Object.keys(HOSTILE).length);
-    await page.waitForFunction("document.querySelector('.answered .shown')?.getAttribute('aria-busy') === 'false'");
+    await until(page, "document.querySelector('.answered .shown')?.getAttribute('aria-busy') === 'false'");
     assert.deepEqual(await seriousViolations(page), [], scheme);
     for (const width of WIDTHS) {
       await page.setViewportSize({ width, height: 800 });

@@ -98,6 +98,15 @@ export async function open(
   };
 }
 
+/** Waits until an expression holds in the page, for half a minute at most; Playwright's own waiting evaluates text, which the policy forbids. */
+export async function until(page: Page, expression: string): Promise<void> {
+  const end = Date.now() + 30_000;
+  while (!(await page.evaluate(expression))) {
+    assert.ok(Date.now() < end, `never: ${expression}`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
 interface Violation {
   readonly id: string;
   readonly impact: string;

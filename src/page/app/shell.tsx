@@ -44,9 +44,12 @@ export function Shell() {
         </a>
         <nav aria-label={texts.shell.navigation}>
           <ul>
-            {VIEWS.map(({ id }) => (
+            {VIEWS.map(({ id, about }) => (
               <li key={id}>
-                <a href={hrefOf(id)} aria-current={id === view.id ? 'page' : undefined}>
+                <a
+                  href={hrefOf(id, about !== undefined && about === view.about ? place.value.rest : [])}
+                  aria-current={id === view.id ? 'page' : undefined}
+                >
                   {texts.views[id]}
                 </a>
               </li>
