@@ -42,13 +42,13 @@ try {
   await page.waitForSelector('.ranked > li');
   await page.waitForTimeout(300);
   const bounds = await page.locator('.timeline-box').boundingBox();
-  await page.mouse.move(bounds.x + 564, bounds.y + 124); // cycling gloves, in the feed
+  await page.mouse.move(bounds.x + 564, bounds.y + 140); // cycling gloves, in the feed
   await page.waitForSelector('.timeline[data-focus]');
   await keep(page, 'docs/page-people.png');
 
   await page.goto(`${url}/#/what-if/u581`);
   await page.waitForSelector('.would-be li');
-  await page.getByRole('combobox', { name: 'searched for' }).fill('rain jackets');
+  await page.getByRole('combobox', { name: 'searched for' }).fill('kettle bells');
   await page.keyboard.press('Escape');
   await page.keyboard.press('Enter');
   await page.waitForSelector('.would-be .change.up');

@@ -20,12 +20,12 @@ export interface Ground {
   readonly font: string;
 }
 
-export const HEIGHT = 372;
-export const LANE_Y: Readonly<Record<Lane, number>> = { feed: 124, search: 246 };
+export const HEIGHT = 400;
+export const LANE_Y: Readonly<Record<Lane, number>> = { feed: 140, search: 262 };
 /** Which way labels and stacks go. */
 const AWAY: Readonly<Record<Lane, number>> = { feed: -1, search: 1 };
-const LEVEL = 13;
-const LABEL_LENGTH = 26;
+export const LEVEL = 13;
+const LABEL_LENGTH = 30;
 /** From this distance on there is room for every label. */
 const LABELLED = 22;
 const [SMALLEST, LARGEST] = [4, 11];
