@@ -18,7 +18,9 @@ const [WIDTH, HEIGHT] = [1280, 860];
 const folder = process.argv[2] ?? mkdtempSync(join(tmpdir(), 'sesrec-pictures-'));
 const [data, run] = [join(folder, 'shop'), join(folder, 'run')];
 const sesrec = (...args) => {
-  const { status } = spawnSync(process.execPath, ['bin/sesrec.js', ...args], { stdio: ['ignore', 'ignore', 'inherit'] });
+  const { status } = spawnSync(process.execPath, ['bin/sesrec.js', ...args], {
+    stdio: ['ignore', 'ignore', 'inherit'],
+  });
   if (status !== 0) process.exit(1);
 };
 if (!existsSync(data)) sesrec('simulate', ...SIMULATE.split(/\s+/), '--out', data);
@@ -26,7 +28,9 @@ if (!existsSync(run)) sesrec('train', data, ...TRAIN.split(/\s+/), '--out', run)
 
 const live = mkdtempSync(join(tmpdir(), 'sesrec-pictures-live-'));
 const flags = ['--port', '0', '--admin-port', '0', '--threads', '1', '--store', live, '--log-level', 'error', '--json'];
-const server = spawn(process.execPath, ['bin/sesrec.js', 'serve', run, ...flags], { stdio: ['ignore', 'pipe', 'inherit'] });
+const server = spawn(process.execPath, ['bin/sesrec.js', 'serve', run, ...flags], {
+  stdio: ['ignore', 'pipe', 'inherit'],
+});
 const url = await new Promise((resolve, reject) => {
   let text = '';
   createInterface({ input: server.stdout }).on('line', (line) => {
@@ -37,7 +41,11 @@ const url = await new Promise((resolve, reject) => {
 });
 const browser = await chromium.launch({ executablePath: CHROMIUM, args: ['--no-sandbox'] });
 try {
-  const page = await browser.newPage({ viewport: { width: WIDTH, height: HEIGHT }, colorScheme: 'light', reducedMotion: 'reduce' });
+  const page = await browser.newPage({
+    viewport: { width: WIDTH, height: HEIGHT },
+    colorScheme: 'light',
+    reducedMotion: 'reduce',
+  });
   await page.goto(`${url}/#/people/u581`);
   await page.waitForSelector('.ranked > li');
   await page.waitForTimeout(300);
@@ -89,7 +97,10 @@ function indexed(pixels, width, height) {
   const counts = new Map();
   const colourAt = (i) => (pixels[4 * i] << 16) | (pixels[4 * i + 1] << 8) | pixels[4 * i + 2];
   for (let i = 0; i < width * height; i++) counts.set(colourAt(i), (counts.get(colourAt(i)) ?? 0) + 1);
-  const palette = [...counts].sort(([, a], [, b]) => b - a).slice(0, 256).map(([colour]) => colour);
+  const palette = [...counts]
+    .sort(([, a], [, b]) => b - a)
+    .slice(0, 256)
+    .map(([colour]) => colour);
   const parts = (colour) => [colour >> 16, (colour >> 8) & 255, colour & 255];
   const known = new Map(palette.map((colour, i) => [colour, i]));
   const nearest = (colour) => {

@@ -50,7 +50,13 @@ test('only its own files are there, without a key, and none with --page off', as
   await using served = await serve(new PlainEngine(), { keys: { keys: [kept] } });
   assert.equal((await served.ask('GET', '/')).status, 200, 'the page has nothing of anybody in it');
   assert.equal((await served.ask('GET', '/v1/people')).status, 401);
-  for (const path of ['/assets/', '/../package.json', '/..%2f..%2fpackage.json', '/assets/..%5c..%5cindex.html', '/index.html'])
+  for (const path of [
+    '/assets/',
+    '/../package.json',
+    '/..%2f..%2fpackage.json',
+    '/assets/..%5c..%5cindex.html',
+    '/index.html',
+  ])
     assert.equal((await served.ask('GET', path)).status, 404, path);
   await using bare = await serve(new PlainEngine(), { page: 'off' });
   assert.equal((await bare.ask('GET', '/')).status, 404);

@@ -63,12 +63,18 @@ export interface Opened extends AsyncDisposable {
   readonly complaints: string[];
 }
 
+interface OpenOptions {
+  readonly width?: number;
+  readonly scheme?: Scheme;
+  readonly motion?: 'reduce' | 'no-preference';
+}
+
 /** Opens a place of the page: `#/people/u1`. Complaints are checked when it closes, unless they are emptied before. */
 export async function open(
   browser: Browser,
   url: string,
   place: string,
-  { width = 1280, scheme = 'light' as Scheme, motion = 'reduce' as 'reduce' | 'no-preference' } = {},
+  { width = 1280, scheme = 'light', motion = 'reduce' }: OpenOptions = {},
 ): Promise<Opened> {
   const context = await browser.newContext({
     viewport: { width, height: 860 },

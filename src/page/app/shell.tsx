@@ -1,5 +1,4 @@
 /** The frame around every view: navigation, theme, key, what is wrong with the server, and what is said aloud. Does not know any view. */
-import type { ComponentType } from 'preact';
 import { useEffect, useRef } from 'preact/hooks';
 import { PATHS } from '../../serve/schemas/paths.js';
 import type { ModelsAnswer } from '../../client/index.js';
@@ -13,7 +12,7 @@ import { KeyForm } from './key-form.js';
 import { hrefOf, place } from './routing.js';
 import { ask, keyWanted, presence } from './server.js';
 import { THEMES, theme } from './theme.js';
-import { VIEWS, type View, type ViewProps } from './views.js';
+import { VIEWS, type View } from './views.js';
 
 export function Shell() {
   const view = VIEWS.find(({ id }) => id === place.value.view) ?? VIEWS[0]!;
@@ -83,7 +82,7 @@ export function Shell() {
 /** A view, once its script is here. */
 function Loaded({ view }: { readonly view: View }) {
   const { answer, error, again } = useAnswer(view.id, view.load);
-  const Component = answer?.default as ComponentType<ViewProps> | undefined;
+  const Component = answer?.default;
   if (error !== null) return <Failure error={error} again={again} />;
   return Component ? <Component place={place.value} /> : <Skeleton lines={8} />;
 }

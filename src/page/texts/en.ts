@@ -3,7 +3,8 @@
  * text has markup.
  */
 const rules = new Intl.PluralRules('en');
-const number = new Intl.NumberFormat('en').format;
+const numbers = new Intl.NumberFormat('en');
+const number = (value: number): string => numbers.format(value);
 const plural = (count: number, one: string, other: string): string =>
   `${number(count)} ${rules.select(count) === 'one' ? one : other}`;
 
@@ -140,7 +141,7 @@ export const en = {
     down: (by: number) => `down ${number(by)}`,
     same: 'same place',
     click: 'Click',
-    clickOn: (title: string) => `What if they clicked on ${title}`,
+    clickOn: (title: string) => `Click on ${title}`,
     fallen: 'No longer among them',
     metNow: (was: number) => `was ${number(was)}; would have been met`,
     wentTo: (was: number, now: number | null) =>
