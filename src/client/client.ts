@@ -123,6 +123,16 @@ export class SesrecClient {
     return this.#call({ retries: 0, ...options, method: 'GET', path: PATHS.ready });
   }
 
+  /** Asks a route that has no method of its own here; with a body it is a POST. Routes and types: `serve/schemas`. */
+  async ask<Answer>(path: string, body?: unknown, options: CallOptions = {}): Promise<Answer> {
+    return this.#call({
+      ...options,
+      method: body === undefined ? 'GET' : 'POST',
+      path,
+      ...(body === undefined ? {} : { body: () => body }),
+    });
+  }
+
   /** Collects events and sends them together. */
   tracker(options: TrackerOptions = {}): Tracker {
     return new Tracker(async (events, writeOptions) => this.sendEvents(events, writeOptions), options);

@@ -10,6 +10,7 @@ import cors from '@fastify/cors';
 import swagger from '@fastify/swagger';
 import { guard } from './access.js';
 import { readBodies } from './bodies.js';
+import { pageRoutes } from './page.js';
 import { sendProblem, problemOf, tellProblems } from './problems.js';
 import { inspectingRoutes } from './routes/inspecting.js';
 import { managingRoutes } from './routes/managing.js';
@@ -112,6 +113,7 @@ export async function buildServer(service: Service, { version, logStream }: Serv
     schema: { hide: true },
     handler: async () => app.swagger(),
   });
+  if (configuration.page === 'on') await pageRoutes(app);
   await app.ready();
   return app;
 }
