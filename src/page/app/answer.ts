@@ -20,12 +20,14 @@ export function useAnswer<Answer>(
   question: (signal: AbortSignal) => Promise<Answer>,
   { keep = true }: { readonly keep?: boolean } = {},
 ): Asked<Answer> {
-  const [state, setState] = useState<{ key: string | null; answer: Answer | null; error: unknown; isLoading: boolean }>({
-    key,
-    answer: null,
-    error: null,
-    isLoading: key !== null,
-  });
+  const [state, setState] = useState<{ key: string | null; answer: Answer | null; error: unknown; isLoading: boolean }>(
+    {
+      key,
+      answer: null,
+      error: null,
+      isLoading: key !== null,
+    },
+  );
   const [tries, setTries] = useState(0);
   const { value: returned } = returns;
   const [askedAt, setAskedAt] = useState(returned);
@@ -39,7 +41,12 @@ export function useAnswer<Answer>(
       return;
     }
     const stop = new AbortController();
-    setState((before) => ({ key, answer: keep || before.key === key ? before.answer : null, error: null, isLoading: true }));
+    setState((before) => ({
+      key,
+      answer: keep || before.key === key ? before.answer : null,
+      error: null,
+      isLoading: true,
+    }));
     question(stop.signal).then(
       (answer) => stop.signal.aborted || setState({ key, answer, error: null, isLoading: false }),
       (error: unknown) => stop.signal.aborted || setState({ key, answer: null, error, isLoading: false }),

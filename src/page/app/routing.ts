@@ -10,7 +10,11 @@ export interface Place {
 }
 
 /** `#/people/u%201?k=20`; names of any characters survive. */
-export function hrefOf(view: string, rest: readonly string[] = [], query: Readonly<Record<string, string>> = {}): string {
+export function hrefOf(
+  view: string,
+  rest: readonly string[] = [],
+  query: Readonly<Record<string, string>> = {},
+): string {
   const path = [view, ...rest].map(encodeURIComponent).join('/');
   const asked = new URLSearchParams(query).toString();
   return `#/${path}${asked === '' ? '' : `?${asked}`}`;

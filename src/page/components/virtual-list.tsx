@@ -25,7 +25,19 @@ interface VirtualListProps {
 const MARGIN = 6;
 
 export function VirtualList(props: VirtualListProps) {
-  const { count, rowHeight, label, id, active, chosen = null, onActive, onChoice, row, onRange, isFocusable = true } = props;
+  const {
+    count,
+    rowHeight,
+    label,
+    id,
+    active,
+    chosen = null,
+    onActive,
+    onChoice,
+    row,
+    onRange,
+    isFocusable = true,
+  } = props;
   const box = useRef<HTMLUListElement>(null);
   const [view, setView] = useState({ top: 0, height: 400 });
   const from = Math.max(0, Math.floor(view.top / rowHeight) - MARGIN);
@@ -71,7 +83,9 @@ export function VirtualList(props: VirtualListProps) {
       role="listbox"
       aria-label={label}
       tabIndex={isFocusable ? 0 : -1}
-      aria-activedescendant={isFocusable && active !== null && active >= from && active < to ? rowId(active) : undefined}
+      aria-activedescendant={
+        isFocusable && active !== null && active >= from && active < to ? rowId(active) : undefined
+      }
       onKeyDown={isFocusable ? onKeyDown : undefined}
       onFocus={() => active === null && isFocusable && count > 0 && onActive(chosen ?? 0)}
     >
