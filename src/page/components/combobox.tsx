@@ -66,6 +66,7 @@ export function Combobox<Suggestion>(props: ComboboxProps<Suggestion>) {
           type="text"
           dir="auto"
           role="combobox"
+          list={undefined}
           autocomplete="off"
           spellcheck={false}
           aria-expanded={suggestions.length > 0}
