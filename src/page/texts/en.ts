@@ -3,6 +3,7 @@
  * text has markup.
  */
 import { watching } from './en-watching.js';
+import { number, plural } from './english.js';
 
 export const en = {
   views: {
