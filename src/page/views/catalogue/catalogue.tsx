@@ -26,6 +26,7 @@ export default function Catalogue({ place }: ViewProps) {
   useEffect(() => {
     if (search !== asked) go(hrefOf('catalogue', place.rest, query), { replace: true });
   }, [search]);
+  const isWide = useWide();
   const isChosen = (kind === 'item' || kind === 'query') && id !== undefined;
   const listing = `?${new URLSearchParams({ limit: String(SHOWN), ...query }).toString()}`;
   const items = useAnswer(`items ${listing}`, async (signal) =>
@@ -34,6 +35,8 @@ export default function Catalogue({ place }: ViewProps) {
   const queries = useAnswer(`queries ${listing}`, async (signal) =>
     ask<QueriesAnswer>(PATHS.catalogueQueries + listing, undefined, signal),
   );
+  // a wide page has room for something: what is found first
+  const first = isWide && !isChosen ? items.answer?.items[0]?.item : undefined;
   return (
     <div class={isChosen ? 'catalogue chosen' : 'catalogue'}>
       <section class="catalogue-search" aria-label={words.results}>
@@ -69,7 +72,7 @@ export default function Catalogue({ place }: ViewProps) {
                     href: hrefOf('catalogue', ['item', item], query),
                     value: count,
                     told: words.actions(count),
-                    isCurrent: kind === 'item' && id === item,
+                    isCurrent: item === first || (kind === 'item' && id === item),
                   }))}
                 />
               )}
@@ -102,7 +105,9 @@ export default function Catalogue({ place }: ViewProps) {
             {words.back}
           </a>
         )}
-        {!isChosen ? (
+        {!isChosen && first !== undefined ? (
+          <ItemDetail key={first} item={first} query={query} />
+        ) : !isChosen ? (
           <Empty title={words.nothingChosen}>
             <p>{words.nothingChosenHint}</p>
           </Empty>
@@ -115,3 +120,16 @@ export default function Catalogue({ place }: ViewProps) {
     </div>
   );
 }
+
+/** Whether both halves of the view stand beside each other. */
+function useWide(): boolean {
+  const [isWide, setWide] = useState(WIDE.matches);
+  useEffect(() => {
+    const look = (): void => setWide(WIDE.matches);
+    WIDE.addEventListener('change', look);
+    return () => WIDE.removeEventListener('change', look);
+  }, []);
+  return isWide;
+}
+
+const WIDE = matchMedia('(min-width: 60.01rem)');

@@ -41,9 +41,9 @@ export function ItemDetail({ item, query }: { readonly item: string; readonly qu
               {answer.is_new && `, ${words.isNew}`}
             </p>
           </header>
-          {answer.attributes.length > 0 && (
+          {attributesOf(answer).length > 0 && (
             <dl class="attributes" aria-label={words.attributes}>
-              {answer.attributes.map(({ name, values }) => (
+              {attributesOf(answer).map(({ name, values }) => (
                 <div key={name}>
                   <dt dir="auto">{name}</dt>
                   <dd>
@@ -54,7 +54,7 @@ export function ItemDetail({ item, query }: { readonly item: string; readonly qu
             </dl>
           )}
           <Neighbours near={answer.near} query={query} />
-          <div class="near">
+          <div class="near half">
             <section>
               <Entries
                 title={words.ledBy}
@@ -75,6 +75,10 @@ export function ItemDetail({ item, query }: { readonly item: string; readonly qu
     </Shown>
   );
 }
+
+/** What the title above does not say already. */
+const attributesOf = ({ attributes, title }: ItemAnswer): ItemAnswer['attributes'] =>
+  attributes.filter(({ values }) => values.join(' ') !== title);
 
 /** The lists that had it, and why. */
 function Served({ answer: { item, served, served_among: among } }: { readonly answer: ItemAnswer }) {

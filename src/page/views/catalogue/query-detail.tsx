@@ -37,7 +37,7 @@ export function QueryDetail({ text, query }: { readonly text: string; readonly q
             </p>
           </header>
           <Neighbours near={answer.near} query={query} />
-          <div class="near">
+          <div class="near half">
             <section>
               <Entries
                 title={words.ledTo}

@@ -155,7 +155,7 @@ export function LossChart({ epochs }: { readonly epochs: Curves[number]['epochs'
           return Plot.plot({
             width,
             height: 150,
-            marginLeft: 46,
+            marginLeft: 54,
             marginRight: 10,
             marginBottom: 30,
             style: { fontSize: '12px' },

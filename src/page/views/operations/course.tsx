@@ -81,17 +81,17 @@ function CourseFigure({ title, lines, intervals }: (typeof FIGURES)[number] & { 
     const most = Math.max(...drawn.flatMap(({ points }) => points.map(({ value }) => value ?? 0)));
     return Plot.plot({
       width,
-      height: 170,
-      marginLeft: 40,
+      height: 180,
+      marginLeft: 44,
       marginRight: 12,
-      marginBottom: 26,
+      marginBottom: 36,
       style: { fontSize: '12px' },
       x: { type: 'utc', label: null, ticks: 4 },
       y: { label: null, grid: true, ticks: 4, domain: [0, most || 1], nice: true },
       marks: [
         Plot.ruleY([0], { stroke: 'var(--strong-rule)' }),
         ...drawn.map(({ points, colour }) =>
-          Plot.line(points, { x: 'time', y: 'value', stroke: colour, strokeWidth: 1.75, curve: 'monotone-x' }),
+          Plot.line(points, { x: 'time', y: 'value', stroke: colour, strokeWidth: 1.75 }),
         ),
       ],
     });
@@ -116,7 +116,7 @@ function CourseFigure({ title, lines, intervals }: (typeof FIGURES)[number] & { 
       </figcaption>
       <Chart
         label={`${title}. ${said.join(' ')}`}
-        height={170}
+        height={180}
         draw={draw}
         version={`${intervals.length} ${intervals.at(-1)?.time ?? ''}`}
       />
