@@ -55,8 +55,8 @@ function Told({ report }: { readonly report: Report }) {
         {findings.length === 0 ? words.nothing : words.findings(count('error'), count('warning'), count('note'))}
       </p>
       {findings.length === 0 && <p class="quiet">{words.nothingHint}</p>}
-      <div class="health-columns">
-        <div class="findings">
+      <div class={findings.length === 0 ? 'health-columns bare' : 'health-columns'}>
+        <div class="findings" hidden={findings.length === 0}>
           {SEVERITIES.filter((severity) => count(severity) > 0).map((severity) => (
             <section key={severity}>
               <h2>

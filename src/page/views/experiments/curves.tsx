@@ -17,8 +17,15 @@ interface Point {
   readonly label: string;
 }
 
+interface ValidationChartProps {
+  readonly curves: Curves;
+  readonly metric: string;
+  /** The last epoch that there is room for; null for the last one that there is. */
+  readonly planned: number | null;
+}
+
 /** What a metric comes to, line by line. Rows are lines of one figure; seeds of a row share its colour. */
-export function ValidationChart({ curves, metric }: { readonly curves: Curves; readonly metric: string }) {
+export function ValidationChart({ curves, metric, planned }: ValidationChartProps) {
   const labels = [...new Set(curves.map(({ label }) => label))];
   const points = curves.flatMap(({ label, seed, epochs }) =>
     epochs.flatMap(({ epoch, metrics }): Point[] => {
@@ -50,7 +57,12 @@ export function ValidationChart({ curves, metric }: { readonly curves: Curves; r
       marginRight: labels.length === 1 || isNarrow ? 16 : 130,
       marginBottom: 36,
       style: { fontSize: '12px' },
-      x: { label: `${words.epoch} →`, ticks: wholeTicks(points), tickFormat: 'd' },
+      x: {
+        label: `${words.epoch} →`,
+        ticks: wholeTicks(planned === null ? points : [{ epoch: planned }]),
+        tickFormat: 'd',
+        ...(planned === null ? {} : { domain: [1, Math.max(2, planned)] }),
+      },
       y: { label: null, grid: true, ticks: 5, nice: true },
       marks: [
         Plot.line(points, {
@@ -116,7 +128,7 @@ export function ValidationChart({ curves, metric }: { readonly curves: Curves; r
         label={words.curveLabel(metricText(metric), lines)}
         height={height}
         draw={draw}
-        version={`${metric} ${points.map(({ line, epoch, value }) => `${line} ${epoch} ${value}`).join()}`}
+        version={`${metric} ${planned} ${points.map(({ line, epoch, value }) => `${line} ${epoch} ${value}`).join()}`}
       />
     </>
   );

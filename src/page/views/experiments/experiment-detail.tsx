@@ -30,7 +30,9 @@ export function ExperimentDetail({ name }: { readonly name: string }) {
 }
 
 function Experiment({ answer, live }: { readonly answer: ExperimentAnswer; readonly live: Live }) {
-  const { name, kind, model, preset, models, state, seed, best, comparison, results } = answer;
+  const { name, kind, model, preset, models, state, seed, comparison, results, epochs_planned: planned } = answer;
+  const epochs = kind === 'run' ? (live.curves[0]?.epochs ?? []) : [];
+  const best = epochs.findLast(({ improved }) => improved);
   return (
     <article class="experiment-body">
       <header>
@@ -44,6 +46,11 @@ function Experiment({ answer, live }: { readonly answer: ExperimentAnswer; reado
               ? words.comparison(models.length)
               : [model, preset, seed === null ? '' : words.seed(seed)].join(' · ')}
           </span>
+          {epochs.length > 0 && (
+            <span>
+              {words.epochs} {words.epochsOf(epochs.length, planned)}
+            </span>
+          )}
           {best && <span>{words.best(best.epoch)}</span>}
           <Report name={name} />
         </p>
@@ -53,7 +60,7 @@ function Experiment({ answer, live }: { readonly answer: ExperimentAnswer; reado
           </p>
         )}
       </header>
-      <Curves live={live} kind={kind} />
+      <Curves live={live} kind={kind} planned={state === 'running' && kind === 'run' ? planned : null} />
       {comparison && <ComparisonTable comparison={comparison} />}
       {results.length > 0 && <Results answer={answer} />}
       <Settings answer={answer} />
@@ -61,7 +68,14 @@ function Experiment({ answer, live }: { readonly answer: ExperimentAnswer; reado
   );
 }
 
-function Curves({ live: { curves }, kind }: { readonly live: Live; readonly kind: ExperimentAnswer['kind'] }) {
+interface CurvesProps {
+  readonly live: Live;
+  readonly kind: ExperimentAnswer['kind'];
+  /** Room for the epochs that are to come. */
+  readonly planned: number | null;
+}
+
+function Curves({ live: { curves }, kind, planned }: CurvesProps) {
   const [metric, setMetric] = useState<MetricName>('mrr');
   const [first] = curves;
   if (!first || first.epochs.length === 0)
@@ -83,7 +97,7 @@ function Curves({ live: { curves }, kind }: { readonly live: Live; readonly kind
             onChoice={setMetric}
           />
         </div>
-        <ValidationChart curves={curves} metric={metric} />
+        <ValidationChart curves={curves} metric={metric} planned={planned} />
       </section>
       {kind === 'run' && (
         <>
