@@ -44,9 +44,8 @@ export const en = {
   sides: { similar: 'similar', dissimilar: 'dissimilar', none: 'no side' },
   people: {
     title: 'People',
-    choose: 'Choose somebody',
-    chooseMore:
-      'See what they did in the feed and what they searched for, how the model tells one from the other, and what it recommends for it.',
+    nobody: 'There is nobody yet',
+    nobodyMore: 'People appear here with their first event: see docs/serving.md, POST /v1/events.',
     find: 'Find a person',
     findHint: 'Part of an id',
     found: (total: number) => plural(total, 'person', 'people'),

@@ -15,6 +15,8 @@ const PIECE = LIMITS.listed;
 const MOST = LIMITS.listedUpTo + PIECE;
 const ROW_HEIGHT = 52;
 const LIST = 'people-list';
+/** As in people.css: where the list stands above the person. */
+const NARROW = '(max-width: 62rem)';
 
 async function piece(search: string, number: number, signal?: AbortSignal): Promise<PeopleAnswer> {
   const offset = { limit: String(PIECE), offset: String(number * PIECE) };
@@ -25,18 +27,26 @@ async function piece(search: string, number: number, signal?: AbortSignal): Prom
 interface FinderProps {
   readonly user: string | null;
   readonly onChoice: (user: string) => void;
+  /** Nobody is shown yet, and this is the first there is; null: there is nobody. */
+  readonly onFirst: (user: string | null) => void;
 }
 
-export function Finder({ user, onChoice }: FinderProps) {
+export function Finder({ user, onChoice, onFirst }: FinderProps) {
   const [text, setText] = useState('');
   const [active, setActive] = useState<number | null>(null);
   const search = useSettled(text.trim());
   const asked = useAnswer(search, async (signal) => ({ search, ...(await piece(search, 0, signal)) }));
   const people = usePieces(asked.answer);
   const count = Math.min(asked.answer?.total ?? 0, MOST);
+  const first = asked.answer?.search === '' ? (asked.answer.people[0]?.user ?? null) : undefined;
+  useEffect(() => {
+    if (user === null && first !== undefined) onFirst(first);
+  }, [user, first, onFirst]);
   const choose = (row: number): void => {
     const person = people.at(row);
-    if (person) onChoice(person.user);
+    if (!person) return;
+    onChoice(person.user);
+    if (matchMedia(NARROW).matches) (document.activeElement as HTMLElement | null)?.blur(); // the list makes room
   };
   return (
     <section class="finder" aria-label={texts.people.find}>

@@ -25,7 +25,7 @@ export const LANE_Y: Readonly<Record<Lane, number>> = { feed: 124, search: 246 }
 /** Which way labels and stacks go. */
 const AWAY: Readonly<Record<Lane, number>> = { feed: -1, search: 1 };
 const LEVEL = 13;
-const LABEL_LENGTH = 20;
+const LABEL_LENGTH = 26;
 /** From this distance on there is room for every label. */
 const LABELLED = 22;
 const [SMALLEST, LARGEST] = [4, 11];
@@ -90,7 +90,7 @@ function drawLanes(
     if (from !== null) {
       context.fillStyle = colours.shade;
       context.beginPath();
-      context.roundRect(from - 18, LANE_Y[lane] - 18, layout.width - from - 90, 36, 18);
+      context.roundRect(from - 18, LANE_Y[lane] - 18, layout.width - from - 114, 36, 18);
       context.fill();
     }
     context.strokeStyle = colours['strong-rule'];
@@ -123,10 +123,10 @@ function agreeingWith({ agreements, focus, layout }: Scene): { placed: Placed; s
 
 function drawArcs(context: CanvasRenderingContext2D, scene: Scene, { colours }: Ground): void {
   const { layout, agreements, focus, lit } = scene;
+  context.strokeStyle = colours.ink;
   if (focus !== null) {
     const from = layout.byOrdinal.get(focus);
     if (!from) return;
-    context.strokeStyle = colours.similar;
     for (const { placed, share } of agreeingWith(scene)) {
       context.globalAlpha = 0.25 + 0.7 * share;
       context.lineWidth = 1 + 3.5 * share;
@@ -134,7 +134,6 @@ function drawArcs(context: CanvasRenderingContext2D, scene: Scene, { colours }: 
     }
   } else if (lit.size === 0) {
     const pairs = agreements.strongest(RESTING_ARCS);
-    context.strokeStyle = colours.ink;
     for (const { feed, search, value } of pairs) {
       const [above, below] = [layout.byOrdinal.get(feed), layout.byOrdinal.get(search)];
       if (!above || !below) continue;

@@ -34,7 +34,7 @@ export interface Layout {
 
 /** Room before the first and behind the last action: labels lean to the right. */
 export const BEFORE = 64;
-const BEHIND = 128;
+const BEHIND = 152;
 const BETWEEN_TICKS = 112;
 const MOST_LEVELS = 5;
 const STACKED = 13;

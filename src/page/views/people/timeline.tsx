@@ -98,7 +98,12 @@ export function Timeline({ timeline, agreements, focus, lit, onFocus, onPin }: T
     announce(spokenOf(next.entry));
   };
   return (
-    <section class="timeline" aria-label={texts.people.timeline}>
+    <section
+      class="timeline"
+      aria-label={texts.people.timeline}
+      data-focus={focus ?? undefined}
+      data-lit={[...lit].join(' ')}
+    >
       <div class="timeline-tools">
         <Legend />
         <Choice

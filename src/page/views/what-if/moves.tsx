@@ -3,16 +3,19 @@
  * changed.
  */
 import { useLayoutEffect, useRef } from 'preact/hooks';
-import type { WhatIfAnswer, WhatIfItem } from '../../../serve/schemas/index.js';
+import type { TimelineEntry, WhatIfAnswer, WhatIfItem } from '../../../serve/schemas/index.js';
 import { SideMark } from '../../components/side-mark.js';
 import { UserText } from '../../components/user-text.js';
 import { numberText, texts } from '../../texts/index.js';
+import { labelOf } from '../people/action-text.js';
 
 interface MovesProps {
   readonly answer: WhatIfAnswer;
   /** How long the lists are. */
   readonly k: number;
   readonly onClick: (item: string, title: string) => void;
+  /** What is known of an action that is a reason; undefined for what is imagined. */
+  readonly entryOf: (ordinal: number) => TimelineEntry | undefined;
 }
 
 interface Before {
@@ -26,7 +29,7 @@ interface Before {
 /** Of a row, in pixels: both lists have the same, so that lines between them are straight. */
 const ROW = 52;
 
-export function Moves({ answer, k, onClick }: MovesProps) {
+export function Moves({ answer, k, onClick, entryOf }: MovesProps) {
   const { items, fallen } = answer;
   const before = listBefore(answer, k);
   const list = useSlide(items);
@@ -53,7 +56,7 @@ export function Moves({ answer, k, onClick }: MovesProps) {
               <span class="rank">{item.rank}</span>
               <div class="what">
                 <UserText text={item.title} />
-                <Why item={item} />
+                <Why item={item} entryOf={entryOf} />
               </div>
               {answer.changed && <Change item={item} />}
               <button
@@ -94,13 +97,13 @@ function listBefore({ items, fallen }: WhatIfAnswer, k: number): Before[] {
 }
 
 /** The strongest reason. */
-function Why({ item: { because = [] } }: { readonly item: WhatIfItem }) {
+function Why({ item: { because = [] }, entryOf }: { readonly item: WhatIfItem } & Pick<MovesProps, 'entryOf'>) {
   const [first] = because;
   if (!first) return null;
   return (
-    <span class="why quiet small">
+    <span class="why quiet small" title={first.text}>
       <SideMark side={first.side} isNamed />
-      <UserText text={first.text} />
+      <UserText text={labelOf(entryOf(first.ordinal) ?? { titles: [], ...first })} />
     </span>
   );
 }

@@ -35,6 +35,7 @@ export default function WhatIf({ place }: ViewProps) {
     if (answer.changed) announce(texts.whatIf.moved(movedIn(answer)));
     return answer;
   });
+  const entries = new Map(interests.answer?.timeline.map((entry) => [entry.ordinal, entry]));
   const words = texts.whatIf;
   return (
     <div class="what-if">
@@ -92,7 +93,12 @@ export default function WhatIf({ place }: ViewProps) {
                 {answer.items.length === 0 ? (
                   <Empty title={texts.people.nothingRecommended} />
                 ) : (
-                  <Moves answer={answer} k={K} onClick={(item, title) => add(user, { type: 'click', item, title })} />
+                  <Moves
+                    answer={answer}
+                    k={K}
+                    entryOf={(ordinal) => entries.get(ordinal)}
+                    onClick={(item, title) => add(user, { type: 'click', item, title })}
+                  />
                 )}
               </>
             )}
