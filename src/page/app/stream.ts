@@ -1,13 +1,6 @@
-/**
- * Server-sent events over `fetch`, since an EventSource sends no key. Knows the format (HTML standard, server-sent events) as far as this
- * server writes it; does not know what is told.
- */
+/** Server-sent events over `fetch`, since an EventSource sends no key. Knows when to ask again; does not know what is told. */
+import { type Told, eventsOf } from './events.js';
 import { address, keyHeaders } from './server.js';
-
-export interface Told {
-  readonly event: string;
-  readonly data: string;
-}
 
 const ASK_AGAIN = 3000;
 
@@ -33,7 +26,7 @@ export async function follow(
         throw new Error(`status ${response.status}`);
       }
       onLost(false);
-      for await (const told of eventsOf(response.body)) {
+      for await (const told of eventsOf(piecesOf(response.body))) {
         isEnded = told.event === 'end';
         onEvent(told);
       }
@@ -46,23 +39,12 @@ export async function follow(
   }
 }
 
-/** Events of a stream. What is no event (comments, times) is left out. */
-export async function* eventsOf(stream: ReadableStream<Uint8Array>): AsyncGenerator<Told> {
-  const reader = stream.pipeThrough(new TextDecoderStream() as ReadableWritablePair<string, Uint8Array>).getReader();
-  let rest = '';
+/** The bytes of a body as they come: not every browser lets one iterate over a stream itself. */
+async function* piecesOf(body: ReadableStream<Uint8Array>): AsyncGenerator<Uint8Array> {
+  const reader = body.getReader();
   for (;;) {
     const { value, done } = await reader.read();
     if (done) return;
-    const parts = (rest + value).split('\n\n');
-    rest = parts.pop() ?? '';
-    for (const part of parts) {
-      const lines = part.split('\n');
-      const of = (name: string): string =>
-        lines
-          .filter((line) => line.startsWith(`${name}: `))
-          .map((line) => line.slice(name.length + 2))
-          .join('\n');
-      if (of('data') !== '') yield { event: of('event') || 'message', data: of('data') };
-    }
+    yield value;
   }
 }
