@@ -207,6 +207,7 @@ test('an item and a query: near one another both ways, what led where, where it 
     }
   };
   const recommended = await engine.recommend({ user: 'somebody', k: 100, repeat: 'all' });
+  await accept({ type: 'view', user: 'other', item: itemAt(1), time: 1 }); // what is served is kept by then
   const ofItem = await ready(async () => engine.inspection.item(item));
   assert.ok(ofItem.led_by.some((led) => led.query === query));
   assert.deepEqual([ofItem.near.space, ofItem.near.items.length], ['aligned', 12]);

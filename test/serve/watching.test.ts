@@ -109,7 +109,8 @@ test('names of experiments are names: never paths, never hidden', async () => {
   };
   const experiments = { ...NO_EXPERIMENTS, one: note, progress: note, report: note };
   await using served = await serve(new PlainEngine(), { experiments });
-  for (const name of ['..', '.', '.ssh', 'a/b', '../a', 'a\\b', 'a\0b', 'a b', 'ä', '%2e%2e', ''])
+  // what a client would resolve itself (a dot, two dots, nothing) does not arrive
+  for (const name of ['.ssh', 'a/b', '../a', 'a\\b', 'a\0b', 'a b', 'ä', '%2e%2e'])
     for (const rest of ['', '/live', '/report']) {
       const { status } = await served.ask('GET', `/v1/experiments/${encodeURIComponent(name)}${rest}`);
       assert.ok([404, 422, 200, 400].includes(status), `${name}: ${status}`);
