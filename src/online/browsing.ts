@@ -26,7 +26,7 @@ import type { LiveStore } from './store/store.js';
 import { TextIndex, comparable } from './text-index.js';
 
 /** Neighbours, queries and lists of one answer. */
-const TOLD = 20;
+const TOLD = 12;
 /** So many of the lists served last are looked at. */
 const LISTS = 2000;
 /** Clicks that are looked at before others have their turn. */

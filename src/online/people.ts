@@ -84,14 +84,18 @@ export class People {
 
   async #told(total: number, offset: number, limit: number, idAt: (place: number) => string): Promise<PeopleAnswer> {
     const people: Person[] = [];
-    for (let place = offset; place < Math.min(total, offset + limit); place++)
-      people.push(await this.#person(idAt(place)));
+    for (let place = offset; place < Math.min(total, offset + limit); place++) {
+      const person = await this.#person(idAt(place));
+      if (person) people.push(person);
+    }
     return { total, people };
   }
 
-  async #person(user: string): Promise<Person> {
+  /** Null for somebody who was erased, and of whom nothing has come since. */
+  async #person(user: string): Promise<Person | null> {
     const { dataset } = this.#model.run;
     const [stored, wasErased] = await Promise.all([this.#store.historyOf(user, COUNTED), this.#store.wasErased(user)]);
+    if (wasErased && stored.length === 0) return null;
     const index = wasErased ? UNKNOWN : dataset.users.index(user);
     let [feed, searches, last] = [0, 0, Number.NaN];
     if (index >= FIRST_INDEX) {

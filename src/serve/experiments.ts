@@ -79,7 +79,7 @@ export async function* watch(
       yield ': still there\n\n';
     }
     if (now.state !== 'running') break;
-    await sleep(pollMilliseconds, undefined, { signal, ref: false }).catch(() => undefined);
+    await sleep(pollMilliseconds, undefined, { signal }).catch(() => undefined);
   }
   if (isWatched()) yield event('end', { state });
 }

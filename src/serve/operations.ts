@@ -2,12 +2,15 @@
  * How a server does, for people: the numbers that Prometheus reads, and what happened to them in the last minutes. Knows counters and
  * buckets; does not know who counts.
  */
+import { monitorEventLoopDelay } from 'node:perf_hooks';
 import type { Metrics } from './metrics.js';
 import type { Interval, OperationsAnswer } from './schemas/index.js';
 
 const SAMPLE_MILLISECONDS = 10_000;
 /** A quarter of an hour. */
 const KEPT = 90;
+/** The event loop is looked at so often; what is measured includes the time between two looks. */
+const RESOLUTION_MILLISECONDS = 20;
 
 interface Value {
   readonly value: number;
@@ -40,16 +43,19 @@ export class Operations {
   readonly #started = Date.now();
   readonly #samples: Sample[] = [];
   readonly #timer: NodeJS.Timeout;
+  readonly #delays = monitorEventLoopDelay({ resolution: RESOLUTION_MILLISECONDS });
 
   constructor(metrics: Metrics, { sampleMilliseconds = SAMPLE_MILLISECONDS } = {}) {
     this.#metrics = metrics;
     this.#timer = setInterval(() => void this.#keep(), sampleMilliseconds);
     this.#timer.unref();
+    this.#delays.enable();
     void this.#keep();
   }
 
   close(): void {
     clearInterval(this.#timer);
+    this.#delays.disable();
   }
 
   async #keep(): Promise<void> {
@@ -60,8 +66,8 @@ export class Operations {
   /** Everything but what the server knows of itself. */
   async told(): Promise<Omit<OperationsAnswer, 'version' | 'models' | 'most_in_flight'>> {
     const now = await sampleOf(this.#metrics);
-    const { registry, inFlight } = this.#metrics;
-    const lag = (await registry.getSingleMetric('nodejs_eventloop_lag_p99_seconds')?.get())?.values[0]?.value;
+    const { inFlight } = this.#metrics;
+    const delay = this.#delays.percentile(99) / 1e9 - RESOLUTION_MILLISECONDS / 1000;
     const samples = [...this.#samples, now];
     return {
       time: new Date(now.time).toISOString(),
@@ -69,7 +75,7 @@ export class Operations {
       in_flight: valueOf((await inFlight.get()).values),
       shed: now.shed,
       memory: now.memory,
-      event_loop_delay: lag !== undefined && Number.isFinite(lag) ? lag : null,
+      event_loop_delay: this.#delays.count === 0 ? null : Math.max(0, delay),
       routes: [...now.routes.values()]
         .sort((a, b) => b.requests - a.requests)
         .map(({ route, method, requests, refused, failed, buckets }) => ({

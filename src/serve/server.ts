@@ -21,6 +21,8 @@ import { LIMITS, PATHS } from './schemas/index.js';
 import type { Service } from './service.js';
 import { compileChecks } from './validation.js';
 
+/** Files of the page. */
+const ASSETS = '/assets/';
 const REQUEST_ID = /^[\w.:-]{1,64}$/;
 
 export interface ServerOptions {
@@ -93,7 +95,8 @@ export async function buildServer(service: Service, { version, logStream }: Serv
     if (service.isDraining) reply.header('Connection', 'close'); // else the connection would outlive what it was for
   });
   app.addHook('onResponse', async (request, reply) => {
-    const route = request.routeOptions.url ?? 'none';
+    const { url = 'none' } = request.routeOptions;
+    const route = url.startsWith(ASSETS) ? `${ASSETS}*` : url; // their names change with every build
     const labels = { route, method: request.method, code: String(reply.statusCode) };
     if (!request.routeOptions.config.isStream) metrics.requests.observe(labels, reply.elapsedTime / 1000);
     request.log.info(

@@ -17,6 +17,8 @@ export type Presence = 'there' | 'away' | 'starting';
 export const presence = signal<Presence>('there');
 /** Counts returns of the server and changes of the key: what failed before is asked again. */
 export const returns = signal(0);
+/** Counts switches of the model that answers: what names it is asked for anew. */
+export const modelChanges = signal(0);
 /** Why a key is asked for: null while none is. */
 export const keyWanted = signal<string | null>(null);
 

@@ -10,7 +10,7 @@ import { announcement } from './announce.js';
 import { useAnswer } from './answer.js';
 import { KeyForm } from './key-form.js';
 import { hrefOf, place } from './routing.js';
-import { ask, keyWanted, presence } from './server.js';
+import { ask, keyWanted, modelChanges, presence } from './server.js';
 import { THEMES, theme } from './theme.js';
 import { VIEWS, type View } from './views.js';
 
@@ -89,7 +89,9 @@ function Loaded({ view }: { readonly view: View }) {
 
 /** What answers. */
 function Model() {
-  const { answer } = useAnswer('models', async (signal) => ask<ModelsAnswer>(PATHS.models, undefined, signal));
+  const { answer } = useAnswer(`models ${modelChanges.value}`, async (signal) =>
+    ask<ModelsAnswer>(PATHS.models, undefined, signal),
+  );
   const active = answer?.models.find(({ state }) => state === 'active');
   if (!active) return null;
   return (

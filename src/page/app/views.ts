@@ -22,4 +22,8 @@ export interface View {
 export const VIEWS: readonly View[] = [
   { id: 'people', about: 'user', load: async () => import('../views/people/people.js') },
   { id: 'what-if', about: 'user', load: async () => import('../views/what-if/what-if.js') },
+  { id: 'catalogue', load: async () => import('../views/catalogue/catalogue.js') },
+  { id: 'experiments', load: async () => import('../views/experiments/experiments.js') },
+  { id: 'data-health', load: async () => import('../views/data-health/data-health.js') },
+  { id: 'operations', load: async () => import('../views/operations/operations.js') },
 ];

@@ -2,16 +2,17 @@
  * Everything that the page says, in English. Texts with something in them are functions; `plural` chooses by the rules of the language. No
  * text has markup.
  */
-const rules = new Intl.PluralRules('en');
-const numbers = new Intl.NumberFormat('en');
-const number = (value: number): string => numbers.format(value);
-const plural = (count: number, one: string, other: string): string =>
-  `${number(count)} ${rules.select(count) === 'one' ? one : other}`;
+import { watching } from './en-watching.js';
+import { number, plural } from './english.js';
 
 export const en = {
   views: {
     people: 'People',
     'what-if': 'What if',
+    catalogue: 'Catalogue',
+    experiments: 'Experiments',
+    'data-health': 'Data health',
+    operations: 'Operations',
   },
   shell: {
     skip: 'Skip to the content',
@@ -39,6 +40,7 @@ export const en = {
     again: 'Try again',
     nothingFound: 'Nothing found',
   },
+  ...watching,
   sides: { similar: 'similar', dissimilar: 'dissimilar', none: 'no side' },
   people: {
     title: 'People',

@@ -74,7 +74,8 @@ export function watchingRoutes(app: FastifyInstance, service: Service): void {
         watched--;
         gone.abort();
       });
-      reply.header('Cache-Control', 'no-store').header('X-Accel-Buffering', 'no');
+      // a connection that lasted is not used again, else a server that ends would wait for it
+      reply.header('Connection', 'close').header('Cache-Control', 'no-store').header('X-Accel-Buffering', 'no');
       const isOver = (): boolean => service.isDraining;
       return Readable.from(watch(shared, name, { signal: gone.signal, isOver }), { objectMode: false });
     },
