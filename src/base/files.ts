@@ -3,6 +3,8 @@ import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { mkdir, open, readFile, readdir, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join, parse, resolve } from 'node:path';
+import { promisify } from 'node:util';
+import { gunzip } from 'node:zlib';
 import { CorruptFileError, UserError, messageOf } from './errors.js';
 import { isRunning } from './processes.js';
 
@@ -72,9 +74,15 @@ export async function stageDirectory<T>(
   await mkdir(temporary, { recursive: true });
   try {
     const result = await fill(temporary);
-    if (exists) await rm(path, { recursive: true });
-    await rename(temporary, path);
+    // what is replaced is moved aside first: between the two renames is no time to speak of, while removing takes some
+    const aside = `${temporary}.replaced`;
+    if (exists) await rename(path, aside);
+    await rename(temporary, path).catch(async (error: unknown) => {
+      if (exists) await rename(aside, path);
+      throw error;
+    });
     await syncDirectory(dirname(path));
+    if (exists) await rm(aside, { recursive: true });
     return result;
   } catch (error) {
     await rm(temporary, { recursive: true, force: true });
@@ -89,7 +97,9 @@ export async function stageDirectory<T>(
 async function removeAbandoned(path: string): Promise<void> {
   const { dir, base } = parse(resolve(path));
   for (const name of await readdir(dir).catch(() => [])) {
-    const pid = name.startsWith(`${base}.`) ? /^(\d+)\.tmp$/.exec(name.slice(base.length + 1))?.[1] : undefined;
+    const pid = name.startsWith(`${base}.`)
+      ? /^(\d+)\.tmp(\.replaced)?$/.exec(name.slice(base.length + 1))?.[1]
+      : undefined;
     if (pid === undefined || isRunning(Number(pid))) continue;
     const place = join(dir, name);
     const touched = await stat(place).catch(() => null); // somebody else may have removed it just now
@@ -97,10 +107,23 @@ async function removeAbandoned(path: string): Promise<void> {
   }
 }
 
-/** Reads a JSON file of ours. A missing or damaged file is a `CorruptFileError` that names it. */
+/** Bytes that a JSON file of ours has at most: parsed it may take fifty times as much. */
+const MOST_JSON_BYTES = 16 << 20;
+/** Bytes that a compressed file of ours unpacks to at most. */
+const MOST_UNPACKED_BYTES = 2 ** 31;
+
+/** Unpacks gzip; more than `most` bytes are an error, before they are allocated. */
+export async function unpack(bytes: Uint8Array, most = MOST_UNPACKED_BYTES): Promise<Uint8Array> {
+  return promisify(gunzip)(bytes, { maxOutputLength: most });
+}
+
+/** Reads a JSON file of ours. A missing or damaged file, or one of more than 16 MiB, is a `CorruptFileError` that names it. */
 export async function readJson(path: string): Promise<unknown> {
   let text: string;
   try {
+    const { size } = await stat(path);
+    if (size > MOST_JSON_BYTES)
+      throw new Error(`it has ${size} bytes, more than the ${MOST_JSON_BYTES} that such a file has at most`);
     text = await readFile(path, 'utf8');
   } catch (error) {
     throw new CorruptFileError(`cannot read ${path}: ${messageOf(error)}`, { cause: error });
@@ -108,6 +131,8 @@ export async function readJson(path: string): Promise<unknown> {
   try {
     return JSON.parse(text) as unknown;
   } catch (error) {
-    throw new CorruptFileError(`${path} is not valid JSON: ${messageOf(error)}`, { cause: error });
+    // what it quotes may have line ends
+    const why = messageOf(error).replaceAll(/\s*\n\s*/g, ' ');
+    throw new CorruptFileError(`${path} is not valid JSON: ${why}`, { cause: error });
   }
 }

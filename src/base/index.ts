@@ -38,5 +38,5 @@ export {
   isWhole,
   type Rule,
 } from './rules.js';
-export { hashFile, hashOf, isThere, readJson, stageDirectory, writeAtomically } from './files.js';
+export { hashFile, hashOf, isThere, readJson, stageDirectory, unpack, writeAtomically } from './files.js';
 export { type Holder, refuseIfLocked, releaseLock, takeLock, withLock } from './lock.js';

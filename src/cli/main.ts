@@ -24,8 +24,8 @@ import { trainCommand } from './commands/train.js';
 import { note } from './output.js';
 import { programVersion } from './version.js';
 
-/** Runs one command; returns the exit code: 0 done, 1 the input or a check failed, 2 wrong usage, 70 a bug, 130 interrupted. */
-export async function main(args: readonly string[]): Promise<number> {
+/** All commands; nothing of it runs yet. */
+export function createProgram(): Command {
   const program = new Command('sesrec')
     .description(
       'search-enhanced sequential recommendation: learn from the search box and the feed, recommend with reasons',
@@ -56,8 +56,13 @@ export async function main(args: readonly string[]): Promise<number> {
   for (const command of everyCommand(program)) {
     command.exitOverride().copyInheritedSettings(program);
   }
+  return program;
+}
+
+/** Runs one command; returns the exit code: 0 done, 1 the input or a check failed, 2 wrong usage, 70 a bug, 130 interrupted. */
+export async function main(args: readonly string[]): Promise<number> {
   try {
-    await program.parseAsync(args, { from: 'user' });
+    await createProgram().parseAsync(args, { from: 'user' });
     return 0;
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;

@@ -180,13 +180,16 @@ export function tellAction(dataset: Dataset, moment: Case, { lane, position, sid
   const isFeed = lane === 'feed';
   const milliseconds = at(isFeed ? dataset.feedTime : dataset.searchTime, position);
   const items = isFeed ? [at(dataset.feedItem, position)] : clicksBefore(dataset, moment, position);
+  const unseen = dataset.unseenQueries;
   const query = isFeed ? UNKNOWN : at(dataset.searchQuery, position);
   return {
     type: lane,
     ...(isFeed
       ? {}
       : {
-          query: query === UNKNOWN ? '(a query that was not seen in training)' : (dataset.queries.ids[query] as string),
+          query:
+            (query === UNKNOWN ? unseen?.ids[unseen.ofSearch[position] ?? -1] : dataset.queries.ids[query]) ??
+            '(a query that was not seen in training)',
         }),
     items: items.map((item) => nameOf(dataset, item)),
     described: items.map((item) => described(dataset, item)),

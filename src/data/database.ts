@@ -42,7 +42,13 @@ export class DatabaseError extends Error {
 
 /** Whether the engine ran out of memory or disk: the machine's fault, not that of what was asked. */
 export const isShortage = ({ message }: DatabaseError): boolean =>
-  /Out of Memory Error|No space left on device|max_temp_directory_size/i.test(message);
+  /Out of Memory Error|No space left on device|File too large|Disk quota exceeded|max_temp_directory_size/i.test(
+    message,
+  );
+
+/** Whether the system refused to read or write a file. */
+const isRefusal = ({ message }: DatabaseError): boolean =>
+  /^IO Error: .*(Permission denied|Read-only file system|Input\/output error|Too many open files)/i.test(message);
 
 const ROWS_OF_CHUNK = 2048; // DuckDB's vector size
 const TYPES: Readonly<Record<ColumnType, DuckDBType>> = { VARCHAR, BIGINT, INTEGER, DOUBLE };
@@ -58,11 +64,11 @@ export function identifier(name: string): string {
   return `"${name.replaceAll('"', '""')}"`;
 }
 
+/** The name of exactly one file, as SQL: no pattern. */
+export const exactPath = (path: string): string => literal(resolve(path).replaceAll(/[*?[]/g, '[$&]'));
+
 /** SQL that reads exactly one Parquet file: no pattern, no columns made from the names of folders. */
-export function parquetTable(path: string): string {
-  const exact = resolve(path).replaceAll(/[*?[]/g, '[$&]');
-  return `read_parquet(${literal(exact)}, hive_partitioning = false)`;
-}
+export const parquetTable = (path: string): string => `read_parquet(${exactPath(path)}, hive_partitioning = false)`;
 
 /** SQL that writes the rows of `query` to a Parquet file. */
 export function copyToParquet(query: string, path: string): string {
@@ -267,6 +273,8 @@ export async function withDatabase<T>(
   try {
     return await work(database);
   } catch (error) {
+    if (error instanceof DatabaseError && isRefusal(error))
+      throw new UserError(`the system refused: ${error.message}`, { cause: error });
     if (!(error instanceof DatabaseError) || !isShortage(error)) throw error;
     throw new UserError(
       `memory or disk is short (${error.message}): make room on the disk, or allow more with --memory`,

@@ -5,7 +5,7 @@
 import { join } from 'node:path';
 import { UserError } from '../base/index.js';
 import { identifier, parquetTable, type Database } from './database.js';
-import { readManifest } from './load.js';
+import { checkedManifest } from './load.js';
 import { checkAttributeNames, OLD_VOCABULARIES } from './prepare.js';
 import type { DataManifest } from './schema.js';
 import { numbered } from './sources/dialect.js';
@@ -27,7 +27,7 @@ export async function growFrom(
   order: 'time' | 'file',
   attributes: { readonly items: readonly string[]; readonly users: readonly string[] },
 ): Promise<Grown> {
-  const manifest = await readManifest(base);
+  const manifest = await checkedManifest(base);
   if (manifest.version === 1)
     throw new UserError(`${base} is of format version 1, whose clicks have no times: import its log again`);
   const table = (name: string): string => parquetTable(join(base, `${name}.parquet`));

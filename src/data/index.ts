@@ -1,6 +1,7 @@
 /** The data wing's door. */
 export * from './schema.js';
 export { normaliseQuery, splitWords, vocabularyOf } from './vocabulary.js';
+export { knownWords } from './unseen-queries.js';
 export { withSearch, type ImaginedSearch } from './what-if.js';
 export { asKnownBy } from './known.js';
 export { linkDataset, loadDataset, readManifest } from './load.js';

@@ -2,13 +2,15 @@
  * A data set that has grown, as a model sees it that was trained on the data set before: what is new is unknown. Knows that
  * vocabularies only grow; does not know models.
  */
-import { UserError } from '../base/index.js';
+import { UserError, at } from '../base/index.js';
 import { UNKNOWN, type AttributeColumn, type Dataset, type Vocabulary } from './schema.js';
+import { unseenQueries } from './unseen-queries.js';
 
 /**
  * The events of `grown` in the vocabularies of `known`: items, queries, words, sources and attribute values that these lack are
- * unknown, and users that they lack have their history and are the unknown user. The vocabularies of `grown` must begin with those
- * of `known`, as they do when it was imported with `append`; otherwise it is a `UserError`.
+ * unknown (of a query those words are left that they have), and users that they lack have their history and are the unknown
+ * user. The vocabularies of `grown` must begin with those of `known`, as they do when it was imported with `append`; otherwise it
+ * is a `UserError`.
  */
 export function asKnownBy(grown: Dataset, known: Dataset): Dataset {
   for (const name of ['items', 'users', 'queries', 'words', 'sources'] as const) {
@@ -33,6 +35,7 @@ export function asKnownBy(grown: Dataset, known: Dataset): Dataset {
     feedItem: clamped(grown.feedItem, known.items),
     clickItem: clamped(grown.clickItem, known.items),
     searchQuery: clamped(grown.searchQuery, known.queries),
+    unseenQueries: unseenBy(grown, known),
     searchSource: clamped(grown.searchSource, known.sources),
     trainedUsers: known.trainedUsers,
   };
@@ -40,6 +43,16 @@ export function asKnownBy(grown: Dataset, known: Dataset): Dataset {
 
 const beginsWith = (grown: Vocabulary, { ids }: Vocabulary, count: number): boolean =>
   grown.ids.length >= count && ids.slice(0, count).every((id, index) => grown.ids[index] === id);
+
+function unseenBy({ queries, searchQuery, unseenQueries: before }: Dataset, known: Dataset) {
+  const texts = [...queries.ids, ...(before?.ids ?? [])];
+  const textOf = searchQuery.map((query, search) => {
+    if (query !== UNKNOWN) return query;
+    const place = before ? at(before.ofSearch, search) : -1;
+    return place < 0 ? -1 : queries.ids.length + place;
+  });
+  return unseenQueries(texts, textOf, known.queries, known.words);
+}
 
 /** Attribute values by name: their indices are those of the known ones, whatever the order in which they came up. */
 function attributesAs(

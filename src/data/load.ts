@@ -2,7 +2,7 @@
  * Reads a data directory into memory, and links it into another place. Knows the manifest, the Parquet files and the
  * columns of `Dataset`; does not know where the data came from or what it is used for.
  */
-import { copyFile, link } from 'node:fs/promises';
+import { copyFile, link, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
   CorruptFileError,
@@ -19,17 +19,28 @@ import {
   readJson,
   stageDirectory,
 } from '../base/index.js';
-import { DatabaseError, identifier, parquetTable, withDatabase, type ColumnKind, type Database } from './database.js';
-import { DATA_FILES, identityOf } from './prepare.js';
+import {
+  DatabaseError,
+  exactPath,
+  identifier,
+  parquetTable,
+  withDatabase,
+  type ColumnKind,
+  type Database,
+} from './database.js';
+import { DATA_FILES } from './data-files.js';
+import { identityOf } from './prepare.js';
 import {
   FIRST_INDEX,
   UNKNOWN,
   type AttributeColumn,
   type DataManifest,
   type Dataset,
+  type UnseenQueries,
   type Vocabulary,
 } from './schema.js';
 import { partition } from './split.js';
+import { unseenQueries } from './unseen-queries.js';
 import { normaliseQuery, vocabularyOf } from './vocabulary.js';
 
 const LOADING_THREADS = 2;
@@ -79,8 +90,8 @@ export async function readManifest(directory: string): Promise<DataManifest> {
   return manifest as DataManifest;
 }
 
-/** Loads a data directory after checking every file against its hash. A missing or damaged file is a `CorruptFileError`. */
-export async function loadDataset(directory: string): Promise<Dataset> {
+/** The same, and checks every file against its hash. A missing or damaged file is a `CorruptFileError`. */
+export async function checkedManifest(directory: string): Promise<DataManifest> {
   const manifest = await readManifest(directory);
   await Promise.all(
     DATA_FILES.map(async (name) => {
@@ -94,6 +105,12 @@ export async function loadDataset(directory: string): Promise<Dataset> {
         );
     }),
   );
+  return manifest;
+}
+
+/** Loads a data directory after checking every file against its hash. A missing or damaged file is a `CorruptFileError`. */
+export async function loadDataset(directory: string): Promise<Dataset> {
+  const manifest = await checkedManifest(directory);
   try {
     return await withDatabase(async (database) => readDataset(database, directory, manifest), {
       threads: LOADING_THREADS,
@@ -117,8 +134,22 @@ export async function linkDataset(from: string, to: string, options: { overwrite
   });
 }
 
+/** Values that a column of a real file may have beside its bytes: none takes less than a bit, but for small files. */
+const mostValues = (bytes: number): number => 64 * bytes + 1e6;
+
+/** Refuses a file that claims more values than it can hold honestly: a kilobyte may say "the same a billion times". */
+async function refuseInflated(database: Database, path: string): Promise<void> {
+  const values = await database.number(
+    `SELECT coalesce(max(total), 0) FROM (SELECT sum(num_values) AS total FROM parquet_metadata(${exactPath(path)}) GROUP BY path_in_schema)`,
+  );
+  const { size } = await stat(path);
+  if (values > mostValues(size))
+    throw new CorruptFileError(`${path} claims ${values} values in ${size} bytes: import the data again`);
+}
+
 async function readDataset(database: Database, directory: string, manifest: DataManifest): Promise<Dataset> {
   for (const name of DATA_FILES) {
+    await refuseInflated(database, join(directory, name));
     await database.run(
       `CREATE VIEW ${name.replace('.parquet', '')} AS SELECT * FROM ${parquetTable(join(directory, name))}`,
     );
@@ -133,7 +164,7 @@ async function readDataset(database: Database, directory: string, manifest: Data
     JOIN users ON users.user = feed.user LEFT JOIN items ON items.item = feed.item ORDER BY users."index", ordinal`,
     { user: 'integer', item: 'integer', ordinal: 'number', time: 'number', search: 'number' },
   );
-  const searches = await readSearches(database, queries);
+  const searches = await readSearches(database, queries, words);
   const clicks = await database.read(
     `SELECT search, coalesce(items."index", ${UNKNOWN}), click.ordinal, ${manifest.version === 1 ? 'NULL' : 'click.time'} FROM (
       SELECT ordinal AS search, unnest(clicked) AS click FROM searches
@@ -152,6 +183,7 @@ async function readDataset(database: Database, directory: string, manifest: Data
     feedSearch: Int32Array.from(feed.search, (ordinal) => positions.get(ordinal) ?? -1),
     searchOffsets: offsetsOf(searches.user, users.ids.length),
     searchQuery: searches.query,
+    unseenQueries: searches.unseen,
     searchSource: searches.source,
     searchOrdinal: searches.ordinal,
     searchTime: searches.time,
@@ -200,13 +232,14 @@ async function readVocabulary(database: Database, table: string, column: string)
 interface Searches {
   readonly user: Int32Array;
   readonly query: Int32Array;
+  readonly unseen: UnseenQueries;
   readonly source: Int32Array;
   readonly ordinal: Float64Array;
   readonly time: Float64Array;
 }
 
 /** Reads the searches by user and ordinal. Every distinct text is normalised once. */
-async function readSearches(database: Database, queries: Vocabulary): Promise<Searches> {
+async function readSearches(database: Database, queries: Vocabulary, words: Vocabulary): Promise<Searches> {
   await database.run(
     'CREATE TABLE typed AS SELECT query, CAST(row_number() OVER () - 1 AS INTEGER) AS number FROM (SELECT DISTINCT query FROM searches)',
   );
@@ -218,7 +251,11 @@ async function readSearches(database: Database, queries: Vocabulary): Promise<Se
     LEFT JOIN sources ON sources.source = searches.source ORDER BY users."index", ordinal`,
     { user: 'integer', text: 'integer', source: 'integer', ordinal: 'number', time: 'number' },
   );
-  return { ...columns, query: text.map((number) => indices[number] as number) };
+  return {
+    ...columns,
+    query: text.map((number) => indices[number] as number),
+    unseen: unseenQueries(texts, text, queries, words),
+  };
 }
 
 /** The words of every query; padding and unknown have none. */

@@ -1,35 +1,24 @@
 /**
- * Turns the tables of a source into a data directory: filter, vocabularies, counts, Parquet files, manifest. Knows the
- * canonical tables and the order of vocabularies; does not know where the tables came from, nor who is held out
- * (`split.ts`).
+ * Turns the tables of a source into a data directory: filter, vocabularies, counts, manifest. Knows the canonical
+ * tables and the order of vocabularies; does not know where the tables came from, nor who is held out (`split.ts`), nor how
+ * files are written (`data-files.ts`).
  *
  * A source leaves these tables in the database (see `schema.ts` for their meaning):
  *
  *   feed      user, ordinal, time, type, item, search
  *   searches  user, ordinal, time, query, source
- *   clicks    search, item, ordinal, time   (folded into searches.clicked here; the first click of an item counts)
+ *   clicks    search, item, ordinal, time   (folded into searches.clicked by `data-files.ts`; the first click of an item counts)
  *   items     index, item, and its attributes          index: the order of rows
  *   users     index, user, and its attributes
  */
-import { open } from 'node:fs/promises';
 import { join } from 'node:path';
-import { UserError, hashFile, hashOf, writeAtomically } from '../base/index.js';
-import { copyToParquet, identifier, type Database } from './database.js';
+import { UserError, hashOf, writeAtomically } from '../base/index.js';
+import { writeDataFiles } from './data-files.js';
+import { identifier, type Database } from './database.js';
 import { DATA_FORMAT_VERSION, FIRST_INDEX, type DataManifest, type ReadCounts, type StepCounts } from './schema.js';
 import { comparedQuery } from './sources/dialect.js';
 import { createSplitViews, resolveSplit, type SplitRequest } from './split.js';
 import { normaliseQuery, splitWords } from './vocabulary.js';
-
-/** The Parquet files of a data directory. */
-export const DATA_FILES = [
-  'feed.parquet',
-  'items.parquet',
-  'queries.parquet',
-  'searches.parquet',
-  'sources.parquet',
-  'users.parquet',
-  'words.parquet',
-] as const;
 
 /**
  * The vocabularies of the data directory that this one grows from, each a table `old_` with "index" and this column, empty if it
@@ -51,6 +40,8 @@ export interface SourceDescription {
   readonly userAttributes: readonly string[];
   /** What became of the records of the files, where the source says. */
   readonly read?: ReadCounts | null;
+  /** The hash of the file of the ids of events, see `event-ids.ts`. */
+  readonly eventIds: string | null;
   /** See `ImportOptions`. */
   readonly kCore?: number;
   /** The hash of the data directory that this one grows from. */
@@ -201,37 +192,6 @@ async function createQueryIndices(database: Database): Promise<{ queries: number
   return { queries: FIRST_INDEX + queries.size, words: FIRST_INDEX + words.size };
 }
 
-/** Writes every Parquet file, each safe on the disk, and returns their hashes. */
-async function writeFiles(database: Database, directory: string): Promise<Record<string, string>> {
-  const contents: Readonly<Record<(typeof DATA_FILES)[number], string>> = {
-    'feed.parquet': 'SELECT user, ordinal, time, type, item, search FROM feed ORDER BY ordinal',
-    'items.parquet': 'SELECT * FROM item_index ORDER BY "index"',
-    'queries.parquet': `SELECT "index", query_index.query,
-      coalesce(list(word ORDER BY position) FILTER (word IS NOT NULL), CAST([] AS INTEGER[])) AS words
-      FROM query_index LEFT JOIN query_words ON query_words.query = "index" GROUP BY ALL ORDER BY "index"`,
-    'searches.parquet': `SELECT user, searches.ordinal, time, query, source,
-      coalesce(clicked, CAST([] AS STRUCT(item VARCHAR, ordinal BIGINT, time DOUBLE)[])) AS clicked
-      FROM searches LEFT JOIN (
-        SELECT search, list({'item': item, 'ordinal': ordinal, 'time': time} ORDER BY ordinal) AS clicked
-        FROM (SELECT search, item, min(ordinal) AS ordinal, first(time ORDER BY ordinal) AS time
-          FROM clicks GROUP BY search, item) GROUP BY search
-      ) AS folded ON folded.search = searches.ordinal ORDER BY searches.ordinal`,
-    'sources.parquet': 'SELECT * FROM source_index ORDER BY "index"',
-    'users.parquet': 'SELECT * FROM user_index ORDER BY "index"',
-    'words.parquet': 'SELECT * FROM word_index ORDER BY "index"',
-  };
-  const hashes: Record<string, string> = {};
-  for (const name of DATA_FILES) {
-    const path = join(directory, name);
-    await database.run(copyToParquet(contents[name], path));
-    const file = await open(path, 'r+');
-    await file.sync();
-    await file.close();
-    hashes[name] = await hashFile(path);
-  }
-  return hashes;
-}
-
 /** The identity of a data set, by the formula of its format version: 1 had only the hashes of the files. */
 export function identityOf({
   version,
@@ -289,7 +249,7 @@ export async function prepareDirectory(
     words,
     sources: await size('source_index'),
   };
-  const files = await writeFiles(database, directory);
+  const files = await writeDataFiles(database, directory);
   const identity = { version: DATA_FORMAT_VERSION, files, split, source };
   const manifest: DataManifest = {
     format: 'sesrec-data',
@@ -297,6 +257,7 @@ export async function prepareDirectory(
     source,
     ...(described.grownFrom ? { grownFrom: described.grownFrom } : {}),
     ...(described.read ? { read: described.read } : {}),
+    eventIds: described.eventIds,
     counts,
     split,
     sizes,

@@ -112,6 +112,10 @@ export interface DataManifest {
   readonly grownFrom?: string;
   /** What became of the entries of the (new) files: accepted + rejected + duplicates + ignored = read. Sources of before it lack it. */
   readonly read?: ReadCounts;
+  /**
+   * The hash of the file of the ids of events (see `event-ids.ts`); null where no event had one. Data directories of before it lack it.
+   */
+  readonly eventIds?: string | null;
   readonly counts: readonly StepCounts[];
   readonly split: Split;
   /** Sizes including padding and unknown; of users, those with a training event under global time. */
@@ -150,6 +154,16 @@ export interface AttributeColumn {
 /** Which held-out event of each user is predicted. */
 export type HeldOut = 'validation' | 'test';
 
+/** Queries that training never saw, but some of whose words it knows: see `unseen-queries.ts`. */
+export interface UnseenQueries {
+  /** Normalised. */
+  readonly ids: readonly string[];
+  /** Of every one its words that training knows, in order; never none. */
+  readonly words: readonly (readonly number[])[];
+  /** For every search its place in `ids`, -1 where its query is none of them. */
+  readonly ofSearch: Int32Array;
+}
+
 /**
  * A data directory in memory: columns, grouped by user, in order of ordinals.
  *
@@ -181,6 +195,8 @@ export interface Dataset {
 
   readonly searchOffsets: Int32Array;
   readonly searchQuery: Int32Array;
+  /** What is known of queries that are `UNKNOWN` in `searchQuery`. Absent: nothing. */
+  readonly unseenQueries?: UnseenQueries | undefined;
   readonly searchSource: Int32Array;
   readonly searchOrdinal: Float64Array;
   readonly searchTime: Float64Array;

@@ -3,7 +3,8 @@
  * any file.
  */
 import { assert, at } from '../base/index.js';
-import { type Dataset, UNKNOWN } from './schema.js';
+import { type Dataset, UNKNOWN, type UnseenQueries } from './schema.js';
+import { unseenQueries } from './unseen-queries.js';
 import { normaliseQuery } from './vocabulary.js';
 
 /** A search that did not happen. */
@@ -16,8 +17,8 @@ export interface ImaginedSearch {
 }
 
 /**
- * The data set with one more search at the end of a user's history, later than anything in the log. Its query, source
- * and words are those of the vocabulary, or unknown. `user` is an index; `UNKNOWN` stands for somebody new.
+ * The data set with one more search at the end of a user's history, later than anything in the log. Its query and source are
+ * those of the vocabulary, or unknown; of an unknown query the words are there that the vocabulary has. `user` is an index; `UNKNOWN` stands for somebody new.
  */
 export function withSearch(
   dataset: Dataset,
@@ -38,6 +39,7 @@ export function withSearch(
     feedSearch: dataset.feedSearch.map((search) => (search >= place ? search + 1 : search)),
     searchOffsets: dataset.searchOffsets.map((offset, owner) => (owner > user ? offset + 1 : offset)),
     searchQuery: inserted(dataset.searchQuery, place, [dataset.queries.index(normaliseQuery(query))]),
+    unseenQueries: withQuery(dataset, place, query),
     searchSource: inserted(dataset.searchSource, place, [dataset.sources.index(source)]),
     searchOrdinal: inserted(dataset.searchOrdinal, place, [latest + 1]),
     searchTime: inserted(dataset.searchTime, place, [Number.NaN]),
@@ -58,6 +60,17 @@ export function withSearch(
       firstClick,
       Array.from(clicks, () => Number.NaN),
     ),
+  };
+}
+
+/** The unseen queries with that of a search more, at a place. */
+function withQuery({ unseenQueries: unseen, queries, words, searchQuery }: Dataset, place: number, query: string) {
+  const { ids, words: own, ofSearch } = unseenQueries([query], Int32Array.of(0), queries, words);
+  const before: UnseenQueries = unseen ?? { ids: [], words: [], ofSearch: searchQuery.map(() => -1) };
+  return {
+    ids: [...before.ids, ...ids],
+    words: [...before.words, ...own],
+    ofSearch: inserted(before.ofSearch, place, [at(ofSearch, 0) < 0 ? -1 : before.ids.length]),
   };
 }
 

@@ -6,9 +6,8 @@
  */
 import { mkdir, readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { promisify } from 'node:util';
-import { gunzip, gzipSync } from 'node:zlib';
-import { at, CorruptFileError, hashOf, messageOf, Random, UserError, writeAtomically } from '../base/index.js';
+import { gzipSync } from 'node:zlib';
+import { at, CorruptFileError, hashOf, messageOf, Random, UserError, unpack, writeAtomically } from '../base/index.js';
 import { FIRST_INDEX, UNKNOWN, type Dataset } from '../data/index.js';
 
 /** One list of item indices per user with a target; the targets are not in it. */
@@ -205,7 +204,7 @@ async function parse(
 async function decompressed(path: string, bytes: Uint8Array): Promise<Uint8Array> {
   if (bytes[0] !== 0x1f || bytes[1] !== 0x8b) return bytes;
   try {
-    return await promisify(gunzip)(bytes);
+    return await unpack(bytes);
   } catch (error) {
     throw new UserError(`${path} is a damaged gzip file: ${messageOf(error)}`, { cause: error });
   }

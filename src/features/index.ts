@@ -43,6 +43,7 @@ export {
   type TrainingPart,
   type Window,
 } from './batch.js';
+export { withQueries, withUnseenQueries } from './unseen-queries.js';
 export { alignedRight } from './aligned.js';
 export { ClickGraph } from './click-graph.js';
 export { feedNegatives } from './feed-negatives.js';

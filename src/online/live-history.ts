@@ -4,16 +4,17 @@
  *
  * Stored events are in order of their times, however late they came; the history of a run comes before all of them. A click names its
  * search by id: until that search is known the click waits, and then counts. A query that training never saw has no id to the model,
- * but its words.
+ * but those of its words that training did see.
  */
-import { UserError, assert, at } from '../base/index.js';
-import { type Dataset, FIRST_INDEX, UNKNOWN, isActionType, normaliseQuery, splitWords } from '../data/index.js';
+import { UserError, at, getOrCreate } from '../base/index.js';
+import { type Dataset, FIRST_INDEX, UNKNOWN, isActionType, knownWords, normaliseQuery } from '../data/index.js';
 import {
   type Case,
   type Catalogue,
   clickPositionsBefore,
   ordinalOf,
   recentActions,
+  withQueries,
   without,
 } from '../features/index.js';
 import type { LiveCatalogue } from './live-catalogue.js';
@@ -85,24 +86,24 @@ export function liveHistory(
   events: readonly LiveEvent[],
   usesRun: boolean,
 ): LiveHistory {
-  const lanes = usesRun && person.user !== UNKNOWN ? runHistory(dataset, person.user) : { feed: [], searches: [] };
+  const newQueries = new Map<string, number>();
+  const firstNewQuery = dataset.queries.ids.length;
+  const newIndex = (query: string): number => getOrCreate(newQueries, query, () => firstNewQuery + newQueries.size);
+  const lanes =
+    usesRun && person.user !== UNKNOWN ? runHistory(dataset, person.user, newIndex) : { feed: [], searches: [] };
   const feed: Fed[] = lanes.feed;
   const searches: Searched[] = lanes.searches;
   let ordinal = nextOrdinal(feed, searches);
   const eventIds = new Map<number, string>();
   const met = new Set<number>();
   const disliked = new Set<number>();
-  const newQueries = new Map<string, number>();
   const unknown = { items: 0, queries: 0 };
-  const firstNewQuery = dataset.queries.ids.length;
   const queryIndex = (text: string): number => {
     const query = normaliseQuery(text);
     const known = dataset.queries.index(query);
     if (known !== UNKNOWN || query === '') return known;
     unknown.queries++;
-    const index = newQueries.get(query) ?? firstNewQuery + newQueries.size;
-    newQueries.set(query, index);
-    return index;
+    return newIndex(query);
   };
   // a click may come before its search where clocks differ: searches are numbered first
   const searchesById = new Map<string, number>();
@@ -201,8 +202,12 @@ function nextOrdinal(feed: readonly Fed[], searches: readonly Searched[]): numbe
   return last + 1;
 }
 
-/** A user's lanes in the data set of a run. */
-function runHistory(dataset: Dataset, user: number): { feed: Fed[]; searches: Searched[] } {
+/** A user's lanes in the data set of a run. `newIndex`: the index of a query that training never saw. */
+function runHistory(
+  dataset: Dataset,
+  user: number,
+  newIndex: (query: string) => number,
+): { feed: Fed[]; searches: Searched[] } {
   const [firstFeed, endFeed] = [at(dataset.feedOffsets, user), at(dataset.feedOffsets, user + 1)];
   const [firstSearch, endSearch] = [at(dataset.searchOffsets, user), at(dataset.searchOffsets, user + 1)];
   const feed: Fed[] = [];
@@ -225,9 +230,10 @@ function runHistory(dataset: Dataset, user: number): { feed: Fed[]; searches: Se
         time: at(dataset.clickTime, click),
       });
     const query = at(dataset.searchQuery, i);
+    const unseen = dataset.unseenQueries?.ids[dataset.unseenQueries.ofSearch[i] ?? -1];
     searches.push({
-      query,
-      text: dataset.queries.ids[query] ?? '',
+      query: unseen === undefined ? query : newIndex(unseen),
+      text: unseen ?? dataset.queries.ids[query] ?? '',
       source: at(dataset.searchSource, i),
       ordinal: at(dataset.searchOrdinal, i),
       time: at(dataset.searchTime, i),
@@ -258,6 +264,7 @@ function asDataset(
     feedSearch: Int32Array.from(feed, ({ search }) => search),
     searchOffsets: Int32Array.of(0, 0, 0, searches.length),
     searchQuery: Int32Array.from(searches, ({ query }) => query),
+    unseenQueries: undefined, // they have indices of their own
     searchSource: Int32Array.from(searches, ({ source }) => source),
     searchOrdinal: Float64Array.from(searches, ({ ordinal }) => ordinal),
     searchTime: Float64Array.from(searches, ({ time }) => time),
@@ -287,19 +294,10 @@ function catalogueFor(
       Object.keys(shared.userAttributes).map((name) => [name, Int32Array.of(0, 0, attributes[name] ?? 0)]),
     ),
   };
-  if (newQueries.length === 0) return catalogue;
-  const words = newQueries.map((query) => splitWords(query).map((word) => dataset.words.index(word)));
-  const first = shared.queries;
-  const wordOffsets = new Int32Array(first + newQueries.length + 1);
-  wordOffsets.set(shared.wordOffsets.subarray(0, first + 1));
-  words.forEach((own, i) => (wordOffsets[first + i + 1] = at(wordOffsets, first + i) + own.length));
-  const queryWords = new Int32Array(at(wordOffsets, first + newQueries.length));
-  assert(shared.queryWords.length === at(wordOffsets, first), 'the words of queries are those of the data set');
-  queryWords.set(shared.queryWords);
-  queryWords.set(words.flat(), shared.queryWords.length);
-  const queryRow = new Int32Array(first + newQueries.length).fill(UNKNOWN);
-  queryRow.set(shared.queryRow);
-  return { ...catalogue, queries: first + newQueries.length, wordOffsets, queryWords, queryRow };
+  return withQueries(
+    catalogue,
+    newQueries.map((query) => knownWords(query, dataset.words)),
+  );
 }
 
 function newestItems(feed: readonly Fed[], searches: readonly Searched[]): number[] {

@@ -7,8 +7,8 @@ import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { createGzip, gunzipSync } from 'node:zlib';
-import { CorruptFileError, UserError, isThere, messageOf } from '../base/index.js';
+import { createGzip } from 'node:zlib';
+import { CorruptFileError, UserError, isThere, messageOf, unpack } from '../base/index.js';
 import { type ImportOptions, type ImportResult, importGenerated } from '../data/index.js';
 import { ga4Export } from './ga4.js';
 import { SIMULATOR_VERSION, type SimulatorOptions, type Truth, simulate } from './simulate.js';
@@ -63,7 +63,7 @@ export async function readTruth(directory: string): Promise<Truth[]> {
   if (!(await isThere(path)))
     throw new UserError(`${directory} has no truth: there is no ${path}; only sesrec simulate writes one`);
   try {
-    const text = gunzipSync(await readFile(path)).toString('utf8');
+    const text = Buffer.from(await unpack(await readFile(path))).toString('utf8');
     return text
       .split('\n')
       .filter((line) => line !== '')

@@ -8,9 +8,10 @@ import * as fc from 'fast-check';
 import { loadDataset } from '../../src/data/index.js';
 import { drawCandidates, saveCandidates } from '../../src/evaluate/index.js';
 import { type Outcome, type TinyWorld, inProcess, tinyWorld } from '../support/command-line.js';
+import { inSoak } from '../support/soak.js';
 
-/** More cases than the few of every day: SESREC_FUZZ=10. */
-const TIMES = Number(process.env['SESREC_FUZZ'] ?? 1);
+/** Every case is a whole command: few of every day, fifty times as many in the full form. */
+const TIMES = inSoak(1, 50);
 
 let folder: string;
 let world: TinyWorld;

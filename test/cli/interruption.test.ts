@@ -17,11 +17,10 @@ import {
   tinyWorld,
 } from '../support/command-line.js';
 import { writePlantedLog } from '../support/planted.js';
+import { KILLS, SEED } from '../support/soak.js';
 
 const EPOCHS = '5';
-/** Runs that are killed: a few every day, SESREC_KILLS=30 for the full form. */
-const KILLS = Number(process.env['SESREC_KILLS'] ?? 5);
-const random = new Random('when to kill', Number(process.env['SESREC_TEST_SEED'] ?? 1));
+const random = new Random('when to kill', SEED);
 
 let folder: string;
 let world: TinyWorld;

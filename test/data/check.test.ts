@@ -42,7 +42,8 @@ test('a clean log: the facts of Table 1, and nothing found', async (t) => {
   assert.deepEqual(report.findings, []);
   assert.equal(report.format, 'events');
   assert.match(report.recognised ?? '', /recognised as events: .*log\.jsonl has type/);
-  assert.equal(report.timeUnit, 'as declared');
+  assert.equal(report.timeUnit, 'milliseconds');
+  assert.deepEqual(report.timeUnits, { milliseconds: 6 });
   assert.deepEqual(report.facts, {
     users: 3,
     items: 2,
@@ -121,17 +122,53 @@ for (const [name, [events, severity, count, line, text]] of Object.entries(CASES
   });
 }
 
-test('a wrong time unit is seen in the middle of the times', async (t) => {
+test('the unit of times is told, whatever it is', async (t) => {
   const folder = await scratchFolder(t);
-  const unitOf = async (factor: number): Promise<string> =>
-    (
-      await checked(
-        folder,
-        [1, 2, 3].map((i) => view('u', `i${i}`, (T + i) * factor)),
-      )
-    ).timeUnit;
-  assert.match(await unitOf(1e-3), /^a thousandth .*seconds read as milliseconds/);
-  assert.match(await unitOf(1e3), /^a thousand times too large/);
+  const unitsOf = async (times: readonly (number | string)[]): Promise<CheckReport> =>
+    checked(
+      folder,
+      times.map((time, i) => view('u', `i${i}`, time)),
+    );
+  const found = ({ findings }: CheckReport, name: string): Finding | undefined =>
+    findings.find((finding) => finding.name === name);
+  assert.equal((await unitsOf(['2026-01-01T10:00:00Z'])).timeUnit, 'ISO 8601 text');
+  assert.equal((await unitsOf(['2026-01-01'])).timeUnit, 'ISO 8601 text, to the day');
+  for (const [unit, factor] of [
+    ['seconds', 1e-3],
+    ['microseconds', 1e3],
+  ] as const) {
+    const wrong = await unitsOf([1, 2, 3].map((i) => (T + 1000 * i) * factor));
+    assert.equal(wrong.timeUnit, unit);
+    const finding = found(wrong, 'times in another unit');
+    assert.equal(finding?.severity, 'error');
+    assert.equal(finding?.count, 3);
+    assert.match(
+      finding?.example.text ?? '',
+      new RegExp(`^${(T + 1000) * factor} is 2026-01-01T00:00:01Z in ${unit}, but is read as `),
+    );
+  }
+  const mixed = await unitsOf([T, T + 1, '2026-01-01T10:00:00Z', T / 1000]);
+  assert.deepEqual(mixed.timeUnits, { milliseconds: 2, 'ISO 8601 text': 1, seconds: 1 });
+  assert.equal(found(mixed, 'times in another unit')?.count, 1);
+  assert.equal(found(mixed, 'mixed time units')?.count, 2);
+  assert.equal(found(mixed, 'mixed time units')?.example.line, 3);
+  assert.equal(found(await unitsOf([T, T + 1]), 'mixed time units'), undefined);
+});
+
+test('the unit is told of tables and of texts of digits, too', async (t) => {
+  const folder = await scratchFolder(t);
+  const ga4 = {
+    event_name: 'view_item',
+    event_timestamp: String(T * 1000),
+    user_pseudo_id: 'u',
+    items: [{ item_id: 'a' }],
+  };
+  const { timeUnit } = await checkLog({ files: [await put(folder, 'ga4.jsonl', jsonLines([ga4]))], format: 'ga4' });
+  assert.equal(timeUnit, 'microseconds');
+  const table = `user_id:token\titem_id:token\ttimestamp:float\nu\ti\t${(T + 1) / 1000}\nu\tj\t${T + 2}\n`;
+  const report = await checkLog({ files: [await put(folder, 'x.inter', table)], now: NOW });
+  assert.deepEqual(report.timeUnits, { milliseconds: 1, seconds: 1 });
+  assert.equal(report.findings.find(({ name }) => name === 'times in another unit')?.example.line, 3);
 });
 
 test('the exit code is for continuous integration', async (t) => {

@@ -5,8 +5,9 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
 import { CorruptFileError, Random } from '../../src/base/index.js';
-import { importEvents, linkDataset, loadDataset } from '../../src/data/index.js';
+import { importEvents, linkDataset, loadDataset, readManifest } from '../../src/data/index.js';
 import { writePlantedLog } from '../support/planted.js';
+import { KILLS, SEED } from '../support/soak.js';
 import { put, scratchFolder } from './folders.js';
 
 const SIZE = { users: 40, items: 30, categories: 5, eventsPerUser: 6, seed: 7 };
@@ -53,7 +54,7 @@ test('damage is found and named: any file changed, cut or gone, a manifest of an
       return true;
     });
   };
-  for (const name of (await readdir(whole)).filter((file) => file.endsWith('.parquet'))) {
+  for (const name of Object.keys((await readManifest(whole)).files)) {
     const bytes = await readFile(join(whole, name));
     await detected(name, /damaged.*import the data again/, async (path) =>
       writeFile(
@@ -141,7 +142,7 @@ test('the planted log announces the category of every next item, for those who s
   assert.ok(rate > 0.5 && rate < 0.7, `${rate} of searches have a click`);
 });
 
-test('a killed import leaves nothing, or a whole data directory', { timeout: 60_000 }, async (t) => {
+test('an import killed at a random moment leaves nothing, or a whole data directory, the same as undisturbed', async (t) => {
   const folder = await scratchFolder(t);
   const log = join(folder, 'log.jsonl');
   await writePlantedLog({ ...SIZE, users: 300 }, log);
@@ -153,30 +154,33 @@ test('a killed import leaves nothing, or a whole data directory', { timeout: 60_
     process.stdout.write('ready');
     await importEvents({ files: [${JSON.stringify(log)}], out: process.argv[2] });`,
   );
-  const random = new Random('kill');
+  const random = new Random('kill', SEED);
   const outcomes = { nothing: 0, whole: 0 };
-  let duration = 30_000;
-  for (let attempt = 0; attempt < 10; attempt++) {
+  let [duration, undisturbed] = [0, ''];
+  for (let attempt = 0; attempt <= KILLS; attempt++) {
     const out = join(folder, `out${attempt}`);
     const child = spawn(process.execPath, [script, out], { stdio: ['ignore', 'pipe', 'inherit'] });
     const ended = new Promise((resolve) => child.once('exit', resolve));
     await new Promise((resolve) => child.stdout.once('data', resolve));
     const start = performance.now();
-    // The first one may end, and says how long that takes; the others die in the later part, where files are written.
-    await Promise.race([wait(attempt === 0 ? duration : duration * (0.3 + 0.7 * random.float())), ended]);
-    if (attempt === 0) duration = performance.now() - start;
-    child.kill('SIGKILL');
+    // The first one ends, and says how long that takes; the others die in the later part, where files are written.
+    if (attempt > 0) await Promise.race([wait(duration * (0.3 + 0.7 * random.float())), ended]);
+    if (attempt > 0) child.kill('SIGKILL');
     await ended;
+    if (attempt === 0) duration = performance.now() - start;
     if (
       await stat(out).then(
         () => true,
         () => false,
       )
     ) {
-      assert.equal((await loadDataset(out)).feedItem.length, 300 * SIZE.eventsPerUser);
+      const { feedItem, manifest } = await loadDataset(out);
+      assert.equal(feedItem.length, 300 * SIZE.eventsPerUser);
+      if (attempt === 0) undisturbed = manifest.hash;
+      assert.equal(manifest.hash, undisturbed);
       outcomes.whole++;
     } else outcomes.nothing++;
   }
   t.diagnostic(JSON.stringify(outcomes));
-  assert.ok(outcomes.whole > 0 && outcomes.nothing > 0, JSON.stringify(outcomes));
+  assert.notEqual(undisturbed, '', 'the first one was whole');
 });

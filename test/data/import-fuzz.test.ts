@@ -13,6 +13,7 @@ import { recogniseFormat } from '../../src/data/sources/log.js';
 import type { Input } from '../../src/data/sources/input.js';
 import { settle } from '../../src/data/sources/settle.js';
 import { stage, type Assigned } from '../../src/data/sources/stage.js';
+import { inSoak } from '../support/soak.js';
 
 const FIXTURES = join(import.meta.dirname, '../../../test/fixtures/imports');
 const OTHERS = ['events', 's3rec'];
@@ -96,7 +97,7 @@ const drawing = (seed: number): (() => number) => {
   };
 };
 
-const RUNS = Number(process.env['SESREC_FUZZ_RUNS'] ?? 6);
+const RUNS = inSoak(6, 1000);
 
 for (const format of FORMATS.filter(({ name }) => !OTHERS.includes(name))) {
   test(`${format.name}: damaged files`, async (t) => {

@@ -7,7 +7,7 @@
  */
 import { mkdir, readFile, readdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { gunzipSync, gzipSync } from 'node:zlib';
+import { gzipSync } from 'node:zlib';
 import {
   CorruptFileError,
   InterruptedError,
@@ -20,6 +20,7 @@ import {
   isWhole,
   messageOf,
   readJson,
+  unpack,
   writeAtomically,
 } from '../../base/index.js';
 import { FIRST_INDEX } from '../../data/index.js';
@@ -172,7 +173,7 @@ async function kept(path: string, make: () => Promise<TestRecord>): Promise<Test
 async function readRecord(path: string): Promise<TestRecord> {
   let record: unknown;
   try {
-    record = JSON.parse(gunzipSync(await readFile(path)).toString('utf8'));
+    record = JSON.parse(Buffer.from(await unpack(await readFile(path))).toString('utf8'));
   } catch (error) {
     throw new CorruptFileError(`${path} is damaged: ${messageOf(error)}; delete it to have it made again`, {
       cause: error,

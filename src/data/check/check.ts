@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { UserError, isThere } from '../../base/index.js';
 import { parquetTable, withDatabase, type Database } from '../database.js';
-import { readManifest } from '../load.js';
+import { checkedManifest } from '../load.js';
 import type { ReadCounts } from '../schema.js';
 import * as sql from '../sources/dialect.js';
 import { formatNamed, recogniseFormat } from '../sources/log.js';
@@ -17,6 +17,7 @@ import { oneEntryEach } from '../sources/compile.js';
 import { settle } from '../sources/settle.js';
 import { stage } from '../sources/stage.js';
 import { REJECTED, REJECTED_ADVICE, troubles, type Severity } from './findings.js';
+import { EARLIEST, LATEST, createWritten, keepingTimes, unitsOf } from './time-units.js';
 
 /** Options of `checkLog`. */
 export interface CheckOptions {
@@ -76,7 +77,10 @@ export interface CheckReport {
   /** Null for a data directory whose source did not count. */
   readonly read: ReadCounts | null;
   readonly facts: LogFacts;
+  /** In words: see `docs/check.md`. */
   readonly timeUnit: string;
+  /** How many times of a log are written in which unit, the most frequent first; empty where that cannot be told. */
+  readonly timeUnits: Readonly<Record<string, number>>;
   readonly findings: readonly Finding[];
 }
 
@@ -107,7 +111,8 @@ async function checkFiles(
   now: number,
 ): Promise<CheckReport> {
   const known = formatNamed(named);
-  const { format, why } = known ? { format: known, why: null } : await recogniseFormat(database, inputs);
+  const recognised = known ? { format: known, why: null } : await recogniseFormat(database, inputs);
+  const [format, why] = [keepingTimes(recognised.format), recognised.why];
   const records = await stage(
     database,
     format,
@@ -116,6 +121,8 @@ async function checkFiles(
   const { counts } = await settle(database, format, records, 'tables' in format && oneEntryEach(format.tables), {
     keepIds: true,
   });
+  await createWritten(database);
+  const timeUnits = await unitsOf(database);
   const names = inputs.map(({ name }) => name);
   return {
     files: names,
@@ -123,14 +130,15 @@ async function checkFiles(
     recognised: why,
     read: counts,
     facts: await factsOf(database),
-    timeUnit: await timeUnitOf(database),
+    timeUnit: await timeUnitOf(database, timeUnits),
+    timeUnits,
     findings: await findingsOf(database, now, format.order, names),
   };
 }
 
 /** A data directory, as if it were a log: what a log alone has is not looked for. */
 async function checkData(database: Database, directory: string, now: number): Promise<CheckReport> {
-  const manifest = await readManifest(directory);
+  const manifest = await checkedManifest(directory);
   const table = (name: string): string => parquetTable(join(directory, `${name}.parquet`));
   await database.run(`CREATE VIEW feed AS SELECT "user", ordinal, time, type, item, search FROM ${table('feed')}`);
   await database.run(`CREATE VIEW searches AS SELECT "user", ordinal, time, query, source FROM ${table('searches')}`);
@@ -149,7 +157,8 @@ async function checkData(database: Database, directory: string, now: number): Pr
     recognised: null,
     read: manifest.read ?? null,
     facts: await factsOf(database),
-    timeUnit: await timeUnitOf(database),
+    timeUnit: await timeUnitOf(database, {}),
+    timeUnits: {},
     findings: await findingsOf(database, now, manifest.source.importer === 'interactions' ? 'file' : 'time', null),
   };
 }
@@ -189,23 +198,19 @@ async function factsOf(database: Database): Promise<LogFacts> {
   };
 }
 
-/** How the times are written, judged by where their middle lies: as declared, or a thousand or a million times off. */
-async function timeUnitOf(database: Database): Promise<string> {
+/** How the times are written; where the records do not tell, whether their middle is believable. */
+async function timeUnitOf(database: Database, units: Readonly<Record<string, number>>): Promise<string> {
   const middle = await database.number('SELECT median(time) FROM placed WHERE time IS NOT NULL');
   if (Number.isNaN(middle)) return 'no times';
-  const plausible = (time: number): boolean => time > Date.UTC(1995, 0, 1) && time < Date.UTC(2100, 0, 1);
-  if (plausible(middle)) {
-    const days = await database.number('SELECT count(*) FROM placed WHERE time IS NOT NULL AND time % 86400000 <> 0');
-    return days === 0 ? 'as declared, to the day' : 'as declared';
-  }
-  for (const [factor, text] of [
-    [1000, 'a thousandth of what they should be: seconds read as milliseconds, or milliseconds as microseconds'],
-    [1e6, 'a millionth of what they should be: seconds read as microseconds'],
-    [1e-3, 'a thousand times too large: milliseconds read as seconds, or microseconds as milliseconds'],
-    [1e-6, 'a million times too large: microseconds read as seconds'],
-  ] as const)
-    if (plausible(middle * factor)) return text;
-  return 'of no unit that we know';
+  const finer = await database.number('SELECT count(*) FROM placed WHERE time IS NOT NULL AND time % 86400000 <> 0');
+  const toTheDay = finer === 0 ? ', to the day' : '';
+  const [[only] = [], ...others] = Object.entries(units);
+  if (only !== undefined && others.length === 0) return `${only}${toTheDay}`;
+  if (only !== undefined)
+    return Object.entries(units)
+      .map(([unit, count]) => `${unit} (${count.toLocaleString('en-US')})`)
+      .join(', ');
+  return middle >= EARLIEST && middle < LATEST ? `as declared${toTheDay}` : 'of another unit than declared';
 }
 
 /** What was rejected, by reason. */

@@ -4,6 +4,7 @@
  */
 import { literal } from '../database.js';
 import * as sql from '../sources/dialect.js';
+import { EARLIEST, unitTroubles } from './time-units.js';
 
 /** `error`: the log says something that cannot be true, or something of it is lost. `warning`: probably wrong. `note`: good to know. */
 export type Severity = 'error' | 'warning' | 'note';
@@ -34,7 +35,6 @@ export const ROBOT_EVENTS_PER_DAY = 3000;
 const LONGEST_QUERY = 500;
 const LONGEST_ID = 200;
 const HOUR = 3_600_000;
-const EARLIEST = Date.UTC(1995, 0, 1);
 
 const PLACEHOLDERS = [
   'null',
@@ -150,6 +150,7 @@ export function troubles(now: number, order: 'time' | 'file'): Trouble[] {
     },
     ...ofIds('user'),
     ...ofIds('item'),
+    ...unitTroubles,
     {
       name: 'times in the future',
       severity: 'error',

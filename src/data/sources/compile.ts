@@ -5,7 +5,7 @@
 import { literal } from '../database.js';
 import * as sql from './dialect.js';
 import { Expressions, pathOf, type Container } from './expressions.js';
-import type { ActionMapping, AttributesMapping, EntryMapping, Table, Value } from './formats/format.js';
+import type { ActionMapping, AttributesMapping, EntryMapping, Table, TimeValue, Value } from './formats/format.js';
 import { isAttributes, reasonOf, reasonsOf, unknownReason } from './reasons.js';
 import { RAW_LENGTH, STAGED, type StagedColumn } from './staged.js';
 
@@ -33,6 +33,7 @@ function columnsOf(
     anonymous: optional(entry.anonymous),
     session: optional(entry.session),
     time: entry.time ? expressions.time(entry.time) : 'NULL',
+    fields: entry.time && entry.keepsTime ? writtenTime(entry.time, expressions) : 'NULL',
     reason,
   };
   if (entry.kind === 'ignored') return { ...happened, follows: '1' };
@@ -54,6 +55,10 @@ function columnsOf(
     follows: followsOf(entry, expressions),
   };
 }
+
+/** The time as the record has it. */
+const writtenTime = ({ value }: TimeValue, expressions: Expressions): string =>
+  expressions.leafOf(value)?.raw ?? expressions.text(value);
 
 function followsOf({ follows }: ActionMapping, expressions: Expressions): string {
   if (follows === undefined) return 'NULL';

@@ -138,6 +138,9 @@ export const numbered = (query: string, order: string, name: string): string =>
 export const sizedTime = (text: string): string =>
   `CASE WHEN abs(TRY_CAST(${text} AS DOUBLE)) < 1e11 THEN ${numericTime(text, 1000)} WHEN abs(TRY_CAST(${text} AS DOUBLE)) < 1e14 THEN ${numericTime(text, 1)} ELSE ${numericTime(text, 0.001)} END`;
 
+/** The first ten bytes of the SHA-256 of a text. */
+export const fingerprint = (text: string): string => `unhex(substring(sha256(${text}), 1, 20))`;
+
 /** A text cut to some characters. */
 export const cut = (text: string, characters: number): string => `substring(${text}, 1, ${characters})`;
 
@@ -156,12 +159,18 @@ export const shownTime = (time: string): string =>
 export const atLeast = (column: string, by: string): string => `arg_min(${column}, ${by})`;
 export const atMost = (column: string, by: string): string => `arg_max(${column}, ${by})`;
 
+/** Of a group, the value of `column` where `by` is least, even if it is null there. */
+export const atFirst = (column: string, by: string): string => `arg_min_null(${column}, ${by})`;
+
 /** Texts of a group, joined in an order. */
 export const joinedInOrder = (text: string, between: string, order: string): string =>
   `string_agg(${text}, ${literal(between)} ORDER BY ${order})`;
 
 /** A text as JSON. */
 export const jsonText = (text: string): string => `CAST(to_json(${text}) AS VARCHAR)`;
+
+/** A text without double quotes around it. */
+export const unquoted = (text: string): string => `trim(${text}, '"')`;
 
 /** A number in a text, null where it is none. */
 export const numberOf = (text: string): string => `TRY_CAST(${text} AS DOUBLE)`;

@@ -6,6 +6,7 @@ import { mkdir, readdir, rm, rmdir, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { UsageError, UserError, hashFile, messageOf, readJson, stageDirectory } from '../../base/index.js';
 import { withDatabase, type Database } from '../database.js';
+import { readEventIds, writeEventIds } from '../event-ids.js';
 import { growFrom } from '../grow.js';
 import { readManifest } from '../load.js';
 import { prepareDirectory } from '../prepare.js';
@@ -14,7 +15,7 @@ import type { SplitRequest } from '../split.js';
 import { oneEntryEach } from './compile.js';
 import type { Format } from './formats/format.js';
 import type { Input } from './input.js';
-import { refuseRejected, settle, writeQuarantine, type SettleOptions } from './settle.js';
+import { refuseRejected, rememberIds, settle, writeQuarantine, type SettleOptions } from './settle.js';
 import { stage, type Assigned } from './stage.js';
 
 /** Options of every importer. */
@@ -72,6 +73,8 @@ export interface Workshop {
   readonly directory: string;
   /** For temporary files. */
   readonly temporary: string;
+  /** The table `earlier_ids` has ids of events of the data directory that grows. */
+  readonly hasEarlierIds: boolean;
 }
 
 /**
@@ -105,7 +108,14 @@ export async function runImport(
         throw new UserError(`${known.join(', ')}: every file is in ${options.append} already`);
       const result = await withDatabase(
         async (database) => {
-          const own = await fill({ database, directory, temporary }, fresh);
+          const forgotten =
+            base && options.append !== undefined
+              ? await readEventIds(database, options.append, base)
+              : await database.run('CREATE TABLE earlier_ids (id BLOB)').then(() => null);
+          const hasEarlierIds = (await database.number('SELECT count(*) FROM earlier_ids')) > 0;
+          const own = await fill({ database, directory, temporary, hasEarlierIds }, fresh);
+          await database.run('CREATE TABLE IF NOT EXISTS event_ids (id BLOB)'); // a source of its own may have none
+          const isForgotten = forgotten !== null && (await database.number('SELECT count(*) FROM event_ids')) > 0;
           const filled = options.append === undefined ? own : await grown(database, options.append, own);
           const files: DataManifest['source']['files'][number][] = [...(base?.source.files ?? [])];
           for (const file of [...fresh, ...(filled.files ?? [])]) {
@@ -134,9 +144,14 @@ export async function runImport(
               userAttributes,
               read,
               kCore: options.kCore ?? 0,
+              eventIds: await writeEventIds(database, directory),
               grownFrom: base?.hash ?? null,
             }),
-            warnings: [...warnings, ...known.map((name) => `${name} is in ${options.append} already, and left out`)],
+            warnings: [
+              ...warnings,
+              ...(isForgotten ? [forgotten] : []),
+              ...known.map((name) => `${name} is in ${options.append} already, and left out`),
+            ],
           };
         },
         { directory: temporary, threads: options.threads ?? THREADS, memory: options.memory ?? MEMORY },
@@ -169,18 +184,21 @@ async function grown(database: Database, base: string, filled: FilledTables): Pr
 
 /** Reads files of a format into the tables of `prepare.ts`. Rejected records go to quarantine, or are refused with `strict`. */
 export async function fillFromFormat(
-  { database, directory }: Workshop,
+  { database, directory, hasEarlierIds }: Workshop,
   format: Format,
   files: readonly Assigned[],
   { strict = false, dropRepeats = false }: Pick<ImportOptions, 'strict' | 'dropRepeats'>,
-  options: Omit<SettleOptions, 'dropRepeats'> = {},
+  options: Omit<SettleOptions, 'dropRepeats' | 'hasEarlierIds'> = {},
 ): Promise<FilledTables & { readonly read: ReadCounts }> {
   const records = await stage(database, format, files);
   const simple = 'tables' in format && oneEntryEach(format.tables);
   const { counts, itemAttributes, userAttributes, unmatched } = await settle(database, format, records, simple, {
     ...options,
     dropRepeats,
+    hasEarlierIds,
   });
+  await rememberIds(database);
+  await database.run('DROP TABLE staged'); // most of what is in memory, or on the disk
   const names = files.map(({ input }) => basename(input.name));
   if (strict && counts.rejected > 0)
     await refuseRejected(
@@ -200,7 +218,7 @@ export async function fillFromFormat(
   }
   if (counts.duplicates > 0)
     warnings.push(
-      `${countOf(counts.duplicates, 'event')} left out: ${dropRepeats ? 'repeated, or ' : ''}the id of an earlier line`,
+      `${countOf(counts.duplicates, 'event')} left out: ${dropRepeats ? 'repeated, or ' : ''}the id of an earlier line${hasEarlierIds ? ', or of an event that came before' : ''}`,
     );
   if (counts.ignored > 0)
     warnings.push(`${countOf(counts.ignored, 'record')} left out: they show no interest (impressions, dislikes, …)`);

@@ -101,7 +101,9 @@ async function fill(
   await refuseNothing(
     workshop.database,
     names,
-    `${names.join(', ')}: there are no searches, clicks or other actions to import`,
+    filled.read.duplicates > 0 && workshop.hasEarlierIds
+      ? `${names.join(', ')}: nothing is new, every event came with the data that is to grow`
+      : `${names.join(', ')}: there are no searches, clicks or other actions to import`,
   );
   return filled;
 }

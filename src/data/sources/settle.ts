@@ -25,6 +25,8 @@ export interface SettleOptions {
   readonly dropRepeats?: boolean;
   /** Keep the ids of actions in `placed`, for looking at events without one. Default: those of searches alone, unless `dropRepeats`. */
   readonly keepIds?: boolean;
+  /** The table `earlier_ids` has hashes of ids of events that came before: they are duplicates. Default: false. */
+  readonly hasEarlierIds?: boolean;
   /** Ordinals are 1, 3, 5, … so that a search can stand before every event. Default: false. */
   readonly spaced?: boolean;
 }
@@ -42,13 +44,13 @@ export async function settle(
   format: Format,
   records: number | null,
   oneEntryEach: boolean,
-  { dropRepeats = false, keepIds = dropRepeats, spaced = false }: SettleOptions = {},
+  { dropRepeats = false, keepIds = dropRepeats, hasEarlierIds = false, spaced = false }: SettleOptions = {},
 ): Promise<Settlement> {
   await database.run(`CREATE TABLE rejected AS SELECT ${PLACE}, reason, raw FROM staged WHERE reason IS NOT NULL`);
-  await findDuplicates(database);
+  await findDuplicates(database, hasEarlierIds);
   await placeEvents(database, format.order, dropRepeats, keepIds);
   if (format.join) await leaveOutEchoes(database, format.join);
-  await findSearches(database, format);
+  await findSearches(database, format, hasEarlierIds);
   await numberEvents(database, spaced, format.join?.inherits === true);
   const itemAttributes = await makeAttributes(database, 'item', format.repeated ?? 'replace');
   const userAttributes = await makeAttributes(database, 'user', format.repeated ?? 'replace');
@@ -60,12 +62,30 @@ export async function settle(
   return { counts, itemAttributes, userAttributes, unmatched };
 }
 
-/** Makes `duplicates`: entries whose id an earlier one has. `again` is true for further rows of a search that has many. */
-async function findDuplicates(database: Database): Promise<void> {
-  await database.run(`CREATE TABLE duplicates AS SELECT ${PLACE}, again FROM (
-    SELECT ${PLACE}, kind = 'search' AND coalesce(type, '') = 'many' AS again, dense_rank() OVER (PARTITION BY id ORDER BY file, line) AS occurrence
-    FROM staged WHERE ${ACCEPTED} AND id IN (SELECT id FROM staged WHERE ${ACCEPTED} AND id IS NOT NULL GROUP BY id HAVING count(*) > 1)
-  ) WHERE occurrence > 1`);
+/**
+ * Makes `duplicates`: entries whose id an earlier one has, or, with `hasEarlierIds`, an event that came before (`known_ids`).
+ * `again` is true for further rows of a search that has many.
+ */
+async function findDuplicates(database: Database, hasEarlierIds: boolean): Promise<void> {
+  await database.run(
+    hasEarlierIds
+      ? `CREATE TABLE known_ids AS SELECT DISTINCT id FROM staged
+          WHERE ${ACCEPTED} AND kind IN ('search', 'action') AND id IS NOT NULL AND ${sql.fingerprint('id')} IN (SELECT id FROM earlier_ids)`
+      : 'CREATE TABLE known_ids (id VARCHAR)',
+  );
+  await database.run(`CREATE TABLE duplicates AS SELECT ${PLACE}, again AND occurrence > 1 AS again FROM (
+    SELECT ${PLACE}, kind = 'search' AND coalesce(type, '') = 'many' AS again, dense_rank() OVER (PARTITION BY id ORDER BY file, line) AS occurrence,
+      id IN (SELECT id FROM known_ids) AS known
+    FROM staged WHERE ${ACCEPTED} AND id IN (
+      SELECT id FROM staged WHERE ${ACCEPTED} AND id IS NOT NULL GROUP BY id HAVING count(*) > 1 UNION ALL SELECT id FROM known_ids)
+  ) WHERE occurrence > 1 OR known`);
+}
+
+/** Makes `event_ids`: hashes of the ids of searches and actions that are accepted, for whatever log comes later. */
+export async function rememberIds(database: Database): Promise<void> {
+  await database.run(`CREATE TABLE event_ids AS SELECT DISTINCT ${sql.fingerprint('id')} AS id FROM staged
+    WHERE ${ACCEPTED} AND id IS NOT NULL AND kind IN ('search', 'action') 
+      AND NOT EXISTS (SELECT 1 FROM rejected WHERE rejected.file = staged.file AND rejected.line = staged.line AND rejected.part = staged.part)`);
 }
 
 /** The part of a user's events in which a search is sought. */
@@ -127,7 +147,11 @@ async function placeEvents(
 }
 
 /** Makes `led`: for actions that a search may have led to, its place; rejects those that name a wrong one. */
-async function findSearches(database: Database, { unmatched = 'reject', join }: Format): Promise<void> {
+async function findSearches(
+  database: Database,
+  { unmatched = 'reject', join }: Format,
+  hasEarlierIds: boolean,
+): Promise<void> {
   await database.run(`CREATE TABLE led AS SELECT actions.place, true AS named,
       CASE WHEN started."user" = actions."user" AND started.place < actions.place THEN started.place END AS search_place,
       started."user" AS other, started.place AS other_place
@@ -136,8 +160,11 @@ async function findSearches(database: Database, { unmatched = 'reject', join }: 
     WHERE actions.kind = 'action' AND actions.search IS NOT NULL`);
   if (unmatched === 'reject') {
     const wrong = `SELECT led.place FROM led WHERE search_place IS NULL`;
+    const known = hasEarlierIds
+      ? ` WHEN search IN (SELECT id FROM known_ids) THEN 'which came with the data that grow: import both logs at once'`
+      : '';
     await database.run(`INSERT INTO rejected SELECT ${PLACE},
-        'the event names the search ' || ${sql.shown('search')} || ', ' || CASE WHEN other_place IS NULL THEN 'which no line has as a search'
+        'the event names the search ' || ${sql.shown('search')} || ', ' || CASE${known} WHEN other_place IS NULL THEN 'which no line has as a search'
           WHEN other <> "user" THEN 'which is a search of the user ' || ${sql.shown('other')}
           ELSE 'which comes later: correct the times' END,
         ${sql.jsonObject([
@@ -160,10 +187,10 @@ async function findSearches(database: Database, { unmatched = 'reject', join }: 
 async function seekSearches(database: Database, { within, minutes, inherits }: JoinRule): Promise<void> {
   const visit = visitOf(within);
   const window = minutes * 60_000;
-  await database.run(`CREATE TABLE steps AS SELECT row_number() OVER (ORDER BY time, ${PLACE}) AS step, * FROM (
-      SELECT place, ${PLACE}, kind, "user", ${visit} AS visit, time, item, follows, search, list, type FROM placed
+  const all = `SELECT place, ${PLACE}, kind, "user", ${visit} AS visit, time, item, follows, search, list, type FROM placed
       UNION ALL SELECT NULL, ${PLACE}, kind, ${WHO}, ${visit}, time, NULL, NULL, NULL, NULL, NULL
-      FROM ${STAGED_AND_MERGED} WHERE ${ACCEPTED} AND kind = 'ignored' AND follows = 1)`);
+      FROM ${STAGED_AND_MERGED} WHERE ${ACCEPTED} AND kind = 'ignored' AND follows = 1`;
+  await database.run(`CREATE TABLE steps AS ${sql.numbered(all, `time, ${PLACE}`, 'step')}`);
   // The newest search of the user and visit before each action: of the same list; of searches that have no list; of any.
   const newest = (condition: string, extra: string): string =>
     `max(CASE WHEN kind = 'ignored' OR (kind = 'search' AND ${condition}) THEN step END) OVER (PARTITION BY "user", visit${extra} ORDER BY step ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)`;
@@ -193,7 +220,7 @@ async function numberEvents(database: Database, spaced: boolean, inherits: boole
   const gaps = count !== last + 1;
   await database.run(
     gaps
-      ? 'CREATE TABLE numbered AS SELECT place, row_number() OVER (ORDER BY place) - 1 AS number FROM placed'
+      ? `CREATE TABLE numbered AS ${sql.numbered('SELECT place FROM placed', 'place', 'number')}`
       : 'CREATE TABLE numbered AS SELECT place, place AS number FROM placed WHERE false',
   );
   const ordinal = (place: string): string => (spaced ? `2 * ${place} + 1` : place);

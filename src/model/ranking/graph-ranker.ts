@@ -17,6 +17,7 @@ import {
   historyLengths,
   recentActions,
   sizesKey,
+  withUnseenQueries,
 } from '../../features/index.js';
 import { type NumberArray, type Program, type Runtime, type Shape, type Tensor } from '../../tensor/index.js';
 import { Scope } from '../layers/layers.js';
@@ -126,19 +127,20 @@ export class GraphRanker implements ExplainingRanker {
     this.name = model.card.id;
     this.#model = model;
     this.#parameters = parameters;
-    this.dataset = dataset;
     this.#runtime = runtime;
     if (beside) {
+      this.dataset = dataset;
       const { ranker, catalogue } = beside;
       this.#shared = ranker.#shared;
       this.#extras = ranker.#extras.map((extra) => extra.forHistories?.(dataset) ?? extra);
       this.#assembler = new BatchAssembler(catalogue, window, { extras: this.#extras, beside: ranker.#assembler });
       return;
     }
-    const catalogue = catalogueOf(dataset, itemAttributes, userAttributes);
+    const ranked = withUnseenQueries(dataset, catalogueOf(dataset, itemAttributes, userAttributes));
+    this.dataset = ranked.dataset;
     this.#shared = { programs: new Map(), items: null, turns: 0 };
     this.#extras = model.extras(dataset);
-    this.#assembler = new BatchAssembler(catalogue, window, { extras: this.#extras });
+    this.#assembler = new BatchAssembler(ranked.catalogue, window, { extras: this.#extras });
   }
 
   /**

@@ -2,7 +2,7 @@
  * What every recommender can do, from popularity to SESRec. Knows cases and candidates; does not know how a score
  * comes about, nor metrics.
  */
-import { Largest, at, range } from '../../base/index.js';
+import { Largest, NotFiniteError, at, range } from '../../base/index.js';
 import { FIRST_INDEX } from '../../data/index.js';
 import type { Case } from '../../features/index.js';
 
@@ -56,9 +56,10 @@ export async function ranksOfItems(
   for (let start = 0; start < cases.length; start += atOnce) {
     const own = cases.slice(start, start + atOnce);
     const scores = new Float32Array(own.length * catalogue);
-    await ranker.scoreAll(own, (stretch) =>
-      scores.set(stretch.scores, stretch.position * catalogue + stretch.firstItem),
-    );
+    await ranker.scoreAll(own, (stretch) => {
+      refuseNaN(ranker, stretch.firstItem, stretch.scores);
+      scores.set(stretch.scores, stretch.position * catalogue + stretch.firstItem);
+    });
     for (const row of own.keys())
       ranks.set(
         ranksAmong(scores.subarray(row * catalogue, (row + 1) * catalogue), items, candidates),
@@ -78,6 +79,12 @@ function ranksAmong(scores: Float32Array, items: readonly number[], candidates: 
     }
     return 1 + before;
   });
+}
+
+/** NaN has no place in an order: without a word, such items would be missing from lists. */
+function refuseNaN({ name }: Ranker, firstItem: number, scores: Float32Array): void {
+  if (scores.subarray(Math.max(0, FIRST_INDEX - firstItem)).some(Number.isNaN))
+    throw new NotFiniteError(`${name} scores items as NaN, which has no rank, so the model is broken: train it again`);
 }
 
 /** An item index and its score. */
@@ -106,8 +113,9 @@ export async function recommendEach(
 ): Promise<Recommendation[][]> {
   const excluded = cases.map(excludedFor);
   const best = cases.map(() => new Largest(count));
-  await ranker.scoreAll(cases, ({ position, firstItem, scores }) =>
-    best[position]?.offer(scores, firstItem, (item) => item >= FIRST_INDEX && !excluded[position]?.has(item)),
-  );
+  await ranker.scoreAll(cases, ({ position, firstItem, scores }) => {
+    refuseNaN(ranker, firstItem, scores);
+    best[position]?.offer(scores, firstItem, (item) => item >= FIRST_INDEX && !excluded[position]?.has(item));
+  });
   return best.map((largest) => largest.sorted().map(({ index, value }) => ({ item: index, score: value })));
 }

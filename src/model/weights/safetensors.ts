@@ -10,7 +10,8 @@ export interface NamedTensor {
   readonly data: Float32Array;
 }
 
-const MAX_HEADER_BYTES = 100_000_000;
+/** Parsed it may take forty times as much; ours have some kilobytes. */
+const MAX_HEADER_BYTES = 4 << 20;
 
 /** Bytes of a safetensors file. Tensors are written in the order of the map, each aligned to 4 bytes. */
 export function encodeSafetensors(
@@ -50,7 +51,7 @@ export function decodeSafetensors(file: Uint8Array, where: string): Map<string, 
   if (bytes.length < 8) fail(`it has only ${bytes.length} bytes`);
   const headerLength = Number(new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0, true));
   if (headerLength > MAX_HEADER_BYTES || 8 + headerLength > bytes.length)
-    fail(`its header claims ${headerLength} bytes, the file has ${bytes.length}`);
+    fail(`its header claims ${headerLength} bytes: the file has ${bytes.length}, a header at most ${MAX_HEADER_BYTES}`);
   let header: unknown;
   try {
     header = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes.subarray(8, 8 + headerLength)));

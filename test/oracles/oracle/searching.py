@@ -338,7 +338,7 @@ def sesrec_every_place(q):
 
 
 def votes_of(q, items, queries, kinds):
-    """exp((cos - 1) / 0.1) of an item's key and that of each action before a place, by how loud the action is."""
+    """s log(0.1 + votes): exp((cos - 1) / 0.1) of an item's key and that of each action before a place, by how loud the action is."""
     if q.config["memoryWidth"] == 0:
         return lambda row, place, slot: torch.zeros(())
     slots, _ = q.feed()
@@ -360,7 +360,7 @@ def votes_of(q, items, queries, kinds):
             age, is_since = (kind + 1) // 2, kind % 2 == 0
             loud = torch.exp(torch.tensor(float(is_since) - (age - 1) / 2)) + 10 * q["memory.search"][kind]
             total = total + loud * torch.exp((actions[at] @ item_key[slot] - 1) / 0.1)
-        return total
+        return (1 + 10 * q["memory.strength"][0]) * torch.log(torch.clamp(total, min=0) + 0.1)
 
     return votes
 

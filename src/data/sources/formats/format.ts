@@ -77,6 +77,8 @@ interface Happened extends EntryCommon {
    */
   readonly anonymous?: Value;
   readonly time?: TimeValue;
+  /** For looking at a log: the column `fields` has the time as it is written. */
+  readonly keepsTime?: true;
   /** A visit, where the format has one. Searches are sought inside it. */
   readonly session?: Value;
   /** Of two entries with one id, the one on the earlier line counts; ids of all entries are one space. */

@@ -4,7 +4,7 @@
  * sesrec.ts. Does not know training or ranking.
  *
  * A causal Transformer reads the feed; the state of each place asks the searches and clicks that are known before the place's
- * next item, the newer the louder; an item is scored by a product with its own vector, and by the votes of single actions for it
+ * next item, the newer the louder; an item is scored by a product with its own vector, and by what single actions vote for it
  * (sesrec-memory.ts). The alignment (Eq. 6 to 8) draws queries to
  * items, so that a query says which items; the split into similar and dissimilar (Eq. 10 to 12) goes by it and is for reasons and
  * analyses: nothing is scored by it.
@@ -34,6 +34,7 @@ import {
   itemKeys,
   keysOf,
   queryKeys,
+  scoreOfVotes,
   votesAtPlaces,
   votesFor,
   votesForShared,
@@ -59,14 +60,17 @@ export function everyPlaceScoring(
     (x: Tensor): Tensor => ops.slice(x, x.shape.length - 1, 0, width),
     (x: Tensor): Tensor => ops.slice(x, x.shape.length - 1, width, width + memoryWidth),
   ];
-  /** Adds the votes of single actions to products. */
+  /** Adds what single actions vote to products. */
   const withVotes = (
+    scope: Scope,
     { memoryKeys, memoryWeights }: Readonly<Record<string, Tensor>>,
     candidates: Tensor,
     product: Tensor,
     count: typeof votesFor,
   ): Tensor =>
-    memoryKeys && memoryWeights ? add(product, count(memoryKeys, memoryWeights, ofMemory(candidates))) : product;
+    memoryKeys && memoryWeights
+      ? add(product, scoreOfVotes(scope, count(memoryKeys, memoryWeights, ofMemory(candidates))))
+      : product;
   return {
     items: (scope, sizes) => {
       const items = projectedItemVectors(scope, config, sizes.items);
@@ -87,10 +91,10 @@ export function everyPlaceScoring(
         ...(given.search ? split(splitOf(scope, config, given)) : {}),
       };
     },
-    score: (_, state, candidates) =>
-      withVotes(state, candidates, dot(state['user'] as Tensor, ofState(candidates)), votesFor),
-    scoreShared: (_, state, candidates) =>
-      withVotes(state, candidates, dotShared(state['user'] as Tensor, ofState(candidates)), votesForShared),
+    score: (scope, state, candidates) =>
+      withVotes(scope, state, candidates, dot(state['user'] as Tensor, ofState(candidates)), votesFor),
+    scoreShared: (scope, state, candidates) =>
+      withVotes(scope, state, candidates, dotShared(state['user'] as Tensor, ofState(candidates)), votesForShared),
   };
 }
 
@@ -103,7 +107,8 @@ export function everyPlaceLosses(scope: Scope, config: SesrecConfig, sizes: Batc
     keys: keysOf(given.actions),
     weights: weightsAtPlaces(scope, sizes, config.window.feed, given.actions),
   };
-  const more = memory && votesAtPlaces(memory.keys, memory.weights, keysOfItems(scope, config, sizes, given));
+  const votes = memory && votesAtPlaces(memory.keys, memory.weights, keysOfItems(scope, config, sizes, given));
+  const more = votes && { shared: scoreOfVotes(scope, votes.shared), next: scoreOfVotes(scope, votes.next) };
   const places = { states, items: given.items, ...(more ? { more } : {}) };
   const prediction = costOfPlaces(scope, sizes, places, nextItemChoice(config), catalogueSize(config.sizes));
   const logits = trainingLogits(scope, scoring, sizes, {

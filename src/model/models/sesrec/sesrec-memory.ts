@@ -7,6 +7,9 @@
  * mean. It is item-to-item recommendation (Linden et al. 2003) with similarities that are learnt, and a candidate's attention to
  * actions (Eq. 17) that a catalogue can afford.
  *
+ * A score takes votes as s log(votes + floor). The softmax multiplies what scores add, so it is: how much the item is liked, times how
+ * often somebody met its like. Votes added as they are were the worse by a tenth (docs/preset.md).
+ *
  * Shapes as in sesrec-every-place.ts; d_m width of a key, A = T_r + M actions: feed events, searches, clicks.
  */
 import type { BatchSizes } from '../../../features/index.js';
@@ -24,6 +27,8 @@ const TEMPERATURE = 0.1;
 const FIRST_WEIGHT = 2;
 /** What an event votes less for each step back, at the start. */
 const DECAY = 0.7;
+/** What an item has without a vote. */
+const FLOOR = 0.1;
 /** Keys of items, (…,d) to (…,d_m). */
 export const itemKeys = (scope: Scope, items: Tensor, width: number): Tensor =>
   unitVectors(linear(scope, 'memory.item', items, width, { bias: false }));
@@ -93,6 +98,12 @@ export function weightsAtEnd(scope: Scope, sizes: BatchSizes, window: number, ac
   const { search } = actions;
   if (!search?.shape[1]) return ofFeed;
   return ops.concat([ofFeed, reshape(searchWeightsOf(scope, sizes, 1, search), search.shape.slice(0, 2))], 1);
+}
+
+/** What votes add to a score; any shape. Weights that have become negative may take votes back, but not below the floor. */
+export function scoreOfVotes(scope: Scope, votes: Tensor): Tensor {
+  const learnt = scope.parameter('memory.strength', [1], initialisers.constant(0));
+  return mul(ops.log(add(ops.relu(votes), FLOOR)), add(mul(learnt, LOUDER), 1));
 }
 
 /**
