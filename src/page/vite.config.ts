@@ -27,6 +27,7 @@ export default defineConfig({
     emptyOutDir: true,
     target: 'es2022',
     cssTarget: ['chrome123', 'firefox120', 'safari17.5'],
+    license: { fileName: 'licenses.md' },
     assetsInlineLimit: 0, // nothing of the page is a data: address, so that its policy can be strict
     modulePreload: { polyfill: false },
   },

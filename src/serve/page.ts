@@ -16,6 +16,7 @@ const TYPES: Readonly<Record<string, string>> = {
   css: 'text/css; charset=utf-8',
   svg: 'image/svg+xml',
   woff2: 'font/woff2',
+  md: 'text/plain; charset=utf-8',
 };
 const COMPRESSED_ALREADY = new Set(['woff2']);
 const FIRST = 'index.html';

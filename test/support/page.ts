@@ -30,7 +30,7 @@ export const HOSTILE = {
 /** A run over a planted log, some items of which have hostile titles, in `folder`: in some seconds. */
 export async function hostileRun(folder: string): Promise<string> {
   const [log, data, run] = ['log.jsonl', 'data', 'run'].map((name) => join(folder, name)) as [string, string, string];
-  await writePlantedLog({ users: 24, items: 60, categories: 6, eventsPerUser: 8, seed: 3 }, log);
+  await writePlantedLog({ users: 24, items: 120, categories: 6, eventsPerUser: 8, seed: 3 }, log);
   const titles = Object.values(HOSTILE);
   const lines = (await readFile(log, 'utf8')).split('\n').map((line, i) => {
     const title = titles[i]; // items come first
@@ -63,12 +63,18 @@ export interface Opened extends AsyncDisposable {
   readonly complaints: string[];
 }
 
+interface OpenOptions {
+  readonly width?: number;
+  readonly scheme?: Scheme;
+  readonly motion?: 'reduce' | 'no-preference';
+}
+
 /** Opens a place of the page: `#/people/u1`. Complaints are checked when it closes, unless they are emptied before. */
 export async function open(
   browser: Browser,
   url: string,
   place: string,
-  { width = 1280, scheme = 'light' as Scheme, motion = 'reduce' as 'reduce' | 'no-preference' } = {},
+  { width = 1280, scheme = 'light', motion = 'reduce' }: OpenOptions = {},
 ): Promise<Opened> {
   const context = await browser.newContext({
     viewport: { width, height: 860 },
@@ -96,6 +102,15 @@ export async function open(
       assert.deepEqual(complaints, []);
     },
   };
+}
+
+/** Waits until an expression holds in the page, for half a minute at most; Playwright's own waiting evaluates text, which the policy forbids. */
+export async function until(page: Page, expression: string): Promise<void> {
+  const end = Date.now() + 30_000;
+  while (!(await page.evaluate(expression))) {
+    assert.ok(Date.now() < end, `never: ${expression}`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
 }
 
 interface Violation {

@@ -40,7 +40,8 @@ export function serveCommand(): Command {
       });
       const { url, adminUrl } = server;
       if (json) printJson({ url, adminUrl });
-      else printText(`${url}  (${values.page === 'on' ? 'open it to see the page; ' : ''}metrics: ${adminUrl}/metrics)`);
+      else
+        printText(`${url}  (${values.page === 'on' ? 'open it to see the page; ' : ''}metrics: ${adminUrl}/metrics)`);
       if (keys.keys.length === 0) note('no keys: everybody on this machine may do everything; see sesrec keys');
       await Promise.race([once(process, 'SIGTERM'), once(process, 'SIGINT')]);
       await server.stop();

@@ -1,5 +1,4 @@
 /** The frame around every view: navigation, theme, key, what is wrong with the server, and what is said aloud. Does not know any view. */
-import type { ComponentType } from 'preact';
 import { useEffect, useRef } from 'preact/hooks';
 import { PATHS } from '../../serve/schemas/paths.js';
 import type { ModelsAnswer } from '../../client/index.js';
@@ -13,7 +12,7 @@ import { KeyForm } from './key-form.js';
 import { hrefOf, place } from './routing.js';
 import { ask, keyWanted, modelChanges, presence } from './server.js';
 import { THEMES, theme } from './theme.js';
-import { VIEWS, type View, type ViewProps } from './views.js';
+import { VIEWS, type View } from './views.js';
 
 export function Shell() {
   const view = VIEWS.find(({ id }) => id === place.value.view) ?? VIEWS[0]!;
@@ -44,9 +43,12 @@ export function Shell() {
         </a>
         <nav aria-label={texts.shell.navigation}>
           <ul>
-            {VIEWS.map(({ id }) => (
+            {VIEWS.map(({ id, about }) => (
               <li key={id}>
-                <a href={hrefOf(id)} aria-current={id === view.id ? 'page' : undefined}>
+                <a
+                  href={hrefOf(id, about !== undefined && about === view.about ? place.value.rest : [])}
+                  aria-current={id === view.id ? 'page' : undefined}
+                >
                   {texts.views[id]}
                 </a>
               </li>
@@ -80,7 +82,7 @@ export function Shell() {
 /** A view, once its script is here. */
 function Loaded({ view }: { readonly view: View }) {
   const { answer, error, again } = useAnswer(view.id, view.load);
-  const Component = answer?.default as ComponentType<ViewProps> | undefined;
+  const Component = answer?.default;
   if (error !== null) return <Failure error={error} again={again} />;
   return Component ? <Component place={place.value} /> : <Skeleton lines={8} />;
 }

@@ -14,12 +14,14 @@ export interface ViewProps {
 export interface View {
   /** The first segment of its address, and its name in `texts.views`. */
   readonly id: keyof Texts['views'];
+  /** What its address is about, where another view can be about the same: going there keeps it. */
+  readonly about?: 'user';
   readonly load: () => Promise<{ readonly default: ComponentType<ViewProps> }>;
 }
 
 export const VIEWS: readonly View[] = [
-  { id: 'people', load: async () => import('../views/people/people.js') },
-  { id: 'what-if', load: async () => import('../views/what-if/what-if.js') },
+  { id: 'people', about: 'user', load: async () => import('../views/people/people.js') },
+  { id: 'what-if', about: 'user', load: async () => import('../views/what-if/what-if.js') },
   { id: 'catalogue', load: async () => import('../views/catalogue/catalogue.js') },
   { id: 'experiments', load: async () => import('../views/experiments/experiments.js') },
   { id: 'data-health', load: async () => import('../views/data-health/data-health.js') },

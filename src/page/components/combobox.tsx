@@ -1,6 +1,6 @@
 /** A text field with suggestions that come as one types. Knows keys and roles (WAI-ARIA: combobox); does not know what is suggested. */
 import type { ComponentChildren } from 'preact';
-import { useId, useState } from 'preact/hooks';
+import { useEffect, useId, useState } from 'preact/hooks';
 import { useAnswer, useSettled } from '../app/answer.js';
 import { texts } from '../texts/index.js';
 import { moved } from './virtual-list.js';
@@ -26,7 +26,9 @@ export function Combobox<Suggestion>(props: ComboboxProps<Suggestion>) {
   const [active, setActive] = useState<number | null>(null);
   const settled = useSettled(text);
   const { answer, isLoading } = useAnswer(isOpen ? settled : null, async (signal) => suggest(settled.trim(), signal));
-  const suggestions = isOpen ? (answer ?? []) : [];
+  const isFresh = settled === text && !isLoading; // what is suggested for other text must not be chosen for this one
+  const suggestions = isOpen && isFresh ? (answer ?? []) : [];
+  const [isWaiting, setWaiting] = useState(false);
   const choose = (chosen: Suggestion | string): void => {
     setText('');
     setOpen(false);
@@ -37,7 +39,13 @@ export function Combobox<Suggestion>(props: ComboboxProps<Suggestion>) {
     const [first] = suggestions;
     if (isFree && text.trim() !== '') choose(text.trim());
     else if (!isFree && first !== undefined) choose(first);
+    else if (!isFree && !isFresh) setWaiting(true);
   };
+  useEffect(() => {
+    if (!isWaiting || !isFresh) return;
+    setWaiting(false);
+    if (suggestions[0] !== undefined) choose(suggestions[0]);
+  }, [isWaiting, isFresh]);
   const onKeyDown = (event: KeyboardEvent): void => {
     if (event.key === 'Escape' && isOpen) {
       setOpen(false);
@@ -101,7 +109,7 @@ export function Combobox<Suggestion>(props: ComboboxProps<Suggestion>) {
           </li>
         ))}
       </ul>
-      {isOpen && !isLoading && settled !== '' && answer?.length === 0 && !isFree && (
+      {isOpen && isFresh && settled !== '' && answer?.length === 0 && !isFree && (
         <p class="quiet" role="status">
           {texts.states.nothingFound}
         </p>

@@ -42,6 +42,13 @@ export function Finder({ user, onChoice, onFirst }: FinderProps) {
   useEffect(() => {
     if (user === null && first !== undefined) onFirst(first);
   }, [user, first, onFirst]);
+  const isFresh = asked.answer?.search === text.trim(); // nobody found for other text is chosen for this one
+  const [isWaiting, setWaiting] = useState(false);
+  useEffect(() => {
+    if (!isWaiting || !isFresh) return;
+    setWaiting(false);
+    choose(0);
+  }, [isWaiting, isFresh]);
   const choose = (row: number): void => {
     const person = people.at(row);
     if (!person) return;
@@ -75,7 +82,8 @@ export function Finder({ user, onChoice, onFirst }: FinderProps) {
           if (next !== null) {
             event.preventDefault();
             setActive(next);
-          } else if (event.key === 'Enter') choose(active ?? 0);
+          } else if (event.key === 'Enter' && isFresh) choose(active ?? 0);
+          else if (event.key === 'Enter') setWaiting(true);
         }}
       />
       <Shown asked={asked} lines={8}>

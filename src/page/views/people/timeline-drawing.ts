@@ -20,15 +20,17 @@ export interface Ground {
   readonly font: string;
 }
 
-export const HEIGHT = 372;
-export const LANE_Y: Readonly<Record<Lane, number>> = { feed: 124, search: 246 };
+export const HEIGHT = 400;
+export const LANE_Y: Readonly<Record<Lane, number>> = { feed: 140, search: 262 };
 /** Which way labels and stacks go. */
 const AWAY: Readonly<Record<Lane, number>> = { feed: -1, search: 1 };
-const LEVEL = 13;
-const LABEL_LENGTH = 26;
+export const LEVEL = 13;
+const LABEL_LENGTH = 30;
 /** From this distance on there is room for every label. */
 const LABELLED = 22;
-const [SMALLEST, LARGEST] = [4, 11];
+/** Labels that are remembered. */
+const MOST_SHORTENED = 20_000;
+const [SMALLEST, LARGEST, LARGEST_STACKED] = [4, 11, 6.5];
 const LEAN = (38 * Math.PI) / 180;
 const MOST_ARCS = 12;
 const RESTING_ARCS = 10;
@@ -50,9 +52,10 @@ export function coloursAt(element: HTMLElement): Colours {
 export const yOf = ({ entry, level }: Placed): number => LANE_Y[entry.type] + AWAY[entry.type] * level * LEVEL;
 
 /** Radius: its share of the attention of its lane, by area. */
-export function radiusOf({ entry }: Placed, { maxWeight }: Layout): number {
+export function radiusOf({ entry }: Placed, { maxWeight, isStacked }: Layout): number {
   if (entry.side === null || entry.weight === null || maxWeight[entry.type] === 0) return SMALLEST;
-  return SMALLEST + (LARGEST - SMALLEST) * Math.sqrt(entry.weight / maxWeight[entry.type]);
+  const largest = isStacked ? LARGEST_STACKED : LARGEST;
+  return SMALLEST + (largest - SMALLEST) * Math.sqrt(entry.weight / maxWeight[entry.type]);
 }
 
 export function draw(context: CanvasRenderingContext2D, scene: Scene, ground: Ground): void {
@@ -74,7 +77,7 @@ export function draw(context: CanvasRenderingContext2D, scene: Scene, ground: Gr
       context.globalAlpha = isSubdued && !isMeant ? 0.28 : 1;
       drawMark(context, one, scene, ground.colours);
       if (ordinal === focus || lit.has(ordinal)) drawHalo(context, one, layout, ground.colours);
-      if (isMeant || (layout.step >= LABELLED && one.level === 0)) drawLabel(context, one, scene, ground, isMeant);
+      if (isMeant || (layout.step >= LABELLED && !layout.isStacked)) drawLabel(context, one, scene, ground, isMeant);
     }
   }
   context.restore();
@@ -183,6 +186,20 @@ function drawHalo(context: CanvasRenderingContext2D, placed: Placed, layout: Lay
   context.stroke();
 }
 
+const characters = new Intl.Segmenter(undefined, { granularity: 'grapheme' });
+const shortLabels = new Map<string, string>();
+
+/** As many characters as people see as one, whatever they are made of. */
+function shortened(whole: string): string {
+  const known = shortLabels.get(whole);
+  if (known !== undefined) return known;
+  const first = Array.from(characters.segment(whole.slice(0, 20 * LABEL_LENGTH)), ({ segment }) => segment);
+  const text = first.length > LABEL_LENGTH ? `${first.slice(0, LABEL_LENGTH - 1).join('')}…` : first.join('');
+  if (shortLabels.size > MOST_SHORTENED) shortLabels.clear();
+  shortLabels.set(whole, text);
+  return text;
+}
+
 function drawLabel(
   context: CanvasRenderingContext2D,
   placed: Placed,
@@ -192,7 +209,7 @@ function drawLabel(
 ): void {
   const away = AWAY[placed.entry.type];
   const whole = labelOf(placed);
-  const text = [...whole].length > LABEL_LENGTH ? `${[...whole].slice(0, LABEL_LENGTH - 1).join('')}…` : whole;
+  const text = shortened(whole);
   context.save();
   context.translate(placed.x + 3, yOf(placed) + away * (radiusOf(placed, layout) + 8));
   context.rotate(away * LEAN);

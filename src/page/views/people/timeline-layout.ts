@@ -23,6 +23,8 @@ export interface Layout {
   readonly all: readonly Placed[];
   readonly lanes: Readonly<Record<Lane, readonly Placed[]>>;
   readonly byOrdinal: ReadonlyMap<number, Placed>;
+  /** Whether actions may stand above each other. */
+  readonly isStacked: boolean;
   readonly width: number;
   /** Pixels between neighbours, on average. */
   readonly step: number;
@@ -33,19 +35,23 @@ export interface Layout {
 }
 
 /** Room before the first and behind the last action: labels lean to the right. */
-export const BEFORE = 64;
+export const BEFORE = 84;
 const BEHIND = 152;
+/** Pixels between neighbours, where there are few. */
+const FAR_APART = 110;
 const BETWEEN_TICKS = 112;
 const MOST_LEVELS = 5;
 const STACKED = 13;
 
 export function layOut(timeline: readonly TimelineEntry[], axis: Axis, least: number, step: number): Layout {
   const entries = timeline.toSorted((a, b) => a.ordinal - b.ordinal);
-  const room = Math.max(least - BEFORE - BEHIND, (entries.length - 1) * step, 1);
   const times = entries.map(({ time }) => (time === null ? null : Date.parse(time)));
   const known = times.filter((time) => time !== null);
   const [first, last] = [Math.min(...bounds(known)), Math.max(...bounds(known))];
   const byTime = axis === 'time' && last > first;
+  const gaps = entries.length - 1;
+  const shown = least - BEFORE - BEHIND;
+  const room = Math.max(gaps * step, byTime ? shown : Math.min(shown, gaps * FAR_APART), 1);
   const along = (i: number): number =>
     byTime ? ((times[i] ?? first) - first) / (last - first) : entries.length > 1 ? i / (entries.length - 1) : 0.5;
   const taken: Record<Lane, number[]> = { feed: [], search: [] };
@@ -63,6 +69,7 @@ export function layOut(timeline: readonly TimelineEntry[], axis: Axis, least: nu
     all,
     lanes,
     byOrdinal: new Map(all.map((placed) => [placed.entry.ordinal, placed])),
+    isStacked: byTime,
     width: room + BEFORE + BEHIND,
     step: room / Math.max(1, entries.length - 1),
     ticks: ticksOf(all),

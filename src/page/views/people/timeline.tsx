@@ -10,7 +10,7 @@ import { Choice } from '../../components/choice.js';
 import { dateText, texts } from '../../texts/index.js';
 import { labelOf, spokenOf } from './action-text.js';
 import type { Agreements } from './agreements.js';
-import { HEIGHT, LANE_Y, coloursAt, draw } from './timeline-drawing.js';
+import { HEIGHT, LANE_Y, LEVEL, coloursAt, draw } from './timeline-drawing.js';
 import { type Axis, type Lane, type Placed, layOut, nearest } from './timeline-layout.js';
 
 interface TimelineProps {
@@ -85,7 +85,7 @@ export function Timeline({ timeline, agreements, focus, lit, onFocus, onPin }: T
     const bounds = canvas.current!.getBoundingClientRect();
     const [x, y] = [event.clientX - bounds.left + box.current!.scrollLeft, event.clientY - bounds.top];
     const lane: Lane = y < (LANE_Y.feed + LANE_Y.search) / 2 ? 'feed' : 'search';
-    const level = (lane === 'feed' ? LANE_Y.feed - y : y - LANE_Y.search) / 13;
+    const level = (lane === 'feed' ? LANE_Y.feed - y : y - LANE_Y.search) / LEVEL;
     return nearest(layout.lanes[lane], x, level, REACH);
   };
   const onKeyDown = (event: KeyboardEvent): void => {
@@ -131,7 +131,7 @@ export function Timeline({ timeline, agreements, focus, lit, onFocus, onPin }: T
           </button>
         </div>
       </div>
-      <div class="lanes">
+      <div class="lanes" style={{ '--feed-y': `${LANE_Y.feed}px`, '--search-y': `${LANE_Y.search}px` }}>
         <span class="lane-name feed" aria-hidden="true">
           {texts.people.lanes.feed}
         </span>

@@ -44,4 +44,4 @@ export const questionOf = (user: string | null, { added, without }: Draft, k: nu
 
 /** The events that are stored where somebody wants that. */
 export const eventsOf = (user: string, { added }: Draft): Event[] =>
-  added.map((step) => ({ ...eventOf(step), id: randomId(), user }) as Event);
+  added.map((step) => ({ ...eventOf(step), id: randomId(), user }));
