@@ -2,6 +2,8 @@
 import { type Plugin, defineConfig } from 'vite';
 import { COLOURS, COLOURS_ON_DARK, DARK, LIGHT } from '../figure/colours.js';
 
+/** Whom `npx vite src/page` asks, while one works on the page. */
+const SERVER = 'http://127.0.0.1:8080';
 const COLOURS_FILE = 'virtual:colours.css';
 
 /** `--colour-1` to `--colour-6`, ground and ink, each for a light and a dark ground. */
@@ -22,6 +24,7 @@ function colours(): Plugin {
 export default defineConfig({
   base: './',
   plugins: [colours()],
+  server: { proxy: { '/v1': SERVER, '/health': SERVER } },
   build: {
     outDir: '../../dist/page',
     emptyOutDir: true,

@@ -116,6 +116,7 @@ test('what was imagined is stored once somebody says so twice', inChromium, asyn
   await page.keyboard.press('Enter');
   await page.locator('.imagined').getByText('something <b>else</b>').waitFor();
   await page.getByRole('button', { name: 'Keep these events' }).click();
+  assert.deepEqual(await seriousViolations(page), [], 'while it asks');
   await page.getByRole('button', { name: 'Cancel' }).click();
   assert.equal((await served.ask('GET', `/v1/users/${user}/interests`)).json.total, 0);
   await page.getByRole('button', { name: 'Keep these events' }).click();

@@ -18,11 +18,13 @@ export function Shell() {
   const view = VIEWS.find(({ id }) => id === place.value.view) ?? VIEWS[0]!;
   const title = texts.views[view.id];
   const main = useRef<HTMLElement>(null);
+  const nav = useRef<HTMLElement>(null);
   const first = useRef(true);
   useEffect(() => {
     document.title = `${title} · sesrec`;
     if (!first.current) main.current?.focus(); // who cannot see learns that another view is there
     first.current = false;
+    nav.current?.querySelector('[aria-current]')?.scrollIntoView({ block: 'nearest', inline: 'center' });
   }, [view]);
   return (
     <>
@@ -41,7 +43,7 @@ export function Shell() {
           <Mark />
           sesrec
         </a>
-        <nav aria-label={texts.shell.navigation}>
+        <nav ref={nav} aria-label={texts.shell.navigation}>
           <ul>
             {VIEWS.map(({ id, about }) => (
               <li key={id}>
