@@ -54,7 +54,7 @@ test('catalogue: typed, found, and from an item to a query near it and back', in
   await page.getByRole('searchbox', { name: 'Search items and queries' }).fill(query);
   const items = page.getByRole('list', { name: /^Items the first|^Items \d/ });
   await items.getByRole('link').first().waitFor(PATIENCE);
-  await page.waitForFunction("location.hash.includes('?search=')");
+  await page.waitForURL(/\?search=/);
   const { json } = await served.ask('GET', `/v1/catalogue/items?limit=50&search=${encodeURIComponent(query)}`);
   assert.equal(await items.getByRole('link').count(), Math.min(50, json.total));
   await items.getByRole('link').first().click();
