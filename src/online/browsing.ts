@@ -35,8 +35,6 @@ const STRETCH = 1_000_000;
 const PATIENCE_MILLISECONDS = 1500;
 /** More queries and items than that are not drawn into one space: it would take gigabytes. */
 const MOST_ALIGNED = 4_000_000;
-/** Lists of what is found are made of so many, the most frequent. */
-const SORTED = 10_200;
 
 export class Browsing {
   readonly #model: ServedModel;
@@ -293,7 +291,7 @@ function mostFrequent(
   count: number,
 ): { readonly total: number; readonly best: number[] } {
   const total = found ? found.length : counts.length - FIRST_INDEX;
-  const largest = new Largest(Math.min(count, SORTED));
+  const largest = new Largest(count);
   const own = exact >= FIRST_INDEX && exact < counts.length && (!found || found.includes(exact)) ? exact : UNKNOWN;
   if (found)
     largest.offer(

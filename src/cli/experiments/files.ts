@@ -57,7 +57,7 @@ export async function epochsOf(directory: string): Promise<Epoch[]> {
 /** The results that a run keeps and that can be read, each with the hash of the weights that it is of. */
 export async function resultsIn(directory: string): Promise<ResultManifest[]> {
   const folder = resultsOf(directory);
-  const names = await namesIn(folder);
+  const names = (await readdir(folder).catch(() => [])).toSorted((a, b) => (a < b ? -1 : 1));
   const read = await Promise.all(
     names
       .filter((name) => name.endsWith('.json'))
@@ -101,11 +101,6 @@ export async function changedIn(directory: string, names: readonly string[]): Pr
     ),
   );
   return new Date(Math.max(...times)).toISOString();
-}
-
-/** Names in a directory; none where there is none. */
-export async function namesIn(directory: string): Promise<string[]> {
-  return (await readdir(directory).catch(() => [])).sort();
 }
 
 export async function foldersIn(directory: string): Promise<string[]> {

@@ -31,6 +31,8 @@ export function Chart({ label, height, draw, version }: ChartProps) {
     void draw(width).then((figure) => {
       if (!isWanted) return;
       for (const style of figure.querySelectorAll('style')) style.remove();
+      // Plot names its groups, which have no role that may have a name: the label of the whole says what is to be seen
+      for (const part of figure.querySelectorAll('g[aria-label]')) part.removeAttribute('aria-label');
       figure.setAttribute('role', 'img');
       figure.setAttribute('aria-label', label);
       box.current?.replaceChildren(figure);

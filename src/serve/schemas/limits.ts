@@ -30,7 +30,7 @@ export const LIMITS = {
   /** Entries of one answer that lists people, items or queries. */
   listed: 100,
   /** Where such an answer may begin. */
-  listedUpTo: 10_000,
+  listedUpTo: 100_000,
   /** Entries of a timeline, the newest. */
   timeline: 10_000,
   /** Runs and comparisons that are listed. */
