@@ -27,8 +27,8 @@ export const HOSTILE = {
   marks: `z${'\u0336\u0323\u0306'.repeat(60)}`,
 } as const;
 
-/** A run over a planted log, some items of which have hostile titles, in `folder`: in some seconds. */
-export async function hostileRun(folder: string): Promise<string> {
+/** A run over a planted log, some items of which have hostile titles, in `folder`: in some seconds. `more`: events at the end of the log. */
+export async function hostileRun(folder: string, more: readonly object[] = []): Promise<string> {
   const [log, data, run] = ['log.jsonl', 'data', 'run'].map((name) => join(folder, name)) as [string, string, string];
   await writePlantedLog({ users: 24, items: 120, categories: 6, eventsPerUser: 8, seed: 3 }, log);
   const titles = Object.values(HOSTILE);
@@ -39,7 +39,10 @@ export async function hostileRun(folder: string): Promise<string> {
     event.fields.title = title;
     return JSON.stringify(event);
   });
-  await writeFile(log, lines.join('\n'));
+  await writeFile(
+    log,
+    [...lines.filter((line) => line !== ''), ...more.map((event) => JSON.stringify(event)), ''].join('\n'),
+  );
   for (const command of [
     ['import', 'events', log, '--out', data],
     ['train', data, '--out', run, '--epochs', '1', ...QUICK, '--set', 'splitBy=alignment'],
