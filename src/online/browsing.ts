@@ -68,8 +68,10 @@ export class Browsing {
       const holds = (item: number): boolean => comparable(textOf(item)).includes(part);
       // titles may have changed since, and items may have come
       const revised = new Set(items.revised());
-      const known = (await (await this.#items).find(wanted, signal)).filter((item) => !revised.has(item));
-      found = Int32Array.from([...known, ...[...revised].filter(holds)]).sort();
+      const known = await (await this.#items).find(wanted, signal);
+      const live = [...revised].filter(holds);
+      const still = revised.size === 0 ? known : known.filter((item) => !revised.has(item));
+      found = live.length === 0 ? Int32Array.from(still) : Int32Array.from([...still, ...live]).sort();
       exact = items.index(wanted);
     }
     const { total, best } = mostFrequent(this.#popularity.counts(), found, exact, offset + limit);

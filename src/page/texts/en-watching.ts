@@ -150,7 +150,13 @@ export const watching = {
       note: 'Good to know.',
     },
     findings: (errors: number, warnings: number, notes: number) =>
-      `${plural(errors, 'error', 'errors')}, ${plural(warnings, 'warning', 'warnings')}, ${plural(notes, 'note', 'notes')}`,
+      [
+        errors > 0 ? plural(errors, 'error', 'errors') : '',
+        warnings > 0 ? plural(warnings, 'warning', 'warnings') : '',
+        notes > 0 ? plural(notes, 'note', 'notes') : '',
+      ]
+        .filter((part) => part !== '')
+        .join(', '),
     example: 'Example',
     event: (ordinal: number) => `event ${number(ordinal)}`,
     advice: 'What to do',
