@@ -338,12 +338,13 @@ for (const preset of ['official', 'paper'] as const) {
           assert.equal(found, null);
           continue;
         }
+        assert.ok(found);
         assert.deepEqual(
-          found?.feed.map(({ position }) => position),
+          found.feed.map(({ position }) => position),
           feed,
         );
         assert.deepEqual(
-          found?.search.map(({ position }) => position),
+          found.search.map(({ position }) => position),
           search,
         );
         const batch = new BatchAssembler(catalogueOf(small), config.window, { exact: true }).assemble(
@@ -358,7 +359,7 @@ for (const preset of ['official', 'paper'] as const) {
         const expected = feed.flatMap((_, row) =>
           search.map((__, column) => (affinity as Float32Array)[row * config.window.search + column] as number),
         );
-        close(found?.values as Float32Array, expected);
+        close(found.values, expected);
         assert.ok(expected.some((value) => Math.abs(value) > 1e-3) && expected.every((value) => Math.abs(value) <= 1));
       }
     });

@@ -189,7 +189,7 @@ export const watching = {
     rate: 'Requests a second',
     rateHint: 'last minute',
     latency: 'Nineteen of twenty answered in',
-    latencyHint: 'last minute',
+    latencyHint: 'worst ten seconds of the last minute',
     fallbacks: 'Lists the model did not rank',
     fallbacksHint: 'last quarter of an hour',
     inFlight: 'Under way',

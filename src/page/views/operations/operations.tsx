@@ -72,7 +72,7 @@ function Now({ answer }: { readonly answer: OperationsAnswer }) {
   const seconds = minute.reduce((sum, interval) => sum + interval.seconds, 0);
   const total = (name: 'requests' | 'recommendations' | 'fallbacks', among = intervals): number =>
     among.reduce((sum, interval) => sum + interval[name], 0);
-  // stretches weigh by their requests: close to the quantile of the minute, and told as such
+  // quantiles of stretches do not add up: the worst of the minute bounds that of the whole
   const withTime = minute.filter(({ p95, requests }) => p95 !== null && requests > 0);
   const p95 = withTime.length === 0 ? null : Math.max(...withTime.map((interval) => interval.p95 ?? 0));
   const lists = total('recommendations');
