@@ -21,12 +21,15 @@ export async function openEngine(run: string, settings: Configuration, metrics: 
     candidates: settings.candidates,
     cachedUsers: settings.cachedUsers,
     shadowShare: settings.shadowShare,
+    begin: settings.begin,
     hooks: {
       answered: ({ source, milliseconds }) => metrics.ranking.observe({ source }, milliseconds / 1000),
       flushed: ({ milliseconds, writes }) => {
         metrics.flush.observe(milliseconds / 1000);
         metrics.flushed.inc(writes);
       },
+      began: (model, why) =>
+        tell({ level: 'warn', message: 'begins with another run than the one that was given', why, model }),
       switched: (model) => tell({ level: 'info', message: 'another model answers', model }),
       // items are no people; the id of the answer leads to nobody without the store
       shadowed: (comparison) => tell({ level: 'info', message: 'shadow', ...comparison }),

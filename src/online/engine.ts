@@ -31,6 +31,7 @@ import type {
 import { Retrieving } from './retrieval.js';
 import { ServedModel } from './served-model.js';
 import { similarItems } from './similar.js';
+import { damaged, isDamage } from './store/damage.js';
 import { openLmdbStore } from './store/lmdb-store.js';
 import type { LiveStore, StoredThing } from './store/store.js';
 import { tellAffinity, tellTimeline } from './telling.js';
@@ -47,7 +48,7 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
     return await LiveEngine.open(store, options);
   } catch (error) {
     await store.close();
-    throw error;
+    throw isDamage(error) ? damaged(options.store, messageOf(error).split('\n')[0] ?? '') : error;
   }
 }
 
@@ -57,6 +58,7 @@ interface Settings extends EngineOptions {
   readonly exactUpTo: number;
   readonly candidates: number;
   readonly shadowShare: number;
+  readonly begin: 'last' | 'given';
 }
 
 export class LiveEngine implements Engine {
@@ -69,6 +71,8 @@ export class LiveEngine implements Engine {
   #shadow: Answerer | null = null;
   /** Items that were upserted while a model is being loaded, for it to catch up with. */
   #missed: StoredThing[] | null = null;
+  /** Users who were erased while a model is being loaded. */
+  #erasedMeanwhile: string[] | null = null;
   #switching: Promise<unknown> = Promise.resolve();
   readonly #warming = new AbortController();
   readonly #background = new Set<Promise<unknown>>();
@@ -83,6 +87,7 @@ export class LiveEngine implements Engine {
       exactUpTo: 100_000,
       candidates: 2000,
       shadowShare: 0.1,
+      begin: 'last',
       ...options,
     };
   }
@@ -91,10 +96,25 @@ export class LiveEngine implements Engine {
   static async open(store: LiveStore, options: EngineOptions): Promise<LiveEngine> {
     const engine = new LiveEngine(store, options);
     await engine.#countAnew();
-    engine.#active = await engine.#load(options.run);
+    engine.#active = await engine.#loadFirst();
     engine.#warm(engine.#active);
     engine.#inBackground('forgetting what was served long ago', store.forgetServed(Date.now() - SERVED_MILLISECONDS));
     return engine;
+  }
+
+  /** The run that answered last, unless the server was started with another one since, or that one is wanted; the given one if it is broken. */
+  async #loadFirst(): Promise<Answerer> {
+    const { run, begin, hooks } = this.#settings;
+    const last = begin === 'last' ? await this.#store.activeRun() : null;
+    if (!last || last.started !== resolve(run) || last.active === last.started) return this.#load(run);
+    try {
+      const loaded = await this.#load(last.active);
+      hooks?.began?.(loaded.model.name, 'it answered last');
+      return loaded;
+    } catch (error) {
+      hooks?.failed?.(`${last.active} answered last and cannot be loaded: beginning with ${run}`, error);
+      return this.#load(run);
+    }
   }
 
   async recommend(request: RecommendationRequest, signal?: AbortSignal): Promise<RecommendationAnswer> {
@@ -204,7 +224,8 @@ export class LiveEngine implements Engine {
   async erase(user: string): Promise<EraseAnswer> {
     this.#refuseWhenClosed();
     const { events, other } = await this.#store.erase(user, Date.now());
-    for (const { model } of this.#loaded()) model.forget(user);
+    this.#erasedMeanwhile?.push(user);
+    for (const { model } of this.#loaded()) model.leaveOut(user);
     this.#inspector.forget(user);
     await this.#countAnew();
     const isOfRun = this.#serving().model.run.dataset.users.has(user);
@@ -242,7 +263,7 @@ export class LiveEngine implements Engine {
         this.#previous = this.#active;
         this.#active = loaded;
         this.#retire(before);
-        this.#settings.hooks?.switched?.(loaded.model.name);
+        await this.#switched(loaded);
       }
       this.#warm(loaded);
       return this.models();
@@ -253,8 +274,16 @@ export class LiveEngine implements Engine {
     return this.#inTurn(async () => {
       if (!this.#previous) throw new UserError('there is no model before this one: activate a run instead');
       [this.#active, this.#previous] = [this.#previous, this.#active];
-      this.#settings.hooks?.switched?.(this.#active.model.name);
+      await this.#switched(this.#active);
       return this.models();
+    });
+  }
+
+  async #switched({ model }: Answerer): Promise<void> {
+    this.#settings.hooks?.switched?.(model.name);
+    await this.#store.rememberActive({
+      active: resolve(model.run.directory),
+      started: resolve(this.#settings.run),
     });
   }
 
@@ -279,6 +308,7 @@ export class LiveEngine implements Engine {
   async #load(directory: string): Promise<Answerer> {
     const { threads, cachedUsers, exactUpTo, candidates } = this.#settings;
     this.#missed = [];
+    this.#erasedMeanwhile = [];
     try {
       const model = await ServedModel.load(directory, this.#store, { threads, cachedUsers });
       for (let missed = this.#missed; missed.length > 0; missed = this.#missed) {
@@ -287,9 +317,11 @@ export class LiveEngine implements Engine {
       }
       const popularity = new Popularity(this.#counts, model.items, model.trainingCounts);
       const retrieval = model.items.size > exactUpTo ? await Retrieving.of(model, candidates) : null;
+      for (const user of this.#erasedMeanwhile) model.leaveOut(user);
       return { model, popularity, retrieval };
     } finally {
       this.#missed = null;
+      this.#erasedMeanwhile = null;
     }
   }
 

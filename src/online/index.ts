@@ -5,3 +5,4 @@ export { LiveEngine, openEngine } from './engine.js';
 export { type LiveLog, throughOf, writeLiveLog } from './store/live-log.js';
 export { openLmdbStore } from './store/lmdb-store.js';
 export type { LiveStore, Served, StoredEvent, StoredThing } from './store/store.js';
+export { type Recovered, recoverStore } from './store/recover.js';

@@ -266,6 +266,8 @@ export interface Hooks {
   readonly answered?: (answer: { readonly source: AnswerSource; readonly milliseconds: number }) => void;
   /** A flush to the disk took so long, for so many writes together. */
   readonly flushed?: (flush: { readonly milliseconds: number; readonly writes: number }) => void;
+  /** It begins with another run than the one that was given, and why. */
+  readonly began?: (model: ModelName, why: string) => void;
   /** Another model answers from now on. */
   readonly switched?: (model: ModelName) => void;
   /** What the second model would have answered: both lists of item ids. */
@@ -281,8 +283,10 @@ export interface Hooks {
 }
 
 export interface EngineOptions {
-  /** The run directory to begin with; it may be absent where the store remembers which one was active. */
+  /** The run directory to begin with. */
   readonly run: string;
+  /** `last`, unless told: with the run that was activated last, if the server was started with the same `run` then; `given`: with `run`. */
+  readonly begin?: 'last' | 'given';
   /** The directory that runs are activated from by name; that of `run` unless told. */
   readonly runs?: string;
   /** The directory of the live store; made when it is not there. */

@@ -2,7 +2,7 @@
  * A run that answers: loaded, warm, checked, with the items that came since. Knows one model and its threads; does not know requests.
  */
 import { basename } from 'node:path';
-import { UserError, at, isFiniteEverywhere, range } from '../base/index.js';
+import { UserError, at, hashOf, isFiniteEverywhere, range } from '../base/index.js';
 import { FIRST_INDEX, UNKNOWN } from '../data/index.js';
 import {
   type AlignedVectors,
@@ -38,8 +38,10 @@ export interface KnownUser {
 export class ServedModel {
   readonly run: Run;
   readonly items: LiveCatalogue;
-  /** Training events of every item of the run. */
+  /** Training events of every item of the run, without those of users who were erased. */
   readonly trainingCounts: Float32Array;
+  /** Users of the run who were erased: nothing is counted or looked up of theirs. */
+  readonly erased = new Set<number>();
   readonly #runtime: Runtime;
   readonly #base: GraphRanker;
   readonly #store: LiveStore;
@@ -74,6 +76,9 @@ export class ServedModel {
       const things: StoredThing[] = [];
       for await (const thing of store.things('items')) things.push(thing);
       await model.reviseItems(things);
+      const erased = new Set<string>();
+      for await (const hash of store.erasedUsers()) erased.add(hash);
+      if (erased.size > 0) for (const user of run.dataset.users.ids) if (erased.has(hashOf(user))) model.leaveOut(user);
       await model.#tryOut();
       return model;
     } catch (error) {
@@ -116,6 +121,19 @@ export class ServedModel {
   /** Something changed about a user. */
   forget(user: string): void {
     this.#cached.forget(user);
+  }
+
+  /** Somebody was erased: what the run's data have of them counts no longer. */
+  leaveOut(user: string): void {
+    this.forget(user);
+    const { users, feedOffsets, heldOutStart, feedItem } = this.run.dataset;
+    const own = users.index(user);
+    if (own < FIRST_INDEX || this.erased.has(own)) return;
+    this.erased.add(own);
+    for (let place = at(feedOffsets, own); place < at(heldOutStart, own); place++) {
+      const item = at(feedItem, place);
+      this.trainingCounts[item] = at(this.trainingCounts, item) - 1;
+    }
   }
 
   async #meet(
@@ -206,6 +224,7 @@ export class ServedModel {
     const step = Math.max(1, Math.floor(users / count));
     for (const i of range(Math.min(users, count))) {
       const user = FIRST_INDEX + i * step;
+      if (this.erased.has(user)) continue;
       const person: Person = { user, row: Math.min(user, dataset.trainedUsers - 1), attributes: {} };
       const history = liveHistory(dataset, this.items, person, [], true);
       if (this.sees(history)) yield history;

@@ -19,6 +19,10 @@ declare module 'fastify' {
   }
   interface FastifyRequest {
     caller: Caller | null;
+    /** Gives its place to the next one. */
+    leave: (() => void) | null;
+    /** What an answer came from, for traces. */
+    source: string | null;
   }
 }
 
@@ -65,6 +69,7 @@ const PROBLEM_TEXTS: Readonly<Record<number, string>> = {
   413: 'Too large.',
   415: 'Another type of content.',
   422: 'Well-formed, but not valid.',
+  429: 'This key asks too often; see Retry-After.',
   500: 'A bug.',
   503: 'Not ready, shutting down, or too much to do; see Retry-After.',
   504: 'No answer in time.',
@@ -97,7 +102,7 @@ export function addRoute<Body extends TSchema, Params extends TObject, Query ext
   const isWrite = method === 'POST' && scope !== 'recommend' && !route.isQuestion;
   const [mediaType] = contentType.split(';') as [string];
   const problems = [
-    ...(scope === null ? [] : [401, 403, 503]),
+    ...(scope === null ? [] : [401, 403, 429, 503]),
     ...(body ? [400, 413, 415, 422] : []),
     ...(params || query ? [422] : []),
     ...(isWrite ? [409] : []),

@@ -19,11 +19,21 @@ import { watchingRoutes } from './routes/watching.js';
 import { writingRoutes } from './routes/writing.js';
 import { LIMITS, PATHS } from './schemas/index.js';
 import type { Service } from './service.js';
+import { trace } from './tracing.js';
 import { compileChecks } from './validation.js';
 
 /** Files of the page. */
 const ASSETS = '/assets/';
 const REQUEST_ID = /^[\w.:-]{1,64}$/;
+
+/** Of every answer, unless its route says otherwise: it is data, for whoever asked, and no page. */
+const HEADERS = {
+  'Cache-Control': 'no-store',
+  'Content-Security-Policy': "default-src 'none'; frame-ancestors 'none'",
+  'Cross-Origin-Resource-Policy': 'same-origin',
+  'Referrer-Policy': 'no-referrer',
+  'X-Content-Type-Options': 'nosniff',
+} as const;
 
 export interface ServerOptions {
   /** The version in the OpenAPI document. */
@@ -58,6 +68,7 @@ export async function buildServer(service: Service, { version, logStream }: Serv
     routerOptions: { maxParamLength: 9 * LIMITS.queryLength }, // percent-encoded, three bytes a unit
     frameworkErrors: (error, request, reply) => void sendProblem(problemOf(error), request, reply),
   });
+  app.server.maxConnections = configuration.mostConnections;
   app.setValidatorCompiler(compileChecks);
   tellProblems(app);
   readBodies(app);
@@ -87,10 +98,12 @@ export async function buildServer(service: Service, { version, logStream }: Serv
       exposedHeaders: ['x-request-id', 'retry-after'],
       maxAge: 600,
     });
+  app.decorateRequest('source', null);
   app.addHook('onRequest', async (request, reply) => {
-    reply.header('X-Request-Id', request.id);
+    reply.header('X-Request-Id', request.id).headers(HEADERS);
   });
   guard(app, service);
+  if (configuration.tracing === 'on') trace(app);
   app.addHook('onSend', async (_, reply) => {
     if (service.isDraining) reply.header('Connection', 'close'); // else the connection would outlive what it was for
   });

@@ -39,6 +39,13 @@ export interface Served {
   readonly probabilities: readonly number[] | null;
 }
 
+/** Run directories. */
+export interface ActiveRun {
+  readonly active: string;
+  /** The one that the server was started with when `active` was activated. */
+  readonly started: string;
+}
+
 export interface LiveStore {
   /** Tells this store from every other. */
   readonly id: string;
@@ -72,6 +79,12 @@ export interface LiveStore {
   erase(user: string, time: number): Promise<{ readonly events: number; readonly other: number }>;
   /** Whether the user was ever erased. */
   wasErased(user: string): Promise<boolean>;
+  /** SHA-256 of the ids of all who were, in hexadecimal digits. */
+  erasedUsers(): AsyncIterable<string>;
+  /** Remembers which run answers, and with which one the server was started then. */
+  rememberActive(active: ActiveRun): Promise<void>;
+  /** Null where none was ever activated. */
+  activeRun(): Promise<ActiveRun | null>;
   /** Waits for what is being written. */
   close(): Promise<void>;
 }

@@ -28,11 +28,12 @@ export function recommendingRoutes(app: FastifyInstance, service: Service): void
     answer: RecommendationAnswer,
     answerText: 'The best items, best first. Somebody unknown gets a list as well: source says what it is.',
     problems: [504],
-    handle: async ({ body, reply }) => {
+    handle: async ({ body, request, reply }) => {
       const answer = await engineOf(service).recommend(
         { deadline_ms: configuration.answerTimeout, ...body },
         patienceOf(reply, 2 * (body.deadline_ms ?? configuration.answerTimeout)),
       );
+      request.source = answer.source;
       metrics.recommendations.inc({ source: answer.source, degraded: String(answer.degraded) });
       return answer;
     },
