@@ -3,6 +3,10 @@ import { basename, dirname, join, resolve } from 'node:path';
 import { type Engine, openEngine as open } from '../online/index.js';
 import type { Configuration, Metrics } from '../serve/index.js';
 
+/** The directory of runs: that of the run unless told. */
+export const runsOf = (run: string, { models }: Configuration): string =>
+  models === '' ? dirname(resolve(run)) : resolve(models);
+
 /** Says something in the log of the server: never of a person. */
 export type Tell = (line: Readonly<Record<string, unknown>>) => void;
 
@@ -10,7 +14,7 @@ export async function openEngine(run: string, settings: Configuration, metrics: 
   const directory = resolve(run);
   return open({
     run: directory,
-    runs: settings.models === '' ? dirname(directory) : resolve(settings.models),
+    runs: runsOf(run, settings),
     store: settings.store === '' ? join(dirname(directory), `${basename(directory)}.live`) : resolve(settings.store),
     threads: settings.threads,
     exactUpTo: settings.exactUpTo,

@@ -8,6 +8,8 @@ import { UserError, messageOf } from '../base/index.js';
 import { isActionType } from '../data/index.js';
 import { type Answerer, type List, listFor, rankingFor } from './answering.js';
 import { flawOfEvent, keptFields } from './checking.js';
+import type { Inspection } from './inspection.js';
+import { Inspector } from './inspector.js';
 import { LiveCounts, Popularity } from './popularity.js';
 import type {
   ActivateRequest,
@@ -32,8 +34,10 @@ import { similarItems } from './similar.js';
 import { damaged, isDamage } from './store/damage.js';
 import { openLmdbStore } from './store/lmdb-store.js';
 import type { LiveStore, StoredThing } from './store/store.js';
-import { tellAction } from './telling.js';
+import { tellAffinity, tellTimeline } from './telling.js';
 
+/** The newest actions of a timeline. */
+const TIMELINE = 10_000;
 /** What was served is kept so long. */
 const SERVED_MILLISECONDS = 90 * 24 * 60 * 60 * 1000;
 
@@ -61,6 +65,7 @@ export class LiveEngine implements Engine {
   readonly #store: LiveStore;
   readonly #settings: Settings;
   readonly #counts = new LiveCounts();
+  readonly #inspector: Inspector;
   #active: Answerer | null = null;
   #previous: Answerer | null = null;
   #shadow: Answerer | null = null;
@@ -75,6 +80,7 @@ export class LiveEngine implements Engine {
 
   private constructor(store: LiveStore, options: EngineOptions) {
     this.#store = store;
+    this.#inspector = new Inspector(store, () => this.#serving());
     this.#settings = {
       runs: dirname(resolve(options.run)),
       cachedUsers: 10_000,
@@ -155,17 +161,28 @@ export class LiveEngine implements Engine {
     return model.use(async () => similarItems(model, popularity, item, k));
   }
 
-  async interests(user: string): Promise<InterestsAnswer> {
+  async interests(
+    user: string,
+    { affinity = false, most = TIMELINE }: { readonly affinity?: boolean; readonly most?: number } = {},
+  ): Promise<InterestsAnswer> {
     const { model } = this.#serving();
     return model.use(async () => {
       const { history, ranker } = await model.known(user, []);
-      const [actions] = await ranker.sides([history.moment]);
+      const [actions = []] = await ranker.sides([history.moment]);
+      const found = affinity ? await ranker.affinity(history.moment) : null;
+      const { feed, search } = model.run.model.config.window;
       return {
         user,
         model: model.name,
-        timeline: (actions ?? []).map((action) => tellAction(history, model.items, action)),
+        window: { feed, search: model.run.model.seesSearches ? search : 0 },
+        ...tellTimeline(history, model.items, actions, most),
+        ...(affinity ? { affinity: found && tellAffinity(history, found) } : {}),
       };
     });
+  }
+
+  get inspection(): Inspection {
+    return this.#inspector;
   }
 
   async accept(events: readonly PlacedEvent[]): Promise<EventsAnswer> {
@@ -181,6 +198,7 @@ export class LiveEngine implements Engine {
     const fresh = sound.filter((_, i) => isNew[i]);
     for (const { event } of fresh) {
       for (const serving of this.#loaded()) serving.model.forget(event.user);
+      this.#inspector.met(event.user);
       if (event.item !== undefined && isActionType(event.type)) this.#counts.add(event.item, 1);
     }
     return { accepted: fresh.length, duplicate: sound.length - fresh.length, rejected };
@@ -208,6 +226,7 @@ export class LiveEngine implements Engine {
     const { events, other } = await this.#store.erase(user, Date.now());
     this.#erasedMeanwhile?.push(user);
     for (const { model } of this.#loaded()) model.leaveOut(user);
+    this.#inspector.forget(user);
     await this.#countAnew();
     const isOfRun = this.#serving().model.run.dataset.users.has(user);
     return { erased: events + other > 0 || isOfRun, events };
@@ -277,6 +296,7 @@ export class LiveEngine implements Engine {
     if (this.#isClosed) return;
     this.#isClosed = true;
     this.#warming.abort();
+    await this.#inspector.close();
     await this.#switching.catch(() => undefined);
     await Promise.allSettled(this.#background);
     await Promise.all(this.#loaded().map(async ({ model }) => model.retire()));

@@ -5,6 +5,7 @@ import { basename } from 'node:path';
 import { UserError, at, hashOf, isFiniteEverywhere, range } from '../base/index.js';
 import { FIRST_INDEX, UNKNOWN } from '../data/index.js';
 import {
+  type AlignedVectors,
   type EncodedHistory,
   type GraphRanker,
   type Run,
@@ -46,7 +47,7 @@ export class ServedModel {
   readonly #store: LiveStore;
   readonly #cached: KnownUsers<KnownUser>;
   /** The events of the store that are in the run's data already. */
-  readonly #through: number;
+  readonly through: number;
   #answering = 0;
   #idle: (() => void) | null = null;
   #revising: Promise<void> = Promise.resolve();
@@ -59,7 +60,7 @@ export class ServedModel {
     this.items = new LiveCatalogue(run.dataset, run.model.config);
     this.trainingCounts = countTrainingEvents(run.dataset);
     this.#base = rankerOf(run.model, run.parameters, run.dataset, runtime);
-    this.#through = throughOf(run.dataset.manifest, store.id);
+    this.through = throughOf(run.dataset.manifest, store.id);
   }
 
   /** Loads a run, works out its items and those of the store, and tries it. One that fails the trial is a `UserError`. */
@@ -155,7 +156,7 @@ export class ServedModel {
       row: own < this.run.dataset.trainedUsers ? own : UNKNOWN,
       attributes: valueIndices(userAttributes, this.run.dataset.userAttributes, thing?.fields ?? null, own),
     };
-    const events = stored.filter(({ sequence }) => sequence > this.#through).map(({ event }) => event);
+    const events = stored.filter(({ sequence }) => sequence > this.through).map(({ event }) => event);
     return this.#knowing(
       liveHistory(this.run.dataset, this.items, person, [...events, ...session], !wasErased),
       charge,
@@ -197,6 +198,16 @@ export class ServedModel {
   /** The vectors of all items. */
   async vectors(): Promise<{ readonly vectors: Float32Array; readonly width: number }> {
     return this.#base.catalogueVectors();
+  }
+
+  /** The space where queries and items are drawn together; null where the model has none. */
+  async aligned(signal?: AbortSignal): Promise<AlignedVectors | null> {
+    return this.#base.aligned(signal);
+  }
+
+  /** Somebody's history as it would be otherwise, which nobody keeps. */
+  imagined(history: LiveHistory): KnownUser {
+    return this.#knowing(history);
   }
 
   /** Ranks for people of the run with long and short histories, twice: scores must be numbers, and the same. */

@@ -28,6 +28,7 @@ export const Configuration = strict({
   }),
   models: text('directory of runs that may be activated (default: where the run lies)', ''),
   origins: text('origins of pages that may ask, separated by commas (CORS); none unless told', ''),
+  page: word(['on', 'off'], { default: 'on', description: 'whether the page is served at /; off: only the interface' }),
   threads: whole('threads to compute with', 2, 1, 256),
   exactUpTo: whole('items up to which a catalogue is ranked exactly and in full', 100_000, 0, 2 ** 31 - 1),
   candidates: whole('candidates that are retrieved from a larger one and ranked exactly', 2000, 10, 1_000_000),

@@ -163,8 +163,8 @@ test('an import killed at a random moment leaves nothing, or a whole data direct
     const ended = new Promise((resolve) => child.once('exit', resolve));
     await new Promise((resolve) => child.stdout.once('data', resolve));
     const start = performance.now();
-    // The first one ends, and says how long that takes; the others die in the later part, where files are written.
-    if (attempt > 0) await Promise.race([wait(duration * (0.3 + 0.7 * random.float())), ended]);
+    // The first one ends, and says how long that takes; the others die in the later part, where files are written, or just behind it.
+    if (attempt > 0) await Promise.race([wait(duration * (0.3 + 0.9 * random.float())), ended]);
     if (attempt > 0) child.kill('SIGKILL');
     await ended;
     if (attempt === 0) duration = performance.now() - start;

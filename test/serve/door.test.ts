@@ -19,6 +19,18 @@ const RULES: Readonly<Record<string, Scope>> = {
   listModels: 'admin',
   activateModel: 'admin',
   rollbackModel: 'admin',
+  listPeople: 'admin',
+  whatIf: 'admin',
+  browseItems: 'admin',
+  item: 'admin',
+  browseQueries: 'admin',
+  query: 'admin',
+  listExperiments: 'admin',
+  experiment: 'admin',
+  watchExperiment: 'admin',
+  experimentReport: 'admin',
+  dataHealth: 'admin',
+  operations: 'admin',
 };
 const OPEN = ['live', 'ready'];
 

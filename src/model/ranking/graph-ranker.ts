@@ -24,7 +24,9 @@ import { Scope } from '../layers/layers.js';
 import { type Model, type ScoringForm, type State, smallestSizes } from '../definition/model.js';
 import type { Parameters } from '../weights/parameters.js';
 import { gradientTimesInput, seesActionVectors, standings, weightsFromShares } from './action-gradients.js';
+import type { AlignedVectors } from '../definition/aligned-vectors.js';
 import {
+  type Affinity,
   type ExplainingRanker,
   type Question,
   type ReasonMethod,
@@ -396,6 +398,16 @@ export class GraphRanker implements ExplainingRanker {
     return cases.map((moment) => this.actions(moment).map((action) => ({ ...action, side: null, coAttention: null })));
   }
 
+  /** Queries and items in the space where the model draws them together; null where it has none. */
+  async aligned(_signal?: AbortSignal): Promise<AlignedVectors | null> {
+    return null;
+  }
+
+  /** What the sides of a case are told from; null where it has none. */
+  async affinity(_moment: Case): Promise<Affinity | null> {
+    return null;
+  }
+
   async weigh(method: ReasonMethod, question: Question): Promise<Weighed[][]> {
     const actions = this.actions(question.moment);
     if (method === 'stepwise') return stepwise(this, this.dataset, actions, question);
@@ -436,6 +448,12 @@ export class GraphRanker implements ExplainingRanker {
   protected async encode(cases: readonly Case[]): Promise<EncodedState> {
     const { window } = this.#model.config;
     return this.#encodeBatch(this.#model.scoring, 'encode', cases, window, window);
+  }
+
+  /** Encodes a case in another way, at the room of the window. `name` tells the ways of a model apart. */
+  protected async encodeBy(name: string, encode: ScoringForm['encode'], moment: Case): Promise<EncodedState> {
+    const { window } = this.#model.config;
+    return this.#encodeBatch({ ...this.#model.scoring, encode }, name, [moment], window, window, true);
   }
 
   /** Encodes cases in full, a block at a time, in their order; the next blocks are under way while one is looked at. */

@@ -304,6 +304,10 @@ export class LmdbStore implements LiveStore {
     for (const { value } of this.#served.getRange()) yield value;
   }
 
+  async *newestServed(): AsyncGenerator<Served> {
+    for (const { value } of this.#served.getRange({ reverse: true })) yield value;
+  }
+
   async forgetServed(before: number): Promise<number> {
     let forgotten = 0;
     for (;;) {

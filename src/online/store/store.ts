@@ -71,6 +71,8 @@ export interface LiveStore {
   served(id: string): Promise<Served | null>;
   /** All that was served, oldest first. */
   allServed(): AsyncIterable<Served>;
+  /** The same, newest first. */
+  newestServed(): AsyncIterable<Served>;
   /** Forgets what was served before a time. */
   forgetServed(before: number): Promise<number>;
   /** A user's events, attributes and served lists go for good, and that the user was erased is remembered. Tells what there was. */

@@ -6,6 +6,7 @@ import { addRoute } from '../route.js';
 import {
   Id,
   InterestsAnswer,
+  InterestsQuery,
   LIMITS,
   PATHS,
   RecommendationAnswer,
@@ -63,10 +64,15 @@ export function recommendingRoutes(app: FastifyInstance, service: Service): void
     tag: 'recommend',
     scope: 'recommend',
     params: Type.Object({ user: Id('User.') }),
+    query: InterestsQuery,
     answer: InterestsAnswer,
     answerText: 'The timeline; empty for somebody unknown.',
     problems: [504],
-    handle: async ({ params: { user }, reply }) =>
-      engineOf(service).interests(user, patienceOf(reply, configuration.answerTimeout)),
+    handle: async ({ params: { user }, query: { affinity = false }, reply }) =>
+      engineOf(service).interests(
+        user,
+        { affinity, most: LIMITS.timeline },
+        patienceOf(reply, configuration.answerTimeout),
+      ),
   });
 }
