@@ -20,6 +20,12 @@ const set = (local: number): Code => [0x21, ...unsigned(local)];
 const vector = (operation: number): Code => [0xfd, ...unsigned(operation)];
 const load = (local: number, offset: number): Code => [...get(local), ...vector(0), 2, ...unsigned(offset)];
 const [ADD, MULTIPLY] = [vector(0xe4), vector(0xe6)];
+const BLOCK_AND_LOOP: Code = [0x02, 0x40, 0x03, 0x40];
+const LEAVE_AT_ZERO: Code = [0x45, 0x0d, 1];
+const AGAIN_AND_ENDS: Code = [0x0c, 0, 0x0b, 0x0b, 0x0b];
+const STORE: Code = [0x38, 2, 0];
+/** "\0asm", version 1. */
+const HEADER: Code = [0, 0x61, 0x73, 0x6d, 1, 0, 0, 0];
 const move = (local: number, by: number): Code => [...get(local), 0x41, ...signed(by), 0x6a, ...set(local)];
 
 /** `products(rows, count, vector, out)`: places are byte offsets. Rows of four times `quads` float32. */
@@ -33,8 +39,9 @@ function assemble(quads: number): Uint8Array {
     ...unsigned(quads + 1),
     V128,
     ...Array.from({ length: quads }, (_, quad) => [...load(given, 16 * quad), ...set(held(quad))]).flat(),
-    ...[0x02, 0x40, 0x03, 0x40], // a block around a loop
-    ...[...get(count), 0x45, 0x0d, 1], // leave when none is left
+    ...BLOCK_AND_LOOP,
+    ...get(count),
+    ...LEAVE_AT_ZERO,
     ...Array.from({ length: quads }, (_, quad) => [
       ...load(rows, 16 * quad),
       ...get(held(quad)),
@@ -42,14 +49,17 @@ function assemble(quads: number): Uint8Array {
       ...(quad === 0 ? [] : ADD),
     ]).flat(),
     ...set(sum),
-    ...[...get(out), ...lane(0), ...lane(1), 0x92, ...lane(2), 0x92, ...lane(3), 0x92, 0x38, 2, 0],
+    ...get(out),
+    ...lane(0),
+    ...[1, 2, 3].flatMap((which) => [...lane(which), 0x92]),
+    ...STORE,
     ...move(rows, 16 * quads),
     ...move(out, 4),
     ...move(count, -1),
-    ...[0x0c, 0, 0x0b, 0x0b, 0x0b],
+    ...AGAIN_AND_ENDS,
   ];
   return Uint8Array.from([
-    ...[0, 0x61, 0x73, 0x6d, 1, 0, 0, 0],
+    ...HEADER,
     ...section(1, [0x60, ...sized([I32, I32, I32, I32]), 0]),
     ...section(2, [...text('memory'), ...text('memory'), 2, 3, ...unsigned(1), ...unsigned(65_536)]),
     ...section(3, [0]),
