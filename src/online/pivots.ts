@@ -20,6 +20,7 @@ export async function pivotVectors(
   const columns: Float32Array[] = [];
   for (const history of model.histories(PIVOTS))
     columns.push((await model.scoresFor(history)).slice(0, items - FIRST_INDEX));
+  model.letGo();
   const width = columns.length;
   const vectors = new Float32Array(items * width);
   for (const [column, scores] of columns.entries()) {

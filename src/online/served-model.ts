@@ -190,6 +190,11 @@ export class ServedModel {
     await revising;
   }
 
+  /** Gives back the memory that ranking the whole catalogue took: for catalogues that are retrieved from afterwards. */
+  letGo(): void {
+    this.#base.letGo();
+  }
+
   /** The vectors of all items. */
   async vectors(): Promise<{ readonly vectors: Float32Array; readonly width: number }> {
     return this.#base.catalogueVectors();

@@ -4,8 +4,9 @@
  * what they stand for.
  */
 import { setImmediate as breathe } from 'node:timers/promises';
-import { Random, at, copyRows, grouped, nthLargest, offsetsOf } from '../base/index.js';
+import { Random, at, grouped, nthLargest, offsetsOf } from '../base/index.js';
 import { FIRST_INDEX } from '../data/index.js';
+import { RowProducts } from './row-products.js';
 
 const MOST_CELLS = 256;
 /** Vectors that the centres are found by, and how often they are moved. */
@@ -14,10 +15,9 @@ const [LEARNED_FROM, ROUNDS] = [8192, 6];
 const STRETCH = 2048;
 
 export class VectorCells {
-  /** (items, width), those of one cell behind one another. */
-  readonly #vectors: Float32Array;
-  readonly #width: number;
-  readonly #centres: Float32Array;
+  /** Those of one cell behind one another. */
+  readonly #vectors: RowProducts;
+  readonly #centres: RowProducts;
   readonly #offsets: Int32Array;
   /** Item indices, grouped by cell. */
   readonly #items: Int32Array;
@@ -26,11 +26,10 @@ export class VectorCells {
   readonly #disorder: Float32Array;
 
   private constructor(vectors: Float32Array, width: number, centres: Float32Array, cellOf: Int32Array) {
-    this.#width = width;
-    this.#centres = centres;
+    this.#centres = new RowProducts(centres, width);
     this.#offsets = offsetsOf(cellOf, centres.length / width);
     this.#items = grouped(cellOf, this.#offsets);
-    this.#vectors = copyRows(vectors, width, this.#items);
+    this.#vectors = new RowProducts(vectors, width, this.#items);
     this.#products = new Float32Array(cellOf.length);
     this.#disorder = new Float32Array(cellOf.length);
   }
@@ -52,10 +51,10 @@ export class VectorCells {
     for (let round = 0; round < ROUNDS; round++) {
       const sums = new Float64Array(count * width);
       const sizes = new Int32Array(count);
-      const halves = halfSquares(centres, width);
+      const nearest = nearestTo(centres, width);
       for (const [place, item] of sample.entries()) {
         if (place % STRETCH === 0) await breathe();
-        const cell = nearest(vectors.subarray(item * width, (item + 1) * width), centres, halves, width);
+        const cell = nearest(vectors.subarray(item * width, (item + 1) * width));
         sizes[cell] = at(sizes, cell) + 1;
         for (let i = 0; i < width; i++)
           sums[cell * width + i] = at(sums, cell * width + i) + at(vectors, item * width + i);
@@ -65,10 +64,10 @@ export class VectorCells {
           for (let i = 0; i < width; i++) centres[cell * width + i] = at(sums, cell * width + i) / at(sizes, cell);
     }
     const cellOf = new Int32Array(items);
-    const halves = halfSquares(centres, width);
+    const nearest = nearestTo(centres, width);
     for (let item = 0; item < items; item++) {
       if (item % STRETCH === 0) await breathe();
-      cellOf[item] = nearest(vectors.subarray(item * width, (item + 1) * width), centres, halves, width);
+      cellOf[item] = nearest(vectors.subarray(item * width, (item + 1) * width));
     }
     return new VectorCells(vectors, width, centres, cellOf);
   }
@@ -78,20 +77,21 @@ export class VectorCells {
    * @param share of all items that are looked at, at least `count` of them
    */
   best(vector: Float32Array, count: number, share: number): number[] {
-    const width = this.#width;
-    const cells = this.#centres.length / width;
-    const liking = Float32Array.from({ length: cells }, (_, cell) => product(this.#centres, cell, vector, width));
-    const order = Int32Array.from(liking.keys()).sort((a, b) => at(liking, b) - at(liking, a) || a - b);
+    const cells = this.#offsets.length - 1;
+    const liking = this.#centres.with(vector, 0, cells);
+    const order = Int32Array.from({ length: cells }, (_, cell) => cell).sort(
+      (a, b) => at(liking, b) - at(liking, a) || a - b,
+    );
     const most = Math.max(count, share * this.#items.length);
     const looked: number[] = []; // cells
     let places = 0;
     for (const cell of order) {
       if (places >= most) break;
-      for (let place = at(this.#offsets, cell); place < at(this.#offsets, cell + 1); place++) {
-        const isFound = (this.#items[place] as number) >= FIRST_INDEX;
-        const own = isFound ? product(this.#vectors, place, vector, width) : -Infinity;
-        this.#products[places++] = Number.isNaN(own) ? -Infinity : own;
-      }
+      const [from, to] = [at(this.#offsets, cell), at(this.#offsets, cell + 1)];
+      this.#products.set(this.#vectors.with(vector, from, to).subarray(from, to), places);
+      for (let place = from; place < to; place++, places++)
+        if ((this.#items[place] as number) < FIRST_INDEX || Number.isNaN(this.#products[places]))
+          this.#products[places] = -Infinity;
       looked.push(cell);
     }
     const products = this.#products.subarray(0, places);
@@ -110,33 +110,27 @@ export class VectorCells {
   }
 }
 
-/** Four sums side by side: a processor does not wait for one to be done. */
-function product(vectors: Float32Array, row: number, vector: Float32Array, width: number): number {
-  let [one, two, three, four] = [0, 0, 0, 0];
-  let [i, place] = [0, row * width];
-  for (; i + 4 <= width; i += 4, place += 4) {
-    one += (vectors[place] as number) * (vector[i] as number);
-    two += (vectors[place + 1] as number) * (vector[i + 1] as number);
-    three += (vectors[place + 2] as number) * (vector[i + 2] as number);
-    four += (vectors[place + 3] as number) * (vector[i + 3] as number);
-  }
-  for (; i < width; i++) one += (vectors[place++] as number) * (vector[i] as number);
-  return one + two + three + four;
+/** Half the squares of the lengths of the rows. */
+function halfSquares(rows: Float32Array, width: number): Float64Array {
+  const halves = new Float64Array(rows.length / width);
+  rows.forEach((value, place) => {
+    const row = Math.floor(place / width);
+    halves[row] = at(halves, row) + (value * value) / 2;
+  });
+  return halves;
 }
 
-/** Half the squares of the lengths of the rows. */
-const halfSquares = (rows: Float32Array, width: number): Float64Array =>
-  Float64Array.from(
-    { length: rows.length / width },
-    (_, row) => product(rows, row, rows.subarray(row * width, (row + 1) * width), width) / 2,
-  );
-
-/** The centre with the smallest Euclidean distance: that with the largest x c - c c / 2. */
-function nearest(vector: Float32Array, centres: Float32Array, halves: Float64Array, width: number): number {
-  let [best, most] = [0, -Infinity];
-  for (let cell = 0; cell < halves.length; cell++) {
-    const own = product(centres, cell, vector, width) - (halves[cell] as number);
-    if (own > most) [best, most] = [cell, own];
-  }
-  return best;
+/** Finds the centre with the smallest Euclidean distance: that with the largest x c - c c / 2. */
+function nearestTo(centres: Float32Array, width: number): (vector: Float32Array) => number {
+  const halves = halfSquares(centres, width);
+  const rows = new RowProducts(centres, width);
+  return (vector) => {
+    const products = rows.with(vector, 0, halves.length);
+    let [best, most] = [0, -Infinity];
+    for (let cell = 0; cell < halves.length; cell++) {
+      const own = (products[cell] as number) - (halves[cell] as number);
+      if (own > most) [best, most] = [cell, own];
+    }
+    return best;
+  };
 }

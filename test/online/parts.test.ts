@@ -8,6 +8,7 @@ import { KnownUsers } from '../../src/online/known-users.js';
 import { LinearFit } from '../../src/online/linear-fit.js';
 import { sentence } from '../../src/online/messages/catalogue.js';
 import { select } from '../../src/online/selection.js';
+import { RowProducts } from '../../src/online/row-products.js';
 import { VectorCells } from '../../src/online/vector-cells.js';
 
 test('a list has the best items that are allowed, within the cap, whatever the scores', () => {
@@ -83,6 +84,32 @@ test('a text cannot leave its isolate, nor grow without bound', () => {
     sentence('en', 'searched', { query: text }),
     'Because you searched for “\u2068<img src=x onerror=alert(1)> {item} $& gnp\u2069”',
   );
+});
+
+test('products with rows are those of a loop, whatever the width and the stretch', () => {
+  const random = new Random('products with rows');
+  for (const width of [1, 3, 4, 7, 32]) {
+    const rows = Float32Array.from({ length: 20 * width }, () => random.normal());
+    const vector = Float32Array.from({ length: width }, () => random.normal());
+    const order = random.shuffle(Int32Array.from({ length: 20 }, (_, i) => i)).subarray(0, 15);
+    for (const [own, count] of [
+      [new RowProducts(rows, width), 20],
+      [new RowProducts(rows, width, order), 15],
+    ] as const)
+      for (const [from, to] of [
+        [0, count],
+        [3, 9],
+        [5, 5],
+        [count - 1, count],
+      ] as const) {
+        const found = own.with(vector, from, to);
+        for (let place = from; place < to; place++) {
+          const row = count === 20 ? place : (order[place] as number);
+          const expected = vector.reduce((sum, value, i) => sum + value * (rows[row * width + i] as number), 0);
+          assert.ok(Math.abs((found[place] as number) - expected) < 1e-4, `width ${width}, row ${place}`);
+        }
+      }
+  }
 });
 
 test('a linear function is found again from its values; cells find the largest products', async () => {

@@ -48,7 +48,7 @@ const BLOCK = 64;
 const GROUP = 16;
 const PAIRS_AT_ONCE = 16_384;
 /** Catalogues of more vectors than these numbers are brought to threads anew for each ranking: every thread would keep all of them. */
-const MOST_HELD = 2 ** 23;
+const MOST_HELD = 2 ** 25;
 /** Items of one run when a catalogue is ranked for one user: every program keeps the room that its run needs. */
 const SERVED_AT_ONCE = 4096;
 
@@ -212,6 +212,11 @@ export class GraphRanker implements ExplainingRanker {
   /** Vectors have changed: threads get them anew. */
   #forgetStretches(): void {
     for (const { lanes } of this.#shared.stretches.all) lanes.clear();
+  }
+
+  /** Threads let go of the vectors that they hold for rankings of the whole catalogue; the next one brings them again. */
+  letGo(): void {
+    this.#stretchesOf(0);
   }
 
   /** Stretches of a size; threads let go of those of another one. */
