@@ -11,6 +11,7 @@ const BENCHES: Readonly<Record<string, string>> = {
   memory: 'peak memory of training steps at the Kuaishou shape',
   import: 'a log of the Kuaishou size, from Parquet and from gzipped JSON lines to training-ready',
   catalogue: 'one training step over ever more items',
+  'serve-runs': 'the runs that serve measures: a log of so many items, and SESRec trained on it',
   serve: 'a server under load from a second process: latencies, durability, recall',
 };
 

@@ -2,13 +2,15 @@
  * A server under load that comes whether or not it keeps up, from a second process. Knows what to ask and what to time; judges nothing but
  * whether anything was lost. Usage, on a quiet machine:
  *
- *   npm run bench -- serve RUN [--large RUN] [--seconds 20] [--threads 2] [--rate 150] [--large-rate 100] [--events 2000]
+ *   npm run bench -- serve RUN [--large RUN] [--start RUN] [--seconds 20] [--threads 2] [--rate 150] [--large-rate 100] [--events 2000]
  *                              [--events-at-once 20] [--beside 50] [--candidates 500,2000,5000] [--recall-users 100] [--json]
  *
- * RUN: a trained run, best with 61,934 items; --large: another, with more items. Rows, each with a server and an empty store of
+ * RUN: a trained run, best with 61,934 items; --large: another, with more items (bench serve-runs makes both); --start: one whose start is
+ * timed, else RUN. Rows, each with a server and an empty store of
  * its own: exact ranking one request at a time; retrieval of 500 and exact ranking of these; the same of 2,000 on the large
  * run, with recall@10 against exact ranking; events in beside `--beside` recommendations a second, then `kill -9`, a new start and all of them sent
- * again: each must be known; event to effect. Latencies are from the moment that a request was due. The last line is one JSON object.
+ * again: each must be known; event to effect. Latencies are from the moment that a request was due. What is wanted stands beside what was measured. The
+ * last line is one JSON object.
  */
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -19,11 +21,15 @@ import { Random, UserError, range } from '../src/base/index.js';
 import { textTable } from '../src/cli/table.js';
 import { type Dataset, FIRST_INDEX } from '../src/data/index.js';
 import { openRun } from '../src/model/index.js';
-import { conditions, conditionsLine, runBench, sayUnless, wholeOption } from './harness.js';
+import { conditions, conditionsLine, median, runBench, sayUnless, wholeOption } from './harness.js';
 import type { Stream, StreamResult } from './serve-load.js';
 import { type Percentiles, type Server, fsyncTimes, load, percentiles, serve } from './serve-processes.js';
 
 const RECALL_AT = 10;
+/** Candidates of the row of the large catalogue. */
+const LARGE_CANDIDATES = 2000;
+/** Starts that are timed. */
+const STARTS = 5;
 
 /** Requests for recommendations: users of the log, every other one just searched for something. */
 function requestsOf(dataset: Dataset, count: number, explain = false): string[] {
@@ -93,6 +99,7 @@ async function timed(
   subject: Subject,
   { seconds, threads }: Options,
   { rate, ...settings }: { readonly rate: number; readonly [setting: string]: number },
+  after: (server: Server) => Promise<unknown> = async () => null,
 ) {
   return withServer(subject, { threads, ...settings }, async (server) => {
     const stream: Stream = {
@@ -103,7 +110,7 @@ async function timed(
     };
     const found = await load({ url: server.url, seconds, warmUp: seconds / 4, seed: 1, streams: [stream] });
     const { latencies, failed, latestSend } = found.get('recommend') as StreamResult;
-    return {
+    const measured = {
       items: subject.items,
       rate,
       ...percentiles(latencies),
@@ -112,31 +119,49 @@ async function timed(
       readyAfter: server.readyAfter,
       megabytes: await server.memory(),
     };
+    await after(server);
+    return measured;
   });
 }
 
-/** The share of the exact best ten that retrieval finds, by the number of candidates. */
-async function recall(subject: Subject, threads: number, users: number, candidates: readonly number[]) {
-  const bodies = requestsOf(subject.dataset, users).map((body) => JSON.parse(body) as object);
-  const listsOf = async (settings: Readonly<Record<string, number>>): Promise<string[][]> =>
-    withServer(subject, { threads, ...settings, 'answer-timeout': 600_000 }, async ({ client }) => {
-      const lists: string[][] = [];
-      for (const body of bodies)
-        lists.push(
-          (await client.recommend({ ...body, k: RECALL_AT, deadline_ms: 60_000 }, { deadline: 60_000 })).items.map(
-            ({ item }) => item,
-          ),
-        );
-      return lists;
-    });
-  const exact = await listsOf({ 'exact-up-to': 2 ** 30 });
+/** The best ten of some users, asked for one after another. */
+async function listsOf({ client }: Server, { dataset }: Subject, users: number): Promise<string[][]> {
+  const lists: string[][] = [];
+  for (const body of requestsOf(dataset, users)) {
+    const question = { ...(JSON.parse(body) as object), k: RECALL_AT, deadline_ms: 60_000 };
+    lists.push((await client.recommend(question, { deadline: 60_000 })).items.map(({ item }) => item));
+  }
+  return lists;
+}
+
+/** The share of the exact best ten that retrieval finds, by the number of candidates. `known`: lists that are there already. */
+async function recall(
+  subject: Subject,
+  threads: number,
+  users: number,
+  candidates: readonly number[],
+  known: ReadonlyMap<number, string[][]>,
+) {
+  const listsWith = async (settings: Readonly<Record<string, number>>): Promise<string[][]> =>
+    withServer(subject, { threads, ...settings, 'answer-timeout': 600_000 }, async (server) =>
+      listsOf(server, subject, users),
+    );
+  const exact = await listsWith({ 'exact-up-to': 2 ** 30 });
   const shares: Record<string, number> = {};
   for (const count of candidates) {
-    const found = await listsOf({ 'exact-up-to': 0, candidates: count });
+    const found = known.get(count) ?? (await listsWith({ 'exact-up-to': 0, candidates: count }));
     const hits = exact.map((list, i) => list.filter((item) => found[i]?.includes(item)).length / list.length);
     shares[count] = hits.reduce((a, b) => a + b, 0) / hits.length;
   }
   return shares;
+}
+
+/** Milliseconds from the start of the process to ready: the median of a few. */
+async function startTime(subject: Subject, threads: number): Promise<number> {
+  const times: number[] = [];
+  for (let i = 0; i < STARTS; i++)
+    times.push(await withServer(subject, { threads }, async (server) => server.readyAfter));
+  return median(times);
 }
 
 /** Events in beside recommendations, a kill, a new start, and all of them again. */
@@ -198,6 +223,15 @@ async function effect(subject: Subject, threads: number) {
   });
 }
 
+/** What is wanted, `at most` or `at least`, and what there is. */
+interface Target {
+  readonly what: string;
+  readonly most?: number;
+  readonly least?: number;
+  readonly measured: number;
+}
+
+const shown = (value: number): string => (Number.isInteger(value) ? String(value) : value.toPrecision(3));
 const ms = (value: number): string => (value < 10 ? value.toFixed(1) : value.toFixed(0));
 const line = (what: string, { p50, p95, p99, p999, requests }: Percentiles, beside: string): string[] => [
   what,
@@ -211,6 +245,7 @@ await runBench('serve', async () => {
     allowPositionals: true,
     options: {
       large: { type: 'string' },
+      start: { type: 'string' },
       seconds: { type: 'string', default: '20' },
       threads: { type: 'string', default: '2' },
       rate: { type: 'string', default: '150' },
@@ -240,16 +275,28 @@ await runBench('serve', async () => {
   const exact = await timed(subject, options, { rate: 0, 'exact-up-to': 2 ** 30 });
   const retrieval = await timed(subject, options, { rate: number('rate'), 'exact-up-to': 0, candidates: 500 });
   const large = values.large === undefined ? null : await subjectOf(values.large);
+  const listed = new Map<number, string[][]>();
+  const list = async (server: Server): Promise<unknown> =>
+    listed.set(LARGE_CANDIDATES, await listsOf(server, large ?? subject, number('recall-users')));
   const onLarge =
-    large && (await timed(large, options, { rate: number('large-rate'), 'exact-up-to': 0, candidates: 2000 }));
-  const recallAt10 = await recall(large ?? subject, options.threads, number('recall-users'), candidates);
+    large &&
+    (await timed(
+      large,
+      options,
+      { rate: number('large-rate'), 'exact-up-to': 0, candidates: LARGE_CANDIDATES, 'answer-timeout': 600_000 },
+      list,
+    ));
+  const recallAt10 = await recall(large ?? subject, options.threads, number('recall-users'), candidates, listed);
   const written = await events(subject, options, {
     rate: number('events'),
     atOnce: number('events-at-once'),
     beside: number('beside'),
   });
   const seen = await effect(subject, options.threads);
-  const perHundredThousand = onLarge && (1e5 * (onLarge.megabytes - exact.megabytes)) / (onLarge.items - exact.items);
+  const started = values.start === undefined ? subject : await subjectOf(values.start);
+  const readyAfter = await startTime(started, options.threads);
+  const perHundredThousand =
+    onLarge && (1e5 * (onLarge.megabytes - retrieval.megabytes)) / (onLarge.items - retrieval.items);
   say(
     textTable([
       ['what', 'requests', 'p50 ms', 'p95', 'p99', 'p99.9', ''],
@@ -274,7 +321,36 @@ await runBench('serve', async () => {
       .join(', ')}`,
   );
   say(
-    `start to ready ${ms(exact.readyAfter)} ms; resident ${ms(exact.megabytes)} MB${perHundredThousand === null ? '' : `, ${ms(perHundredThousand)} MB more per 100,000 items`}`,
+    `resident: ${ms(exact.megabytes)} MB ranking all, ${ms(retrieval.megabytes)} MB retrieving${onLarge ? `, ${ms(onLarge.megabytes)} MB of ${onLarge.items} items` : ''}; the load was sent ${ms(Math.max(retrieval.latestSend, onLarge?.latestSend ?? 0))} ms late at worst`,
+  );
+  const recalled = recallAt10[LARGE_CANDIDATES];
+  const targets: Target[] = [
+    { what: `exact, ${subject.items} items: p50 ms`, most: 80, measured: exact.p50 },
+    { what: `retrieval of 500, ${retrieval.rate}/s: p99 ms`, most: 15, measured: retrieval.p99 },
+    ...(onLarge
+      ? [{ what: `${onLarge.items} items, ${onLarge.rate}/s: p99 ms`, most: 25, measured: onLarge.p99 }]
+      : []),
+    ...(recalled === undefined
+      ? []
+      : [{ what: `recall@${RECALL_AT} with ${LARGE_CANDIDATES} candidates`, least: 0.9, measured: recalled }]),
+    { what: `events, ${written.rate}/s: p99 ms`, most: 15 + written.fsync.p99, measured: written.p99 },
+    { what: 'events lost', most: 0, measured: written.lost },
+    { what: 'next requests that did not see the event', most: 0, measured: seen.asked - seen.seenByTheNextRequest },
+    ...(perHundredThousand === null
+      ? []
+      : [{ what: 'MB more per 100,000 items', most: 150, measured: perHundredThousand }]),
+    { what: `start to ready, ${started.items} items: s`, most: 3, measured: readyAfter / 1000 },
+  ];
+  say(
+    textTable([
+      ['wanted', '', 'measured', 'measured / wanted', ''],
+      ...targets.map(({ what, most, least, measured }) => {
+        const [sign, wanted] = most === undefined ? ['at least', least ?? 0] : ['at most', most];
+        const isMet = most === undefined ? measured >= wanted : measured <= wanted;
+        const ratio = wanted === 0 ? '' : (measured / wanted).toFixed(2);
+        return [what, `${sign} ${shown(wanted)}`, shown(measured), ratio, isMet ? 'met' : 'NOT met'];
+      }),
+    ]),
   );
   if (written.lost > 0) process.exitCode = 1;
   return {
@@ -289,5 +365,7 @@ await runBench('serve', async () => {
     events: written,
     effect: seen,
     megabytesPer100000Items: perHundredThousand,
+    readyAfter,
+    targets,
   };
 });

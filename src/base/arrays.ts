@@ -151,3 +151,25 @@ export function getOrCreate<Key, Value>(map: Map<Key, Value>, key: Key, create: 
   map.set(key, created);
   return created;
 }
+
+/** The n-th largest of some numbers, n from 1 to their count, none of them NaN. Leaves them in another order (Hoare's selection). */
+export function nthLargest(values: Float32Array, n: number): number {
+  let [low, high] = [0, values.length - 1];
+  const place = n - 1;
+  while (low < high) {
+    const pivot = values[(low + high) >> 1] as number;
+    let [left, right] = [low, high];
+    while (left <= right) {
+      while ((values[left] as number) > pivot) left++;
+      while ((values[right] as number) < pivot) right--;
+      if (left > right) break;
+      const kept = values[left] as number;
+      values[left++] = values[right] as number;
+      values[right--] = kept;
+    }
+    if (place <= right) high = right;
+    else if (place >= left) low = left;
+    else break; // between the two all are the pivot
+  }
+  return values[place] as number;
+}

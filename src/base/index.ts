@@ -10,6 +10,7 @@ export {
 } from './errors.js';
 export {
   Largest,
+  nthLargest,
   at,
   copyRows,
   getOrCreate,

@@ -122,8 +122,9 @@ ${indented(recommendationText(items))}
 }
 
 export function closing(made: { aware: string; user: string; query: string; seconds: number }): string {
-  return `That took ${duration(made.seconds)}. Three commands to go on with:
+  return `That took ${duration(made.seconds)}. Four commands to go on with:
 
+   npx sesrec serve ${made.aware}     # then open http://127.0.0.1:8080: these people, their reasons, and what if they had searched
    npx sesrec recommend ${made.aware} --user ${made.user} --search "${made.query}" --explain
    npx sesrec simulate --search-signal 0 --out data/silent     # a shop whose searches tell nothing; then: npx sesrec train --help
    npx sesrec import events YOUR-LOG.jsonl --out data/yours    # your own log (docs/events.md)`;

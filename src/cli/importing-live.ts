@@ -7,16 +7,20 @@ import { type ImportOptions, type ImportResult, importEvents } from '../data/ind
 import { type LiveLog, openLmdbStore, writeLiveLog } from '../online/index.js';
 import { note } from './output.js';
 
-async function logOf(directory: string, folder: string): Promise<LiveLog> {
+/** The log of a store, and who was erased from it. */
+async function logOf(directory: string, folder: string): Promise<LiveLog & { readonly erased: string[] }> {
   const store = await openLmdbStore(directory, { readOnly: true });
   try {
-    return await writeLiveLog(store, folder);
+    const log = await writeLiveLog(store, folder);
+    const erased: string[] = [];
+    for await (const hash of store.erasedUsers()) erased.push(hash);
+    return { ...log, erased };
   } finally {
     await store.close();
   }
 }
 
-/** Makes a data directory from a live store, and from logs of what came before it. */
+/** Makes a data directory from a live store, and from logs of what came before it; what these have of users who were erased does not count. */
 export async function importLive(
   directory: string,
   earlier: readonly string[],
@@ -29,7 +33,12 @@ export async function importLive(
       throw new UserError(`${directory} has no events yet: there is nothing to import`);
     if (log.withoutSearch > 0)
       note(`${log.withoutSearch} clicks left out: their searches are not in the store, or come later`);
-    return await importEvents({ ...options, files: [...earlier, log.path] });
+    if (log.erased.length > 0 && options.append !== undefined)
+      note(
+        `${log.erased.length} users were erased: ${options.append} keeps what it has of them; import the logs themselves to be rid of it`,
+      );
+    const leaveOut = { users: log.erased, exceptIn: log.path };
+    return await importEvents({ ...options, files: [...earlier, log.path], leaveOut });
   } finally {
     await rm(folder, { recursive: true, force: true });
   }

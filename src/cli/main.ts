@@ -18,6 +18,7 @@ import { parityCommand } from './commands/parity.js';
 import { recommendCommand } from './commands/recommend.js';
 import { reportCommand } from './commands/report.js';
 import { reproduceCommand } from './commands/reproduce.js';
+import { recoverCommand } from './commands/recover.js';
 import { serveCommand } from './commands/serve.js';
 import { simulateCommand } from './commands/simulate.js';
 import { trainCommand } from './commands/train.js';
@@ -46,6 +47,7 @@ export function createProgram(): Command {
     recommendCommand(),
     exportCommand(),
     serveCommand(),
+    recoverCommand(),
     keysCommand(),
     reportCommand(),
     reproduceCommand(),

@@ -3,6 +3,10 @@ import { basename, dirname, join, resolve } from 'node:path';
 import { type Engine, openEngine as open } from '../online/index.js';
 import type { Configuration, Metrics } from '../serve/index.js';
 
+/** The directory of runs: that of the run unless told. */
+export const runsOf = (run: string, { models }: Configuration): string =>
+  models === '' ? dirname(resolve(run)) : resolve(models);
+
 /** Says something in the log of the server: never of a person. */
 export type Tell = (line: Readonly<Record<string, unknown>>) => void;
 
@@ -10,19 +14,22 @@ export async function openEngine(run: string, settings: Configuration, metrics: 
   const directory = resolve(run);
   return open({
     run: directory,
-    runs: settings.models === '' ? dirname(directory) : resolve(settings.models),
+    runs: runsOf(run, settings),
     store: settings.store === '' ? join(dirname(directory), `${basename(directory)}.live`) : resolve(settings.store),
     threads: settings.threads,
     exactUpTo: settings.exactUpTo,
     candidates: settings.candidates,
     cachedUsers: settings.cachedUsers,
     shadowShare: settings.shadowShare,
+    begin: settings.begin,
     hooks: {
       answered: ({ source, milliseconds }) => metrics.ranking.observe({ source }, milliseconds / 1000),
       flushed: ({ milliseconds, writes }) => {
         metrics.flush.observe(milliseconds / 1000);
         metrics.flushed.inc(writes);
       },
+      began: (model, why) =>
+        tell({ level: 'warn', message: 'begins with another run than the one that was given', why, model }),
       switched: (model) => tell({ level: 'info', message: 'another model answers', model }),
       // items are no people; the id of the answer leads to nobody without the store
       shadowed: (comparison) => tell({ level: 'info', message: 'shadow', ...comparison }),

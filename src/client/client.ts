@@ -3,18 +3,24 @@
  * are typed by the schemas that the server checks them with.
  */
 import type {
+  DataHealthAnswer,
   EraseAnswer,
   Event,
   EventsAnswer,
+  ExperimentsAnswer,
   HealthAnswer,
   InterestsAnswer,
   ItemUpsert,
   ModelsAnswer,
+  OperationsAnswer,
+  PeopleAnswer,
   RecommendationAnswer,
   RecommendationRequest,
   SimilarAnswer,
   UpsertAnswer,
   UserUpsert,
+  WhatIfAnswer,
+  WhatIfRequest,
 } from '../serve/schemas/index.js';
 import { LIMITS } from '../serve/schemas/limits.js';
 import { PATHS } from '../serve/schemas/paths.js';
@@ -102,6 +108,34 @@ export class SesrecClient {
     return this.#call({ ...options, method: 'DELETE', path: PATHS.user(user) });
   }
 
+  /** People by part of their ids; without it newcomers, then those who did most. Scope admin, as the four below. */
+  async people(
+    listing: { readonly search?: string; readonly limit?: number; readonly offset?: number } = {},
+    options: CallOptions = {},
+  ): Promise<PeopleAnswer> {
+    const query = new URLSearchParams(
+      Object.entries(listing).map(([name, value]): [string, string] => [name, String(value)]),
+    );
+    return this.#call({ ...options, method: 'GET', path: `${PATHS.people}?${query.toString()}` });
+  }
+
+  /** The list as it would be, beside the list as it is; nothing is stored. */
+  async whatIf(request: WhatIfRequest, options: CallOptions = {}): Promise<WhatIfAnswer> {
+    return this.#call({ ...options, method: 'POST', path: PATHS.whatIf, body: () => request });
+  }
+
+  async experiments(options: CallOptions = {}): Promise<ExperimentsAnswer> {
+    return this.#call({ ...options, method: 'GET', path: PATHS.experiments });
+  }
+
+  async dataHealth(options: CallOptions = {}): Promise<DataHealthAnswer> {
+    return this.#call({ ...options, method: 'GET', path: PATHS.dataHealth });
+  }
+
+  async operations(options: CallOptions = {}): Promise<OperationsAnswer> {
+    return this.#call({ ...options, method: 'GET', path: PATHS.operations });
+  }
+
   async models(options: CallOptions = {}): Promise<ModelsAnswer> {
     return this.#call({ ...options, method: 'GET', path: PATHS.models });
   }
@@ -121,6 +155,16 @@ export class SesrecClient {
   /** Fails with code `not_ready` while it is not. */
   async ready(options: CallOptions = {}): Promise<HealthAnswer> {
     return this.#call({ retries: 0, ...options, method: 'GET', path: PATHS.ready });
+  }
+
+  /** Asks a route that has no method of its own here; with a body it is a POST. Routes and types: `serve/schemas`. */
+  async ask<Answer>(path: string, body?: unknown, options: CallOptions = {}): Promise<Answer> {
+    return this.#call({
+      ...options,
+      method: body === undefined ? 'GET' : 'POST',
+      path,
+      ...(body === undefined ? {} : { body: () => body }),
+    });
   }
 
   /** Collects events and sends them together. */

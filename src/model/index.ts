@@ -9,6 +9,7 @@ export {
   recommendEach,
 } from './ranking/recommender.js';
 export {
+  type Affinity,
   CONTENDERS,
   explain,
   type ExplainOptions,
@@ -47,7 +48,8 @@ export {
   sesrecPresets,
   sesrecShapes,
 } from './models/sesrec/sesrec-config.js';
-export { type AlignedVectors, alignedVectors } from './models/sesrec/sesrec-vectors.js';
+export type { AlignedVectors } from './definition/aligned-vectors.js';
+export { alignedVectors } from './models/sesrec/sesrec-vectors.js';
 export { sesrecModel, sesrecParameters } from './models/sesrec/sesrec-model.js';
 export {
   type AttributeConfig,

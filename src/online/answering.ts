@@ -153,7 +153,7 @@ export async function rankingFor(answerer: Answerer, known: KnownUser): Promise<
   };
 }
 
-function popularRanking({ model, popularity }: Answerer): Ranking {
+export function popularRanking({ model, popularity }: Answerer): Ranking {
   const counts = popularity.counts();
   return {
     source: 'popular',
@@ -162,7 +162,7 @@ function popularRanking({ model, popularity }: Answerer): Ranking {
   };
 }
 
-function notesOn({ model }: Answerer, request: RecommendationRequest, { history }: KnownUser): Note[] {
+export function notesOn({ model }: Answerer, request: RecommendationRequest, { history }: KnownUser): Note[] {
   const notes: Note[] = [];
   const note = (code: string, message: string): void => void notes.push({ code, message });
   if (!model.sees(history))
@@ -189,7 +189,7 @@ interface Chosen extends Selected {
 }
 
 /** The list: ranked items first, then what fills it. */
-function choose(
+export function choose(
   { model }: Answerer,
   request: RecommendationRequest,
   { history }: KnownUser,
@@ -255,7 +255,7 @@ function choose(
   return chosen;
 }
 
-async function reasonsFor(
+export async function reasonsFor(
   { model }: Answerer,
   { reasons: most = 3, language = 'en' }: RecommendationRequest,
   { ranker, history }: KnownUser,

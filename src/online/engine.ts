@@ -8,6 +8,8 @@ import { UserError, messageOf } from '../base/index.js';
 import { isActionType } from '../data/index.js';
 import { type Answerer, type List, listFor, rankingFor } from './answering.js';
 import { flawOfEvent, keptFields } from './checking.js';
+import type { Inspection } from './inspection.js';
+import { Inspector } from './inspector.js';
 import { LiveCounts, Popularity } from './popularity.js';
 import type {
   ActivateRequest,
@@ -29,10 +31,13 @@ import type {
 import { Retrieving } from './retrieval.js';
 import { ServedModel } from './served-model.js';
 import { similarItems } from './similar.js';
+import { damaged, isDamage } from './store/damage.js';
 import { openLmdbStore } from './store/lmdb-store.js';
 import type { LiveStore, StoredThing } from './store/store.js';
-import { tellAction } from './telling.js';
+import { tellAffinity, tellTimeline } from './telling.js';
 
+/** The newest actions of a timeline. */
+const TIMELINE = 10_000;
 /** What was served is kept so long. */
 const SERVED_MILLISECONDS = 90 * 24 * 60 * 60 * 1000;
 
@@ -43,7 +48,7 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
     return await LiveEngine.open(store, options);
   } catch (error) {
     await store.close();
-    throw error;
+    throw isDamage(error) ? damaged(options.store, messageOf(error).split('\n')[0] ?? '') : error;
   }
 }
 
@@ -53,17 +58,21 @@ interface Settings extends EngineOptions {
   readonly exactUpTo: number;
   readonly candidates: number;
   readonly shadowShare: number;
+  readonly begin: 'last' | 'given';
 }
 
 export class LiveEngine implements Engine {
   readonly #store: LiveStore;
   readonly #settings: Settings;
   readonly #counts = new LiveCounts();
+  readonly #inspector: Inspector;
   #active: Answerer | null = null;
   #previous: Answerer | null = null;
   #shadow: Answerer | null = null;
   /** Items that were upserted while a model is being loaded, for it to catch up with. */
   #missed: StoredThing[] | null = null;
+  /** Users who were erased while a model is being loaded. */
+  #erasedMeanwhile: string[] | null = null;
   #switching: Promise<unknown> = Promise.resolve();
   readonly #warming = new AbortController();
   readonly #background = new Set<Promise<unknown>>();
@@ -71,12 +80,14 @@ export class LiveEngine implements Engine {
 
   private constructor(store: LiveStore, options: EngineOptions) {
     this.#store = store;
+    this.#inspector = new Inspector(store, () => this.#serving());
     this.#settings = {
       runs: dirname(resolve(options.run)),
       cachedUsers: 10_000,
       exactUpTo: 100_000,
       candidates: 2000,
       shadowShare: 0.1,
+      begin: 'last',
       ...options,
     };
   }
@@ -85,10 +96,25 @@ export class LiveEngine implements Engine {
   static async open(store: LiveStore, options: EngineOptions): Promise<LiveEngine> {
     const engine = new LiveEngine(store, options);
     await engine.#countAnew();
-    engine.#active = await engine.#load(options.run);
+    engine.#active = await engine.#loadFirst();
     engine.#warm(engine.#active);
     engine.#inBackground('forgetting what was served long ago', store.forgetServed(Date.now() - SERVED_MILLISECONDS));
     return engine;
+  }
+
+  /** The run that answered last, unless the server was started with another one since, or that one is wanted; the given one if it is broken. */
+  async #loadFirst(): Promise<Answerer> {
+    const { run, begin, hooks } = this.#settings;
+    const last = begin === 'last' ? await this.#store.activeRun() : null;
+    if (!last || last.started !== resolve(run) || last.active === last.started) return this.#load(run);
+    try {
+      const loaded = await this.#load(last.active);
+      hooks?.began?.(loaded.model.name, 'it answered last');
+      return loaded;
+    } catch (error) {
+      hooks?.failed?.(`${last.active} answered last and cannot be loaded: beginning with ${run}`, error);
+      return this.#load(run);
+    }
   }
 
   async recommend(request: RecommendationRequest, signal?: AbortSignal): Promise<RecommendationAnswer> {
@@ -135,17 +161,28 @@ export class LiveEngine implements Engine {
     return model.use(async () => similarItems(model, popularity, item, k));
   }
 
-  async interests(user: string): Promise<InterestsAnswer> {
+  async interests(
+    user: string,
+    { affinity = false, most = TIMELINE }: { readonly affinity?: boolean; readonly most?: number } = {},
+  ): Promise<InterestsAnswer> {
     const { model } = this.#serving();
     return model.use(async () => {
       const { history, ranker } = await model.known(user, []);
-      const [actions] = await ranker.sides([history.moment]);
+      const [actions = []] = await ranker.sides([history.moment]);
+      const found = affinity ? await ranker.affinity(history.moment) : null;
+      const { feed, search } = model.run.model.config.window;
       return {
         user,
         model: model.name,
-        timeline: (actions ?? []).map((action) => tellAction(history, model.items, action)),
+        window: { feed, search: model.run.model.seesSearches ? search : 0 },
+        ...tellTimeline(history, model.items, actions, most),
+        ...(affinity ? { affinity: found && tellAffinity(history, found) } : {}),
       };
     });
+  }
+
+  get inspection(): Inspection {
+    return this.#inspector;
   }
 
   async accept(events: readonly PlacedEvent[]): Promise<EventsAnswer> {
@@ -161,6 +198,7 @@ export class LiveEngine implements Engine {
     const fresh = sound.filter((_, i) => isNew[i]);
     for (const { event } of fresh) {
       for (const serving of this.#loaded()) serving.model.forget(event.user);
+      this.#inspector.met(event.user);
       if (event.item !== undefined && isActionType(event.type)) this.#counts.add(event.item, 1);
     }
     return { accepted: fresh.length, duplicate: sound.length - fresh.length, rejected };
@@ -186,7 +224,9 @@ export class LiveEngine implements Engine {
   async erase(user: string): Promise<EraseAnswer> {
     this.#refuseWhenClosed();
     const { events, other } = await this.#store.erase(user, Date.now());
-    for (const { model } of this.#loaded()) model.forget(user);
+    this.#erasedMeanwhile?.push(user);
+    for (const { model } of this.#loaded()) model.leaveOut(user);
+    this.#inspector.forget(user);
     await this.#countAnew();
     const isOfRun = this.#serving().model.run.dataset.users.has(user);
     return { erased: events + other > 0 || isOfRun, events };
@@ -223,7 +263,7 @@ export class LiveEngine implements Engine {
         this.#previous = this.#active;
         this.#active = loaded;
         this.#retire(before);
-        this.#settings.hooks?.switched?.(loaded.model.name);
+        await this.#switched(loaded);
       }
       this.#warm(loaded);
       return this.models();
@@ -234,8 +274,16 @@ export class LiveEngine implements Engine {
     return this.#inTurn(async () => {
       if (!this.#previous) throw new UserError('there is no model before this one: activate a run instead');
       [this.#active, this.#previous] = [this.#previous, this.#active];
-      this.#settings.hooks?.switched?.(this.#active.model.name);
+      await this.#switched(this.#active);
       return this.models();
+    });
+  }
+
+  async #switched({ model }: Answerer): Promise<void> {
+    this.#settings.hooks?.switched?.(model.name);
+    await this.#store.rememberActive({
+      active: resolve(model.run.directory),
+      started: resolve(this.#settings.run),
     });
   }
 
@@ -248,6 +296,7 @@ export class LiveEngine implements Engine {
     if (this.#isClosed) return;
     this.#isClosed = true;
     this.#warming.abort();
+    await this.#inspector.close();
     await this.#switching.catch(() => undefined);
     await Promise.allSettled(this.#background);
     await Promise.all(this.#loaded().map(async ({ model }) => model.retire()));
@@ -259,6 +308,7 @@ export class LiveEngine implements Engine {
   async #load(directory: string): Promise<Answerer> {
     const { threads, cachedUsers, exactUpTo, candidates } = this.#settings;
     this.#missed = [];
+    this.#erasedMeanwhile = [];
     try {
       const model = await ServedModel.load(directory, this.#store, { threads, cachedUsers });
       for (let missed = this.#missed; missed.length > 0; missed = this.#missed) {
@@ -267,9 +317,11 @@ export class LiveEngine implements Engine {
       }
       const popularity = new Popularity(this.#counts, model.items, model.trainingCounts);
       const retrieval = model.items.size > exactUpTo ? await Retrieving.of(model, candidates) : null;
+      for (const user of this.#erasedMeanwhile) model.leaveOut(user);
       return { model, popularity, retrieval };
     } finally {
       this.#missed = null;
+      this.#erasedMeanwhile = null;
     }
   }
 

@@ -1,6 +1,8 @@
 /** The online floor's door: recommendations that follow what just happened. */
 export * from './questions.js';
+export type * from './inspection.js';
 export { LiveEngine, openEngine } from './engine.js';
 export { type LiveLog, throughOf, writeLiveLog } from './store/live-log.js';
 export { openLmdbStore } from './store/lmdb-store.js';
 export type { LiveStore, Served, StoredEvent, StoredThing } from './store/store.js';
+export { type Recovered, recoverStore } from './store/recover.js';

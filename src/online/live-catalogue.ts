@@ -125,6 +125,19 @@ export class LiveCatalogue {
     return text ? [text] : [];
   }
 
+  /** Everything that is known of an item: its attributes with their values. */
+  attributes(index: number): [name: string, values: readonly string[]][] {
+    const names = new Set([...this.#dataset.itemAttributes.keys(), ...(this.#fields.get(index)?.fields.keys() ?? [])]);
+    return Array.from(names, (name): [string, readonly string[]] => [name, this.values(index, name)]).filter(
+      ([, values]) => values.length > 0,
+    );
+  }
+
+  /** Items that were upserted, whether the run knows them or not. */
+  revised(): Iterable<number> {
+    return this.#fields.keys();
+  }
+
   /** The item as people know it: by title or name, else by its id. */
   title(index: number): string {
     const [title] = [...this.values(index, 'title'), ...this.values(index, 'name')];

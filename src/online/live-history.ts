@@ -6,9 +6,17 @@
  * search by id: until that search is known the click waits, and then counts. A query that training never saw has no id to the model,
  * but those of its words that training did see.
  */
-import { at, getOrCreate } from '../base/index.js';
+import { UserError, at, getOrCreate } from '../base/index.js';
 import { type Dataset, FIRST_INDEX, UNKNOWN, isActionType, knownWords, normaliseQuery } from '../data/index.js';
-import { type Case, type Catalogue, withQueries } from '../features/index.js';
+import {
+  type Case,
+  type Catalogue,
+  clickPositionsBefore,
+  ordinalOf,
+  recentActions,
+  withQueries,
+  without,
+} from '../features/index.js';
 import type { LiveCatalogue } from './live-catalogue.js';
 import type { LiveEvent } from './questions.js';
 
@@ -23,6 +31,7 @@ export interface LiveHistory {
   readonly moment: Case;
   /** Items met in the feed, by a click on a search result, or disliked. */
   readonly met: ReadonlySet<number>;
+  readonly disliked: ReadonlySet<number>;
   /** Newest items met, each once, newest first. */
   readonly recentItems: readonly number[];
   /** Ids of the events that have any, by ordinal. */
@@ -87,6 +96,7 @@ export function liveHistory(
   let ordinal = nextOrdinal(feed, searches);
   const eventIds = new Map<number, string>();
   const met = new Set<number>();
+  const disliked = new Set<number>();
   const unknown = { items: 0, queries: 0 };
   const queryIndex = (text: string): number => {
     const query = normaliseQuery(text);
@@ -121,7 +131,7 @@ export function liveHistory(
     }
     if (item === undefined) continue;
     const index = items.index(item);
-    if (type === 'dislike') met.add(index);
+    if (type === 'dislike') disliked.add(index);
     if (!isActionType(type)) continue;
     if (index === UNKNOWN) unknown.items++;
     const led = search === undefined ? -1 : (searchesById.get(search) ?? -1);
@@ -134,6 +144,7 @@ export function liveHistory(
   }
   for (const { item } of feed) met.add(item);
   for (const { clicks } of searches) for (const { item } of clicks) met.add(item);
+  for (const item of disliked) met.add(item);
   met.delete(UNKNOWN);
   const personal = asDataset(dataset, items, feed, searches);
   return {
@@ -141,12 +152,47 @@ export function liveHistory(
     catalogue: catalogueFor(dataset, items, person, [...newQueries.keys()]),
     moment: { user: SOMEBODY, feedPosition: feed.length },
     met,
+    disliked,
     recentItems: newestItems(feed, searches),
     eventIds,
     queryTexts: searches.map(({ text }) => text),
     feedCount: feed.length,
     searchCount: searches.length,
     unknown,
+  };
+}
+
+/** The history as it would be had some actions, by their ordinals, not happened. An ordinal that is none of its actions' is a `UserError`. */
+export function withoutOrdinals(history: LiveHistory, ordinals: readonly number[]): LiveHistory {
+  if (ordinals.length === 0) return history;
+  const { dataset } = history;
+  const everything = { feed: Infinity, search: Infinity };
+  const byOrdinal = new Map(
+    recentActions(dataset, history.moment, everything).map((action) => [ordinalOf(dataset, action), action]),
+  );
+  const gone = [...new Set(ordinals)].map((ordinal) => {
+    const action = byOrdinal.get(ordinal);
+    if (!action)
+      throw new UserError(`the history has no action with the ordinal ${ordinal}: take those of the timeline`);
+    return action;
+  });
+  const moment = without(dataset, history.moment, gone);
+  const left = recentActions(dataset, moment, everything);
+  const meetings = left.flatMap((action) =>
+    action.lane === 'feed'
+      ? [{ item: at(dataset.feedItem, action.position), ordinal: ordinalOf(dataset, action) }]
+      : clickPositionsBefore(dataset, moment, action.position).map((click) => ({
+          item: at(dataset.clickItem, click),
+          ordinal: at(dataset.clickOrdinal, click),
+        })),
+  );
+  return {
+    ...history,
+    moment,
+    met: new Set([...meetings.map(({ item }) => item), ...history.disliked].filter((item) => item !== UNKNOWN)),
+    recentItems: newestOf(meetings),
+    feedCount: left.filter(({ lane }) => lane === 'feed').length,
+    searchCount: left.filter(({ lane }) => lane === 'search').length,
   };
 }
 
@@ -255,6 +301,11 @@ function catalogueFor(
 }
 
 function newestItems(feed: readonly Fed[], searches: readonly Searched[]): number[] {
-  const events = [...feed, ...searches.flatMap(({ clicks }) => clicks)].sort((a, b) => b.ordinal - a.ordinal);
-  return [...new Set(events.map(({ item }) => item))].filter((item) => item >= FIRST_INDEX);
+  return newestOf([...feed, ...searches.flatMap(({ clicks }) => clicks)]);
+}
+
+/** Items of some events, each once, the newest first. */
+function newestOf(events: readonly { readonly item: number; readonly ordinal: number }[]): number[] {
+  const newest = events.toSorted((a, b) => b.ordinal - a.ordinal);
+  return [...new Set(newest.map(({ item }) => item))].filter((item) => item >= FIRST_INDEX);
 }

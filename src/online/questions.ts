@@ -4,6 +4,7 @@
  * Names are those of the HTTP interface, so that nothing is renamed on its way in or out. Ids are opaque texts. Nothing here is
  * checked for size: bounds are the business of whoever lets strangers ask.
  */
+import type { Inspection } from './inspection.js';
 
 /** Something that somebody did, as docs/events.md has it. */
 export interface LiveEvent {
@@ -79,6 +80,8 @@ export interface ModelName {
 
 /** An action behind an item. */
 export interface Because {
+  /** Tells the action from others of the same history. */
+  readonly ordinal: number;
   readonly type: 'search' | 'feed';
   /** Absent where the run did not keep it: training never saw the query. */
   readonly query?: string;
@@ -138,18 +141,39 @@ export interface SimilarAnswer {
 
 /** An action that the model sees of somebody. */
 export interface TimelineEntry {
+  /** Tells the action from others of the same history. */
+  readonly ordinal: number;
   readonly type: 'search' | 'feed';
   readonly query?: string;
   readonly items: string[];
+  /** Titles or names of the items; the id where there is none. */
+  readonly titles: string[];
+  readonly event?: string;
   readonly time: string | null;
+  /** Whether it lies in the window of the model. */
+  readonly seen: boolean;
   readonly side: 'similar' | 'dissimilar' | null;
+  /** Co-attention (Eq. 10), which the side is told from. */
+  readonly weight: number | null;
+}
+
+/** How much feed events agree with searches, by ordinals: a row per feed event, a column per search. */
+export interface ToldAffinity {
+  readonly feed: number[];
+  readonly search: number[];
+  readonly values: number[][];
 }
 
 export interface InterestsAnswer {
   readonly user: string;
   readonly model: ModelName;
-  /** Oldest first in each lane. */
+  /** How many actions are known of the user. */
+  readonly total: number;
+  /** How many actions of each lane the model sees. */
+  readonly window: { readonly feed: number; readonly search: number };
+  /** The newest actions, oldest first in each lane, the feed first. */
   readonly timeline: TimelineEntry[];
+  readonly affinity?: ToldAffinity | null;
 }
 
 /** Why one of a batch was not taken. */
@@ -211,7 +235,14 @@ export interface Engine {
   recommend(request: RecommendationRequest, signal?: AbortSignal): Promise<RecommendationAnswer>;
   /** Null for an item that nothing is known of. */
   similar(item: string, k: number, signal?: AbortSignal): Promise<SimilarAnswer | null>;
-  interests(user: string, signal?: AbortSignal): Promise<InterestsAnswer>;
+  /** @param options `affinity`: also what the sides are told from; `most`: so many actions at most, 10,000 unless told */
+  interests(
+    user: string,
+    options?: { readonly affinity?: boolean; readonly most?: number },
+    signal?: AbortSignal,
+  ): Promise<InterestsAnswer>;
+  /** What somebody who looks at the engine may ask: nothing of it is stored. */
+  readonly inspection: Inspection;
   /** The next recommendation sees what was accepted. */
   accept(events: readonly PlacedEvent[]): Promise<EventsAnswer>;
   upsertItems(items: readonly ItemUpsert[]): Promise<UpsertAnswer>;
@@ -235,6 +266,8 @@ export interface Hooks {
   readonly answered?: (answer: { readonly source: AnswerSource; readonly milliseconds: number }) => void;
   /** A flush to the disk took so long, for so many writes together. */
   readonly flushed?: (flush: { readonly milliseconds: number; readonly writes: number }) => void;
+  /** It begins with another run than the one that was given, and why. */
+  readonly began?: (model: ModelName, why: string) => void;
   /** Another model answers from now on. */
   readonly switched?: (model: ModelName) => void;
   /** What the second model would have answered: both lists of item ids. */
@@ -250,8 +283,10 @@ export interface Hooks {
 }
 
 export interface EngineOptions {
-  /** The run directory to begin with; it may be absent where the store remembers which one was active. */
+  /** The run directory to begin with. */
   readonly run: string;
+  /** `last`, unless told: with the run that was activated last, if the server was started with the same `run` then; `given`: with `run`. */
+  readonly begin?: 'last' | 'given';
   /** The directory that runs are activated from by name; that of `run` unless told. */
   readonly runs?: string;
   /** The directory of the live store; made when it is not there. */

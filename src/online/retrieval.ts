@@ -75,7 +75,7 @@ export class Retrieving implements Retrieval {
     const sample = sampleOf(model.trainingCounts, size);
     const fit = new LinearFit(vectors, width, sample);
     const cells = await VectorCells.of(vectors, width);
-    const meetings = new Meetings(model.run.dataset);
+    const meetings = new Meetings(model);
     return new Retrieving(model, Math.min(count, known - FIRST_INDEX), { meetings, fit, sample, cells });
   }
 
@@ -143,6 +143,7 @@ function sampleOf(counts: Float32Array, size: number): Int32Array {
 /** Who met what, and after which query: looked up, never summed up beforehand. */
 class Meetings {
   readonly #dataset: Dataset;
+  readonly #erased: ReadonlySet<number>;
   readonly #offsets: Int32Array;
   /** Feed positions, grouped by item. */
   readonly #positions: Int32Array;
@@ -151,8 +152,9 @@ class Meetings {
   /** Searches, grouped by query. */
   readonly #searches: Int32Array;
 
-  constructor(dataset: Dataset) {
+  constructor({ run: { dataset }, erased }: ServedModel) {
     this.#dataset = dataset;
+    this.#erased = erased;
     this.#offsets = offsetsOf(dataset.feedItem, dataset.items.ids.length);
     this.#positions = grouped(dataset.feedItem, this.#offsets);
     this.#userOf = new Int32Array(dataset.feedItem.length);
@@ -160,6 +162,18 @@ class Meetings {
       this.#userOf.fill(user, at(dataset.feedOffsets, user), at(dataset.feedOffsets, user + 1));
     this.#queryOffsets = offsetsOf(dataset.searchQuery, dataset.queries.ids.length);
     this.#searches = grouped(dataset.searchQuery, this.#queryOffsets);
+  }
+
+  /** Whose search it is. */
+  #searcher(search: number): number {
+    const { searchOffsets } = this.#dataset;
+    let [low, high] = [0, searchOffsets.length - 1];
+    while (high - low > 1) {
+      const middle = (low + high) >> 1;
+      if (at(searchOffsets, middle) <= search) low = middle;
+      else high = middle;
+    }
+    return low;
   }
 
   /** Items around what somebody did last, those named most first. */
@@ -173,6 +187,7 @@ class Meetings {
       if (item >= items.ids.length) return;
       for (const position of newest(this.#positions, this.#offsets, item)) {
         const user = at(this.#userOf, position);
+        if (this.#erased.has(user)) continue;
         for (let other = position - AROUND; other <= position + AROUND; other++)
           if (other !== position && this.#userOf[other] === user) count(at(feedItem, other), 1 / (1 + step));
       }
@@ -181,9 +196,11 @@ class Meetings {
     searches.forEach((searched, step) => {
       const query = at(history.dataset.searchQuery, searched);
       if (query < FIRST_INDEX || query >= queries.ids.length) return;
-      for (const search of newest(this.#searches, this.#queryOffsets, query))
+      for (const search of newest(this.#searches, this.#queryOffsets, query)) {
+        if (this.#erased.size > 0 && this.#erased.has(this.#searcher(search))) continue;
         for (let click = at(clickOffsets, search); click < at(clickOffsets, search + 1); click++)
           count(at(clickItem, click), 1 / (1 + step));
+      }
     });
     return [...counts].sort((a, b) => b[1] - a[1] || a[0] - b[0]).map(([item]) => item);
   }

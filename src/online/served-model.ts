@@ -2,9 +2,10 @@
  * A run that answers: loaded, warm, checked, with the items that came since. Knows one model and its threads; does not know requests.
  */
 import { basename } from 'node:path';
-import { UserError, at, isFiniteEverywhere, range } from '../base/index.js';
+import { UserError, at, hashOf, isFiniteEverywhere, range } from '../base/index.js';
 import { FIRST_INDEX, UNKNOWN } from '../data/index.js';
 import {
+  type AlignedVectors,
   type EncodedHistory,
   type GraphRanker,
   type Run,
@@ -37,14 +38,16 @@ export interface KnownUser {
 export class ServedModel {
   readonly run: Run;
   readonly items: LiveCatalogue;
-  /** Training events of every item of the run. */
+  /** Training events of every item of the run, without those of users who were erased. */
   readonly trainingCounts: Float32Array;
+  /** Users of the run who were erased: nothing is counted or looked up of theirs. */
+  readonly erased = new Set<number>();
   readonly #runtime: Runtime;
   readonly #base: GraphRanker;
   readonly #store: LiveStore;
   readonly #cached: KnownUsers<KnownUser>;
   /** The events of the store that are in the run's data already. */
-  readonly #through: number;
+  readonly through: number;
   #answering = 0;
   #idle: (() => void) | null = null;
   #revising: Promise<void> = Promise.resolve();
@@ -57,7 +60,7 @@ export class ServedModel {
     this.items = new LiveCatalogue(run.dataset, run.model.config);
     this.trainingCounts = countTrainingEvents(run.dataset);
     this.#base = rankerOf(run.model, run.parameters, run.dataset, runtime);
-    this.#through = throughOf(run.dataset.manifest, store.id);
+    this.through = throughOf(run.dataset.manifest, store.id);
   }
 
   /** Loads a run, works out its items and those of the store, and tries it. One that fails the trial is a `UserError`. */
@@ -73,6 +76,9 @@ export class ServedModel {
       const things: StoredThing[] = [];
       for await (const thing of store.things('items')) things.push(thing);
       await model.reviseItems(things);
+      const erased = new Set<string>();
+      for await (const hash of store.erasedUsers()) erased.add(hash);
+      if (erased.size > 0) for (const user of run.dataset.users.ids) if (erased.has(hashOf(user))) model.leaveOut(user);
       await model.#tryOut();
       return model;
     } catch (error) {
@@ -117,6 +123,19 @@ export class ServedModel {
     this.#cached.forget(user);
   }
 
+  /** Somebody was erased: what the run's data have of them counts no longer. */
+  leaveOut(user: string): void {
+    this.forget(user);
+    const { users, feedOffsets, heldOutStart, feedItem } = this.run.dataset;
+    const own = users.index(user);
+    if (own < FIRST_INDEX || this.erased.has(own)) return;
+    this.erased.add(own);
+    for (let place = at(feedOffsets, own); place < at(heldOutStart, own); place++) {
+      const item = at(feedItem, place);
+      this.trainingCounts[item] = at(this.trainingCounts, item) - 1;
+    }
+  }
+
   async #meet(
     user: string | null,
     session: readonly LiveEvent[],
@@ -137,7 +156,7 @@ export class ServedModel {
       row: own < this.run.dataset.trainedUsers ? own : UNKNOWN,
       attributes: valueIndices(userAttributes, this.run.dataset.userAttributes, thing?.fields ?? null, own),
     };
-    const events = stored.filter(({ sequence }) => sequence > this.#through).map(({ event }) => event);
+    const events = stored.filter(({ sequence }) => sequence > this.through).map(({ event }) => event);
     return this.#knowing(
       liveHistory(this.run.dataset, this.items, person, [...events, ...session], !wasErased),
       charge,
@@ -176,6 +195,16 @@ export class ServedModel {
     return this.#base.catalogueVectors();
   }
 
+  /** The space where queries and items are drawn together; null where the model has none. */
+  async aligned(signal?: AbortSignal): Promise<AlignedVectors | null> {
+    return this.#base.aligned(signal);
+  }
+
+  /** Somebody's history as it would be otherwise, which nobody keeps. */
+  imagined(history: LiveHistory): KnownUser {
+    return this.#knowing(history);
+  }
+
   /** Ranks for people of the run with long and short histories, twice: scores must be numbers, and the same. */
   async #tryOut(): Promise<void> {
     for (const history of this.histories(CANARIES)) {
@@ -195,6 +224,7 @@ export class ServedModel {
     const step = Math.max(1, Math.floor(users / count));
     for (const i of range(Math.min(users, count))) {
       const user = FIRST_INDEX + i * step;
+      if (this.erased.has(user)) continue;
       const person: Person = { user, row: Math.min(user, dataset.trainedUsers - 1), attributes: {} };
       const history = liveHistory(dataset, this.items, person, [], true);
       if (this.sees(history)) yield history;

@@ -4,7 +4,7 @@
  * what they stand for.
  */
 import { setImmediate as breathe } from 'node:timers/promises';
-import { Largest, Random, at, grouped, offsetsOf } from '../base/index.js';
+import { Random, at, copyRows, grouped, nthLargest, offsetsOf } from '../base/index.js';
 import { FIRST_INDEX } from '../data/index.js';
 
 const MOST_CELLS = 256;
@@ -14,19 +14,25 @@ const [LEARNED_FROM, ROUNDS] = [8192, 6];
 const STRETCH = 2048;
 
 export class VectorCells {
+  /** (items, width), those of one cell behind one another. */
   readonly #vectors: Float32Array;
   readonly #width: number;
   readonly #centres: Float32Array;
   readonly #offsets: Int32Array;
   /** Item indices, grouped by cell. */
   readonly #items: Int32Array;
+  /** Room for the products of one search, and for a copy that is put in disorder. */
+  readonly #products: Float32Array;
+  readonly #disorder: Float32Array;
 
   private constructor(vectors: Float32Array, width: number, centres: Float32Array, cellOf: Int32Array) {
-    this.#vectors = vectors;
     this.#width = width;
     this.#centres = centres;
     this.#offsets = offsetsOf(cellOf, centres.length / width);
     this.#items = grouped(cellOf, this.#offsets);
+    this.#vectors = copyRows(vectors, width, this.#items);
+    this.#products = new Float32Array(cellOf.length);
+    this.#disorder = new Float32Array(cellOf.length);
   }
 
   /** @param vectors (items, width); those of padding and unknown are never found */
@@ -46,9 +52,10 @@ export class VectorCells {
     for (let round = 0; round < ROUNDS; round++) {
       const sums = new Float64Array(count * width);
       const sizes = new Int32Array(count);
+      const halves = halfSquares(centres, width);
       for (const [place, item] of sample.entries()) {
         if (place % STRETCH === 0) await breathe();
-        const cell = nearest(vectors, item, centres, width);
+        const cell = nearest(vectors.subarray(item * width, (item + 1) * width), centres, halves, width);
         sizes[cell] = at(sizes, cell) + 1;
         for (let i = 0; i < width; i++)
           sums[cell * width + i] = at(sums, cell * width + i) + at(vectors, item * width + i);
@@ -58,9 +65,10 @@ export class VectorCells {
           for (let i = 0; i < width; i++) centres[cell * width + i] = at(sums, cell * width + i) / at(sizes, cell);
     }
     const cellOf = new Int32Array(items);
+    const halves = halfSquares(centres, width);
     for (let item = 0; item < items; item++) {
       if (item % STRETCH === 0) await breathe();
-      cellOf[item] = nearest(vectors, item, centres, width);
+      cellOf[item] = nearest(vectors.subarray(item * width, (item + 1) * width), centres, halves, width);
     }
     return new VectorCells(vectors, width, centres, cellOf);
   }
@@ -72,51 +80,63 @@ export class VectorCells {
   best(vector: Float32Array, count: number, share: number): number[] {
     const width = this.#width;
     const cells = this.#centres.length / width;
-    const products = Float32Array.from({ length: cells }, (_, cell) => product(this.#centres, cell, vector, width));
-    const order = Int32Array.from(products.keys()).sort((a, b) => at(products, b) - at(products, a) || a - b);
+    const liking = Float32Array.from({ length: cells }, (_, cell) => product(this.#centres, cell, vector, width));
+    const order = Int32Array.from(liking.keys()).sort((a, b) => at(liking, b) - at(liking, a) || a - b);
     const most = Math.max(count, share * this.#items.length);
-    const largest = new Largest(count);
-    const found = new Map<number, number>();
-    let looked = 0;
+    const looked: number[] = []; // cells
+    let places = 0;
     for (const cell of order) {
-      if (looked >= most) break;
-      const own = this.#items.subarray(at(this.#offsets, cell), at(this.#offsets, cell + 1));
-      const scores = Float32Array.from(own, (item) => product(this.#vectors, item, vector, width));
-      largest.offer(scores, looked, (place) => {
-        const item = at(own, place - looked);
-        if (item < FIRST_INDEX) return false;
-        found.set(place, item);
-        return true;
-      });
-      looked += own.length;
+      if (places >= most) break;
+      for (let place = at(this.#offsets, cell); place < at(this.#offsets, cell + 1); place++) {
+        const isFound = (this.#items[place] as number) >= FIRST_INDEX;
+        const own = isFound ? product(this.#vectors, place, vector, width) : -Infinity;
+        this.#products[places++] = Number.isNaN(own) ? -Infinity : own;
+      }
+      looked.push(cell);
     }
-    return largest.sorted().map(({ index }) => found.get(index) as number);
+    const products = this.#products.subarray(0, places);
+    const disorder = this.#disorder.subarray(0, places);
+    disorder.set(products);
+    const least = count < places ? nthLargest(disorder, count) : -Infinity;
+    const found: { readonly item: number; readonly value: number }[] = [];
+    places = 0;
+    for (const cell of looked)
+      for (let place = at(this.#offsets, cell); place < at(this.#offsets, cell + 1); place++) {
+        const value = products[places++] as number;
+        if (value >= least && value > -Infinity) found.push({ item: this.#items[place] as number, value });
+      }
+    found.sort((a, b) => b.value - a.value || a.item - b.item);
+    return found.slice(0, count).map(({ item }) => item);
   }
 }
 
+/** Four sums side by side: a processor does not wait for one to be done. */
 function product(vectors: Float32Array, row: number, vector: Float32Array, width: number): number {
-  let sum = 0;
-  for (let i = 0, place = row * width; i < width; i++, place++)
-    sum += (vectors[place] as number) * (vector[i] as number);
-  return sum;
-}
-
-/** The square of the Euclidean distance between two rows. */
-function distance(some: Float32Array, row: number, others: Float32Array, other: number, width: number): number {
-  let sum = 0;
-  for (let i = 0, place = row * width, place2 = other * width; i < width; i++) {
-    const difference = (some[place++] as number) - (others[place2++] as number);
-    sum += difference * difference;
+  let [one, two, three, four] = [0, 0, 0, 0];
+  let [i, place] = [0, row * width];
+  for (; i + 4 <= width; i += 4, place += 4) {
+    one += (vectors[place] as number) * (vector[i] as number);
+    two += (vectors[place + 1] as number) * (vector[i + 1] as number);
+    three += (vectors[place + 2] as number) * (vector[i + 2] as number);
+    four += (vectors[place + 3] as number) * (vector[i + 3] as number);
   }
-  return sum;
+  for (; i < width; i++) one += (vectors[place++] as number) * (vector[i] as number);
+  return one + two + three + four;
 }
 
-/** The centre with the smallest Euclidean distance. */
-function nearest(vectors: Float32Array, item: number, centres: Float32Array, width: number): number {
-  let [best, least] = [0, Infinity];
-  for (let cell = 0; cell * width < centres.length; cell++) {
-    const own = distance(vectors, item, centres, cell, width);
-    if (own < least) [best, least] = [cell, own];
+/** Half the squares of the lengths of the rows. */
+const halfSquares = (rows: Float32Array, width: number): Float64Array =>
+  Float64Array.from(
+    { length: rows.length / width },
+    (_, row) => product(rows, row, rows.subarray(row * width, (row + 1) * width), width) / 2,
+  );
+
+/** The centre with the smallest Euclidean distance: that with the largest x c - c c / 2. */
+function nearest(vector: Float32Array, centres: Float32Array, halves: Float64Array, width: number): number {
+  let [best, most] = [0, -Infinity];
+  for (let cell = 0; cell < halves.length; cell++) {
+    const own = product(centres, cell, vector, width) - (halves[cell] as number);
+    if (own > most) [best, most] = [cell, own];
   }
   return best;
 }

@@ -22,8 +22,13 @@ export const Configuration = strict({
   adminPort: port('port of metrics and profiling; 0: any free one', 8081),
   store: text('directory of the live store (default: the name of the run with .live behind it)', ''),
   keys: text('file of API keys (sesrec keys makes one)', ''),
+  begin: word(['last', 'given'], {
+    default: 'last',
+    description: 'run to begin with: the one that was activated last, or the one given',
+  }),
   models: text('directory of runs that may be activated (default: where the run lies)', ''),
   origins: text('origins of pages that may ask, separated by commas (CORS); none unless told', ''),
+  page: word(['on', 'off'], { default: 'on', description: 'whether the page is served at /; off: only the interface' }),
   threads: whole('threads to compute with', 2, 1, 256),
   exactUpTo: whole('items up to which a catalogue is ranked exactly and in full', 100_000, 0, 2 ** 31 - 1),
   candidates: whole('candidates that are retrieved from a larger one and ranked exactly', 2000, 10, 1_000_000),
@@ -35,7 +40,13 @@ export const Configuration = strict({
     description: 'share of requests that a shadow model ranks too',
   }),
   bodyLimit: whole('largest body in bytes', 4 * 2 ** 20, 1024, 2 ** 28),
-  mostInFlight: whole('requests under way at once; more are turned away with 503', 64, 1, 100_000),
+  mostInFlight: whole('questions, and writes, under way at once; more are turned away with 503', 64, 1, 100_000),
+  mostConnections: whole('connections at once; more are closed at once', 2000, 1, 1_000_000),
+  keyRate: whole('requests a second that one key may make; 0: as many as it likes', 500, 0, 1_000_000),
+  tracing: word(['off', 'on'], {
+    default: 'off',
+    description: 'spans of requests by @opentelemetry/api; an SDK that you register sends them',
+  }),
   answerTimeout: whole(
     'milliseconds after which something simpler is answered, unless the request says otherwise',
     3000,

@@ -9,6 +9,7 @@ export class Metrics {
   readonly recommendations: Counter<'source' | 'degraded'>;
   readonly events: Counter<'result'>;
   readonly shed: Counter;
+  readonly limited: Counter;
   readonly inFlight: Gauge;
   readonly modelInfo: Gauge<'name' | 'version'>;
   readonly ranking: Histogram<'source'>;
@@ -40,6 +41,11 @@ export class Metrics {
     this.shed = new Counter({
       name: 'sesrec_shed_total',
       help: 'Requests turned away because of too many.',
+      registers,
+    });
+    this.limited = new Counter({
+      name: 'sesrec_limited_total',
+      help: 'Requests turned away because their key asked too often.',
       registers,
     });
     this.inFlight = new Gauge({ name: 'sesrec_requests_in_flight', help: 'Requests under way.', registers });

@@ -17,6 +17,7 @@ const KINDS = {
   too_large: [413, 'The request is too large'],
   unsupported_media_type: [415, 'This type of content is not understood'],
   invalid: [422, 'The request is not valid'],
+  too_many: [429, 'Too many requests'],
   internal: [500, 'Something went wrong on our side'],
   not_ready: [503, 'Not ready'],
   overloaded: [503, 'Too much to do'],

@@ -1,6 +1,7 @@
 /**
  * How a route is said: its schemas, who may call it, what it does. Knows what all routes have in common; does not know any one.
  */
+import type { Readable } from 'node:stream';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { type Static, type TObject, type TSchema, Type } from 'typebox';
 import { NDJSON } from './bodies.js';
@@ -13,9 +14,15 @@ declare module 'fastify' {
   interface FastifyContextConfig {
     /** What a key must allow; null for everybody. */
     scope?: Scope | null;
+    /** It lasts as long as somebody watches, which says nothing of how quick the server is. */
+    isStream?: boolean;
   }
   interface FastifyRequest {
     caller: Caller | null;
+    /** Gives its place to the next one. */
+    leave: (() => void) | null;
+    /** What an answer came from, for traces. */
+    source: string | null;
   }
 }
 
@@ -42,11 +49,15 @@ export interface Route<Body extends TSchema, Params extends TObject, Query exten
   readonly params?: Params;
   readonly query?: Query;
   readonly status?: number;
+  /** JSON unless told; else the answer is a text, or a stream of it. */
+  readonly contentType?: string;
+  /** A POST that stores nothing, in spite of its scope. */
+  readonly isQuestion?: boolean;
   readonly answer: Answer;
   readonly answerText: string;
   /** Statuses beside the usual ones of the scope and the body. */
   readonly problems?: readonly number[];
-  readonly handle: (asked: Asked<Static<Body>, Static<Params>, Static<Query>>) => Promise<Static<Answer>>;
+  readonly handle: (asked: Asked<Static<Body>, Static<Params>, Static<Query>>) => Promise<Static<Answer> | Readable>;
 }
 
 const PROBLEM_TEXTS: Readonly<Record<number, string>> = {
@@ -58,10 +69,13 @@ const PROBLEM_TEXTS: Readonly<Record<number, string>> = {
   413: 'Too large.',
   415: 'Another type of content.',
   422: 'Well-formed, but not valid.',
+  429: 'This key asks too often; see Retry-After.',
   500: 'A bug.',
   503: 'Not ready, shutting down, or too much to do; see Retry-After.',
   504: 'No answer in time.',
 };
+
+const JSON_TYPE = 'application/json';
 
 const IdempotencyHeader = Type.Object({
   'idempotency-key': Type.Optional(
@@ -84,10 +98,11 @@ export function addRoute<Body extends TSchema, Params extends TObject, Query ext
   app: FastifyInstance,
   route: Route<Body, Params, Query, Answer>,
 ): void {
-  const { method, url, scope, body, isBatch = false, params, query, status = 200 } = route;
-  const isWrite = method === 'POST' && scope !== 'recommend';
+  const { method, url, scope, body, isBatch = false, params, query, status = 200, contentType = JSON_TYPE } = route;
+  const isWrite = method === 'POST' && scope !== 'recommend' && !route.isQuestion;
+  const [mediaType] = contentType.split(';') as [string];
   const problems = [
-    ...(scope === null ? [] : [401, 403, 503]),
+    ...(scope === null ? [] : [401, 403, 429, 503]),
     ...(body ? [400, 413, 415, 422] : []),
     ...(params || query ? [422] : []),
     ...(isWrite ? [409] : []),
@@ -98,7 +113,7 @@ export function addRoute<Body extends TSchema, Params extends TObject, Query ext
   app.route({
     method,
     url,
-    config: { scope },
+    config: { scope, isStream: contentType === 'text/event-stream' },
     ...(isBatch ? { validatorCompiler: compileBatchChecks } : { preValidation: refuseLines }),
     schema: {
       operationId: route.operation,
@@ -110,7 +125,7 @@ export function addRoute<Body extends TSchema, Params extends TObject, Query ext
       ...(query ? { querystring: query } : {}),
       ...(isWrite ? { headers: IdempotencyHeader } : {}),
       response: {
-        [status]: { description: route.answerText, content: { 'application/json': { schema: route.answer } } },
+        [status]: { description: route.answerText, content: { [mediaType]: { schema: route.answer } } },
         ...Object.fromEntries(
           [...new Set(problems)].map((code) => [
             code,
@@ -127,7 +142,7 @@ export function addRoute<Body extends TSchema, Params extends TObject, Query ext
         request,
         reply,
       });
-      return reply.code(status).type('application/json').send(answer);
+      return reply.code(status).type(contentType).send(answer);
     },
   });
 }

@@ -6,9 +6,11 @@ import { refuseOpenDoor } from './access.js';
 import { buildAdminServer } from './admin.js';
 import type { Configuration } from './configuration.js';
 import type { Engine } from '../online/index.js';
+import { type Experiments, NO_EXPERIMENTS } from './experiments.js';
 import { Idempotency } from './idempotency.js';
 import { type KeyFile, Keys } from './keys.js';
 import { Metrics } from './metrics.js';
+import { Operations } from './operations.js';
 import { type ServerOptions, buildServer } from './server.js';
 import type { Service } from './service.js';
 
@@ -24,6 +26,8 @@ export interface RunningServer {
 export interface StartOptions extends ServerOptions {
   readonly configuration: Configuration;
   readonly keys: KeyFile;
+  /** What tells of runs; nothing does unless told. */
+  readonly experiments?: Experiments;
 }
 
 /**
@@ -40,7 +44,18 @@ export async function startServer(
   refuseOpenDoor(configuration.adminHost, keys, 'admin-host');
   const metrics = new Metrics();
   const idempotency = new Idempotency();
-  const service: Service = { engine: null, configuration, keys, metrics, idempotency, isDraining: false };
+  const operations = new Operations(metrics);
+  const service: Service = {
+    engine: null,
+    configuration,
+    keys,
+    metrics,
+    idempotency,
+    experiments: options.experiments ?? NO_EXPERIMENTS,
+    operations,
+    version: options.version,
+    isDraining: false,
+  };
   const app = await buildServer(service, options);
   const admin = await buildAdminServer(service);
   const end = async (): Promise<void> => {
@@ -50,6 +65,7 @@ export async function startServer(
     await app.close();
     clearTimeout(late);
     await admin.close();
+    operations.close();
     await service.engine?.close();
   };
   let ending: Promise<void> | null = null;

@@ -10,15 +10,30 @@ import cors from '@fastify/cors';
 import swagger from '@fastify/swagger';
 import { guard } from './access.js';
 import { readBodies } from './bodies.js';
+import { pageRoutes } from './page.js';
 import { sendProblem, problemOf, tellProblems } from './problems.js';
+import { inspectingRoutes } from './routes/inspecting.js';
 import { managingRoutes } from './routes/managing.js';
 import { recommendingRoutes } from './routes/recommending.js';
+import { watchingRoutes } from './routes/watching.js';
 import { writingRoutes } from './routes/writing.js';
 import { LIMITS, PATHS } from './schemas/index.js';
 import type { Service } from './service.js';
+import { trace } from './tracing.js';
 import { compileChecks } from './validation.js';
 
+/** Files of the page. */
+const ASSETS = '/assets/';
 const REQUEST_ID = /^[\w.:-]{1,64}$/;
+
+/** Of every answer, unless its route says otherwise: it is data, for whoever asked, and no page. */
+const HEADERS = {
+  'Cache-Control': 'no-store',
+  'Content-Security-Policy': "default-src 'none'; frame-ancestors 'none'",
+  'Cross-Origin-Resource-Policy': 'same-origin',
+  'Referrer-Policy': 'no-referrer',
+  'X-Content-Type-Options': 'nosniff',
+} as const;
 
 export interface ServerOptions {
   /** The version in the OpenAPI document. */
@@ -50,9 +65,10 @@ export async function buildServer(service: Service, { version, logStream }: Serv
       maxHeaderSize: 16_384,
       headersTimeout: Math.min(10_000, configuration.requestTimeout),
     },
-    routerOptions: { maxParamLength: 9 * LIMITS.idLength }, // percent-encoded, three bytes a unit
+    routerOptions: { maxParamLength: 9 * LIMITS.queryLength }, // percent-encoded, three bytes a unit
     frameworkErrors: (error, request, reply) => void sendProblem(problemOf(error), request, reply),
   });
+  app.server.maxConnections = configuration.mostConnections;
   app.setValidatorCompiler(compileChecks);
   tellProblems(app);
   readBodies(app);
@@ -82,17 +98,20 @@ export async function buildServer(service: Service, { version, logStream }: Serv
       exposedHeaders: ['x-request-id', 'retry-after'],
       maxAge: 600,
     });
+  app.decorateRequest('source', null);
   app.addHook('onRequest', async (request, reply) => {
-    reply.header('X-Request-Id', request.id);
+    reply.header('X-Request-Id', request.id).headers(HEADERS);
   });
   guard(app, service);
+  if (configuration.tracing === 'on') trace(app);
   app.addHook('onSend', async (_, reply) => {
     if (service.isDraining) reply.header('Connection', 'close'); // else the connection would outlive what it was for
   });
   app.addHook('onResponse', async (request, reply) => {
-    const route = request.routeOptions.url ?? 'none';
+    const { url = 'none' } = request.routeOptions;
+    const route = url.startsWith(ASSETS) ? `${ASSETS}*` : url; // their names change with every build
     const labels = { route, method: request.method, code: String(reply.statusCode) };
-    metrics.requests.observe(labels, reply.elapsedTime / 1000);
+    if (!request.routeOptions.config.isStream) metrics.requests.observe(labels, reply.elapsedTime / 1000);
     request.log.info(
       { route, method: request.method, status: reply.statusCode, ms: Math.round(reply.elapsedTime * 10) / 10 },
       'answered',
@@ -101,6 +120,8 @@ export async function buildServer(service: Service, { version, logStream }: Serv
   recommendingRoutes(app, service);
   writingRoutes(app, service);
   managingRoutes(app, service);
+  inspectingRoutes(app, service);
+  watchingRoutes(app, service);
   app.route({
     method: 'GET',
     url: PATHS.openapi,
@@ -108,6 +129,7 @@ export async function buildServer(service: Service, { version, logStream }: Serv
     schema: { hide: true },
     handler: async () => app.swagger(),
   });
+  if (configuration.page === 'on') await pageRoutes(app);
   await app.ready();
   return app;
 }

@@ -2,9 +2,11 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Configuration } from './configuration.js';
 import type { Engine } from '../online/index.js';
+import type { Experiments } from './experiments.js';
 import type { Idempotency } from './idempotency.js';
 import type { Keys } from './keys.js';
 import type { Metrics } from './metrics.js';
+import type { Operations } from './operations.js';
 import { RequestProblem } from './problems.js';
 
 export interface Service {
@@ -14,6 +16,10 @@ export interface Service {
   readonly keys: Keys;
   readonly metrics: Metrics;
   readonly idempotency: Idempotency;
+  readonly experiments: Experiments;
+  readonly operations: Operations;
+  /** Of sesrec. */
+  readonly version: string;
   /** Set when the server is told to end. */
   isDraining: boolean;
 }

@@ -212,7 +212,7 @@ export interface Prelude {
   /** What the file calls an input of the graph, where it has another name there. */
   readonly names: Readonly<Record<string, string>>;
   readonly held: ReadonlyMap<string, HeldValues>;
-  /** In the order in which they can be computed. `axis`: of Gather and Concat; `shape`: of Reshape. */
+  /** In the order in which they can be computed. Gather and Concat go along the first axis; `shape`: of Reshape. */
   readonly steps: readonly (
     | {
         readonly operator: 'Gather';
@@ -220,6 +220,7 @@ export interface Prelude {
         readonly output: string;
       }
     | { readonly operator: 'Concat'; readonly inputs: readonly string[]; readonly output: string }
+    | { readonly operator: 'Add'; readonly inputs: readonly [string, string]; readonly output: string }
     | {
         readonly operator: 'Reshape';
         readonly inputs: readonly [string];
@@ -247,6 +248,7 @@ function writePrelude(builder: Builder, { held, steps }: Prelude): Set<string> {
   for (const step of steps) {
     if (step.operator === 'Reshape')
       builder.node('Reshape', [...step.inputs, builder.integers(step.shape)], step.output);
+    else if (step.operator === 'Add') builder.node('Add', step.inputs, step.output);
     else builder.node(step.operator, step.inputs, step.output, { axis: 0 });
   }
   return new Set([...held.keys(), ...steps.map(({ output }) => output)]);

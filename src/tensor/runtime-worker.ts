@@ -12,6 +12,9 @@ if (!port) throw new Error('internal error: runtime-worker runs as a worker thre
 
 const sessions = new Map<number, { session: ort.InferenceSession; shapes: ReadonlyMap<string, readonly number[]> }>();
 
+/** Values that runs share, by number. */
+const held = new Map<number, Readonly<Record<string, NumberArray>>>();
+
 async function answer(request: Request): Promise<Omit<Answer, 'id' | 'error'>> {
   switch (request.kind) {
     case 'compile': {
@@ -38,8 +41,10 @@ async function answer(request: Request): Promise<Omit<Answer, 'id' | 'error'>> {
       const found = sessions.get(request.program);
       if (!found) throw new Error('internal error: the program was disposed of');
       const feeds: Record<string, ort.Tensor> = {};
-      for (const [key, data] of Object.entries(request.inputs)) {
-        const shape = found.shapes.get(key) ?? [];
+      for (const [key, shape] of found.shapes) {
+        const own = request.held.find((number) => held.get(number)?.[key]);
+        const data = request.inputs[key] ?? (own === undefined ? undefined : held.get(own)?.[key]);
+        if (!data) throw new Error(`internal error: input ${key} is missing`);
         feeds[key] =
           data instanceof Int32Array ? new ort.Tensor('int32', data, shape) : new ort.Tensor('float32', data, shape);
       }
@@ -49,6 +54,10 @@ async function answer(request: Request): Promise<Omit<Answer, 'id' | 'error'>> {
       const outputs: Record<string, NumberArray> = {};
       for (const [key, tensor] of Object.entries(results)) outputs[key] = tensor.data as NumberArray;
       return { outputs, buffers: request.buffers, milliseconds };
+    }
+    case 'hold': {
+      held.set(request.held, request.values);
+      return {};
     }
     case 'dispose': {
       await sessions.get(request.program)?.session.release();

@@ -29,7 +29,10 @@ export type Request = { readonly id: number; readonly program: number } & (
       readonly inputs: Readonly<Record<string, NumberArray>>;
       /** Buffers of inputs that came without a copy and go back so. */
       readonly buffers: readonly ArrayBuffer[];
+      /** Numbers of values that the thread holds, for inputs that are not given. */
+      readonly held: readonly number[];
     }
+  | { readonly kind: 'hold'; readonly held: number; readonly values: Readonly<Record<string, NumberArray>> }
   | { readonly kind: 'dispose' }
 );
 
@@ -67,10 +70,12 @@ export interface Program {
   /**
    * Runs once. Every input must be given, with as many entries as its shape has.
    * @param transfer buffers that are handed over instead of copied; they are empty afterwards
+   * @param held numbers of values that `Runtime.hold` brought there, for inputs that are not given
    */
   run(
     inputs: Readonly<Record<string, NumberArray>>,
     transfer?: readonly ArrayBuffer[],
+    held?: readonly number[],
   ): Promise<Record<string, Float32Array>>;
   /** Runs once. Inputs that lie on `buffers` are handed over with these, not copied, and are empty from then on; the buffers come back. */
   runHandingOver(inputs: Readonly<Record<string, NumberArray>>, buffers: readonly ArrayBuffer[]): Promise<RunResult>;
@@ -139,6 +144,7 @@ export class Runtime {
   readonly #options: { readonly device: string; readonly profile: string | null };
   readonly threads: number;
   #nextProgram = 0;
+  #nextHeld = 0;
   #isDisposed = false;
 
   constructor({ threads = availableParallelism(), device = 'cpu', profile }: RuntimeOptions = {}) {
@@ -179,9 +185,14 @@ export class Runtime {
         cause: error,
       });
     }
-    const runHandingOver: Program['runHandingOver'] = async (inputs, buffers) => {
+    const runWith = async (
+      inputs: Readonly<Record<string, NumberArray>>,
+      buffers: readonly ArrayBuffer[],
+      held: readonly number[],
+    ): Promise<RunResult> => {
       for (const { key, shape, dtype } of model.inputs) {
         const data = inputs[key];
+        if (!data && held.length > 0) continue;
         assert(data, `input ${key} is missing`);
         assert(
           data.length === sizeOf(shape),
@@ -189,17 +200,36 @@ export class Runtime {
         );
         assert((dtype === 'int32') === data instanceof Int32Array, `input ${key} must be ${dtype}`);
       }
-      const answer = await lane.ask({ program, kind: 'run', inputs, buffers }, buffers);
+      const answer = await lane.ask({ program, kind: 'run', inputs, buffers, held }, buffers);
       return answer as unknown as RunResult;
     };
     return {
       inputs: model.inputs,
-      run: async (inputs, transfer = []) => (await runHandingOver(inputs, transfer)).outputs,
-      runHandingOver,
+      run: async (inputs, transfer = [], held) => (await runWith(inputs, transfer, held ?? [])).outputs,
+      runHandingOver: async (inputs, buffers) => runWith(inputs, buffers, []),
       dispose: async () => {
         await lane.ask({ program, kind: 'dispose' });
       },
     };
+  }
+
+  /**
+   * Brings values to the thread of a lane, which keeps them for runs that are told their number; others of the same number are replaced.
+   * @param transfer buffers that are handed over instead of copied
+   */
+  async hold(
+    place: number,
+    held: number,
+    values: Readonly<Record<string, NumberArray>>,
+    transfer: readonly ArrayBuffer[] = [],
+  ): Promise<void> {
+    const lane = getOrCreate(this.#lanes, place, () => new Lane());
+    await lane.ask({ program: -1, kind: 'hold', held, values }, transfer);
+  }
+
+  /** A number for `hold` that nobody else has. */
+  newHeld(): number {
+    return this.#nextHeld++;
   }
 
   /** Ends the threads, each when what it is at is done; what they have not begun is abandoned. */

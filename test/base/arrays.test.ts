@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import * as fc from 'fast-check';
-import { Largest, getOrCreate, isFiniteEverywhere, range, roundUp } from '../../src/base/index.js';
+import { Largest, getOrCreate, isFiniteEverywhere, nthLargest, range, roundUp } from '../../src/base/index.js';
 
 describe('arrays', () => {
   test('one value that is not finite is found wherever it stands, the largest values are not taken for one', () => {
@@ -17,6 +17,17 @@ describe('arrays', () => {
       }
     }
     assert.ok(!isFiniteEverywhere(Float32Array.of(0, Infinity, 0, 0, 0, -Infinity)), 'infinities do not cancel');
+  });
+
+  test('the n-th largest is that of a full sort, ties and infinities among them', () => {
+    const value = fc.oneof(fc.integer({ min: -3, max: 3 }), fc.float({ noNaN: true }));
+    fc.assert(
+      fc.property(fc.array(value, { minLength: 1, maxLength: 60 }), fc.nat(59), (values, place) => {
+        const n = 1 + (place % values.length);
+        const sorted = Float32Array.from(values).sort().toReversed();
+        assert.equal(nthLargest(Float32Array.from(values), n) + 0, (sorted[n - 1] as number) + 0);
+      }),
+    );
   });
 
   test('the largest values are those of a full sort, however they come: best first, ties by index, NaN never', () => {

@@ -282,7 +282,11 @@ test('several trainings at once come to the same results, may be stopped like on
   const stopped = await outcome;
   assert.equal(stopped.code, 130, stopped.err);
   assert.match(stopped.err, /^sesrec: stopped with \d of 9 trainings done; the same command goes on$/m);
-  assert.match(stopped.err, /^\[[1-3] of 9\] gru4rec, trial 2 of 2: /m, 'numbered as they begin, and three begin at once');
+  assert.match(
+    stopped.err,
+    /^\[[1-3] of 9\] gru4rec, trial 2 of 2: /m,
+    'numbered as they begin, and three begin at once',
+  );
   assert.match(stopped.err, /^gru4rec, trial 2 of 2: .* parameters;/m);
   const last = await sesrec(...compareIn(out, ...OPTIONS, '--jobs', '2'));
   assert.equal(last.code, 0, last.err);

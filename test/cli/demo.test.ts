@@ -66,7 +66,7 @@ test('the demo: from a simulated shop to reasons, and one search that moves the 
   ])
     assert.ok(err.includes(step), step);
   const commands = err.match(/^ {3}npx sesrec .*$/gm) ?? [];
-  assert.equal(commands.length, 3);
+  assert.equal(commands.length, 4);
   const { testLooks } = JSON.parse(await readFile(join(folder, 'sesrec', 'run.json'), 'utf8')) as {
     testLooks: unknown[];
   };

@@ -31,6 +31,7 @@ test('every door of the packed package opens', async (t) => {
     await symlink(join(ROOT, 'node_modules', name), join(modules, name));
   }
   for (const { types } of Object.values(exports)) await readFile(join(modules, 'sesrec', types));
+  await readFile(join(modules, 'sesrec/dist/page/index.html'));
   const doors = Object.keys(exports).map((door) => `sesrec${door.slice(1)}`);
   const program = `for (const door of ${JSON.stringify(doors)}) if (Object.keys(await import(door)).length === 0) throw new Error(door);`;
   run(process.execPath, ['--input-type=module', '-e', program], folder);

@@ -11,12 +11,14 @@ import {
   recentSearches,
 } from '../../src/features/index.js';
 import {
+  type Affinity,
   type Parameters,
   REASON_METHODS,
   Scope,
   type SesrecConfig,
   type SesrecPreset,
   SesrecRanker,
+  encodeUser,
   explain,
   type SidedAction,
   recommend,
@@ -322,6 +324,69 @@ for (const preset of ['official', 'paper'] as const) {
           );
         });
       }
+    });
+
+    test('tells the affinity that the split goes by, whatever the padding', async () => {
+      const { config, parameters, ranker } = setup(preset);
+      for (const moment of casesOf(small)) {
+        const actions = (await ranker.sides([moment]))[0] as SidedAction[];
+        const found = await ranker.affinity(moment);
+        const [feed, search] = (['feed', 'search'] as const).map((lane) =>
+          actions.filter((action) => action.lane === lane).map(({ position }) => position),
+        ) as [number[], number[]];
+        if (feed.length === 0 || search.length === 0) {
+          assert.equal(found, null);
+          continue;
+        }
+        assert.ok(found);
+        assert.deepEqual(
+          found.feed.map(({ position }) => position),
+          feed,
+        );
+        assert.deepEqual(
+          found.search.map(({ position }) => position),
+          search,
+        );
+        const batch = new BatchAssembler(catalogueOf(small), config.window, { exact: true }).assemble(
+          gatherRows(small, [moment], config.window),
+        );
+        const scope = new Scope();
+        const { split } = encodeUser(scope, config, batch.sizes).state;
+        const { affinity } = await run(runtime, {
+          outputs: { affinity: split?.affinity as Tensor },
+          given: { ...parameters.dense(), ...parameters.rows(scope.lookups.values(), batch.ids), ...batch.inputs },
+        });
+        const expected = feed.flatMap((_, row) =>
+          search.map((__, column) => (affinity as Float32Array)[row * config.window.search + column] as number),
+        );
+        close(found.values, expected);
+        assert.ok(expected.some((value) => Math.abs(value) > 1e-3) && expected.every((value) => Math.abs(value) <= 1));
+      }
+    });
+
+    test('split by the alignment, the co-attention follows from the affinity', async () => {
+      const { config, ranker } = setup(preset, small, { splitBy: 'alignment' });
+      const [moment] = casesOf(small) as [Case];
+      const [actions] = (await ranker.sides([moment])) as [SidedAction[]];
+      const { feed, search, values } = (await ranker.affinity(moment)) as Affinity;
+      const softmax = (scores: number[]): number[] => {
+        const most = Math.max(...scores);
+        const exponentials = scores.map((score) => Math.exp(score - most));
+        const total = exponentials.reduce((a, b) => a + b, 0);
+        return exponentials.map((value) => value / total);
+      };
+      const greatest = (cosines: number[]): number =>
+        Math.log(cosines.reduce((sum, cosine) => sum + Math.exp(cosine / config.temperature), 0));
+      const at = (row: number, column: number): number => values[row * search.length + column] as number;
+      const weights = [
+        ...softmax(feed.map((_, row) => greatest(search.map((__, column) => at(row, column))))),
+        ...softmax(search.map((_, column) => greatest(feed.map((__, row) => at(row, column))))),
+      ];
+      close(
+        actions.map(({ coAttention }) => coAttention as number),
+        weights,
+        1e-4,
+      );
     });
 
     test('stops dividing when asked to', async () => {

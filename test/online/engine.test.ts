@@ -7,7 +7,7 @@ import { cp, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { setImmediate } from 'node:timers/promises';
+import { setImmediate, setTimeout } from 'node:timers/promises';
 import { UserError } from '../../src/base/index.js';
 import { type Dataset, FIRST_INDEX, withSearch } from '../../src/data/index.js';
 import { type Case, metBefore } from '../../src/features/index.js';
@@ -266,7 +266,7 @@ test('a new item is told apart by its attributes where the model looks at them, 
     plain,
     ...Array.from({ length: 60 }, (_, i) => ({ type: 'view', user: `u${i}`, item: `new ${categories[0]}`, time: i })),
   );
-  await new Promise((resolve) => setTimeout(resolve, 1100));
+  await setTimeout(1100);
   const popular = await plain.recommend({ k: 3 });
   assert.equal(popular.items[0]?.item, `new ${categories[0]}`);
   assert.ok((await withAttributes.similar(one.item, 5))?.items.length === 5);
@@ -283,6 +283,69 @@ test('a user that was erased is new, whatever the run knows', async () => {
   assert.deepEqual((await engine.interests(user)).timeline, []);
   await accept(engine, { type: 'view', id: 'gone', user, item: run.dataset.items.ids[FIRST_INDEX] as string, time: 1 });
   assert.equal((await engine.interests(user)).timeline.length, 1);
+});
+
+test('what an erased user did in training counts nowhere, also after a new start and in models that are loaded later', async () => {
+  const { dataset } = run;
+  const user = FIRST_INDEX + 5;
+  const item = dataset.feedItem[dataset.feedOffsets[user] as number] as number;
+  const own = dataset.feedItem
+    .subarray(dataset.feedOffsets[user], dataset.heldOutStart[user])
+    .filter((other) => other === item).length;
+  assert.ok(own > 0);
+  const scoreOf = async (engine: Engine): Promise<number | undefined> =>
+    (await engine.recommend({ k: 500, repeat: 'all' })).items.find((listed) => listed.item === dataset.items.ids[item])
+      ?.score;
+  const store = join(folder, 'erased');
+  const engine = await engineOn('plain', { store });
+  const before = (await scoreOf(engine)) as number;
+  await engine.erase(dataset.users.ids[user] as string);
+  await setTimeout(1100); // popularity is brought up to date once a second
+  assert.equal(await scoreOf(engine), before - own);
+  await engine.activate({ run: 'attributes' });
+  assert.equal(await scoreOf(engine), before - own);
+  await engine.close();
+  open.delete(engine);
+  assert.equal(await scoreOf(await engineOn('plain', { store })), before - own);
+});
+
+test('a server begins with the run that answered last, unless it is told or started otherwise, or that run is broken', async () => {
+  const store = join(folder, 'begins');
+  const begun: string[] = [];
+  const failed: string[] = [];
+  const hooks = {
+    began: ({ name }: { name: string }) => begun.push(name),
+    failed: (what: string) => failed.push(what),
+  };
+  const nameAt = async (
+    name: string,
+    options: Partial<EngineOptions> = {},
+    then?: (engine: Engine) => Promise<unknown>,
+  ) => {
+    const engine = await engineOn(name, { store, hooks, ...options });
+    const [{ name: active } = { name: '' }] = await engine.models();
+    await then?.(engine);
+    await engine.close();
+    open.delete(engine);
+    return active;
+  };
+  assert.equal(await nameAt('plain', {}, (engine) => engine.activate({ run: 'attributes' })), 'plain');
+  assert.equal(await nameAt('plain', { begin: 'given' }), 'plain');
+  assert.deepEqual(begun, []);
+  assert.equal(await nameAt('plain'), 'attributes');
+  assert.deepEqual(begun, ['attributes']);
+  await cp(join(folder, 'plain'), join(folder, 'other'), { recursive: true });
+  assert.equal(await nameAt('other'), 'other', 'another run was given: that is what is wanted now');
+  await cp(join(folder, 'plain'), join(folder, 'fragile'), { recursive: true });
+  await nameAt('plain', {}, async (engine) => {
+    await engine.activate({ run: 'fragile' });
+    await engine.rollback();
+    await engine.activate({ run: 'fragile' });
+  });
+  await rm(join(folder, 'fragile', 'checkpoints'), { recursive: true });
+  assert.deepEqual(failed, []);
+  assert.equal(await nameAt('plain'), 'plain');
+  assert.match(failed.join(), /fragile answered last and cannot be loaded/);
 });
 
 test('what is wrong with an event is said by its place, and the others are kept', async () => {

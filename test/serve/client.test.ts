@@ -56,6 +56,9 @@ test('every call does what the server does', async () => {
   assert.ok(told > 2000 && told <= 2700, `the server was told ${told}`);
   assert.equal((await client.similarItems('a/b')).items[0]?.item, 'i1');
   assert.equal((await client.interests('u1')).user, 'u1');
+  assert.equal((await client.people({ search: 'u' })).total, 1);
+  assert.deepEqual((await client.whatIf({ user: 'u1' })).items, []);
+  assert.equal((await client.operations()).events.accepted, 1);
   assert.equal((await client.activateModel('second')).models.length, 2);
   assert.equal((await client.rollbackModel()).models.length, 1);
   assert.equal((await client.models()).models.length, 1);

@@ -19,6 +19,18 @@ const RULES: Readonly<Record<string, Scope>> = {
   listModels: 'admin',
   activateModel: 'admin',
   rollbackModel: 'admin',
+  listPeople: 'admin',
+  whatIf: 'admin',
+  browseItems: 'admin',
+  item: 'admin',
+  browseQueries: 'admin',
+  query: 'admin',
+  listExperiments: 'admin',
+  experiment: 'admin',
+  watchExperiment: 'admin',
+  experimentReport: 'admin',
+  dataHealth: 'admin',
+  operations: 'admin',
 };
 const OPEN = ['live', 'ready'];
 
@@ -111,4 +123,22 @@ test('pages of other origins are let in only by name', async () => {
     origin: 'https://evil.example',
   });
   assert.equal(stranger.headers.get('access-control-allow-origin'), null);
+});
+
+test('every answer, problems too, has headers against sniffing, framing and caching', async () => {
+  await using served = await serve(new PlainEngine());
+  const asked = [
+    await served.ask('POST', '/v1/recommendations', {}),
+    await served.ask('POST', '/v1/recommendations', 'no JSON'),
+    await served.ask('GET', '/nowhere'),
+    await served.ask('GET', '/openapi.json'),
+    await served.ask('GET', '/health/live'),
+  ];
+  for (const { headers, status } of asked) {
+    assert.equal(headers.get('x-content-type-options'), 'nosniff', String(status));
+    assert.match(headers.get('content-security-policy') ?? '', /default-src 'none'; frame-ancestors 'none'/);
+    assert.equal(headers.get('cache-control'), 'no-store');
+    assert.equal(headers.get('referrer-policy'), 'no-referrer');
+    assert.equal(headers.get('server'), null);
+  }
 });

@@ -14,6 +14,7 @@ import { type Served, serve } from '../support/serving.js';
 
 const POSTS = [
   '/v1/recommendations',
+  '/v1/what-if',
   '/v1/events',
   '/v1/items',
   '/v1/users',
@@ -53,6 +54,7 @@ const nearly = fc.record(
     results: fc.array(anything, { maxLength: 3 }),
     fields: fc.dictionary(text, anything, { maxKeys: 4 }),
     k: fc.oneof(fc.integer(), fc.double()),
+    without: fc.array(fc.oneof(fc.integer(), fc.double()), { maxLength: 3 }),
     session: fc.array(
       fc.record({ type: fc.constantFrom('search', 'view'), item: text, query: text }, { requiredKeys: ['type'] }),
       { maxLength: 3 },
@@ -110,8 +112,19 @@ test('bytes that are no text, and ids in paths', async () => {
   );
   await fc.assert(
     fc.asyncProperty(fc.string({ unit: 'grapheme', minLength: 1, maxLength: 300 }), async (id) => {
-      const { status } = await served.ask('GET', `/v1/users/${encodeURIComponent(id)}/interests`);
-      assert.ok([200, 404, 414, 422].includes(status), `${status}`);
+      const part = encodeURIComponent(id);
+      for (const path of [
+        `/v1/users/${part}/interests`,
+        `/v1/catalogue/items/${part}`,
+        `/v1/catalogue/queries/${part}`,
+        `/v1/experiments/${part}`,
+        `/v1/people?search=${part}`,
+        `/v1/catalogue/items?search=${part}`,
+        `/v1/catalogue/queries?search=${part}`,
+      ]) {
+        const { status } = await served.ask('GET', path);
+        assert.ok([200, 404, 414, 422].includes(status), `${path}: ${status}`);
+      }
     }),
     { numRuns: 100 },
   );

@@ -26,6 +26,8 @@ export async function exported({ id, preset }: Entry): Promise<Exported> {
   const { window, itemAttributes, userAttributes } = model.config;
   const catalogue = catalogueOf(dataset, itemAttributes, userAttributes);
   const batch = new BatchAssembler(catalogue, window, { extras: model.extras(dataset) }).assemble(gathered);
+  const withoutClicks = window.feed + window.search;
+  const extra = batch.inputs as Readonly<Record<string, Int32Array | Float32Array | undefined>>;
   const all: Record<string, Int32Array> = {
     user: users,
     searchSource: source,
@@ -33,7 +35,14 @@ export async function exported({ id, preset }: Entry): Promise<Exported> {
     search: rows.search,
     clicks: rows.clicks,
     candidates,
-    searchAge: batch.inputs['searchAge'] as Int32Array,
+    searchAge: extra['searchAge'] as Int32Array,
+    alignedFeed: alignedRight(rows.feed, window.feed),
+    timeline: placesOfTokens(
+      extra['timeline'],
+      extra['timelineMask'],
+      cases.length,
+      id === 'unisar' ? withoutClicks : withoutClicks + window.search * window.clicks,
+    ),
   };
   const runtime = new Runtime({ threads: 1 });
   try {
@@ -43,6 +52,29 @@ export async function exported({ id, preset }: Entry): Promise<Exported> {
   } finally {
     await runtime.dispose();
   }
+}
+
+/** Histories with their padding in front, as docs/export.md says. */
+function alignedRight(feed: Int32Array, window: number): Int32Array {
+  const aligned = new Int32Array(feed.length);
+  for (let start = 0; start < feed.length; start += window) {
+    const own = [...feed.subarray(start, start + window)].filter((item) => item !== 0);
+    aligned.set(own, start + window - own.length);
+  }
+  return aligned;
+}
+
+/** A timeline as docs/export.md says: places within a row, from 1. */
+function placesOfTokens(
+  timeline: ArrayLike<number> = [],
+  mask: ArrayLike<number> = [],
+  rows: number,
+  perRow: number,
+): Int32Array {
+  const length = timeline.length / rows;
+  return Int32Array.from({ length: timeline.length }, (_, i) =>
+    mask[i] ? 1 + (timeline[i] as number) - Math.floor(i / length) * perRow : 0,
+  );
 }
 
 /** The largest difference of two lists. */

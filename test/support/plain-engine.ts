@@ -12,7 +12,7 @@ import type {
   RecommendationRequest,
   UserUpsert,
 } from '../../src/serve/schemas/index.js';
-import type { Engine, PlacedEvent } from '../../src/online/index.js';
+import type { Engine, Inspection, InterestsAnswer, Listing, PlacedEvent } from '../../src/online/index.js';
 
 export class PlainEngine implements Engine {
   readonly events: PlacedEvent['event'][] = [];
@@ -60,8 +60,72 @@ export class PlainEngine implements Engine {
     };
   }
 
-  async interests(user: string) {
-    return { user, model: this.#model, timeline: [] };
+  async interests(user: string): Promise<InterestsAnswer> {
+    return { user, model: this.#model, total: 0, window: { feed: 1, search: 1 }, timeline: [] };
+  }
+
+  get inspection(): Inspection {
+    const { events, items, users } = this;
+    const model = this.#model;
+    const near = { state: 'none', space: null, items: [], queries: [] } as const;
+    const found = <Value>(
+      all: Iterable<Value>,
+      textOf: (value: Value) => string,
+      { search = '', limit, offset }: Listing,
+    ) => {
+      const own = [...all].filter((value) => textOf(value).includes(search));
+      return { total: own.length, own: own.slice(offset, offset + limit) };
+    };
+    return {
+      people: async (listing) => {
+        const { total, own } = found(users.keys(), (user) => user, listing);
+        return { total, people: own.map((user) => ({ user, feed: 0, searches: 0, last: null })) };
+      },
+      whatIf: async ({ without = [] }) => {
+        if (without.length > 0) throw new UserError('the history has no such action');
+        return {
+          model,
+          source: 'popular',
+          ranks: 'exact',
+          changed: false,
+          notes: [],
+          took_ms: 0,
+          items: [],
+          fallen: [],
+        };
+      },
+      items: async (listing) => {
+        const { total, own } = found(items.keys(), (item) => item, listing);
+        return { total, items: own.map((item) => ({ item, title: item, count: 0 })) };
+      },
+      item: async (item) =>
+        items.has(item)
+          ? {
+              item,
+              title: item,
+              model,
+              attributes: [],
+              count: 0,
+              popularity: 1,
+              items: items.size,
+              is_new: true,
+              near: { ...near, items: [], queries: [] },
+              led_by: [],
+              served: [],
+              served_among: 0,
+            }
+          : null,
+      queries: async (listing) => {
+        const queries = new Set(events.map(({ query }) => query).filter((query) => query !== undefined));
+        const { total, own } = found(queries, (query) => query, listing);
+        return { total, queries: own.map((query) => ({ query, count: 1 })) };
+      },
+      query: async (query) =>
+        events.some((event) => event.query === query)
+          ? { query, model, count: 1, popularity: 1, queries: 1, near: { ...near, items: [], queries: [] }, led_to: [] }
+          : null,
+      dataHealth: async () => ({ state: 'working', model, failure: null, report: null }),
+    };
   }
 
   async accept(events: readonly PlacedEvent[]): Promise<EventsAnswer> {

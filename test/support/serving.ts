@@ -1,6 +1,14 @@
 /** Servers for tests: at a free port, over an engine, with or without keys. Knows how to start and ask; does not know what is tested. */
 import type { Engine } from '../../src/online/index.js';
-import { type KeyFile, NO_KEYS, type RunningServer, configure, startServer } from '../../src/serve/index.js';
+import {
+  type Experiments,
+  type KeyFile,
+  NO_EXPERIMENTS,
+  NO_KEYS,
+  type RunningServer,
+  configure,
+  startServer,
+} from '../../src/serve/index.js';
 
 export interface Served extends AsyncDisposable {
   readonly server: RunningServer;
@@ -20,12 +28,22 @@ export interface Answered {
 /** Starts a server that ends with the scope that it is used in. */
 export async function serve(
   engine: Engine,
-  { keys = NO_KEYS, ...settings }: { readonly keys?: KeyFile; readonly [setting: string]: unknown } = {},
+  {
+    keys = NO_KEYS,
+    experiments = NO_EXPERIMENTS,
+    ...settings
+  }: { readonly keys?: KeyFile; readonly experiments?: Experiments; readonly [setting: string]: unknown } = {},
 ): Promise<Served> {
   const { values } = await configure({ flags: { port: 0, adminPort: 0, ...settings }, environment: {} });
   const log: string[] = [];
   const logStream = { write: (line: string) => void log.push(line) };
-  const server = await startServer(async () => engine, { configuration: values, keys, version: '0', logStream });
+  const server = await startServer(async () => engine, {
+    configuration: values,
+    keys,
+    experiments,
+    version: '0',
+    logStream,
+  });
   return {
     server,
     log,

@@ -199,6 +199,7 @@ export function storeContract(name: string, fresh: () => Promise<StoreUnderTest>
     for (const time of [3, 1, 2]) store.recordServed(served(time));
     await store.append([event('u', 1)]);
     assert.deepEqual(await store.served('rec_2'), served(2));
+    assert.deepEqual(await all(store.newestServed()), [served(3), served(2), served(1)]);
     assert.equal(await store.forgetServed(3), 2);
     assert.deepEqual(await all(store.allServed()), [served(3)]);
     await store.close();

@@ -4,7 +4,8 @@ import { Command, InvalidArgumentError, Option } from 'commander';
 import { NO_KEYS, SETTINGS, type Setting, configure, startServer, variableOf } from '../../serve/index.js';
 import { jsonOption, numberFrom, optionName, wholeNumber } from '../options.js';
 import { note, printJson, printText } from '../output.js';
-import { openEngine } from '../serving.js';
+import { experimentsIn } from '../experiments/index.js';
+import { openEngine, runsOf } from '../serving.js';
 import { programVersion } from '../version.js';
 import { readKeys } from './keys.js';
 
@@ -12,7 +13,7 @@ interface ServeFlags {
   readonly config?: string;
   readonly printConfig?: boolean;
   readonly json?: boolean;
-  readonly [setting: string]: unknown;
+  [setting: string]: unknown;
 }
 
 export function serveCommand(): Command {
@@ -23,20 +24,24 @@ export function serveCommand(): Command {
     .option('--print-config', 'print every setting and where it comes from, and end');
   for (const [name, setting] of SETTINGS) command.addOption(optionOf(name, setting));
   return command
+    .option('--no-page', 'the same as --page off')
     .addOption(jsonOption())
     .action(async (run: string, { config, printConfig, json, ...flags }: ServeFlags) => {
+      if (flags['page'] === false) flags['page'] = 'off';
       const { values, origins } = await configure({ flags, environment: process.env, file: config });
       if (printConfig) return printJson({ settings: values, origins });
       const keys = values.keys === '' ? NO_KEYS : await readKeys(values.keys);
       const server = await startServer(async (metrics) => openEngine(run, values, metrics, tell), {
         configuration: values,
         keys,
+        experiments: experimentsIn(runsOf(run, values)),
         version: programVersion(),
         logStream: process.stderr,
       });
       const { url, adminUrl } = server;
       if (json) printJson({ url, adminUrl });
-      else printText(`${url}  (metrics: ${adminUrl}/metrics)`);
+      else
+        printText(`${url}  (${values.page === 'on' ? 'open it to see the page; ' : ''}metrics: ${adminUrl}/metrics)`);
       if (keys.keys.length === 0) note('no keys: everybody on this machine may do everything; see sesrec keys');
       await Promise.race([once(process, 'SIGTERM'), once(process, 'SIGINT')]);
       await server.stop();

@@ -15,7 +15,7 @@ import type { SplitRequest } from '../split.js';
 import { oneEntryEach } from './compile.js';
 import type { Format } from './formats/format.js';
 import type { Input } from './input.js';
-import { refuseRejected, rememberIds, settle, writeQuarantine, type SettleOptions } from './settle.js';
+import { ignoreUsers, refuseRejected, rememberIds, settle, writeQuarantine, type SettleOptions } from './settle.js';
 import { stage, type Assigned } from './stage.js';
 
 /** Options of every importer. */
@@ -36,10 +36,20 @@ export interface ImportOptions {
   readonly dropRepeats?: boolean;
   /** A data directory to grow from: its events come in, too, and its vocabularies come first, so that no index changes. */
   readonly append?: string;
+  /** People whose records are taken for none, in all files but one: for those who were erased. */
+  readonly leaveOut?: LeftOut;
   /** Threads of the engine. Results do not depend on it. Default: 2. */
   readonly threads?: number;
   /** Megabytes that the engine may use; the rest goes to disk. Default: 1500. */
   readonly memory?: number;
+}
+
+/** Whose records do not count. */
+export interface LeftOut {
+  /** SHA-256 of their ids, in hexadecimal digits. */
+  readonly users: readonly string[];
+  /** The path of the file whose records count all the same. */
+  readonly exceptIn: string;
 }
 
 /** What an import made, and what its maker should know about the input. */
@@ -187,10 +197,16 @@ export async function fillFromFormat(
   { database, directory, hasEarlierIds }: Workshop,
   format: Format,
   files: readonly Assigned[],
-  { strict = false, dropRepeats = false }: Pick<ImportOptions, 'strict' | 'dropRepeats'>,
+  { strict = false, dropRepeats = false, leaveOut }: Pick<ImportOptions, 'strict' | 'dropRepeats' | 'leaveOut'>,
   options: Omit<SettleOptions, 'dropRepeats' | 'hasEarlierIds'> = {},
 ): Promise<FilledTables & { readonly read: ReadCounts }> {
   const records = await stage(database, format, files);
+  if (leaveOut && leaveOut.users.length > 0)
+    await ignoreUsers(
+      database,
+      leaveOut.users,
+      files.findIndex(({ input }) => input.path === leaveOut.exceptIn),
+    );
   const simple = 'tables' in format && oneEntryEach(format.tables);
   const { counts, itemAttributes, userAttributes, unmatched } = await settle(database, format, records, simple, {
     ...options,

@@ -242,6 +242,21 @@ async function numberEvents(database: Database, spaced: boolean, inherits: boole
   await database.run(`CREATE ${gaps ? 'TABLE' : 'VIEW'} feed AS ${feed}`);
 }
 
+/** Makes entries of some users ones to be ignored, with nothing in them any more, but for those of one file. */
+export async function ignoreUsers(database: Database, users: readonly string[], exceptIn: number): Promise<void> {
+  const kept: readonly string[] = ['file', 'line', 'part', 'kind'];
+  const emptied = Object.keys(STAGED)
+    .filter((name) => !kept.includes(name))
+    .map((name) => `"${name}" = NULL`);
+  await database.run('CREATE TABLE left_out (hash VARCHAR)');
+  for (let start = 0; start < users.length; start += 1000) {
+    const values = users.slice(start, start + 1000).map((hash) => `(${literal(hash)})`);
+    await database.run(`INSERT INTO left_out VALUES ${values.join(', ')}`);
+  }
+  await database.run(`UPDATE staged SET kind = 'ignored', ${emptied.join(', ')}
+    WHERE ${ACCEPTED} AND kind <> 'ignored' AND file <> ${exceptIn} AND sha256("user") IN (SELECT hash FROM left_out)`);
+}
+
 /** Counts what became of everything, from what was made of it, and makes sure that nothing is missing. */
 async function countEntries(database: Database, expected: number | null, oneEntryEach: boolean): Promise<ReadCounts> {
   const count = async (query: string): Promise<number> => database.number(`SELECT count(*) FROM ${query}`);

@@ -2,7 +2,7 @@
  * A trained model as a ranker that can tell why. Knows how to score with given parameters: histories are encoded once per case,
  * items once per model, candidates meet both; does not know any one model, training or metrics.
  */
-import { assert, at, copyRows, getOrCreate, range } from '../../base/index.js';
+import { assert, at, copyRows, getOrCreate, range, roundUp } from '../../base/index.js';
 import type { Dataset } from '../../data/index.js';
 import {
   type Action,
@@ -24,7 +24,9 @@ import { Scope } from '../layers/layers.js';
 import { type Model, type ScoringForm, type State, smallestSizes } from '../definition/model.js';
 import type { Parameters } from '../weights/parameters.js';
 import { gradientTimesInput, seesActionVectors, standings, weightsFromShares } from './action-gradients.js';
+import type { AlignedVectors } from '../definition/aligned-vectors.js';
 import {
+  type Affinity,
   type ExplainingRanker,
   type Question,
   type ReasonMethod,
@@ -45,12 +47,15 @@ const BLOCK = 64;
 /** Cases and items of one run when a whole catalogue is ranked and items are shared: the hidden layer of one case stays in cache. */
 const GROUP = 16;
 const PAIRS_AT_ONCE = 16_384;
+/** Catalogues of more vectors than these numbers are brought to threads anew for each ranking: every thread would keep all of them. */
+const MOST_HELD = 2 ** 23;
 /** Items of one run when a catalogue is ranked for one user: every program keeps the room that its run needs. */
 const SERVED_AT_ONCE = 4096;
 
 export interface Compiled {
   readonly program: Program;
   readonly scope: Scope;
+  readonly lane: number;
   /** Shapes of the outputs. */
   readonly shapes: ReadonlyMap<string, Shape>;
 }
@@ -76,6 +81,21 @@ interface Shared {
   readonly programs: Map<string, Promise<Compiled>>;
   items: Promise<Items> | null;
   turns: number;
+  /** Runs under way, by lane. */
+  readonly busy: number[];
+  /** Lanes whose thread holds the dense parameters as they are. */
+  readonly holding: Set<number>;
+  /** The number that they are held by. */
+  readonly held: number;
+  /** Stretches of the catalogue whose vectors threads hold, for ranking all of it again and again. */
+  stretches: { readonly size: number; readonly all: HeldStretch[] };
+}
+
+/** Values that threads hold for runs on them. */
+interface HeldStretch {
+  readonly held: number;
+  /** Lanes whose thread has them as they are. */
+  readonly lanes: Set<number>;
 }
 
 /** Histories that are not those of the data set a ranker was made for, and what is known of whatever is in them. */
@@ -136,7 +156,15 @@ export class GraphRanker implements ExplainingRanker {
     }
     const ranked = withUnseenQueries(dataset, catalogueOf(dataset, itemAttributes, userAttributes));
     this.dataset = ranked.dataset;
-    this.#shared = { programs: new Map(), items: null, turns: 0 };
+    this.#shared = {
+      programs: new Map(),
+      items: null,
+      turns: 0,
+      busy: Array.from({ length: runtime.threads }, () => 0),
+      holding: new Set(),
+      held: runtime.newHeld(),
+      stretches: { size: 0, all: [] },
+    };
     this.#extras = model.extras(dataset);
     this.#assembler = new BatchAssembler(ranked.catalogue, window, { extras: this.#extras });
   }
@@ -178,6 +206,24 @@ export class GraphRanker implements ExplainingRanker {
       });
       if (results['reach']) all.reach = largest(results['reach'], all.reach);
     }
+    this.#forgetStretches();
+  }
+
+  /** Vectors have changed: threads get them anew. */
+  #forgetStretches(): void {
+    for (const { lanes } of this.#shared.stretches.all) lanes.clear();
+  }
+
+  /** Stretches of a size; threads let go of those of another one. */
+  #stretchesOf(size: number): HeldStretch[] {
+    const { stretches } = this.#shared;
+    if (stretches.size === size) return stretches.all;
+    for (const { held, lanes } of stretches.all) {
+      for (const lane of lanes) this.#runtime.hold(lane, held, {}).catch(() => undefined); // the thread has ended
+      lanes.clear();
+    }
+    this.#shared.stretches = { size, all: [] };
+    return this.#shared.stretches.all;
   }
 
   /** Encodes the history of a moment, to be met by many candidates, perhaps later. */
@@ -202,13 +248,29 @@ export class GraphRanker implements ExplainingRanker {
   /** Scores of the whole catalogue for an encoded history, by item index; those of padding and unknown carry no meaning. */
   async scoreAllFor(history: EncodedHistory): Promise<Float32Array> {
     const items = await this.#allItems();
+    const { vectors, width } = items;
     const form = this.#formOf(history);
-    const scores = new Float32Array(items.vectors.length / items.width);
-    const score = async (vectors: Float32Array) => this.#scoreShared(form, history.state, 1, vectors, items);
+    const total = vectors.length / width;
+    const scores = new Float32Array(total);
     const chunk = Math.min(form.pairsAtOnce ?? PAIRS_AT_ONCE, SERVED_AT_ONCE);
-    const runs = runsOf(items, Int32Array.of(0), 1, null, chunk, score);
-    for await (const stretches of ahead(this.#runtime.threads, runs))
-      for (const stretch of stretches) scores.set(stretch.scores, stretch.firstItem);
+    // a program is made for a size: a few items more do not change it
+    const size = roundUp(Math.ceil(total / Math.ceil(total / chunk)), 64);
+    const stretches = this.#stretchesOf(size);
+    const tasks = Array.from({ length: Math.ceil(total / size) }, (_, stretch) => async () => {
+      stretches[stretch] ??= { held: this.#runtime.newHeld(), lanes: new Set() };
+      const own = (): Float32Array => {
+        const given = new Float32Array(size * width);
+        given.set(vectors.subarray(stretch * size * width, (stretch + 1) * size * width));
+        return given;
+      };
+      const found =
+        vectors.length <= MOST_HELD
+          ? await this.#scoreHeld(form, history.state, size, width, stretches[stretch], own)
+          : await this.#scoreShared(form, history.state, 1, own(), items);
+      return { stretch, found };
+    });
+    for await (const { stretch, found } of ahead(this.#runtime.threads, tasks))
+      scores.set(found.subarray(0, Math.min(size, total - stretch * size)), stretch * size);
     return scores;
   }
 
@@ -225,29 +287,47 @@ export class GraphRanker implements ExplainingRanker {
   /** Must be called after the parameters have changed: item vectors are worked out anew. */
   refresh(): void {
     this.#shared.items = null;
+    this.#shared.holding.clear();
+    this.#forgetStretches();
   }
 
-  /** A program, on the lane whose turn it is. Each lane is one thread: how many there are matters to no bit. */
+  /** A program, on the lane with the least to do, of equal ones that whose turn it is. Each lane is one thread: how many there are matters to no bit. */
   protected async compiled(key: string, build: (scope: Scope) => State): Promise<Compiled> {
-    const lane = this.#shared.turns++ % this.#runtime.threads;
+    const { busy } = this.#shared;
+    const first = this.#shared.turns++ % busy.length;
+    let lane = first;
+    for (let other = 1; other < busy.length; other++) {
+      const next = (first + other) % busy.length;
+      if (at(busy, next) < at(busy, lane)) lane = next;
+    }
     return getOrCreate(this.#shared.programs, `${lane} ${key}`, async () => {
       const scope = new Scope();
       const outputs = build(scope);
       const shapes = new Map(Object.entries(outputs).map(([name, { shape }]) => [name, shape]));
-      return { program: await this.#runtime.compile(outputs, { lane, threads: 1 }), scope, shapes };
+      return { program: await this.#runtime.compile(outputs, { lane, threads: 1 }), scope, lane, shapes };
     });
   }
 
-  /** Runs a program on what is given; parameters that it takes are brought along. */
+  /** Runs a program on what is given; the thread holds the parameters that it takes. */
   protected async run(
-    { program }: Compiled,
+    { program, lane }: Compiled,
     given: Readonly<Record<string, NumberArray>>,
     transfer: readonly ArrayBuffer[] = [],
+    alsoHeld: readonly number[] = [],
   ): Promise<Record<string, Float32Array>> {
-    return program.run(
-      Object.fromEntries(program.inputs.map(({ key }) => [key, given[key] ?? this.#parameters.get(key)])),
-      transfer,
-    );
+    const { busy, holding, held } = this.#shared;
+    busy[lane] = at(busy, lane) + 1;
+    try {
+      const inputs = program.inputs.flatMap(({ key }) => (given[key] ? [[key, given[key]] as const] : []));
+      if (inputs.length < program.inputs.length && !holding.has(lane)) {
+        holding.add(lane);
+        // what is asked of a thread is done in order: nobody waits for it here
+        this.#runtime.hold(lane, held, this.#parameters.dense()).catch(() => holding.delete(lane));
+      }
+      return await program.run(Object.fromEntries(inputs), transfer, [held, ...alsoHeld]);
+    } finally {
+      busy[lane] = at(busy, lane) - 1;
+    }
   }
 
   /** What a batch brings to a graph. */
@@ -313,6 +393,16 @@ export class GraphRanker implements ExplainingRanker {
     return cases.map((moment) => this.actions(moment).map((action) => ({ ...action, side: null, coAttention: null })));
   }
 
+  /** Queries and items in the space where the model draws them together; null where it has none. */
+  async aligned(_signal?: AbortSignal): Promise<AlignedVectors | null> {
+    return null;
+  }
+
+  /** What the sides of a case are told from; null where it has none. */
+  async affinity(_moment: Case): Promise<Affinity | null> {
+    return null;
+  }
+
   async weigh(method: ReasonMethod, question: Question): Promise<Weighed[][]> {
     const actions = this.actions(question.moment);
     if (method === 'stepwise') return stepwise(this, this.dataset, actions, question);
@@ -353,6 +443,12 @@ export class GraphRanker implements ExplainingRanker {
   protected async encode(cases: readonly Case[]): Promise<EncodedState> {
     const { window } = this.#model.config;
     return this.#encodeBatch(this.#model.scoring, 'encode', cases, window, window);
+  }
+
+  /** Encodes a case in another way, at the room of the window. `name` tells the ways of a model apart. */
+  protected async encodeBy(name: string, encode: ScoringForm['encode'], moment: Case): Promise<EncodedState> {
+    const { window } = this.#model.config;
+    return this.#encodeBatch({ ...this.#model.scoring, encode }, name, [moment], window, window, true);
   }
 
   /** Encodes cases in full, a block at a time, in their order; the next blocks are under way while one is looked at. */
@@ -462,11 +558,22 @@ export class GraphRanker implements ExplainingRanker {
     vectors: Float32Array,
     { width }: Items,
   ): Promise<Float32Array> {
-    const compiled = await this.compiled(`${name} ${users} ${perCase} ${shapesKey(state)}`, (scope) => ({
-      logits: form.score(scope, stateInputs(scope, state, users), scope.input('vectors', [users, perCase, width])),
-    }));
+    const compiled = await this.#ownProgram(form, name, state, users, perCase, width);
     const results = await this.run(compiled, { ...inputsOf(state), vectors }, [vectors.buffer as ArrayBuffer]);
     return results['logits'] as Float32Array;
+  }
+
+  async #ownProgram(
+    form: ScoringForm,
+    name: string,
+    state: EncodedState,
+    users: number,
+    perCase: number,
+    width: number,
+  ): Promise<Compiled> {
+    return this.compiled(`${name} ${users} ${perCase} ${shapesKey(state)}`, (scope) => ({
+      logits: form.score(scope, stateInputs(scope, state, users), scope.input('vectors', [users, perCase, width])),
+    }));
   }
 
   #isWithinReach(results: Readonly<Record<string, Float32Array>>, items: Items): boolean {
@@ -532,13 +639,46 @@ export class GraphRanker implements ExplainingRanker {
     items: Items,
   ): Promise<Float32Array> {
     const candidates = vectors.length / items.width;
-    const { scoreShared } = form;
-    if (!scoreShared) return this.#scoreState(form, 'alone', state, users, candidates, vectors, items);
-    const compiled = await this.compiled(`shared ${users} ${candidates} ${shapesKey(state)}`, (scope) => ({
-      scores: scoreShared(scope, stateInputs(scope, state, users), scope.input('vectors', [candidates, items.width])),
-    }));
+    if (!form.scoreShared) return this.#scoreState(form, 'alone', state, users, candidates, vectors, items);
+    const compiled = await this.#sharedProgram(form.scoreShared, state, users, candidates, items.width);
     const results = await this.run(compiled, { ...inputsOf(state), vectors }, [vectors.buffer as ArrayBuffer]);
     return results['scores'] as Float32Array;
+  }
+
+  async #sharedProgram(
+    scoreShared: NonNullable<ScoringForm['scoreShared']>,
+    state: EncodedState,
+    users: number,
+    candidates: number,
+    width: number,
+  ): Promise<Compiled> {
+    return this.compiled(`shared ${users} ${candidates} ${shapesKey(state)}`, (scope) => ({
+      scores: scoreShared(scope, stateInputs(scope, state, users), scope.input('vectors', [candidates, width])),
+    }));
+  }
+
+  /** Scores of a stretch of the catalogue for one encoded user. `vectors`: asked for where a thread does not have them yet. */
+  async #scoreHeld(
+    form: ScoringForm,
+    state: EncodedState,
+    candidates: number,
+    width: number,
+    stretch: HeldStretch,
+    vectors: () => Float32Array,
+  ): Promise<Float32Array> {
+    const compiled = form.scoreShared
+      ? await this.#sharedProgram(form.scoreShared, state, 1, candidates, width)
+      : await this.#ownProgram(form, 'alone', state, 1, candidates, width);
+    const { lane } = compiled;
+    if (!stretch.lanes.has(lane)) {
+      stretch.lanes.add(lane);
+      const own = vectors();
+      this.#runtime
+        .hold(lane, stretch.held, { vectors: own }, [own.buffer as ArrayBuffer])
+        .catch(() => stretch.lanes.delete(lane));
+    }
+    const results = await this.run(compiled, inputsOf(state), [], [stretch.held]);
+    return results[form.scoreShared ? 'scores' : 'logits'] as Float32Array;
   }
 }
 

@@ -58,6 +58,15 @@ export interface Weighed {
   readonly weight: number;
 }
 
+/** How much each feed event that a model sees agrees with each search that it sees. */
+export interface Affinity {
+  /** Oldest first, as in `sides`. */
+  readonly feed: readonly Action[];
+  readonly search: readonly Action[];
+  /** (feed, search), row-major, -1 to 1: Eq. 9, or cosines where the split goes by the alignment. */
+  readonly values: Float32Array;
+}
+
 /** A ranker that can say what it looks at, and weigh it. */
 export interface ExplainingRanker extends Ranker {
   /** The methods that the model is open to, the usual one first. */

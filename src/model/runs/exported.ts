@@ -7,7 +7,14 @@
  */
 import { UserError, range } from '../../base/index.js';
 import { PADDING } from '../../data/index.js';
-import { type BatchSizes, type Catalogue, catalogueOf } from '../../features/index.js';
+import {
+  type BatchSizes,
+  type Catalogue,
+  type Window,
+  catalogueOf,
+  frequentQueries,
+  tokenKinds,
+} from '../../features/index.js';
 import {
   type HeldValues,
   type OnnxModel,
@@ -37,6 +44,10 @@ export interface ExportOptions {
 /** What a batch brings beyond histories that whoever runs the file can bring as well; docs/export.md says what it is. */
 const PASSED_ON: readonly string[] = ['searchAge'];
 
+/** The feed as `alignedFeed` has it, in indices of the vocabulary. */
+const ALIGNED = 'alignedFeed' as const;
+const TIMELINE = 'timeline' as const;
+
 /** The largest file that the format allows, less room for the graph. */
 const MOST_BYTES = 2 ** 31 - 2 ** 26;
 
@@ -48,6 +59,9 @@ class Steps {
   hold(name: string, data: HeldValues['data'], shape: Shape = [data.length]): string {
     this.held.set(name, { shape, data });
     return name;
+  }
+  add(output: string, one: string, other: string): void {
+    this.steps.push({ operator: 'Add', inputs: [one, other], output });
   }
   gather(output: string, table: string, indices: string): string {
     this.steps.push({ operator: 'Gather', inputs: [table, indices], output });
@@ -75,7 +89,9 @@ const isReal = (count: number): Float32Array => new Float32Array(count).fill(1).
 /**
  * Inputs, all int32 indices of the vocabularies, 0 for padding behind what is there, oldest first:
  * `user` (B), `feed` (B,T_r), `search` and `searchSource` (B,T_s), `clicks` (B,T_s,K), `candidates` (B,C). Output: `logits` (B,C).
- * SESRec at every place takes `searchAge` (B,1,T_s + T_s K) as well, see features/search-ages.ts. An input that the model does not look at is left out. Refuses models that look at more than histories.
+ * What some models take as well: SESRec at every place `searchAge` (B,1,T_s + T_s K), see features/search-ages.ts; FMLP-Rec
+ * `alignedFeed` (B,T_r), the feed with its padding in front, in place of `feed`; Query-SeqRec and UniSAR `timeline` (B,L), see
+ * `addTimeline`. An input that the model does not look at is left out. Refuses models that look at the log itself.
  */
 export function exportOnnx(run: ExportableRun, { rows, candidates }: ExportOptions): OnnxModel {
   const { model, dataset, manifest, version } = run;
@@ -96,27 +112,42 @@ export function exportOnnx(run: ExportableRun, { rows, candidates }: ExportOptio
     clicks: rows * search * clicks,
     candidates: rows * candidates,
   };
-  const queries = 1 + places.search;
-  const sizes: BatchSizes = {
-    rows,
-    feed,
-    search,
-    candidates,
-    items: 1 + places.feed + places.clicks + places.candidates,
-    queries,
-    words: 1 + queries * words,
-    pairs: 0,
-    anchorQueries: 0,
-    anchorItems: 0,
-    negativeItems: 0,
-    negativeQueries: 0,
-    extras: model.extraSizes,
+  const items = 1 + places.feed + places.clicks + places.candidates;
+  const drawn = (queriesPerItem: number) => {
+    const queries = 1 + places.search + items * queriesPerItem;
+    const sizes: BatchSizes = {
+      rows,
+      feed,
+      search,
+      candidates,
+      items,
+      queries,
+      words: 1 + queries * words,
+      pairs: 0,
+      anchorQueries: 0,
+      anchorItems: 0,
+      negativeItems: 0,
+      negativeQueries: 0,
+      extras: model.extraSizes,
+    };
+    const scope = new Scope();
+    const graph = lean({
+      logits: trainingLogits(scope, model.scoring, sizes, model.scoring.encode(scope, sizes, sizes)),
+    });
+    return { scope, graph, sizes };
   };
-  const scope = new Scope();
-  const graph = lean({
-    logits: trainingLogits(scope, model.scoring, sizes, model.scoring.encode(scope, sizes, sizes)),
-  });
-  const before = preludeOf(catalogue, model.config, sizes, places, inputs);
+  const shapeOf = (graph: Readonly<Record<string, Tensor>>, key: string): Shape | null =>
+    topologicalOrder(Object.values(graph)).find(({ op }) => op.name === 'input' && op.key === key)?.shape ?? null;
+  // a model that looks at the queries of items says only in its graph how many
+  const [, queriesPerItem = 0] = shapeOf(drawn(0).graph, 'itemQueries') ?? [];
+  const { scope, graph, sizes } = drawn(queriesPerItem);
+  const before = preludeOf(catalogue, places, inputs, shapeOf(graph, ALIGNED) ? ALIGNED : 'feed');
+  if (queriesPerItem > 0)
+    addItemQueries(before, frequentQueries(dataset, queriesPerItem), items, queriesPerItem, places);
+  finishQueries(before, catalogue, sizes, words);
+  before.gather('alignedFeedMask', 'real items', ALIGNED);
+  const timeline = shapeOf(graph, TIMELINE);
+  if (timeline) addTimeline(before, window, rows, tokensTakenFrom(graph) / rows);
   const parts = { items: 'item indices', queries: 'query indices', words: 'word indices', users: 'user rows' } as const;
   for (const { key, table, ids } of scope.lookups.values()) before.gather(key, hold(before, run, table), parts[ids]);
   for (const { name, table } of scope.parameters.values()) if (!table) hold(before, run, name);
@@ -126,13 +157,19 @@ export function exportOnnx(run: ExportableRun, { rows, candidates }: ExportOptio
       `${run.directory} has ${Math.round(bytesHeld / 2 ** 20)} MiB of parameters, more than an ONNX file holds: use --format safetensors`,
     );
   const made = toOnnx(graph, {
-    prelude: preludeFor(graph, before, inputs),
+    prelude: preludeFor(graph, before, {
+      ...inputs,
+      [ALIGNED]: inputs.feed,
+      ...(timeline ? { [TIMELINE]: timeline } : {}),
+    }),
     metadata: { model: manifest.model, preset: manifest.preset, version, window: JSON.stringify(window) },
   });
-  const foreign = made.inputs.find(({ key }) => !Object.hasOwn(inputs, key) && !PASSED_ON.includes(key));
+  const foreign = made.inputs.find(
+    ({ key }) => !Object.hasOwn(inputs, key) && ![...PASSED_ON, ALIGNED, TIMELINE].includes(key),
+  );
   if (foreign)
     throw new UserError(
-      `${model.card.name} cannot be exported to ONNX: it looks at more than histories (${foreign.key}); use --format safetensors`,
+      `${model.card.name} cannot be exported to ONNX: it looks things up in the log (${foreign.key}), which the file would have to hold; use --format safetensors`,
     );
   return made;
 }
@@ -145,18 +182,16 @@ function hold(before: Steps, { parameters }: ExportableRun, name: string): strin
 /** Everything that a batch would bring to a graph, from the inputs of the file. */
 function preludeOf(
   catalogue: Catalogue,
-  { window: { words } }: ExportableRun['model']['config'],
-  sizes: BatchSizes,
   places: { readonly feed: number; readonly search: number; readonly clicks: number; readonly candidates: number },
   inputs: { readonly [name in 'feed' | 'search' | 'searchSource' | 'clicks' | 'candidates']: Shape },
+  feed: 'feed' | typeof ALIGNED,
 ): Steps {
   const before = new Steps();
   before.all('item indices', [
-    ['feed', places.feed],
+    [feed, places.feed],
     ['clicks', places.clicks],
     ['candidates', places.candidates],
   ]);
-  before.all('query indices', [['search', places.search]]);
   const slots = (name: string, from: number, shape: Shape): void => {
     const count = shape.reduce((product, size) => product * size, 1);
     before.hold(
@@ -181,19 +216,83 @@ function preludeOf(
   for (const [name, column] of Object.entries(catalogue.userAttributes))
     before.gather(`userAttribute.${name}`, before.hold(`user ${name}`, column), 'user');
   before.gather('user rows', before.hold('row of user', catalogue.userRow), 'user');
-  const wordTable = wordsByQuery(catalogue, words);
-  const wordShape = [sizes.queries, words];
-  before.gather('words of queries', before.hold('query words', wordTable, [catalogue.queries, words]), 'query indices');
-  before.all('word indices', [['words of queries', sizes.queries * words]]);
-  slots('queryWords', 1, wordShape);
-  before.gather('wordMask', before.hold('real words', isReal(catalogue.words)), 'words of queries');
   return before;
 }
 
+/** Queries of items, behind those of the searches: what led people of the log there is a table, which the file holds. */
+function addItemQueries(
+  before: Steps,
+  queriesOf: Int32Array,
+  items: number,
+  each: number,
+  places: { readonly search: number },
+): void {
+  before.hold('queries by item', queriesOf, [queriesOf.length / each, each]);
+  before.gather('queries of items', 'queries by item', 'item indices');
+  before.gather('itemQueryMask', 'real queries', 'queries of items');
+  before.hold(
+    'itemQueries',
+    range(items * each).map((place) => 1 + places.search + place),
+    [items, each],
+  );
+}
+
+/** Everything about the queries that a row mentions: their indices, and their words. */
+function finishQueries(before: Steps, catalogue: Catalogue, sizes: BatchSizes, words: number): void {
+  const ofItems = sizes.queries - 1 - sizes.rows * sizes.search;
+  before.all('query indices', [
+    ['search', sizes.rows * sizes.search],
+    ...(ofItems > 0 ? [['queries of items', ofItems] as const] : []),
+  ]);
+  before.hold('query words', wordsByQuery(catalogue, words), [catalogue.queries, words]);
+  before.gather('words of queries', 'query words', 'query indices');
+  before.all('word indices', [['words of queries', sizes.queries * words]]);
+  before.hold(
+    'slots of queryWords',
+    range(sizes.queries * words).map((place) => 1 + place),
+    [sizes.queries, words],
+  );
+  before.gather('wordMask', before.hold('real words', isReal(catalogue.words)), 'words of queries');
+}
+
+/** How many vectors a graph takes the tokens of a timeline from. */
+function tokensTakenFrom(graph: Readonly<Record<string, Tensor>>): number {
+  const taken = topologicalOrder(Object.values(graph)).find(({ inputs: [, indices] }) => {
+    const op = indices?.op;
+    return op?.name === 'input' && op.key === TIMELINE;
+  });
+  return taken?.inputs[0]?.shape[0] ?? 0;
+}
+
+/**
+ * Both lanes in order of time: the file takes `timeline` (B,L), 1 + the place of each token among [T_r feed | T_s searches | T_s K clicks],
+ * 0 for padding behind them; see features/timeline.ts for the order. `places`: of a row, which for some models are without the clicks.
+ */
+function addTimeline(before: Steps, { feed, search }: Window, rows: number, places: number): void {
+  const kindOf = (place: number): number =>
+    place < feed ? tokenKinds.feed : place < feed + search ? tokenKinds.search : tokenKinds.click;
+  before.hold('kinds of places', Int32Array.of(0, ...Array.from(range(places), kindOf)));
+  before.gather('timelineKind', 'kinds of places', TIMELINE);
+  before.hold('places are real', isReal(1 + places));
+  before.gather('timelineMask', 'places are real', TIMELINE);
+  before.hold('places of a row', Int32Array.of(0, ...range(places)));
+  before.gather('places in their row', 'places of a row', TIMELINE);
+  before.hold(
+    'first place of each row',
+    range(rows).map((row) => row * places),
+    [rows, 1],
+  );
+  before.add('places of tokens', 'places in their row', 'first place of each row');
+}
+
 /** What a graph calls as the file calls something else: slots in a batch, not indices of a vocabulary. */
-const NAMES = Object.fromEntries(
-  ['feed', 'search', 'clicks', 'candidates', 'queryWords'].map((name) => [name, `slots of ${name}`]),
-);
+const NAMES: Readonly<Record<string, string>> = {
+  ...Object.fromEntries(
+    ['feed', 'search', 'clicks', 'candidates', 'queryWords'].map((name) => [name, `slots of ${name}`]),
+  ),
+  [ALIGNED]: 'slots of feed',
+  [TIMELINE]: 'places of tokens',
+};
 
 /** Of what may come before a graph, that which it needs. */
 function preludeFor(

@@ -11,7 +11,7 @@
  *   counts   item -> [item, count]
  *   items, users   id -> thing
  *   served   [time, id] -> what was served;  servedBy [user, id] -> time;  servedIds id -> time
- *   erased   user -> time
+ *   erased   user -> [time, the newest number then]; stores of before November 28, 2026 have the time alone
  */
 import { createHash, randomUUID } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
@@ -20,7 +20,8 @@ import { type Database, type Key, type RootDatabase, open } from 'lmdb';
 import { CorruptFileError, UserError, assert, messageOf, releaseLock, takeLock } from '../../base/index.js';
 import { isActionType } from '../../data/index.js';
 import type { Hooks, LiveEvent } from '../questions.js';
-import type { FieldChanges, LiveStore, Served, StoredEvent, StoredThing } from './store.js';
+import { STORE_FILE, damaged, isDamage, refuseDamagedFile } from './damage.js';
+import type { ActiveRun, FieldChanges, LiveStore, Served, StoredEvent, StoredThing } from './store.js';
 
 const FORMAT = 1;
 /** Addresses that the map may take; the file grows as it fills. */
@@ -29,10 +30,11 @@ const MAP_BYTES = 2 ** 38;
 const ERASE_STEP = 1000;
 
 /** Ids as keys: of one length, whatever they are. */
-const keyOf = (id: string): string => createHash('sha256').update(id).digest('base64url');
+export const keyOf = (id: string): string => createHash('sha256').update(id).digest('base64url');
 
 type EventKey = readonly [user: string, time: number, sequence: number];
-interface KeptThing {
+/** A thing as it lies in the store. */
+export interface KeptThing {
   readonly id: string;
   readonly fields: readonly (readonly [string, string | readonly string[]])[];
   readonly since: number;
@@ -55,17 +57,18 @@ export async function openLmdbStore(
     await takeLock(lock, 'writes to this store');
   }
   try {
+    await refuseDamagedFile(directory);
     return new LmdbStore(directory, openRoot(directory, readOnly), lock, hooks);
   } catch (error) {
     if (lock) await releaseLock(lock);
-    throw error;
+    throw isDamage(error) ? damaged(directory, messageOf(error).split('\n')[0] ?? '') : error;
   }
 }
 
 function openRoot(directory: string, readOnly: boolean): RootDatabase {
   try {
     return open({
-      path: join(directory, 'live.mdb'),
+      path: join(directory, STORE_FILE),
       maxDbs: 16,
       mapSize: MAP_BYTES,
       overlappingSync: false,
@@ -73,11 +76,23 @@ function openRoot(directory: string, readOnly: boolean): RootDatabase {
       encoding: 'msgpack',
     });
   } catch (error) {
+    if (isDamage(error)) throw error; // told by whoever called
     throw new UserError(`${directory} cannot be opened as a live store: ${messageOf(error)}`, { cause: error });
   }
 }
 
-class LmdbStore implements LiveStore {
+export type Erasure = number | readonly [time: number, through: number];
+
+/** What a store is filled with that stands for another one; keys as they lie there. */
+export interface Contents {
+  readonly meta: ReadonlyMap<string, unknown>;
+  /** By number. */
+  readonly events: ReadonlyMap<number, LiveEvent>;
+  readonly things: Readonly<Record<'items' | 'users', ReadonlyMap<string, KeptThing>>>;
+  readonly erased: ReadonlyMap<string, Erasure>;
+}
+
+export class LmdbStore implements LiveStore {
   readonly id: string;
   readonly #path: string;
   readonly #root: RootDatabase;
@@ -91,7 +106,7 @@ class LmdbStore implements LiveStore {
   readonly #served: Database<Served, Key[]>;
   readonly #servedBy: Database<number, Key[]>;
   readonly #servedIds: Database<number, string>;
-  readonly #erased: Database<number, string>;
+  readonly #erased: Database<Erasure, string>;
   /** Ids and counts that are being written and cannot be read yet. */
   readonly #writingIds = new Set<string>();
   readonly #writingCounts = new Map<string, { count: number; writes: number }>();
@@ -289,6 +304,10 @@ class LmdbStore implements LiveStore {
     for (const { value } of this.#served.getRange()) yield value;
   }
 
+  async *newestServed(): AsyncGenerator<Served> {
+    for (const { value } of this.#served.getRange({ reverse: true })) yield value;
+  }
+
   async forgetServed(before: number): Promise<number> {
     let forgotten = 0;
     for (;;) {
@@ -313,7 +332,7 @@ class LmdbStore implements LiveStore {
     const key = keyOf(user);
     let [events, other] = [0, 0];
     await this.#write(() => {
-      void this.#erased.put(key, time);
+      void this.#erased.put(key, [time, this.#sequence]);
       void this.#meta.put('erasedUpTo', this.#sequence);
       if (this.#things.users.doesExist(key)) {
         other++;
@@ -356,8 +375,48 @@ class LmdbStore implements LiveStore {
     return { events, other };
   }
 
+  /** Fills an empty store with what was read of another one, and stands for it from then on. */
+  async take({ meta, events, things, erased }: Contents): Promise<void> {
+    assert(this.#sequence === 0, 'only an empty store is filled');
+    for (const name of ['id', 'active', 'erasedUpTo'])
+      if (meta.has(name)) await this.#write(() => void this.#meta.put(name, meta.get(name)));
+    const entries = [...events].sort(([a], [b]) => a - b);
+    for (let start = 0; start < entries.length; start += ERASE_STEP) {
+      const counts: { readonly key: string; readonly value: readonly [string, number] }[] = [];
+      await this.#write(() => {
+        for (const [sequence, event] of entries.slice(start, start + ERASE_STEP)) {
+          const user = keyOf(event.user);
+          const key: EventKey = [user, event.time, sequence];
+          void this.#events.put([...key], event);
+          void this.#order.put(sequence, key);
+          if (event.id !== undefined) void this.#ids.put(keyOf(event.id), [user, sequence]);
+          if (event.item !== undefined && isActionType(event.type)) counts.push(this.#count(event.item, 1));
+        }
+        for (const { key, value } of counts) void this.#counts.put(key, value);
+      });
+      for (const { key } of counts) this.#countWritten(key);
+    }
+    await this.#write(() => {
+      for (const kind of ['items', 'users'] as const)
+        for (const [key, thing] of things[kind]) void this.#things[kind].put(key, thing);
+      for (const [key, erasure] of erased) void this.#erased.put(key, erasure);
+    });
+  }
+
   async wasErased(user: string): Promise<boolean> {
     return this.#erased.doesExist(keyOf(user));
+  }
+
+  async *erasedUsers(): AsyncGenerator<string> {
+    for (const key of this.#erased.getKeys()) yield Buffer.from(key, 'base64url').toString('hex');
+  }
+
+  async rememberActive({ active, started }: ActiveRun): Promise<void> {
+    await this.#write(() => void this.#meta.put('active', { active, started }));
+  }
+
+  async activeRun(): Promise<ActiveRun | null> {
+    return (this.#meta.get('active') as ActiveRun | undefined) ?? null;
   }
 
   async close(): Promise<void> {

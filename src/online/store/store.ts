@@ -39,6 +39,13 @@ export interface Served {
   readonly probabilities: readonly number[] | null;
 }
 
+/** Run directories. */
+export interface ActiveRun {
+  readonly active: string;
+  /** The one that the server was started with when `active` was activated. */
+  readonly started: string;
+}
+
 export interface LiveStore {
   /** Tells this store from every other. */
   readonly id: string;
@@ -64,12 +71,20 @@ export interface LiveStore {
   served(id: string): Promise<Served | null>;
   /** All that was served, oldest first. */
   allServed(): AsyncIterable<Served>;
+  /** The same, newest first. */
+  newestServed(): AsyncIterable<Served>;
   /** Forgets what was served before a time. */
   forgetServed(before: number): Promise<number>;
   /** A user's events, attributes and served lists go for good, and that the user was erased is remembered. Tells what there was. */
   erase(user: string, time: number): Promise<{ readonly events: number; readonly other: number }>;
   /** Whether the user was ever erased. */
   wasErased(user: string): Promise<boolean>;
+  /** SHA-256 of the ids of all who were, in hexadecimal digits. */
+  erasedUsers(): AsyncIterable<string>;
+  /** Remembers which run answers, and with which one the server was started then. */
+  rememberActive(active: ActiveRun): Promise<void>;
+  /** Null where none was ever activated. */
+  activeRun(): Promise<ActiveRun | null>;
   /** Waits for what is being written. */
   close(): Promise<void>;
 }

@@ -6,6 +6,7 @@ import { addRoute } from '../route.js';
 import {
   Id,
   InterestsAnswer,
+  InterestsQuery,
   LIMITS,
   PATHS,
   RecommendationAnswer,
@@ -27,11 +28,12 @@ export function recommendingRoutes(app: FastifyInstance, service: Service): void
     answer: RecommendationAnswer,
     answerText: 'The best items, best first. Somebody unknown gets a list as well: source says what it is.',
     problems: [504],
-    handle: async ({ body, reply }) => {
+    handle: async ({ body, request, reply }) => {
       const answer = await engineOf(service).recommend(
         { deadline_ms: configuration.answerTimeout, ...body },
         patienceOf(reply, 2 * (body.deadline_ms ?? configuration.answerTimeout)),
       );
+      request.source = answer.source;
       metrics.recommendations.inc({ source: answer.source, degraded: String(answer.degraded) });
       return answer;
     },
@@ -62,10 +64,15 @@ export function recommendingRoutes(app: FastifyInstance, service: Service): void
     tag: 'recommend',
     scope: 'recommend',
     params: Type.Object({ user: Id('User.') }),
+    query: InterestsQuery,
     answer: InterestsAnswer,
     answerText: 'The timeline; empty for somebody unknown.',
     problems: [504],
-    handle: async ({ params: { user }, reply }) =>
-      engineOf(service).interests(user, patienceOf(reply, configuration.answerTimeout)),
+    handle: async ({ params: { user }, query: { affinity = false }, reply }) =>
+      engineOf(service).interests(
+        user,
+        { affinity, most: LIMITS.timeline },
+        patienceOf(reply, configuration.answerTimeout),
+      ),
   });
 }

@@ -5,3 +5,7 @@ export * from './common.js';
 export * from './events.js';
 export * from './recommendations.js';
 export * from './catalogue.js';
+export * from './people.js';
+export * from './browsing.js';
+export * from './experiments.js';
+export * from './operations.js';

@@ -27,6 +27,16 @@ export const LIMITS = {
   /** Items that a search showed. */
   results: 200,
   deadlineMilliseconds: 60_000,
+  /** Entries of one answer that lists people, items or queries. */
+  listed: 100,
+  /** Where such an answer may begin. */
+  listedUpTo: 100_000,
+  /** Entries of a timeline, the newest. */
+  timeline: 10_000,
+  /** Runs and comparisons that are listed. */
+  experiments: 500,
+  /** Trainings that are watched at once, by all. */
+  watched: 32,
   /** How deep JSON may be nested. */
   depth: 16,
   idempotencyKeyLength: 128,

@@ -69,7 +69,11 @@ export const RecommendationRequest = strict(
 );
 export type RecommendationRequest = Static<typeof RecommendationRequest>;
 
+/** An action's place in a history: what tells it from the others, in one order with them. */
+const ordinal = Type.Integer({ minimum: 0, description: 'Tells the action from others of the same history.' });
+
 export const Because = Type.Object({
+  ordinal,
   type: word(['search', 'feed']),
   query: Type.Optional(Type.String()),
   items: Type.Array(Type.String(), { description: 'Items clicked in the search, or the item met in the feed.' }),
@@ -122,20 +126,54 @@ export const SimilarAnswer = Type.Object(
 );
 export type SimilarAnswer = Static<typeof SimilarAnswer>;
 
+export const TimelineEntry = Type.Object({
+  ordinal,
+  type: word(['search', 'feed']),
+  query: Type.Optional(Type.String()),
+  items: Type.Array(Type.String(), { description: 'Items clicked in the search, or the item met in the feed.' }),
+  titles: Type.Array(Type.String(), { description: 'Their titles or names; the id where there is none.' }),
+  event: Type.Optional(Type.String({ description: 'The id of the event, where it has one.' })),
+  time: Type.Union([Type.String(), Type.Null()]),
+  seen: Type.Boolean({ description: 'Whether it lies in the window of the model.' }),
+  side: Type.Union([word(['similar', 'dissimilar']), Type.Null()]),
+  weight: Type.Union([Type.Number(), Type.Null()], {
+    description:
+      'Co-attention (Eq. 10 of the paper), which the side is told from: sums to 1 over what is seen of a lane.',
+  }),
+});
+export type TimelineEntry = Static<typeof TimelineEntry>;
+
+export const InterestsQuery = Type.Object({
+  affinity: Type.Optional(
+    Type.Boolean({ default: false, description: 'How much each feed event seen agrees with each search seen.' }),
+  ),
+});
+
+export const Affinity = Type.Object(
+  {
+    feed: Type.Array(ordinal),
+    search: Type.Array(ordinal),
+    values: Type.Array(Type.Array(Type.Number()), {
+      description: 'A row per feed event, a column per search, -1 to 1.',
+    }),
+  },
+  { description: 'What the sides come from: the affinity of Eq. 9, or cosines in the aligned space.' },
+);
+export type Affinity = Static<typeof Affinity>;
+
 export const InterestsAnswer = Type.Object(
   {
     user: Type.String(),
     model: ModelName,
-    timeline: Type.Array(
-      Type.Object({
-        type: word(['search', 'feed']),
-        query: Type.Optional(Type.String()),
-        items: Type.Array(Type.String()),
-        time: Type.Union([Type.String(), Type.Null()]),
-        side: Type.Union([word(['similar', 'dissimilar']), Type.Null()]),
-      }),
-      { description: 'What the model sees of somebody, oldest first in each lane.' },
+    total: Type.Integer({ minimum: 0, description: 'How many actions are known of the user.' }),
+    window: Type.Object(
+      { feed: Type.Integer(), search: Type.Integer() },
+      { description: 'How many actions of each lane the model sees, the newest.' },
     ),
+    timeline: Type.Array(TimelineEntry, {
+      description: 'The newest actions of somebody, seen or not, oldest first in each lane, the feed first.',
+    }),
+    affinity: Type.Optional(Type.Union([Affinity, Type.Null()])),
   },
   { title: 'InterestsAnswer' },
 );

@@ -182,6 +182,25 @@ function exactForm(config: SesrecConfig): ScoringForm {
   };
 }
 
+/** Encodes to nothing but `affinity` (B,T_r,T_s), how much the actions of both histories agree, and `hasBoth` (B); to nothing without search. */
+export function affinityEncoding(config: SesrecConfig): ScoringForm['encode'] {
+  const only = ({ affinity, hasBoth }: NonNullable<UserState['split']>): State => ({
+    affinity,
+    hasBoth: ops.reshape(hasBoth, [hasBoth.shape[0] as number]),
+  });
+  if (config.trainOn === 'everyPlace') {
+    const scoring = everyPlaceScoring(config, only);
+    return (scope, sizes, extent) => {
+      const { affinity, hasBoth } = scoring.encode(scope, sizes, extent);
+      return affinity && hasBoth ? { affinity, hasBoth } : {};
+    };
+  }
+  return (scope, sizes) => {
+    const { split } = encodeUser(scope, config, sizes).state;
+    return split ? only(split) : {};
+  };
+}
+
 /** Eq. 17 to 21 on an encoded state: logits (B,C), and the attention of each lane (B,C,T). */
 export const scoreWithAttention = (scope: Scope, config: SesrecConfig, state: State, candidates: Tensor) =>
   scoreCandidates(scope, config, unflatten(state), candidates);

@@ -4,9 +4,11 @@
  */
 import { InterruptedError, at } from '../../../base/index.js';
 import type { Dataset } from '../../../data/index.js';
+import { type Action, LANES } from '../../../features/index.js';
 import type { Runtime } from '../../../tensor/index.js';
 import { type Beside, type EncodedState, GraphRanker, inputsOf, stateInputs } from '../../ranking/graph-ranker.js';
 import {
+  type Affinity,
   type Question,
   type ReasonMethod,
   type SidedAction,
@@ -14,10 +16,12 @@ import {
   type Weighed,
   weighed,
 } from '../../ranking/reasons.js';
+import type { AlignedVectors } from '../../definition/aligned-vectors.js';
 import type { Case } from '../../ranking/recommender.js';
 import type { Parameters } from '../../weights/parameters.js';
 import type { SesrecConfig } from './sesrec-config.js';
-import { scoreWithAttention, sesrecModel } from './sesrec-model.js';
+import { alignedVectors } from './sesrec-vectors.js';
+import { affinityEncoding, scoreWithAttention, sesrecModel } from './sesrec-model.js';
 
 export class SesrecRanker extends GraphRanker {
   readonly #config: SesrecConfig;
@@ -94,6 +98,27 @@ export class SesrecRanker extends GraphRanker {
       onProgress?.(found.length, cases.length);
     }
     return found;
+  }
+
+  override async aligned(signal?: AbortSignal): Promise<AlignedVectors | null> {
+    const [parameters, runtime] = this.#parts;
+    return this.#config.useSearch ? alignedVectors(this.#config, parameters, this.dataset, runtime, signal) : null;
+  }
+
+  override async affinity(moment: Case): Promise<Affinity | null> {
+    const actions = this.actions(moment);
+    const [feed, search] = LANES.map((lane) => actions.filter((action) => action.lane === lane)) as [
+      Action[],
+      Action[],
+    ];
+    if (feed.length === 0 || search.length === 0) return null;
+    const { values } = await this.encodeBy('affinity', affinityEncoding(this.#config), moment);
+    const all = values['affinity'];
+    if (!all) return null;
+    const width = this.#config.window.search;
+    const kept = new Float32Array(feed.length * search.length);
+    feed.forEach((_, row) => kept.set(all.subarray(row * width, row * width + search.length), row * search.length));
+    return { feed, search, values: kept };
   }
 
   /** The actions of one of some encoded cases. */

@@ -38,7 +38,13 @@ export interface UserState {
   /** (B,d_u), Eq. 21. */
   readonly user: Tensor;
   /** Eq. 10, before and after the empty-side rule; null when search is off. */
-  readonly split: { readonly feed: Split; readonly search: Split; readonly hasBoth: Tensor } | null;
+  readonly split: {
+    readonly feed: Split;
+    readonly search: Split;
+    readonly hasBoth: Tensor;
+    /** (B,T_r,T_s): Eq. 9, or cosines where the split goes by the alignment. What padding is in it means nothing. */
+    readonly affinity: Tensor;
+  } | null;
 }
 
 export interface Interests<Value> {
@@ -168,7 +174,8 @@ function coAttention(
     searchLength,
   ]);
   const feedScores = reshape(matmul(affinity, counted(searchWeight, searchMask)), [rows, feedLength]);
-  return splitOf(config, { feed: feedScores, search: searchScores }, { feed: feedMask, search: searchMask });
+  const masks = { feed: feedMask, search: searchMask };
+  return { ...splitOf(config, { feed: feedScores, search: searchScores }, masks), affinity };
 }
 
 /**
@@ -193,7 +200,7 @@ export function splitByAlignment(
     feed: greatest(scaled, searchMask, feedLength),
     search: greatest(ops.transpose(scaled, [0, 2, 1]), feedMask, searchLength),
   };
-  return splitOf(config, scores, { feed: feedMask, search: searchMask });
+  return { ...splitOf(config, scores, { feed: feedMask, search: searchMask }), affinity: cosines };
 }
 
 /** Vectors of length 1; of zeros, zeros. (…,d). */
@@ -207,7 +214,7 @@ function splitOf(
   config: SesrecConfig,
   scores: Readonly<Record<'feed' | 'search', Tensor>>,
   masks: Readonly<Record<'feed' | 'search', Tensor>>,
-): NonNullable<UserState['split']> {
+): Omit<NonNullable<UserState['split']>, 'affinity'> {
   const side = (lane: 'feed' | 'search'): Split => {
     const attention = nn.maskedSoftmax(scores[lane], masks[lane]); // Eq. 10
     const threshold = splitThreshold(config, attention, masks[lane]);

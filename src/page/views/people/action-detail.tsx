@@ -1,0 +1,64 @@
+/** What is known of one action, and what of the other lane it agrees with. */
+import type { TimelineEntry } from '../../../serve/schemas/index.js';
+import { SideMark } from '../../components/side-mark.js';
+import { UserText } from '../../components/user-text.js';
+import { figureText, texts, timeText } from '../../texts/index.js';
+import { labelOf } from './action-text.js';
+import type { Agreement } from './agreements.js';
+
+interface ActionDetailProps {
+  readonly entry: TimelineEntry;
+  readonly agreements: readonly Agreement[];
+  readonly entryOf: (ordinal: number) => TimelineEntry | undefined;
+  readonly onFocus: (ordinal: number) => void;
+}
+
+const MOST = 6;
+
+export function ActionDetail({ entry, agreements, entryOf, onFocus }: ActionDetailProps) {
+  const { type, side, weight, time, titles, seen } = entry;
+  const agreeing = agreements.filter(({ value }) => value > 0);
+  const most = agreeing[0]?.value ?? 1;
+  return (
+    <>
+      <p class="quiet small">{[texts.people.kinds[type], timeText(time)].filter((part) => part !== '').join(' · ')}</p>
+      <h2 class="action-name">
+        <SideMark side={side} />
+        <UserText text={labelOf(entry)} lines={3} />
+      </h2>
+      {type === 'search' && titles.length > 0 && (
+        <p class="small">
+          {texts.people.clicked} <UserText text={titles.join(' · ')} lines={2} />
+        </p>
+      )}
+      <p class="small">
+        {seen ? texts.people.sideText[side ?? 'none'] : texts.people.notSeen}
+        {weight === null ? '' : ` ${texts.people.weightMore(figureText(weight))}`}
+      </p>
+      {seen && (
+        <>
+          <h3>{texts.people.agreesWith[type]}</h3>
+          {agreeing.length === 0 && <p class="quiet small">{texts.people.agreesWithNone}</p>}
+          <ul class="agreeing">
+            {agreeing.slice(0, MOST).map(({ ordinal, value }) => {
+              const other = entryOf(ordinal);
+              if (!other) return null;
+              return (
+                <li key={ordinal}>
+                  <button type="button" class="plain" onClick={() => onFocus(ordinal)}>
+                    <SideMark side={other.side} isNamed />
+                    <UserText text={labelOf(other)} />
+                    <span class="bar" aria-hidden="true">
+                      <span style={{ inlineSize: `${(100 * value) / most}%` }} />
+                    </span>
+                    <span class="small number">{figureText(value)}</span>
+                  </button>
+                </li>
+              );
+            })}
+          </ul>
+        </>
+      )}
+    </>
+  );
+}

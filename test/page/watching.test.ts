@@ -1,0 +1,272 @@
+/**
+ * The views Catalogue, Experiments, Data health and Operations in Chromium: the story of each, hostile texts, a training that grows while it
+ * is looked at, a model that is switched and rolled back, a server that goes.
+ */
+import assert from 'node:assert/strict';
+import { appendFile, cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import type { Browser, Page } from 'playwright-core';
+import { releaseLock, takeLock } from '../../src/base/index.js';
+import { experimentsIn } from '../../src/cli/experiments/index.js';
+import { openEngine } from '../../src/online/index.js';
+import { CHROMIUM, openBrowser } from '../support/browser.js';
+import { HOSTILE, SCHEMES, WIDTHS, hostileRun, open, seriousViolations, sidewaysOf } from '../support/page.js';
+import { type Served, serve } from '../support/serving.js';
+
+const inChromium = { skip: CHROMIUM === null && 'there is no Chromium (SESREC_CHROMIUM names one)' };
+/** Somebody whose id is none, which check finds. */
+const placeholders = Array.from({ length: 6 }, (_, i) => [
+  { type: 'view', user: 'null', item: `i${i}`, time: 1.7e12 + i },
+  { type: 'search', id: `nobody-${i}`, user: 'null', query: 'x', time: 1.7e12 + i },
+]).flat();
+const PATIENCE = { timeout: 90_000 };
+
+let folder: string;
+let runs: string;
+let served: Served;
+let browser: Browser;
+/** One that is searched for most, and is part of titles. */
+let query: string;
+
+before(async () => {
+  if (CHROMIUM === null) return;
+  folder = await mkdtemp(join(tmpdir(), 'sesrec-watching-'));
+  runs = join(folder, 'runs');
+  const run = await hostileRun(folder, placeholders);
+  await cp(run, join(runs, 'first'), { recursive: true });
+  await cp(run, join(runs, 'second'), { recursive: true });
+  const engine = await openEngine({ run: join(runs, 'first'), store: join(folder, 'live'), threads: 1 });
+  served = await serve(engine, { logLevel: 'error', mostInFlight: 200, experiments: experimentsIn(runs) });
+  browser = await openBrowser();
+  ({ query } = (await served.ask('GET', '/v1/catalogue/queries?limit=1')).json.queries[0]);
+});
+after(async () => {
+  if (CHROMIUM === null) return;
+  await browser.close();
+  await served[Symbol.asyncDispose]();
+  await rm(folder, { recursive: true, force: true });
+});
+
+const at = async (place: string, options = {}) => open(browser, served.server.url, place, options);
+const heading = async (page: Page, name: string | RegExp): Promise<void> =>
+  page.getByRole('heading', { name }).first().waitFor(PATIENCE);
+
+test('catalogue: typed, found, and from an item to a query near it and back', inChromium, async () => {
+  await using opened = await at('#/catalogue');
+  const { page } = opened;
+  await page.getByRole('searchbox', { name: 'Search items and queries' }).fill(query);
+  const { json } = await served.ask('GET', `/v1/catalogue/items?limit=50&search=${encodeURIComponent(query)}`);
+  assert.ok(json.total > 1 && json.total < 50);
+  await page.getByRole('heading', { name: `Items ${json.total}`, exact: true }).waitFor(PATIENCE); // the list before stays until then
+  await page.waitForURL(/\?search=/);
+  const items = page.getByRole('list', { name: `Items ${json.total}` });
+  assert.equal(await items.getByRole('link').count(), json.total);
+  await items.getByRole('link').first().click();
+  await heading(page, 'Queries near it');
+  await page.getByRole('list', { name: 'Queries near it' }).getByRole('link').first().click();
+  await heading(page, 'Items clicked in its results');
+  assert.ok(page.url().includes('#/catalogue/query/'));
+  await page.getByRole('list', { name: 'Items near it' }).getByRole('link').first().click();
+  await heading(page, 'Queries that led to it');
+  await page.goBack();
+  await heading(page, 'Items clicked in its results');
+});
+
+test('catalogue: where an item was recommended, and why', inChromium, async () => {
+  const { json } = await served.ask('POST', '/v1/recommendations', { user: 'u1', k: 5 });
+  const [{ item }] = json.items;
+  await served.ask('POST', '/v1/events', [{ type: 'impression', user: 'u1', item }]); // the list is kept by then
+  await using opened = await at(`#/catalogue/item/${encodeURIComponent(item)}`);
+  const { page } = opened;
+  const why = page.getByRole('button', { name: 'Why it is recommended to u1' }).first();
+  await why.click(PATIENCE);
+  await page.getByText(/As things are now it/).waitFor(PATIENCE);
+  assert.equal(await why.getAttribute('aria-expanded'), 'true');
+  await page.getByRole('link', { name: 'u1', exact: true }).click();
+  assert.ok(page.url().endsWith('#/people/u1'));
+});
+
+test('catalogue: hostile titles and queries are text, at every width', inChromium, async () => {
+  const texts = Object.values(HOSTILE);
+  for (const width of WIDTHS) {
+    await using opened = await at('#/catalogue', { width });
+    const { page } = opened;
+    const field = page.getByRole('searchbox');
+    for (const [i, text] of texts.entries()) {
+      await field.fill(Array.from(text).slice(0, 12).join('')); // whole characters
+      await page.locator(`a[href*="/catalogue/item/i${i}"]`).first().waitFor(PATIENCE);
+      assert.equal(await sidewaysOf(page), 0, `${width} px, ${text.slice(0, 20)}`);
+    }
+    await page.evaluate(`location.hash = '#/catalogue/item/i0'`);
+    await heading(page, HOSTILE.script.slice(0, 20));
+    assert.equal(await sidewaysOf(page), 0, `${width} px`);
+    assert.equal(await page.title(), 'Catalogue · sesrec');
+    assert.equal(await page.locator('main img, main script').count(), 0);
+  }
+});
+
+test('catalogue: nothing is called so, and what is not there', inChromium, async () => {
+  await using opened = await at('#/catalogue/item/nothing');
+  const { page, complaints } = opened;
+  await page.getByRole('alert').getByText('Nothing is known of this item.').waitFor(PATIENCE);
+  assert.ok(complaints.every((text) => text.includes('404')));
+  complaints.length = 0;
+  await page.getByRole('searchbox').fill('zzzzzz');
+  await page.getByText('No item holds this text.').waitFor(PATIENCE);
+  await page.getByText('No query holds this text.').waitFor(PATIENCE);
+});
+
+test('experiments: a training is watched epoch by epoch until it ends', inChromium, async () => {
+  const run = join(runs, 'growing');
+  await cp(join(runs, 'first'), run, { recursive: true });
+  await rm(join(run, 'results'), { recursive: true });
+  await takeLock(join(run, 'lock'), 'trains');
+  const log = join(run, 'log.jsonl');
+  const line = JSON.parse((await readFile(log, 'utf8')).trim().split('\n').at(-1) as string);
+  const epoch = (number: number, mrr: number): string =>
+    `${JSON.stringify({ ...line, epoch: number, validation: { score: mrr, metrics: { ...line.validation.metrics, mrr } } })}\n`;
+  await writeFile(log, epoch(1, 0.1));
+  await using opened = await at('#/experiments');
+  const { page } = opened;
+  const row = page.getByRole('row', { name: /growing/ });
+  await row.getByText('training').waitFor(PATIENCE);
+  await row.getByRole('link', { name: 'growing' }).click();
+  const chart = (text: string) => page.locator(`.plot [role="img"][aria-label*="${text}"]`);
+  await chart('from 0.1000 to 0.1000 in 1 epoch').waitFor({ ...PATIENCE, state: 'attached' });
+  await page.getByText('It trains: the curves grow').waitFor(PATIENCE);
+  await appendFile(log, epoch(2, 0.2));
+  await chart('from 0.1000 to 0.2000 in 2 epochs').waitFor({ ...PATIENCE, state: 'attached' });
+  await page.getByText('growing, epoch 2: MRR 0.2000').waitFor({ ...PATIENCE, state: 'attached' });
+  await appendFile(log, epoch(3, 0.15));
+  await chart('in 3 epochs')
+    .first()
+    .waitFor({ ...PATIENCE, state: 'attached' });
+  await page.getByText('best: epoch 2').waitFor(PATIENCE);
+  await releaseLock(join(run, 'lock'));
+  await page.getByText('stopped', { exact: true }).waitFor(PATIENCE);
+  await page.getByRole('radio', { name: 'NDCG@10' }).check({ force: true });
+  await chart('NDCG@10 on validation').waitFor({ ...PATIENCE, state: 'attached' });
+  await page.getByText('Every epoch, as numbers').click();
+  assert.equal(await page.getByRole('region', { name: 'Every epoch' }).locator('tbody tr').count(), 3);
+});
+
+test('experiments: results, settings, and the report as a file', inChromium, async () => {
+  await using opened = await at('#/experiments/first');
+  const { page } = opened;
+  await heading(page, 'Results that it keeps');
+  await page.getByText('The test was not looked at.').waitFor(PATIENCE);
+  await page.getByText('Settings', { exact: true }).click();
+  await page.getByText('training.seed').waitFor(PATIENCE);
+  const download = page.waitForEvent('download', { timeout: 240_000 });
+  await page.getByRole('button', { name: 'Save the report' }).click();
+  const file = await download;
+  assert.equal(file.suggestedFilename(), 'first.html');
+  assert.match(await readFile(await file.path(), 'utf8'), /^<!doctype html>/i);
+});
+
+test('experiments: a name that there is not', inChromium, async () => {
+  await using opened = await at('#/experiments/nothing');
+  const { page, complaints } = opened;
+  await page.getByRole('alert').getByText('There is no run or comparison of this name.').waitFor(PATIENCE);
+  complaints.length = 0;
+});
+
+test('data health: worked out, then told with examples and advice', inChromium, async () => {
+  await using opened = await at('#/data-health');
+  const { page } = opened;
+  await heading(page, 'What there is');
+  let health = await served.ask('GET', '/v1/data-health');
+  while (health.json.state === 'working') health = await served.ask('GET', '/v1/data-health');
+  const { findings, facts } = health.json.report;
+  assert.ok(findings.length > 0);
+  assert.equal(await page.locator('.finding').count(), findings.length);
+  for (const { what, advice } of findings) {
+    await page.getByText(what).first().waitFor(PATIENCE);
+    await page.getByText(advice).first().waitFor(PATIENCE);
+  }
+  await page.locator('.counts dd').first().getByText(String(facts.users)).waitFor(PATIENCE);
+});
+
+test('operations: numbers that move, and a model that is switched and rolled back', inChromium, async () => {
+  await using opened = await at('#/operations');
+  const { page } = opened;
+  await heading(page, 'Models');
+  const answering = page.getByRole('row', { name: /answers/ });
+  await answering.getByText('first').waitFor(PATIENCE);
+  await page.getByRole('combobox', { name: 'Switch to' }).selectOption('second', PATIENCE);
+  await page.getByRole('button', { name: 'Switch…' }).click();
+  const dialog = page.getByRole('dialog', { name: 'Answer with second from now on?' });
+  await dialog.waitFor(PATIENCE);
+  assert.deepEqual(await seriousViolations(page), []);
+  await page.keyboard.press('Escape');
+  await dialog.waitFor({ state: 'detached', ...PATIENCE });
+  await answering.getByText('first').waitFor(PATIENCE); // nothing happened
+  await page.getByRole('button', { name: 'Switch…' }).click();
+  await dialog.getByRole('button', { name: 'Switch' }).click();
+  await answering.getByText('second').waitFor(PATIENCE);
+  await page.locator('.model').getByText('second').waitFor(PATIENCE);
+  await page.getByRole('button', { name: 'Roll back…' }).click();
+  await page.getByRole('dialog').getByRole('button', { name: 'Roll back' }).click();
+  await answering.getByText('first').waitFor(PATIENCE);
+  const { json } = await served.ask('GET', '/v1/models');
+  const active = json.models.find(({ state }: { state: string }) => state === 'active');
+  assert.equal(active.name, 'first');
+  await page.getByRole('region', { name: 'Routes since the start' }).getByText('/v1/models/rollback').waitFor(PATIENCE);
+});
+
+test('a server that goes is said to be away, and the views come back by themselves', inChromium, async () => {
+  await using opened = await at('#/operations');
+  const { page, context, complaints } = opened;
+  await heading(page, 'Models');
+  await context.setOffline(true);
+  await page.getByRole('alert').filter({ hasText: 'cannot be reached' }).first().waitFor(PATIENCE);
+  await context.setOffline(false);
+  await page
+    .getByRole('alert')
+    .first()
+    .waitFor({ state: 'detached', ...PATIENCE });
+  await heading(page, 'Models');
+  assert.ok(
+    complaints.every((text) => text.includes('ERR_INTERNET_DISCONNECTED')),
+    complaints.join(),
+  );
+  complaints.length = 0;
+});
+
+const PLACES = [
+  ['#/catalogue', 'Items'],
+  ['#/catalogue/item/i1', 'Where it was recommended'],
+  ['#/catalogue/query/', 'Items clicked in its results'], // and a query
+  ['#/experiments', 'Experiments'],
+  ['#/experiments/first', 'Results that it keeps'],
+  ['#/data-health', 'What there is'],
+  ['#/operations', 'Models'],
+] as const;
+
+test(
+  'axe finds nothing serious in any of them, in both themes, and no width scrolls sideways',
+  inChromium,
+  async () => {
+    for (const scheme of SCHEMES) {
+      await using opened = await at('#/catalogue', { scheme });
+      const { page, complaints } = opened;
+      for (const [place, title] of PLACES) {
+        const whole = place.endsWith('/') ? place + encodeURIComponent(query) : place;
+        await page.evaluate(`location.hash = ${JSON.stringify(whole)}`);
+        await heading(page, title);
+        assert.deepEqual(await seriousViolations(page), [], `${scheme} ${place}`);
+        for (const width of WIDTHS) {
+          await page.setViewportSize({ width, height: 800 });
+          assert.equal(await sidewaysOf(page), 0, `${scheme}, ${place}, ${width} px`);
+        }
+      }
+      assert.deepEqual(
+        complaints.filter((text) => !text.includes('404')),
+        [],
+      );
+      complaints.length = 0;
+    }
+  },
+);
