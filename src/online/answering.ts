@@ -162,6 +162,8 @@ export function popularRanking({ model, popularity }: Answerer): Ranking {
   };
 }
 
+const counted = (count: number, one: string, more = `${one}s`): string => `${count} ${count === 1 ? one : more}`;
+
 export function notesOn({ model }: Answerer, request: RecommendationRequest, { history }: KnownUser): Note[] {
   const notes: Note[] = [];
   const note = (code: string, message: string): void => void notes.push({ code, message });
@@ -171,9 +173,12 @@ export function notesOn({ model }: Answerer, request: RecommendationRequest, { h
       'Nothing that the model looks at is known of whom this is for: the list is what is popular.',
     );
   if (history.unknown.items > 0)
-    note('unknown_items', `${history.unknown.items} events are on items that nothing is known of.`);
+    note('unknown_items', `Nothing is known of the item of ${counted(history.unknown.items, 'event')}.`);
   if (history.unknown.queries > 0)
-    note('unknown_queries', `${history.unknown.queries} queries are new to the model: it goes by their words.`);
+    note(
+      'unknown_queries',
+      `New to the model, which goes by the words: ${counted(history.unknown.queries, 'query', 'queries')}.`,
+    );
   if (!model.run.model.seesSearches && history.searchCount > 0)
     note('searches_unseen', 'This model does not look at searches.');
   for (const { attribute } of request.filters ?? [])
