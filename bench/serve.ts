@@ -109,12 +109,13 @@ async function timed(
       rate,
     };
     const found = await load({ url: server.url, seconds, warmUp: seconds / 4, seed: 1, streams: [stream] });
-    const { latencies, failed, latestSend } = found.get('recommend') as StreamResult;
+    const { latencies, failed, statuses, latestSend } = found.get('recommend') as StreamResult;
     const measured = {
       items: subject.items,
       rate,
       ...percentiles(latencies),
       failed,
+      statuses,
       latestSend,
       readyAfter: server.readyAfter,
       megabytes: await server.memory(),
@@ -196,6 +197,7 @@ async function events(
       knownAfterKill: known,
       lost: Math.max(0, sent.accepted - known),
       failed: sent.failed + recommended.failed,
+      statuses: { events: sent.statuses, recommendations: recommended.statuses },
       fsync,
       ...percentiles(sent.latencies),
       recommend: percentiles(recommended.latencies),
