@@ -31,7 +31,12 @@ const HERE = fileURLToPath(new URL('.', import.meta.url));
 const CLIENT = fileURLToPath(new URL('../../dist/src/', import.meta.url));
 /** What the page may ask of sesrec. */
 const PASSED = ['/v1/recommendations', '/v1/events'];
-const TYPES = { '.html': 'text/html; charset=utf-8', '.js': 'text/javascript', '.css': 'text/css' };
+const TYPES = {
+  '.svg': 'image/svg+xml',
+  '.html': 'text/html; charset=utf-8',
+  '.js': 'text/javascript',
+  '.css': 'text/css',
+};
 const MOST_BYTES = 100_000;
 
 /** Titles by id, of the lines of a log that tell of items. */

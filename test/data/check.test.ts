@@ -159,7 +159,7 @@ test('the unit is told of tables and of texts of digits, too', async (t) => {
   const folder = await scratchFolder(t);
   const ga4 = {
     event_name: 'view_item',
-    event_timestamp: String(T * 1000),
+    event_timestamp: String((T + 1) * 1000),
     user_pseudo_id: 'u',
     items: [{ item_id: 'a' }],
   };

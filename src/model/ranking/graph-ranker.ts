@@ -2,7 +2,7 @@
  * A trained model as a ranker that can tell why. Knows how to score with given parameters: histories are encoded once per case,
  * items once per model, candidates meet both; does not know any one model, training or metrics.
  */
-import { assert, at, copyRows, getOrCreate, range, roundUp } from '../../base/index.js';
+import { assert, at, range, roundUp } from '../../base/index.js';
 import type { Dataset } from '../../data/index.js';
 import {
   type Action,
@@ -19,12 +19,15 @@ import {
   sizesKey,
   withUnseenQueries,
 } from '../../features/index.js';
-import { type NumberArray, type Program, type Runtime, type Shape, type Tensor } from '../../tensor/index.js';
+import type { NumberArray, Runtime } from '../../tensor/index.js';
 import { Scope } from '../layers/layers.js';
 import { type Model, type ScoringForm, type State, smallestSizes } from '../definition/model.js';
 import type { Parameters } from '../weights/parameters.js';
 import { gradientTimesInput, seesActionVectors, standings, weightsFromShares } from './action-gradients.js';
 import type { AlignedVectors } from '../definition/aligned-vectors.js';
+import { type Items, largest, rowsAt, runsOf } from './catalogue-stretches.js';
+import { type EncodedState, inputsOf, rowsOf, shapesKey, stateInputs } from './encoded-state.js';
+import { type Compiled, type HeldStretch, Lanes } from './lanes.js';
 import {
   type Affinity,
   type ExplainingRanker,
@@ -52,50 +55,10 @@ const MOST_HELD = 2 ** 25;
 /** Items of one run when a catalogue is ranked for one user: every program keeps the room that its run needs. */
 const SERVED_AT_ONCE = 4096;
 
-export interface Compiled {
-  readonly program: Program;
-  readonly scope: Scope;
-  readonly lane: number;
-  /** Shapes of the outputs. */
-  readonly shapes: ReadonlyMap<string, Shape>;
-}
-
-/** Encoded histories of some cases: arrays (cases, …) by the keys of the state, and the shapes of one case's. */
-export interface EncodedState {
-  readonly values: Readonly<Record<string, Float32Array>>;
-  readonly shapes: ReadonlyMap<string, Shape>;
-}
-
-/** What is known of all items. */
-interface Items {
-  /** d_v */
-  readonly width: number;
-  /** (items, d_v): what a candidate is scored by. */
-  vectors: Float32Array;
-  /** The largest of `reachOfItems`; 0 without a short form. */
-  reach: number;
-}
-
 /** What rankers of one model share that rank for different histories. */
 interface Shared {
-  readonly programs: Map<string, Promise<Compiled>>;
+  readonly lanes: Lanes;
   items: Promise<Items> | null;
-  turns: number;
-  /** Runs under way, by lane. */
-  readonly busy: number[];
-  /** Lanes whose thread holds the dense parameters as they are. */
-  readonly holding: Set<number>;
-  /** The number that they are held by. */
-  readonly held: number;
-  /** Stretches of the catalogue whose vectors threads hold, for ranking all of it again and again. */
-  stretches: { readonly size: number; readonly all: HeldStretch[] };
-}
-
-/** Values that threads hold for runs on them. */
-interface HeldStretch {
-  readonly held: number;
-  /** Lanes whose thread has them as they are. */
-  readonly lanes: Set<number>;
 }
 
 /** Histories that are not those of the data set a ranker was made for, and what is known of whatever is in them. */
@@ -156,15 +119,7 @@ export class GraphRanker implements ExplainingRanker {
     }
     const ranked = withUnseenQueries(dataset, catalogueOf(dataset, itemAttributes, userAttributes));
     this.dataset = ranked.dataset;
-    this.#shared = {
-      programs: new Map(),
-      items: null,
-      turns: 0,
-      busy: Array.from({ length: runtime.threads }, () => 0),
-      holding: new Set(),
-      held: runtime.newHeld(),
-      stretches: { size: 0, all: [] },
-    };
+    this.#shared = { lanes: new Lanes(runtime, parameters), items: null };
     this.#extras = model.extras(dataset);
     this.#assembler = new BatchAssembler(ranked.catalogue, window, { extras: this.#extras });
   }
@@ -206,29 +161,12 @@ export class GraphRanker implements ExplainingRanker {
       });
       if (results['reach']) all.reach = largest(results['reach'], all.reach);
     }
-    this.#forgetStretches();
-  }
-
-  /** Vectors have changed: threads get them anew. */
-  #forgetStretches(): void {
-    for (const { lanes } of this.#shared.stretches.all) lanes.clear();
+    this.#shared.lanes.forgetStretches();
   }
 
   /** Threads let go of the vectors that they hold for rankings of the whole catalogue; the next one brings them again. */
   letGo(): void {
-    this.#stretchesOf(0);
-  }
-
-  /** Stretches of a size; threads let go of those of another one. */
-  #stretchesOf(size: number): HeldStretch[] {
-    const { stretches } = this.#shared;
-    if (stretches.size === size) return stretches.all;
-    for (const { held, lanes } of stretches.all) {
-      for (const lane of lanes) this.#runtime.hold(lane, held, {}).catch(() => undefined); // the thread has ended
-      lanes.clear();
-    }
-    this.#shared.stretches = { size, all: [] };
-    return this.#shared.stretches.all;
+    this.#shared.lanes.letGo();
   }
 
   /** Encodes the history of a moment, to be met by many candidates, perhaps later. */
@@ -260,9 +198,7 @@ export class GraphRanker implements ExplainingRanker {
     const chunk = Math.min(form.pairsAtOnce ?? PAIRS_AT_ONCE, SERVED_AT_ONCE);
     // a program is made for a size: a few items more do not change it
     const size = roundUp(Math.ceil(total / Math.ceil(total / chunk)), 64);
-    const stretches = this.#stretchesOf(size);
     const tasks = Array.from({ length: Math.ceil(total / size) }, (_, stretch) => async () => {
-      stretches[stretch] ??= { held: this.#runtime.newHeld(), lanes: new Set() };
       const own = (): Float32Array => {
         const given = new Float32Array(size * width);
         given.set(vectors.subarray(stretch * size * width, (stretch + 1) * size * width));
@@ -270,11 +206,11 @@ export class GraphRanker implements ExplainingRanker {
       };
       const found =
         vectors.length <= MOST_HELD
-          ? await this.#scoreHeld(form, history.state, size, width, stretches[stretch], own)
+          ? await this.#scoreHeld(form, history.state, size, width, this.#shared.lanes.stretch(size, stretch), own)
           : await this.#scoreShared(form, history.state, 1, own(), items);
       return { stretch, found };
     });
-    for await (const { stretch, found } of ahead(this.#runtime.threads, tasks))
+    for await (const { stretch, found } of this.#shared.lanes.ahead(tasks))
       scores.set(found.subarray(0, Math.min(size, total - stretch * size)), stretch * size);
     return scores;
   }
@@ -292,47 +228,19 @@ export class GraphRanker implements ExplainingRanker {
   /** Must be called after the parameters have changed: item vectors are worked out anew. */
   refresh(): void {
     this.#shared.items = null;
-    this.#shared.holding.clear();
-    this.#forgetStretches();
+    this.#shared.lanes.forgetAll();
   }
 
-  /** A program, on the lane with the least to do, of equal ones that whose turn it is. Each lane is one thread: how many there are matters to no bit. */
-  protected async compiled(key: string, build: (scope: Scope) => State): Promise<Compiled> {
-    const { busy } = this.#shared;
-    const first = this.#shared.turns++ % busy.length;
-    let lane = first;
-    for (let other = 1; other < busy.length; other++) {
-      const next = (first + other) % busy.length;
-      if (at(busy, next) < at(busy, lane)) lane = next;
-    }
-    return getOrCreate(this.#shared.programs, `${lane} ${key}`, async () => {
-      const scope = new Scope();
-      const outputs = build(scope);
-      const shapes = new Map(Object.entries(outputs).map(([name, { shape }]) => [name, shape]));
-      return { program: await this.#runtime.compile(outputs, { lane, threads: 1 }), scope, lane, shapes };
-    });
+  protected compiled(key: string, build: (scope: Scope) => State): Promise<Compiled> {
+    return this.#shared.lanes.compiled(key, build);
   }
 
-  /** Runs a program on what is given; the thread holds the parameters that it takes. */
-  protected async run(
-    { program, lane }: Compiled,
+  protected run(
+    compiled: Compiled,
     given: Readonly<Record<string, NumberArray>>,
     transfer: readonly ArrayBuffer[] = [],
-    alsoHeld: readonly number[] = [],
   ): Promise<Record<string, Float32Array>> {
-    const { busy, holding, held } = this.#shared;
-    busy[lane] = at(busy, lane) + 1;
-    try {
-      const inputs = program.inputs.flatMap(({ key }) => (given[key] ? [[key, given[key]] as const] : []));
-      if (inputs.length < program.inputs.length && !holding.has(lane)) {
-        holding.add(lane);
-        // what is asked of a thread is done in order: nobody waits for it here
-        this.#runtime.hold(lane, held, this.#parameters.dense()).catch(() => holding.delete(lane));
-      }
-      return await program.run(Object.fromEntries(inputs), transfer, [held, ...alsoHeld]);
-    } finally {
-      busy[lane] = at(busy, lane) - 1;
-    }
+    return this.#shared.lanes.run(compiled, given, transfer);
   }
 
   /** What a batch brings to a graph. */
@@ -354,7 +262,7 @@ export class GraphRanker implements ExplainingRanker {
       return { items, ...(await this.#encodeChunk(items)) };
     });
     let [vectors, width, reach] = [new Float32Array(0), 0, 0];
-    for await (const { items, batch, results } of ahead(this.#runtime.threads, tasks)) {
+    for await (const { items, batch, results } of this.#shared.lanes.ahead(tasks)) {
       const found = results['vectors'] as Float32Array;
       width = found.length / batch.sizes.items;
       if (vectors.length === 0) vectors = new Float32Array(total * width);
@@ -464,7 +372,7 @@ export class GraphRanker implements ExplainingRanker {
       const own = cases.slice(block * BLOCK, (block + 1) * BLOCK);
       return { own, state: await this.encode(own) };
     });
-    yield* ahead(this.#runtime.threads, tasks);
+    yield* this.#shared.lanes.ahead(tasks);
   }
 
   async #encodeBatch(
@@ -524,7 +432,7 @@ export class GraphRanker implements ExplainingRanker {
         own.set(candidates.subarray(position * perCase, (position + 1) * perCase), row * perCase);
       return { block, logits: await this.#scoreBlock(block, own, perCase, items) };
     });
-    for await (const { block, logits } of ahead(this.#runtime.threads, tasks)) {
+    for await (const { block, logits } of this.#shared.lanes.ahead(tasks)) {
       for (const [row, position] of block.positions.subarray(0, block.count).entries())
         scores.set(logits.subarray(row * perCase, (row + 1) * perCase), position * perCase);
     }
@@ -591,7 +499,7 @@ export class GraphRanker implements ExplainingRanker {
     consume: (stretch: ScoredStretch) => void,
     references: Int32Array | null = null,
   ): Promise<void> {
-    for await (const stretches of ahead(this.#runtime.threads, this.#catalogueRuns(cases, references)))
+    for await (const stretches of this.#shared.lanes.ahead(this.#catalogueRuns(cases, references)))
       for (const stretch of stretches) consume(stretch);
   }
 
@@ -674,105 +582,7 @@ export class GraphRanker implements ExplainingRanker {
     const compiled = form.scoreShared
       ? await this.#sharedProgram(form.scoreShared, state, 1, candidates, width)
       : await this.#ownProgram(form, 'alone', state, 1, candidates, width);
-    const { lane } = compiled;
-    if (!stretch.lanes.has(lane)) {
-      stretch.lanes.add(lane);
-      const own = vectors();
-      this.#runtime
-        .hold(lane, stretch.held, { vectors: own }, [own.buffer as ArrayBuffer])
-        .catch(() => stretch.lanes.delete(lane));
-    }
-    const results = await this.run(compiled, inputsOf(state), [], [stretch.held]);
+    const results = await this.#shared.lanes.runHeld(compiled, inputsOf(state), stretch, vectors);
     return results[form.scoreShared ? 'scores' : 'logits'] as Float32Array;
   }
-}
-
-const inputOf = (name: string): string => `state ${name}`;
-
-/** A state as the inputs of another graph. */
-export function stateInputs(scope: Scope, { shapes }: EncodedState, users: number): State {
-  return Object.fromEntries(
-    [...shapes].map(([name, shape]): [string, Tensor] => [name, scope.input(inputOf(name), [users, ...shape])]),
-  );
-}
-export const inputsOf = ({ values }: EncodedState): Record<string, Float32Array> =>
-  Object.fromEntries(Object.entries(values).map(([name, array]) => [inputOf(name), array]));
-const shapesKey = ({ shapes }: EncodedState): string => [...shapes.values()].map((shape) => shape.join('x')).join(' ');
-
-/** Cases [start, end) of a state of some cases. */
-function rowsOf({ values, shapes }: EncodedState, rows: number, start: number, end: number): EncodedState {
-  const own = Object.entries(values).map(([key, array]) => {
-    const length = array.length / rows;
-    return [key, array.slice(start * length, end * length)];
-  });
-  return { values: Object.fromEntries(own) as EncodedState['values'], shapes };
-}
-
-/** Copies of the vectors of some items, one after another. */
-const rowsAt = ({ vectors, width }: Items, indices: Int32Array): Float32Array => copyRows(vectors, width, indices);
-
-/** The largest of some values and a number; infinity when one is not a number, so that nothing broken looks small. */
-function largest(values: Float32Array, start: number): number {
-  return values.reduce((most, value) => (value <= most ? most : Number.isNaN(value) ? Infinity : value), start);
-}
-
-/**
- * The runs that score the whole catalogue for a group of cases, chunk by chunk; all chunks have one size. The references
- * lead the first chunk: their scores come from the same program as all others, to the last bit.
- * @param count cases of the group that are asked for
- * @param chunk items of a run, at most
- */
-function* runsOf(
-  items: Items,
-  group: Int32Array,
-  count: number,
-  references: Int32Array | null,
-  chunk: number,
-  score: (vectors: Float32Array) => Promise<Float32Array>,
-): Generator<() => Promise<ScoredStretch[]>> {
-  const { vectors, width } = items;
-  const total = vectors.length / width;
-  const lead = references ? group.length : 0;
-  const size = Math.ceil((lead + total) / Math.ceil((lead + total) / chunk));
-  let led: Promise<Float32Array> | null = null; // the first chunk, which later ones may overtake
-  for (let start = 0; start < lead + total; start += size) {
-    yield async () => {
-      const offset = start === 0 ? lead : 0;
-      const firstItem = start + offset - lead;
-      const end = Math.min(total, start + size - lead);
-      const given = new Float32Array(size * width);
-      if (references && start === 0)
-        given.set(
-          rowsAt(
-            items,
-            group.map((position) => at(references, position)),
-          ),
-        );
-      given.set(vectors.subarray(firstItem * width, end * width), offset * width);
-      const running = score(given);
-      led ??= running;
-      const [scores, first] = await Promise.all([running, led]);
-      return Array.from({ length: count }, (_, row) => ({
-        position: at(group, row),
-        firstItem,
-        scores: scores.subarray(row * size + offset, row * size + offset + end - firstItem),
-        reference: references && at(first, row * size + row),
-      }));
-    };
-  }
-}
-
-/** Does tasks, results in order; so many more are under way while somebody looks at a result. */
-async function* ahead<Result>(
-  count: number,
-  tasks: Iterable<() => Promise<Result>> | AsyncIterable<() => Promise<Result>>,
-): AsyncGenerator<Result> {
-  const running: Promise<Result>[] = [];
-  for await (const task of tasks) {
-    const next = task();
-    next.catch(() => undefined); // it is looked at in its turn
-    running.push(next);
-    if (running.length > count) yield await (running.shift() as Promise<Result>);
-  }
-  for (const result of running) yield await result;
 }

@@ -6,7 +6,8 @@ import { InterruptedError, at } from '../../../base/index.js';
 import type { Dataset } from '../../../data/index.js';
 import { type Action, LANES } from '../../../features/index.js';
 import type { Runtime } from '../../../tensor/index.js';
-import { type Beside, type EncodedState, GraphRanker, inputsOf, stateInputs } from '../../ranking/graph-ranker.js';
+import { type EncodedState, inputsOf, stateInputs } from '../../ranking/encoded-state.js';
+import { type Beside, GraphRanker } from '../../ranking/graph-ranker.js';
 import {
   type Affinity,
   type Question,
