@@ -9,7 +9,7 @@ import type { ComparisonResults } from '../../src/cli/comparison/index.js';
 import { normaliseQuery } from '../../src/data/index.js';
 import { METRICS, metricsOf } from '../../src/evaluate/index.js';
 import type { RunManifest } from '../../src/model/index.js';
-import { CHROMIUM, look, openBrowser, print } from '../support/browser.js';
+import { inChromium, look, openBrowser, print } from '../support/browser.js';
 import { QUICK, assertRefusal, contentOf, inProcess, sesrec } from '../support/command-line.js';
 import { writePlantedLog } from '../support/planted.js';
 
@@ -428,7 +428,7 @@ test('where parts of a comparison are gone, or rows were added, the report says 
 
 test(
   'in Chromium: offline, silent, no wider than a phone, enough contrast by day and by night, every figure labelled',
-  { skip: CHROMIUM === null && 'no Chromium found' },
+  inChromium,
   async () => {
     const browser = await openBrowser();
     try {
@@ -455,52 +455,44 @@ test(
   },
 );
 
-test(
-  'in Chromium: prints to a PDF of a few pages, light whatever the screen is',
-  { skip: CHROMIUM === null && 'no Chromium found' },
-  async () => {
-    const browser = await openBrowser();
-    try {
-      for (const file of ['compared.html', 'run.html'].map(at)) {
-        const pdf = await print(browser, file);
-        assert.equal(pdf.subarray(0, 5).toString(), '%PDF-');
-        const pages = pdf.toString('latin1').match(/\/Type\s*\/Page\b/g)?.length ?? 0;
-        assert.ok(pages >= 3 && pages <= 20, `${pages} pages`);
-      }
-      const page = await browser.newPage({ colorScheme: 'dark' });
-      await page.goto(`file://${at('compared.html')}`);
-      await page.emulateMedia({ media: 'print', colorScheme: 'dark' });
-      assert.equal(await page.evaluate('getComputedStyle(document.body).backgroundColor'), 'rgb(255, 255, 255)');
-      assert.equal(await page.evaluate('getComputedStyle(document.querySelector("nav")).display'), 'none');
-    } finally {
-      await browser.close();
+test('in Chromium: prints to a PDF of a few pages, light whatever the screen is', inChromium, async () => {
+  const browser = await openBrowser();
+  try {
+    for (const file of ['compared.html', 'run.html'].map(at)) {
+      const pdf = await print(browser, file);
+      assert.equal(pdf.subarray(0, 5).toString(), '%PDF-');
+      const pages = pdf.toString('latin1').match(/\/Type\s*\/Page\b/g)?.length ?? 0;
+      assert.ok(pages >= 3 && pages <= 20, `${pages} pages`);
     }
-  },
-);
+    const page = await browser.newPage({ colorScheme: 'dark' });
+    await page.goto(`file://${at('compared.html')}`);
+    await page.emulateMedia({ media: 'print', colorScheme: 'dark' });
+    assert.equal(await page.evaluate('getComputedStyle(document.body).backgroundColor'), 'rgb(255, 255, 255)');
+    assert.equal(await page.evaluate('getComputedStyle(document.querySelector("nav")).display'), 'none');
+  } finally {
+    await browser.close();
+  }
+});
 
-test(
-  'in Chromium: a figure in a file of its own is light and dark as its reader prefers',
-  { skip: CHROMIUM === null && 'no Chromium found' },
-  async () => {
-    const { out } = await inProcess('analyse', 'behaviour', data, '--out', at('found'), '--json');
-    assert.ok(out);
-    const browser = await openBrowser();
-    try {
-      for (const scheme of ['light', 'dark'] as const) {
-        const page = await browser.newPage({ colorScheme: scheme });
-        await page.goto(`file://${at('found/behaviour.svg')}`);
-        const [ink, ground] = (await page.evaluate(
-          '[getComputedStyle(document.documentElement).color, getComputedStyle(document.documentElement).backgroundColor]',
-        )) as [string, string];
-        const sum = (colour: string): number =>
-          (colour.match(/\d+/g) as string[]).slice(0, 3).reduce((sum, part) => sum + Number(part), 0);
-        assert.ok(
-          scheme === 'light' ? sum(ink) < 150 && sum(ground) === 765 : sum(ink) > 600 && sum(ground) < 150,
-          `${ink} on ${ground}`,
-        );
-      }
-    } finally {
-      await browser.close();
+test('in Chromium: a figure in a file of its own is light and dark as its reader prefers', inChromium, async () => {
+  const { out } = await inProcess('analyse', 'behaviour', data, '--out', at('found'), '--json');
+  assert.ok(out);
+  const browser = await openBrowser();
+  try {
+    for (const scheme of ['light', 'dark'] as const) {
+      const page = await browser.newPage({ colorScheme: scheme });
+      await page.goto(`file://${at('found/behaviour.svg')}`);
+      const [ink, ground] = (await page.evaluate(
+        '[getComputedStyle(document.documentElement).color, getComputedStyle(document.documentElement).backgroundColor]',
+      )) as [string, string];
+      const sum = (colour: string): number =>
+        (colour.match(/\d+/g) as string[]).slice(0, 3).reduce((sum, part) => sum + Number(part), 0);
+      assert.ok(
+        scheme === 'light' ? sum(ink) < 150 && sum(ground) === 765 : sum(ink) > 600 && sum(ground) < 150,
+        `${ink} on ${ground}`,
+      );
     }
-  },
-);
+  } finally {
+    await browser.close();
+  }
+});

@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url';
 import { SesrecClient } from '../../src/client/index.js';
 import { newKey } from '../../src/serve/index.js';
 import { put, scratchFolder } from '../data/folders.js';
-import { CHROMIUM, openBrowser } from '../support/browser.js';
+import { inChromium, openBrowser } from '../support/browser.js';
 import { PlainEngine } from '../support/plain-engine.js';
 import { ask, serve } from '../support/serving.js';
 
@@ -61,33 +61,29 @@ test('the shop shows its page, finds items, and passes on events and questions w
   assert.equal((await ask(`${url}/v1/models/rollback`, 'POST', {})).status, 404);
 });
 
-test(
-  'in a browser: a search and a click arrive, and the feed moves',
-  { skip: CHROMIUM ? false : 'no Chromium; SESREC_CHROMIUM names one' },
-  async (t) => {
-    const { key, kept } = newKey('site', ['recommend', 'events']);
-    const engine = new PlainEngine();
-    await engine.accept([{ index: 0, event: { type: 'view', user: 'other', item: 'i2', time: 1 } }]);
-    await using served = await serve(engine, { keys: { keys: [kept] } });
-    const url = await shop(t, served.server.url, key);
-    const browser = await openBrowser();
-    try {
-      const page = await browser.newPage();
-      const complaints: string[] = [];
-      page.on('console', (message) => complaints.push(message.text()));
-      page.on('pageerror', (error) => complaints.push(String(error)));
-      await page.goto(url);
-      await page.getByText('<b>Tent</b>').waitFor(); // a title is text, not markup
-      await page.getByLabel('Search').fill('rain');
-      await page.getByRole('button', { name: 'Find' }).click();
-      await page.locator('#found').getByText('Red rain jacket').click();
-      await page.locator('#feed').getByText('Red rain jacket').waitFor();
-      const [, search, click] = engine.events as { type: string; id?: string; search?: string; query?: string }[];
-      assert.deepEqual([search?.type, search?.query, click?.type], ['search', 'rain', 'click']);
-      assert.equal(click?.search, search?.id);
-      assert.deepEqual(complaints, []);
-    } finally {
-      await browser.close();
-    }
-  },
-);
+test('in a browser: a search and a click arrive, and the feed moves', inChromium, async (t) => {
+  const { key, kept } = newKey('site', ['recommend', 'events']);
+  const engine = new PlainEngine();
+  await engine.accept([{ index: 0, event: { type: 'view', user: 'other', item: 'i2', time: 1 } }]);
+  await using served = await serve(engine, { keys: { keys: [kept] } });
+  const url = await shop(t, served.server.url, key);
+  const browser = await openBrowser();
+  try {
+    const page = await browser.newPage();
+    const complaints: string[] = [];
+    page.on('console', (message) => complaints.push(message.text()));
+    page.on('pageerror', (error) => complaints.push(String(error)));
+    await page.goto(url);
+    await page.getByText('<b>Tent</b>').waitFor(); // a title is text, not markup
+    await page.getByLabel('Search').fill('rain');
+    await page.getByRole('button', { name: 'Find' }).click();
+    await page.locator('#found').getByText('Red rain jacket').click();
+    await page.locator('#feed').getByText('Red rain jacket').waitFor();
+    const [, search, click] = engine.events as { type: string; id?: string; search?: string; query?: string }[];
+    assert.deepEqual([search?.type, search?.query, click?.type], ['search', 'rain', 'click']);
+    assert.equal(click?.search, search?.id);
+    assert.deepEqual(complaints, []);
+  } finally {
+    await browser.close();
+  }
+});

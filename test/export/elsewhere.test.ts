@@ -11,7 +11,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { CHROMIUM, openBrowser } from '../support/browser.js';
+import { inChromium, openBrowser } from '../support/browser.js';
 import { type Exported, exported, furthest } from '../support/exporting.js';
 import { everyPreset } from '../support/tiny-model.js';
 
@@ -92,7 +92,7 @@ test('WebAssembly of onnxruntime-web, in Node', async () => {
   }
 });
 
-test('a browser', { skip: CHROMIUM ? false : 'no Chromium; SESREC_CHROMIUM names one' }, async () => {
+test('a browser', inChromium, async () => {
   const web = fileURLToPath(new URL('../../../node_modules/onnxruntime-web/dist/', import.meta.url));
   const server = createServer((request, response) => {
     const path = new URL(request.url ?? '/', 'http://x').pathname;

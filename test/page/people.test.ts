@@ -1,47 +1,31 @@
 /** The view People in Chromium: somebody is found, read and explained; with much to show, with hostile texts, without a server or a key. */
 import assert from 'node:assert/strict';
-import { mkdtemp, readFile, readdir, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readFile, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
-import type { Browser, Page } from 'playwright-core';
+import type { Page } from 'playwright-core';
 import { newKey } from '../../src/serve/index.js';
-import { CHROMIUM, openBrowser } from '../support/browser.js';
+import { inChromium } from '../support/browser.js';
 import {
   HOSTILE,
   SCHEMES,
   WIDTHS,
   hostileRun,
-  open,
   seriousViolations,
   serveRun,
   sidewaysOf,
   until,
+  showing,
 } from '../support/page.js';
-import type { Served } from '../support/serving.js';
 
 const BUILT = fileURLToPath(new URL('../../page', import.meta.url));
-const inChromium = { skip: CHROMIUM === null && 'there is no Chromium (SESREC_CHROMIUM names one)' };
 
-let folder: string;
 let run: string;
-let served: Served;
-let browser: Browser;
-
-before(async () => {
-  if (CHROMIUM === null) return;
-  folder = await mkdtemp(join(tmpdir(), 'sesrec-page-'));
+const shown = showing(async (folder) => {
   run = await hostileRun(folder);
-  served = await serveRun(run, join(folder, 'live'));
-  browser = await openBrowser();
-});
-after(async () => {
-  if (CHROMIUM === null) return;
-  await browser.close();
-  await served[Symbol.asyncDispose]();
-  await rm(folder, { recursive: true, force: true });
+  return serveRun(run, join(folder, 'live'));
 });
 
 /** The action that the timeline is at, once it is another one than before. */
@@ -60,7 +44,7 @@ test('script of the whole page: less than 250 KB, compressed', async (t) => {
 });
 
 test('somebody is found by keyboard, and what they did agrees with what they searched for', inChromium, async (t) => {
-  await using opened = await open(browser, served.server.url, '');
+  await using opened = await shown.open('');
   const { page } = opened;
   await page.waitForSelector('.people-list [role=option]');
   const found = (await page.evaluate('performance.now()')) as number;
@@ -97,11 +81,11 @@ test('somebody is found by keyboard, and what they did agrees with what they sea
 });
 
 test('a reason lights up the action behind it', inChromium, async () => {
-  await using opened = await open(browser, served.server.url, '#/people/u1');
+  await using opened = await shown.open('#/people/u1');
   const { page } = opened;
   const reason = page.locator('.reason').first();
   await reason.focus();
-  const { items } = (await served.ask('POST', '/v1/what-if', { user: 'u1', k: 10, explain: true, reasons: 3 }))
+  const { items } = (await shown.served.ask('POST', '/v1/what-if', { user: 'u1', k: 10, explain: true, reasons: 3 }))
     .json as { items: { because?: { ordinal: number }[] }[] };
   const expected = items.find(({ because }) => because && because.length > 0)?.because?.[0]?.ordinal;
   assert.ok(expected !== undefined);
@@ -111,10 +95,12 @@ test('a reason lights up the action behind it', inChromium, async () => {
 });
 
 test('the table says what the lanes show', inChromium, async () => {
-  await using opened = await open(browser, served.server.url, '#/people/u1');
+  await using opened = await shown.open('#/people/u1');
   const { page } = opened;
   await page.getByRole('radio', { name: 'Table' }).check();
-  const { timeline } = (await served.ask('GET', '/v1/users/u1/interests')).json as { timeline: { query?: string }[] };
+  const { timeline } = (await shown.served.ask('GET', '/v1/users/u1/interests')).json as {
+    timeline: { query?: string }[];
+  };
   assert.equal(await page.locator('.timeline-table tbody tr').count(), timeline.length);
   for (const side of ['similar', 'dissimilar'])
     await page.locator('.timeline-table').getByText(side, { exact: true }).first().waitFor();
@@ -126,10 +112,10 @@ test('hostile titles, queries and ids are text, and break no layout', inChromium
     { type: 'search', id: `hostile-s${i}`, user, query: text.slice(0, 500).trim() },
     { type: 'view', id: `hostile-v${i}`, user, item: `i${i}` },
   ]);
-  const { json } = await served.ask('POST', '/v1/events', events);
+  const { json } = await shown.served.ask('POST', '/v1/events', events);
   assert.deepEqual(json.rejected, []);
   for (const width of WIDTHS) {
-    await using opened = await open(browser, served.server.url, `#/people/${encodeURIComponent(user)}`, { width });
+    await using opened = await shown.open(`#/people/${encodeURIComponent(user)}`, { width });
     const { page } = opened;
     await page.waitForSelector('.ranked > li');
     assert.equal(await sidewaysOf(page), 0, `${width} px`);
@@ -151,8 +137,8 @@ test('5,000 actions stay few elements, and every one can be gone to', inChromium
       ? { type: 'search', query: `category ${i % 50}` }
       : { type: 'view', item: `i${i % 60}` }),
   }));
-  assert.equal((await served.ask('POST', '/v1/events', events)).json.accepted, 5000);
-  await using opened = await open(browser, served.server.url, '#/people/long');
+  assert.equal((await shown.served.ask('POST', '/v1/events', events)).json.accepted, 5000);
+  await using opened = await shown.open('#/people/long');
   const { page } = opened;
   await page.waitForSelector('.ranked > li');
   const elements = (await page.evaluate('document.querySelectorAll("*").length')) as number;
@@ -181,7 +167,7 @@ test('5,000 actions stay few elements, and every one can be gone to', inChromium
 
 test('axe finds nothing serious, in both themes, and no width scrolls sideways', inChromium, async () => {
   for (const scheme of SCHEMES) {
-    await using opened = await open(browser, served.server.url, '#/people/u1', { scheme });
+    await using opened = await shown.open('#/people/u1', { scheme });
     const { page } = opened;
     await page.waitForSelector('.ranked > li');
     await page.getByRole('application').focus();
@@ -197,7 +183,7 @@ test('axe finds nothing serious, in both themes, and no width scrolls sideways',
 });
 
 test('the theme is what the system says until it is chosen, and then kept', inChromium, async () => {
-  await using opened = await open(browser, served.server.url, '#/people/u1', { scheme: 'light' });
+  await using opened = await shown.open('#/people/u1', { scheme: 'light' });
   const { page } = opened;
   const ground = async (): Promise<unknown> => page.evaluate('getComputedStyle(document.body).backgroundColor');
   await page.waitForSelector('.ranked > li');
@@ -211,7 +197,7 @@ test('the theme is what the system says until it is chosen, and then kept', inCh
 });
 
 test('nobody, somebody unknown, and a server that goes and comes back', inChromium, async () => {
-  await using opened = await open(browser, served.server.url, '#/people/stranger');
+  await using opened = await shown.open('#/people/stranger');
   const { page, context, complaints } = opened;
   await page.getByText('Nothing is known of this person').waitFor();
   await page.getByRole('combobox', { name: 'Find a person' }).fill('nobody is called this');
@@ -231,8 +217,8 @@ test('nobody, somebody unknown, and a server that goes and comes back', inChromi
 
 test('a server with keys asks for one, keeps it in the tab, and says when it may not', inChromium, async () => {
   const [admin, other] = [newKey('admin', ['admin', 'recommend']), newKey('other', ['recommend'])];
-  await using locked = await serveRun(run, join(folder, 'locked'), { keys: [admin.kept, other.kept] });
-  await using opened = await open(browser, locked.server.url, '#/people/u1');
+  await using locked = await serveRun(run, join(shown.folder, 'locked'), { keys: [admin.kept, other.kept] });
+  await using opened = await shown.open('#/people/u1', {}, locked);
   const { page, complaints } = opened;
   await page.getByLabel('Key').fill('wrong');
   assert.deepEqual(await seriousViolations(page), []);

@@ -3,19 +3,17 @@
  * is looked at, a model that is switched and rolled back, a server that goes.
  */
 import assert from 'node:assert/strict';
-import { appendFile, cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { appendFile, cp, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { after, before, test } from 'node:test';
-import type { Browser, Page } from 'playwright-core';
+import { test } from 'node:test';
+import type { Page } from 'playwright-core';
 import { releaseLock, takeLock } from '../../src/base/index.js';
 import { experimentsIn } from '../../src/cli/experiments/index.js';
 import { openEngine } from '../../src/online/index.js';
-import { CHROMIUM, openBrowser } from '../support/browser.js';
-import { HOSTILE, SCHEMES, WIDTHS, hostileRun, open, seriousViolations, sidewaysOf } from '../support/page.js';
-import { type Served, serve } from '../support/serving.js';
+import { inChromium } from '../support/browser.js';
+import { HOSTILE, SCHEMES, WIDTHS, hostileRun, seriousViolations, sidewaysOf, showing } from '../support/page.js';
+import { serve } from '../support/serving.js';
 
-const inChromium = { skip: CHROMIUM === null && 'there is no Chromium (SESREC_CHROMIUM names one)' };
 /** Somebody whose id is none, which check finds. */
 const placeholders = Array.from({ length: 6 }, (_, i) => [
   { type: 'view', user: 'null', item: `i${i}`, time: 1.7e12 + i },
@@ -23,33 +21,21 @@ const placeholders = Array.from({ length: 6 }, (_, i) => [
 ]).flat();
 const PATIENCE = { timeout: 90_000 };
 
-let folder: string;
 let runs: string;
-let served: Served;
-let browser: Browser;
 /** One that is searched for most, and is part of titles. */
 let query: string;
-
-before(async () => {
-  if (CHROMIUM === null) return;
-  folder = await mkdtemp(join(tmpdir(), 'sesrec-watching-'));
+const shown = showing(async (folder) => {
   runs = join(folder, 'runs');
   const run = await hostileRun(folder, placeholders);
   await cp(run, join(runs, 'first'), { recursive: true });
   await cp(run, join(runs, 'second'), { recursive: true });
   const engine = await openEngine({ run: join(runs, 'first'), store: join(folder, 'live'), threads: 1 });
-  served = await serve(engine, { logLevel: 'error', mostInFlight: 200, experiments: experimentsIn(runs) });
-  browser = await openBrowser();
+  const served = await serve(engine, { logLevel: 'error', mostInFlight: 200, experiments: experimentsIn(runs) });
   ({ query } = (await served.ask('GET', '/v1/catalogue/queries?limit=1')).json.queries[0]);
-});
-after(async () => {
-  if (CHROMIUM === null) return;
-  await browser.close();
-  await served[Symbol.asyncDispose]();
-  await rm(folder, { recursive: true, force: true });
+  return served;
 });
 
-const at = async (place: string, options = {}) => open(browser, served.server.url, place, options);
+const at = async (place: string, options = {}) => shown.open(place, options);
 const heading = async (page: Page, name: string | RegExp): Promise<void> =>
   page.getByRole('heading', { name }).first().waitFor(PATIENCE);
 
@@ -57,7 +43,7 @@ test('catalogue: typed, found, and from an item to a query near it and back', in
   await using opened = await at('#/catalogue');
   const { page } = opened;
   await page.getByRole('searchbox', { name: 'Search items and queries' }).fill(query);
-  const { json } = await served.ask('GET', `/v1/catalogue/items?limit=50&search=${encodeURIComponent(query)}`);
+  const { json } = await shown.served.ask('GET', `/v1/catalogue/items?limit=50&search=${encodeURIComponent(query)}`);
   assert.ok(json.total > 1 && json.total < 50);
   await page.getByRole('heading', { name: `Items ${json.total}`, exact: true }).waitFor(PATIENCE); // the list before stays until then
   await page.waitForURL(/\?search=/);
@@ -75,9 +61,9 @@ test('catalogue: typed, found, and from an item to a query near it and back', in
 });
 
 test('catalogue: where an item was recommended, and why', inChromium, async () => {
-  const { json } = await served.ask('POST', '/v1/recommendations', { user: 'u1', k: 5 });
+  const { json } = await shown.served.ask('POST', '/v1/recommendations', { user: 'u1', k: 5 });
   const [{ item }] = json.items;
-  await served.ask('POST', '/v1/events', [{ type: 'impression', user: 'u1', item }]); // the list is kept by then
+  await shown.served.ask('POST', '/v1/events', [{ type: 'impression', user: 'u1', item }]); // the list is kept by then
   await using opened = await at(`#/catalogue/item/${encodeURIComponent(item)}`);
   const { page } = opened;
   const why = page.getByRole('button', { name: 'Why it is recommended to u1' }).first();
@@ -177,8 +163,8 @@ test('data health: worked out, then told with examples and advice', inChromium, 
   await using opened = await at('#/data-health');
   const { page } = opened;
   await heading(page, 'What there is');
-  let health = await served.ask('GET', '/v1/data-health');
-  while (health.json.state === 'working') health = await served.ask('GET', '/v1/data-health');
+  let health = await shown.served.ask('GET', '/v1/data-health');
+  while (health.json.state === 'working') health = await shown.served.ask('GET', '/v1/data-health');
   const { findings, facts } = health.json.report;
   assert.ok(findings.length > 0);
   assert.equal(await page.locator('.finding').count(), findings.length);
@@ -210,7 +196,7 @@ test('operations: numbers that move, and a model that is switched and rolled bac
   await page.getByRole('button', { name: 'Roll back…' }).click();
   await page.getByRole('dialog').getByRole('button', { name: 'Roll back' }).click();
   await answering.getByText('first').waitFor(PATIENCE);
-  const { json } = await served.ask('GET', '/v1/models');
+  const { json } = await shown.served.ask('GET', '/v1/models');
   const active = json.models.find(({ state }: { state: string }) => state === 'active');
   assert.equal(active.name, 'first');
   await page.getByRole('region', { name: 'Routes since the start' }).getByText('/v1/models/rollback').waitFor(PATIENCE);

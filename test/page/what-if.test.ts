@@ -1,42 +1,22 @@
 /** The view What if in Chromium: lists move as things are imagined, nothing is stored unless somebody says so. */
 import assert from 'node:assert/strict';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, before, test } from 'node:test';
-import type { Browser, Page } from 'playwright-core';
-import { CHROMIUM, openBrowser } from '../support/browser.js';
+import { test } from 'node:test';
+import type { Page } from 'playwright-core';
+import { inChromium } from '../support/browser.js';
 import {
   HOSTILE,
   SCHEMES,
   WIDTHS,
   hostileRun,
-  open,
   seriousViolations,
   serveRun,
   sidewaysOf,
   until,
+  showing,
 } from '../support/page.js';
-import type { Served } from '../support/serving.js';
 
-const inChromium = { skip: CHROMIUM === null && 'there is no Chromium (SESREC_CHROMIUM names one)' };
-
-let folder: string;
-let served: Served;
-let browser: Browser;
-
-before(async () => {
-  if (CHROMIUM === null) return;
-  folder = await mkdtemp(join(tmpdir(), 'sesrec-what-if-'));
-  served = await serveRun(await hostileRun(folder), join(folder, 'live'));
-  browser = await openBrowser();
-});
-after(async () => {
-  if (CHROMIUM === null) return;
-  await browser.close();
-  await served[Symbol.asyncDispose]();
-  await rm(folder, { recursive: true, force: true });
-});
+const shown = showing(async (folder) => serveRun(await hostileRun(folder), join(folder, 'live')));
 
 interface Answer {
   readonly changed: boolean;
@@ -44,12 +24,12 @@ interface Answer {
 }
 
 /** The items that the view shows, best first. */
-const shown = async (page: Page): Promise<string[]> =>
+const itemsOf = async (page: Page): Promise<string[]> =>
   (await page.evaluate("[...document.querySelectorAll('.would-be li')].map((row) => row.dataset.item)")) as string[];
 
 /** Waits until the view shows what the server answers to a question. */
 async function shows(page: Page, question: object): Promise<Answer> {
-  const answer = (await served.ask('POST', '/v1/what-if', { k: 10, ...question })).json as Answer;
+  const answer = (await shown.served.ask('POST', '/v1/what-if', { k: 10, ...question })).json as Answer;
   const expected = answer.items.map(({ item }) => item);
   await until(
     page,
@@ -63,8 +43,8 @@ test(
   inChromium,
   async () => {
     const user = 'u2';
-    const storedBefore = (await served.ask('GET', `/v1/users/${user}/interests`)).json.total as number;
-    await using opened = await open(browser, served.server.url, `#/what-if/${user}`, { motion: 'no-preference' });
+    const storedBefore = (await shown.served.ask('GET', `/v1/users/${user}/interests`)).json.total as number;
+    await using opened = await shown.open(`#/what-if/${user}`, { motion: 'no-preference' });
     const { page } = opened;
     const asIs = await shows(page, { user });
     await page.getByText('This is the list as things are').waitFor();
@@ -83,13 +63,13 @@ test(
     await until(page, `document.querySelectorAll('.would-be .change.up, .would-be .change.down').length === ${moved}`);
     assert.equal(await changes.count(), moved);
 
-    const [best] = await shown(page);
+    const [best] = await itemsOf(page);
     await page.locator('.would-be li').first().getByRole('button').click();
     session.push({ type: 'click', item: best });
     await shows(page, { user, session });
-    assert.ok(!(await shown(page)).includes(best as string), 'what was met does not come again');
+    assert.ok(!(await itemsOf(page)).includes(best as string), 'what was met does not come again');
 
-    const { timeline } = (await served.ask('GET', `/v1/users/${user}/interests`)).json as {
+    const { timeline } = (await shown.served.ask('GET', `/v1/users/${user}/interests`)).json as {
       timeline: { ordinal: number }[];
     };
     const newest = Math.max(...timeline.map(({ ordinal }) => ordinal));
@@ -100,16 +80,16 @@ test(
     await page.getByRole('button', { name: 'Start over' }).click();
     await shows(page, { user });
     assert.deepEqual(
-      await shown(page),
+      await itemsOf(page),
       asIs.items.map(({ item }) => item),
     );
-    assert.equal((await served.ask('GET', `/v1/users/${user}/interests`)).json.total, storedBefore);
+    assert.equal((await shown.served.ask('GET', `/v1/users/${user}/interests`)).json.total, storedBefore);
   },
 );
 
 test('what was imagined is stored once somebody says so twice', inChromium, async () => {
   const user = 'imagined';
-  await using opened = await open(browser, served.server.url, `#/what-if/${user}`);
+  await using opened = await shown.open(`#/what-if/${user}`);
   const { page } = opened;
   await shows(page, { user });
   await page.getByRole('combobox', { name: 'searched for' }).fill('something <b>else</b>');
@@ -118,17 +98,17 @@ test('what was imagined is stored once somebody says so twice', inChromium, asyn
   await page.getByRole('button', { name: 'Keep these events' }).click();
   assert.deepEqual(await seriousViolations(page), [], 'while it asks');
   await page.getByRole('button', { name: 'Cancel' }).click();
-  assert.equal((await served.ask('GET', `/v1/users/${user}/interests`)).json.total, 0);
+  assert.equal((await shown.served.ask('GET', `/v1/users/${user}/interests`)).json.total, 0);
   await page.getByRole('button', { name: 'Keep these events' }).click();
   await page.getByRole('button', { name: 'Store', exact: true }).click();
   await page.locator('.story li:not(.imagined)').getByText('something <b>else</b>').waitFor();
-  const { total, timeline } = (await served.ask('GET', `/v1/users/${user}/interests`)).json;
+  const { total, timeline } = (await shown.served.ask('GET', `/v1/users/${user}/interests`)).json;
   assert.deepEqual([total, timeline[0].query], [1, 'something <b>else</b>']);
   assert.equal(await page.locator('.imagined').count(), 0);
 });
 
 test('nobody in particular may be asked about, and somebody chosen', inChromium, async () => {
-  await using opened = await open(browser, served.server.url, '#/what-if');
+  await using opened = await shown.open('#/what-if');
   const { page } = opened;
   await page.getByText('a new visitor').waitFor();
   await shows(page, {});
@@ -142,7 +122,7 @@ test('nobody in particular may be asked about, and somebody chosen', inChromium,
 test('hostile texts stay text, axe finds nothing serious, and no width scrolls sideways', inChromium, async () => {
   const user = HOSTILE.script.slice(0, 200);
   for (const scheme of SCHEMES) {
-    await using opened = await open(browser, served.server.url, `#/what-if/${encodeURIComponent(user)}`, { scheme });
+    await using opened = await shown.open(`#/what-if/${encodeURIComponent(user)}`, { scheme });
     const { page } = opened;
     for (const text of Object.values(HOSTILE)) {
       await page.getByRole('combobox', { name: 'searched for' }).fill(text.slice(0, 500));

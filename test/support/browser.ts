@@ -12,6 +12,9 @@ export const CHROMIUM: string | null =
     '/usr/bin/google-chrome',
   ].find((path) => path !== '' && existsSync(path)) ?? null;
 
+/** Of tests that need it: they skip, by name, where there is none. */
+export const inChromium = { skip: CHROMIUM === null && 'there is no Chromium (SESREC_CHROMIUM names one)' };
+
 export const openBrowser = (): Promise<Browser> =>
   chromium.launch({ executablePath: CHROMIUM as string, args: ['--no-sandbox'] });
 

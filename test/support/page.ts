@@ -3,12 +3,15 @@
  * or shut out people who cannot see it. Does not know views.
  */
 import assert from 'node:assert/strict';
-import { readFile, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { after, before } from 'node:test';
 import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { openEngine } from '../../src/online/index.js';
 import type { KeyFile } from '../../src/serve/index.js';
+import { CHROMIUM, openBrowser } from './browser.js';
 import { QUICK, sesrec } from './command-line.js';
 import { writePlantedLog } from './planted.js';
 import { type Served, serve } from './serving.js';
@@ -73,7 +76,7 @@ interface OpenOptions {
 }
 
 /** Opens a place of the page: `#/people/u1`. Complaints are checked when it closes, unless they are emptied before. */
-export async function open(
+async function open(
   browser: Browser,
   url: string,
   place: string,
@@ -103,6 +106,44 @@ export async function open(
     [Symbol.asyncDispose]: async () => {
       await context.close();
       assert.deepEqual(complaints, []);
+    },
+  };
+}
+
+/** A page that is served while the tests of a file run. */
+export interface Shown {
+  readonly folder: string;
+  readonly served: Served;
+  /** Opens a place of it, or of another server. */
+  open(place: string, options?: OpenOptions, of?: Served): Promise<Opened>;
+}
+
+/** Serves a page before the tests of a file, in a folder of its own, and ends all of it after them. Nothing where there is no Chromium. */
+export function showing(serveIn: (folder: string) => Promise<Served>): Shown {
+  let folder: string | undefined;
+  let served: Served | undefined;
+  let browser: Browser | undefined;
+  before(async () => {
+    if (CHROMIUM === null) return;
+    folder = await mkdtemp(join(tmpdir(), 'sesrec-page-'));
+    served = await serveIn(folder);
+    browser = await openBrowser();
+  });
+  after(async () => {
+    await browser?.close();
+    await served?.[Symbol.asyncDispose]();
+    if (folder !== undefined) await rm(folder, { recursive: true, force: true });
+  });
+  return {
+    get folder() {
+      return folder as string;
+    },
+    get served() {
+      return served as Served;
+    },
+    open: async (place, options, of = served) => {
+      assert(browser && of, 'the tests of the file have begun');
+      return open(browser, of.server.url, place, options);
     },
   };
 }
