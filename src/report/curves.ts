@@ -1,6 +1,6 @@
 /** Curves in small multiples: a panel for each of several things, all on the same axes. Knows how they are drawn; does not know what of. */
 import * as Plot from '@observablehq/plot';
-import { COLOURS, drawFigure } from '../figure/index.js';
+import { COLOURS, drawFigure, wholeTicks } from '../figure/index.js';
 import { type Room, fitted } from './figure.js';
 
 export interface Point {
@@ -50,7 +50,7 @@ export function curveFigure({ description, axis, panels, meaning }: CurveFigure,
     inset: 4,
     fx: { axis: null, padding: columns === 1 ? 0 : 0.14 },
     fy: { axis: null, padding: rows === 1 ? 0 : 0.3 },
-    x: { label: axis, ticks: ticksTo(last), tickFormat: 'd' },
+    x: { label: axis, ticks: wholeTicks(last, 4), tickFormat: 'd' },
     y: { label: null, ticks: 4, grid: true, nice: true },
     marks: [
       Plot.frame({ stroke: 'currentColor', strokeOpacity: 0.25 }),
@@ -70,11 +70,4 @@ export function curveFigure({ description, axis, panels, meaning }: CurveFigure,
         : []),
     ],
   });
-}
-
-/** A few whole numbers from 1 to the last. */
-function ticksTo(last: number): number[] {
-  const step = [1, 2, 5, 10, 20, 50, 100, 200, 500].find((step) => last / step <= 4) ?? Math.ceil(last / 4);
-  const ticks = Array.from({ length: Math.floor(last / step) }, (_, i) => (i + 1) * step);
-  return step === 1 ? ticks : [1, ...ticks];
 }

@@ -1,5 +1,6 @@
 /** A list of things with a number each, drawn as a bar beside it. Knows how it looks; does not know what is counted. */
 import { useId } from 'preact/hooks';
+import { Bar } from '../../components/bar.js';
 import { UserText } from '../../components/user-text.js';
 
 export interface Entry {
@@ -49,9 +50,7 @@ export function Entries({ title, note, empty, entries, whole }: EntriesProps) {
                 </span>
                 <span class="entries-value">
                   <small>{told}</small>
-                  <span class="bar" aria-hidden="true">
-                    <span style={{ inlineSize: `${(100 * Math.max(0, value)) / full}%` }} />
-                  </span>
+                  <Bar share={value / full} />
                 </span>
               </a>
             </li>

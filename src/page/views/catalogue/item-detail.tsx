@@ -2,10 +2,9 @@
 import { useState } from 'preact/hooks';
 import { PATHS } from '../../../serve/schemas/paths.js';
 import type { ItemAnswer } from '../../../client/index.js';
-import { useAnswer } from '../../app/answer.js';
-import { useTicks } from '../../app/asking-again.js';
 import { hrefOf } from '../../app/routing.js';
 import { ask } from '../../app/server.js';
+import { useWorkedOut } from '../../app/worked-out.js';
 import { Shown } from '../../components/states.js';
 import { UserText } from '../../components/user-text.js';
 import { numberText, texts, timeText } from '../../texts/index.js';
@@ -14,17 +13,13 @@ import { Neighbours } from './neighbours.js';
 import { Why } from './why.js';
 
 const words = texts.catalogue;
-/** Vectors are being worked out: asked again so often. */
-const SOON = 1500;
 
 export function ItemDetail({ item, query }: { readonly item: string; readonly query: Record<string, string> }) {
-  const [isWorking, setWorking] = useState(false);
-  const ticks = useTicks(isWorking ? SOON : null);
-  const asked = useAnswer(`item ${item} ${ticks}`, async (signal) => {
-    const answer = await ask<ItemAnswer>(PATHS.catalogueItem(item), undefined, signal);
-    setWorking(answer.near.state === 'working');
-    return answer;
-  });
+  const asked = useWorkedOut(
+    `item ${item}`,
+    async (signal) => ask<ItemAnswer>(PATHS.catalogueItem(item), undefined, signal),
+    ({ near }) => near.state === 'working',
+  );
   return (
     <Shown asked={asked} lines={10}>
       {(answer) => (

@@ -1,11 +1,9 @@
 /** One query: how often, what it lies near, what it led to. Knows its route. */
-import { useState } from 'preact/hooks';
 import { PATHS } from '../../../serve/schemas/paths.js';
 import type { QueryAnswer } from '../../../client/index.js';
-import { useAnswer } from '../../app/answer.js';
-import { useTicks } from '../../app/asking-again.js';
 import { hrefOf } from '../../app/routing.js';
 import { ask } from '../../app/server.js';
+import { useWorkedOut } from '../../app/worked-out.js';
 import { Shown } from '../../components/states.js';
 import { UserText } from '../../components/user-text.js';
 import { texts } from '../../texts/index.js';
@@ -13,16 +11,13 @@ import { Entries } from './entries.js';
 import { Neighbours } from './neighbours.js';
 
 const words = texts.catalogue;
-const SOON = 1500;
 
 export function QueryDetail({ text, query }: { readonly text: string; readonly query: Record<string, string> }) {
-  const [isWorking, setWorking] = useState(false);
-  const ticks = useTicks(isWorking ? SOON : null);
-  const asked = useAnswer(`query ${text} ${ticks}`, async (signal) => {
-    const answer = await ask<QueryAnswer>(PATHS.catalogueQuery(text), undefined, signal);
-    setWorking(answer.near.state === 'working');
-    return answer;
-  });
+  const asked = useWorkedOut(
+    `query ${text}`,
+    async (signal) => ask<QueryAnswer>(PATHS.catalogueQuery(text), undefined, signal),
+    ({ near }) => near.state === 'working',
+  );
   return (
     <Shown asked={asked} lines={10}>
       {(answer) => (

@@ -1,28 +1,24 @@
 /** Data health: what check found in the data of the model that answers, and what there is in them. Knows the route; judges nothing. */
-import { useState } from 'preact/hooks';
 import { PATHS } from '../../../serve/schemas/paths.js';
 import type { DataHealthAnswer } from '../../../client/index.js';
-import { useAnswer } from '../../app/answer.js';
-import { useTicks } from '../../app/asking-again.js';
 import { ask } from '../../app/server.js';
+import { useWorkedOut } from '../../app/worked-out.js';
+import { Bar } from '../../components/bar.js';
 import { Empty, Failure, Shown, Skeleton } from '../../components/states.js';
 import { UserText } from '../../components/user-text.js';
 import { dateText, numberText, texts } from '../../texts/index.js';
 import './data-health.css';
 
 const words = texts.dataHealth;
-const SOON = 1500;
 const SEVERITIES = ['error', 'warning', 'note'] as const;
 type Report = NonNullable<DataHealthAnswer['report']>;
 
 export default function DataHealth() {
-  const [isWorking, setWorking] = useState(false);
-  const ticks = useTicks(isWorking ? SOON : null);
-  const asked = useAnswer(`data-health ${ticks}`, async (signal) => {
-    const answer = await ask<DataHealthAnswer>(PATHS.dataHealth, undefined, signal);
-    setWorking(answer.state === 'working');
-    return answer;
-  });
+  const asked = useWorkedOut(
+    'data-health',
+    async (signal) => ask<DataHealthAnswer>(PATHS.dataHealth, undefined, signal),
+    ({ state }) => state === 'working',
+  );
   return (
     <div class="health">
       <h1>{texts.views['data-health']}</h1>
@@ -179,13 +175,5 @@ function Facts({ facts, timeUnit }: { readonly facts: Report['facts']; readonly 
         </section>
       )}
     </aside>
-  );
-}
-
-function Bar({ share }: { readonly share: number }) {
-  return (
-    <span class="health-bar" aria-hidden="true">
-      <span style={{ inlineSize: `${100 * share}%` }} />
-    </span>
   );
 }

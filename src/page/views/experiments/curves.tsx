@@ -1,10 +1,13 @@
 /** Learning curves: a metric of validation epoch by epoch, and the parts of the loss. Knows how they are drawn and said. */
+import { wholeTicks } from '../../../figure/ticks.js';
 import type { ExperimentAnswer } from '../../../client/index.js';
 import { Chart, type Draw } from '../../components/chart.js';
 import { texts } from '../../texts/index.js';
 import { metricFigure, metricText } from './metrics.js';
 
 const words = texts.experiments;
+/** Marks of an axis of epochs. */
+const TICKS = 8;
 type Curves = ExperimentAnswer['curves'];
 
 /** Lines of one figure that have colours of their own; more are ink, and a panel each. */
@@ -59,7 +62,7 @@ export function ValidationChart({ curves, metric, planned }: ValidationChartProp
       style: { fontSize: '12px' },
       x: {
         label: `${words.epoch} →`,
-        ticks: wholeTicks(planned === null ? points : [{ epoch: planned }]),
+        ticks: wholeTicks(planned ?? lastOf(points), TICKS),
         tickFormat: 'd',
         ...(planned === null ? {} : { domain: [1, Math.max(2, planned)] }),
       },
@@ -171,7 +174,7 @@ export function LossChart({ epochs }: { readonly epochs: Curves[number]['epochs'
             marginRight: 10,
             marginBottom: 30,
             style: { fontSize: '12px' },
-            x: { label: null, ticks: wholeTicks(points), tickFormat: 'd' },
+            x: { label: null, ticks: wholeTicks(lastOf(points), TICKS), tickFormat: 'd' },
             y: { label: null, grid: true, ticks: 3, nice: true },
             marks: [
               Plot.line(points, {
@@ -211,10 +214,6 @@ export function LossChart({ epochs }: { readonly epochs: Curves[number]['epochs'
   );
 }
 
-/** A few whole numbers up to the last epoch. */
-function wholeTicks(points: readonly { readonly epoch: number }[]): number[] {
-  const last = Math.max(1, ...points.map(({ epoch }) => epoch));
-  const step = [1, 2, 5, 10, 20, 50, 100, 200].find((each) => last / each <= 8) ?? Math.ceil(last / 8);
-  const ticks = Array.from({ length: Math.floor(last / step) }, (_, i) => (i + 1) * step);
-  return step === 1 ? ticks : [1, ...ticks];
-}
+/** The last epoch that a figure shows. */
+const lastOf = (points: readonly { readonly epoch: number }[]): number =>
+  Math.max(1, ...points.map(({ epoch }) => epoch));

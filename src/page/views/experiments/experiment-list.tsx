@@ -6,6 +6,7 @@ import { useAnswer } from '../../app/answer.js';
 import { useTicks } from '../../app/asking-again.js';
 import { hrefOf } from '../../app/routing.js';
 import { ask } from '../../app/server.js';
+import { Bar } from '../../components/bar.js';
 import { Empty, Shown } from '../../components/states.js';
 import { UserText } from '../../components/user-text.js';
 import { texts, timeText } from '../../texts/index.js';
@@ -105,9 +106,7 @@ function Row({ entry }: { readonly entry: ExperimentEntry }) {
           <td>
             {kind === 'run' && (
               <span class="epochs">
-                <span class="bar" aria-hidden="true">
-                  <span style={{ inlineSize: `${planned === null ? 0 : Math.min(100, (100 * epochs) / planned)}%` }} />
-                </span>
+                <Bar share={planned === null ? 0 : epochs / planned} />
                 {words.epochsOf(epochs, planned)}
               </span>
             )}

@@ -5,6 +5,7 @@ import type { OperationsAnswer } from '../../../client/index.js';
 import { useAnswer } from '../../app/answer.js';
 import { useTicks } from '../../app/asking-again.js';
 import { ask } from '../../app/server.js';
+import { Bar } from '../../components/bar.js';
 import { Shown } from '../../components/states.js';
 import { numberText, texts } from '../../texts/index.js';
 import { Course } from './course.js';
@@ -174,7 +175,7 @@ function Sources({ answer: { sources, events } }: { readonly answer: OperationsA
       {total === 0 ? (
         <p class="quiet">{words.nothingYet}</p>
       ) : (
-        <ul class="source-shares">
+        <ul class="shares">
           {sources.map(({ source, degraded, answers }) => (
             <li key={`${source} ${degraded}`}>
               <span>
@@ -184,9 +185,7 @@ function Sources({ answer: { sources, events } }: { readonly answer: OperationsA
               <small>
                 {numberText(answers)} · {Math.round((100 * answers) / total)} %
               </small>
-              <span class="operations-bar" aria-hidden="true">
-                <span style={{ inlineSize: `${(100 * answers) / total}%` }} />
-              </span>
+              <Bar share={answers / total} />
             </li>
           ))}
         </ul>

@@ -1,5 +1,6 @@
 /** What is known of one action, and what of the other lane it agrees with. */
 import type { TimelineEntry } from '../../../serve/schemas/index.js';
+import { Bar } from '../../components/bar.js';
 import { SideMark } from '../../components/side-mark.js';
 import { UserText } from '../../components/user-text.js';
 import { figureText, texts, timeText } from '../../texts/index.js';
@@ -48,9 +49,7 @@ export function ActionDetail({ entry, agreements, entryOf, onFocus }: ActionDeta
                   <button type="button" class="plain" onClick={() => onFocus(ordinal)}>
                     <SideMark side={other.side} isNamed />
                     <UserText text={labelOf(other)} />
-                    <span class="bar" aria-hidden="true">
-                      <span style={{ inlineSize: `${(100 * value) / most}%` }} />
-                    </span>
+                    <Bar share={value / most} />
                     <span class="small number">{figureText(value)}</span>
                   </button>
                 </li>
