@@ -20,7 +20,9 @@ export {
   range,
   roundUp,
 } from './arrays.js';
+export { counted, countOf } from './counts.js';
 export { GENERATOR, Random } from './random.js';
+export { inTime } from './in-time.js';
 export { sideBySide } from './side-by-side.js';
 export { type GrowableMemory, LARGEST_MEMORY, compileModule, growableMemory, pagesOf } from './webassembly.js';
 export {
@@ -40,4 +42,4 @@ export {
   type Rule,
 } from './rules.js';
 export { hashFile, hashOf, isThere, readJson, stageDirectory, unpack, writeAtomically } from './files.js';
-export { type Holder, refuseIfLocked, releaseLock, takeLock, withLock } from './lock.js';
+export { type Holder, isLocked, refuseIfLocked, releaseLock, takeLock, withLock } from './lock.js';

@@ -47,6 +47,12 @@ export async function withLock<Result>(path: string, what: string, work: () => P
   }
 }
 
+/** Whether a living process holds the lock, or one on another host, of which nothing can be told. */
+export async function isLocked(path: string): Promise<boolean> {
+  const holder = await read(path);
+  return holder !== null && (holder.host !== hostname() || isAlive(holder));
+}
+
 /** Refuses if a living process holds the lock. */
 export async function refuseIfLocked(path: string, what: string): Promise<void> {
   const holder = await read(path);

@@ -2,13 +2,14 @@
  * What the demo says, for somebody who never heard of SESRec. Knows words and tables; does not know how anything is
  * worked out.
  */
+import { counted } from '../base/index.js';
 import type { AuditReport, Behaviour, Share } from '../analyse/index.js';
 import type { Dataset } from '../data/index.js';
 import type { Difference, Evaluation, MetricName } from '../evaluate/index.js';
 import type { SimulatorOptions } from '../simulate/index.js';
 import { duration } from './progress.js';
 import { type ToldAction, type ToldRecommendation, actionText, recommendationText } from './recommending.js';
-import { counted, textTable } from './table.js';
+import { textTable } from './table.js';
 
 const percent = ({ share }: Pick<Share, 'share'>): string => `${(100 * share).toFixed(0)} %`;
 const figure = (value: number): string => value.toFixed(3);

@@ -2,6 +2,7 @@
  * What `sesrec evaluate --details` adds: metrics of slices of the users, and what recommended lists are like. Knows how they are
  * got of a run and shown; what they mean is in evaluate/slices.ts and evaluate/lists.ts.
  */
+import { counted } from '../base/index.js';
 import type { Dataset, HeldOut } from '../data/index.js';
 import {
   type Evaluation,
@@ -21,7 +22,7 @@ import type { ProtocolResult } from './evaluation.js';
 import { interruptible } from './interruption.js';
 import { type ComputeFlags, withRuntime } from './options.js';
 import { progressLine } from './progress.js';
-import { counted, textTable } from './table.js';
+import { textTable } from './table.js';
 
 /** What lists are made of. */
 export interface ListRequest {

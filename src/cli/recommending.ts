@@ -1,7 +1,7 @@
 /**
  * Recommends for somebody and tells why, in words. Knows a run and how people describe items; does not know options.
  */
-import { UserError, at } from '../base/index.js';
+import { UserError, at, counted } from '../base/index.js';
 import { type Dataset, UNKNOWN, withSearch } from '../data/index.js';
 import { clicksBefore, hasHistory, metBefore } from '../features/index.js';
 import {
@@ -21,7 +21,6 @@ import {
   recommend,
 } from '../model/index.js';
 import type { Runtime } from '../tensor/index.js';
-import { counted } from './table.js';
 
 /** An action of a history, told. */
 export interface ToldAction {

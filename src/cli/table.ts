@@ -1,13 +1,5 @@
 /** Tables of text, and numbers in them. Knows alignment; does not know what is in them. */
 
-/** A count with its thousands apart: 1,000. */
-export function counted(count: number): string {
-  return count.toLocaleString('en-US');
-}
-
-/** So many of something: 1 seed, 3 seeds. */
-export const times = (count: number, what: string): string => `${counted(count)} ${what}${count === 1 ? '' : 's'}`;
-
 /** A number below 1 as tables have it, .2506; a dash for what cannot be told. */
 export const decimals = (value: number, digits = 4): string =>
   Number.isFinite(value) ? value.toFixed(digits).replace(/^(-?)0\./, '$1.') : '–';

@@ -2,10 +2,8 @@
  * The Parquet files of a data directory, written so that memory stays bounded whatever their size. Knows the tables that
  * `prepare.ts` leaves behind, and the columns of the files; does not know what is in them.
  */
-import { open } from 'node:fs/promises';
 import { join } from 'node:path';
-import { hashFile } from '../base/index.js';
-import { copyToParquet, type Database } from './database.js';
+import { writeParquet, type Database } from './database.js';
 import { atFirst, numbered } from './sources/dialect.js';
 
 /** The Parquet files of a data directory. */
@@ -36,14 +34,7 @@ export async function writeDataFiles(database: Database, directory: string): Pro
     'words.parquet': 'SELECT * FROM word_index ORDER BY "index"',
   };
   const hashes: Record<string, string> = {};
-  for (const name of DATA_FILES) {
-    const path = join(directory, name);
-    await database.run(copyToParquet(contents[name], path));
-    const file = await open(path, 'r+');
-    await file.sync();
-    await file.close();
-    hashes[name] = await hashFile(path);
-  }
+  for (const name of DATA_FILES) hashes[name] = await writeParquet(database, contents[name], join(directory, name));
   return hashes;
 }
 

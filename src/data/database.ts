@@ -2,6 +2,7 @@
  * The one file that meets DuckDB: an in-memory database that runs SQL, takes rows in and gives columns out. Knows
  * SQL values, connections and the engine's errors; does not know what the tables mean.
  */
+import { open } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import {
@@ -17,7 +18,7 @@ import {
   type DuckDBType,
   type DuckDBValue,
 } from '@duckdb/node-api';
-import { UserError, messageOf } from '../base/index.js';
+import { UserError, hashFile, messageOf } from '../base/index.js';
 
 /** The SQL types of tables that rows are written to. */
 export type ColumnType = 'VARCHAR' | 'BIGINT' | 'INTEGER' | 'DOUBLE';
@@ -73,6 +74,15 @@ export const parquetTable = (path: string): string => `read_parquet(${exactPath(
 /** SQL that writes the rows of `query` to a Parquet file. */
 export function copyToParquet(query: string, path: string): string {
   return `COPY (${query}) TO ${literal(resolve(path))} (FORMAT parquet, COMPRESSION zstd)`;
+}
+
+/** Writes the rows of `query` to a Parquet file, safe on the disk when this ends; returns its SHA-256. */
+export async function writeParquet(database: Database, query: string, path: string): Promise<string> {
+  await database.run(copyToParquet(query, path));
+  const file = await open(path, 'r+');
+  await file.sync();
+  await file.close();
+  return hashFile(path);
 }
 
 /** SQL that writes the rows of `query` as JSON lines. */

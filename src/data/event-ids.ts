@@ -2,10 +2,9 @@
  * The ids of the events that a data directory was made of, as short hashes in a file beside the data, so that a log that comes later
  * may hold some of them again. Knows hashes; does not know formats, nor what becomes of an event that is known.
  */
-import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CorruptFileError, hashFile, isThere } from '../base/index.js';
-import { copyToParquet, parquetTable, type Database } from './database.js';
+import { parquetTable, writeParquet, type Database } from './database.js';
 import type { DataManifest } from './schema.js';
 
 /** The file: one column, `id`, the first ten bytes of the SHA-256 of every id, in order. No part of the identity of the data. */
@@ -37,10 +36,5 @@ export async function readEventIds(
 export async function writeEventIds(database: Database, directory: string): Promise<string | null> {
   const all = 'SELECT id FROM earlier_ids UNION SELECT id FROM event_ids';
   if ((await database.number(`SELECT count(*) FROM (SELECT 1 FROM (${all}) LIMIT 1)`)) === 0) return null;
-  const path = join(directory, EVENT_IDS);
-  await database.run(copyToParquet(`SELECT id FROM (${all}) ORDER BY id`, path));
-  const file = await open(path, 'r+');
-  await file.sync();
-  await file.close();
-  return hashFile(path);
+  return writeParquet(database, `SELECT id FROM (${all}) ORDER BY id`, join(directory, EVENT_IDS));
 }

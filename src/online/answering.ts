@@ -5,7 +5,7 @@
  * or an exclusion forbids never stands in a list. Where too few items are left, the list is filled: with what is popular and new, then
  * past the cap, then with items already met; notes say so.
  */
-import { Random, UserError, range } from '../base/index.js';
+import { Random, UserError, range, countOf, inTime } from '../base/index.js';
 import { FIRST_INDEX, UNKNOWN, parseInstant } from '../data/index.js';
 import { explain } from '../model/index.js';
 import type { Popularity } from './popularity.js';
@@ -106,30 +106,6 @@ export async function listFor(
   };
 }
 
-/** What work comes to, unless nobody waits that long: undefined. */
-async function inTime<Result>(
-  work: Promise<Result>,
-  milliseconds: number | undefined,
-  signal: AbortSignal | undefined,
-): Promise<Result | undefined> {
-  if (milliseconds === undefined && !signal) return work;
-  let timer: NodeJS.Timeout | undefined;
-  let abandon: (() => void) | undefined;
-  const late = new Promise<undefined>((resolve) => {
-    abandon = () => resolve(undefined);
-    if (milliseconds !== undefined) timer = setTimeout(abandon, milliseconds);
-    signal?.addEventListener('abort', abandon, { once: true });
-    if (signal?.aborted) abandon();
-  });
-  work.catch(() => undefined); // when it is late, nobody looks at it
-  try {
-    return await Promise.race([work, late]);
-  } finally {
-    clearTimeout(timer);
-    if (abandon) signal?.removeEventListener('abort', abandon);
-  }
-}
-
 /** Ranks for somebody, or takes what is popular where the model has nothing to go by. */
 export async function rankingFor(answerer: Answerer, known: KnownUser): Promise<Ranking> {
   const { model, retrieval } = answerer;
@@ -162,8 +138,6 @@ export function popularRanking({ model, popularity }: Answerer): Ranking {
   };
 }
 
-const counted = (count: number, one: string, more = `${one}s`): string => `${count} ${count === 1 ? one : more}`;
-
 export function notesOn({ model }: Answerer, request: RecommendationRequest, { history }: KnownUser): Note[] {
   const notes: Note[] = [];
   const note = (code: string, message: string): void => void notes.push({ code, message });
@@ -173,11 +147,11 @@ export function notesOn({ model }: Answerer, request: RecommendationRequest, { h
       'Nothing that the model looks at is known of whom this is for: the list is what is popular.',
     );
   if (history.unknown.items > 0)
-    note('unknown_items', `Nothing is known of the item of ${counted(history.unknown.items, 'event')}.`);
+    note('unknown_items', `Nothing is known of the item of ${countOf(history.unknown.items, 'event')}.`);
   if (history.unknown.queries > 0)
     note(
       'unknown_queries',
-      `New to the model, which goes by the words: ${counted(history.unknown.queries, 'query', 'queries')}.`,
+      `New to the model, which goes by the words: ${countOf(history.unknown.queries, 'query', 'queries')}.`,
     );
   if (!model.run.model.seesSearches && history.searchCount > 0)
     note('searches_unseen', 'This model does not look at searches.');

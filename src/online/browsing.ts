@@ -5,7 +5,7 @@
  * Queries are those that the run knows. What takes long is worked out once, when it is first asked for.
  */
 import { setImmediate as breathe } from 'node:timers/promises';
-import { Largest, at } from '../base/index.js';
+import { Largest, at, inTime } from '../base/index.js';
 import { FIRST_INDEX, UNKNOWN, normaliseQuery } from '../data/index.js';
 import { type AlignedVectors } from '../model/index.js';
 import type {
@@ -270,15 +270,8 @@ export class Browsing {
       working.catch(() => (this.#aligned = null)); // told now, tried again later
       this.#aligned = working;
     }
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<'working'>((resolve) => {
-      timer = setTimeout(() => resolve('working'), PATIENCE_MILLISECONDS);
-    });
-    try {
-      return await Promise.race([this.#aligned, late]);
-    } finally {
-      clearTimeout(timer);
-    }
+    const soon = await inTime(this.#aligned, PATIENCE_MILLISECONDS);
+    return soon === undefined ? 'working' : soon;
   }
 }
 

@@ -1,5 +1,5 @@
 /** What is wrong with the data of a run, worked out once for each data set. Knows `check`; does not know models or who asks. */
-import { messageOf } from '../base/index.js';
+import { messageOf, inTime } from '../base/index.js';
 import { type CheckReport, checkLog } from '../data/index.js';
 import type { DataHealthAnswer, HealthReport } from './inspection.js';
 
@@ -50,10 +50,7 @@ export class DataHealth {
   }
 
   async close(): Promise<void> {
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise((resolve) => (timer = setTimeout(resolve, LAST_MILLISECONDS)));
-    await Promise.race([this.#underWay, late]);
-    clearTimeout(timer);
+    await inTime(this.#underWay, LAST_MILLISECONDS);
   }
 }
 
@@ -79,13 +76,6 @@ function told({ format, facts, timeUnit, findings }: CheckReport, seconds: numbe
       sources: Object.entries(facts.sources).map(([source, searches]) => ({ source, searches })),
     },
     time_unit: timeUnit,
-    findings: findings.map(({ name, severity, count, what, example, advice }) => ({
-      name,
-      severity,
-      count,
-      what,
-      example: { text: example.text, line: example.line },
-      advice,
-    })),
+    findings: findings.map(({ example: { text, line }, ...finding }) => ({ ...finding, example: { text, line } })),
   };
 }

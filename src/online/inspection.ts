@@ -2,6 +2,7 @@
  * What somebody who looks at an engine may ask: people, the catalogue, "what if", the health of the data. Knows names and meanings, those
  * of the HTTP interface; does not know how anything is answered. Nothing of it is stored.
  */
+import type { Finding } from '../data/index.js';
 import type { AnswerSource, Because, ItemSource, Language, ModelName, Note, SessionEvent } from './questions.js';
 
 /** Which part of a list is wanted. */
@@ -122,14 +123,9 @@ export interface QueryAnswer {
   readonly led_to: { readonly item: string; readonly title: string; readonly clicks: number }[];
 }
 
-export interface HealthFinding {
-  readonly name: string;
-  readonly severity: 'error' | 'warning' | 'note';
-  readonly count: number;
-  readonly what: string;
-  /** `line`: the ordinal of the event. */
-  readonly example: { readonly text: string; readonly line: number };
-  readonly advice: string;
+/** What check found; its example is an event, whose ordinal is `line`: a data directory has no files of a log. */
+export interface HealthFinding extends Omit<Finding, 'example'> {
+  readonly example: Omit<Finding['example'], 'file'>;
 }
 export interface HealthReport {
   readonly importer: string;

@@ -27,19 +27,18 @@ export class People {
   readonly #store: LiveStore;
   /** Ids with live events that the run does not know; whoever was new last comes last. */
   readonly #strangers = new Set<string>();
-  readonly #ready: Promise<Found>;
+  /** Worked out when people are first asked for: all live events are read. */
+  #ready: Promise<Found> | null = null;
 
   constructor(model: ServedModel, store: LiveStore) {
     this.#model = model;
     this.#store = store;
-    this.#ready = this.#begin();
-    this.#ready.catch(() => undefined); // told to whoever asks
   }
 
   async #begin(): Promise<Found> {
     let read = 0;
     for await (const { event } of this.#store.events()) {
-      this.met(event.user);
+      this.#meet(event.user);
       if (++read % STRETCH === 0) await breathe();
     }
     const { dataset } = this.#model.run;
@@ -50,8 +49,12 @@ export class People {
     };
   }
 
-  /** Somebody did something. */
+  /** Somebody did something. Before people are asked for it is enough that the store knows. */
   met(user: string): void {
+    if (this.#ready) this.#meet(user);
+  }
+
+  #meet(user: string): void {
     if (!this.#model.run.dataset.users.has(user)) this.#strangers.add(user);
   }
 
@@ -60,6 +63,7 @@ export class People {
   }
 
   async list({ search = '', limit, offset }: Listing, signal?: AbortSignal): Promise<PeopleAnswer> {
+    this.#ready ??= this.#begin();
     const { index, byActivity } = await this.#ready;
     const { users } = this.#model.run.dataset;
     const wanted = comparable(search.trim());

@@ -91,17 +91,15 @@ function once<Value>(make: () => Promise<Value>): () => Promise<Value> {
   return async () => (made ??= make());
 }
 
+/** Sends a file, with what a page needs beside the headers of every answer (server.ts). */
 async function send(file: PageFile, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
   reply.headers({
     'Cache-Control': file.caching,
     ETag: file.tag,
     Vary: 'Accept-Encoding',
     'Content-Security-Policy': POLICY,
-    'X-Content-Type-Options': 'nosniff',
     'X-Frame-Options': 'DENY',
-    'Referrer-Policy': 'no-referrer',
     'Cross-Origin-Opener-Policy': 'same-origin',
-    'Cross-Origin-Resource-Policy': 'same-origin',
     'Permissions-Policy': 'camera=(), geolocation=(), microphone=()',
   });
   if (request.headers['if-none-match'] === file.tag) return reply.code(304).send();

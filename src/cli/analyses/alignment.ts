@@ -2,13 +2,13 @@
 import * as Plot from '@observablehq/plot';
 import { Option } from 'commander';
 import { type Aligned, type Measure, type PairSample, MEASURES, alignment, samplePairs } from '../../analyse/index.js';
-import { UserError } from '../../base/index.js';
+import { UserError, counted } from '../../base/index.js';
 import type { Box } from '../../evaluate/index.js';
 import { COLOURS, drawFigure } from '../../figure/index.js';
 import { type SesrecConfig, alignedVectors, dataOf, models } from '../../model/index.js';
 import type { Runtime } from '../../tensor/index.js';
 import { type ComputeFlags, deviceOption, threadsOption, wholeNumber, withRuntime } from '../options.js';
-import { counted, markdownTable } from '../table.js';
+import { markdownTable } from '../table.js';
 import type { Analysis } from './analysis.js';
 import { between, cell, decimals } from './numbers.js';
 import { type SesrecRun, loadSesrecRun, runBlock, runText } from './sesrec-run.js';

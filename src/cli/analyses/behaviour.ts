@@ -1,11 +1,12 @@
 /** `sesrec analyse behaviour`: Figure 1(b) of the SESRec paper. Knows how it is told and drawn; analyse/behaviour.ts counts. */
 import * as Plot from '@observablehq/plot';
 import { Option } from 'commander';
+import { counted } from '../../base/index.js';
 import { type Behaviour, type BehaviourShares, type Share, behaviour } from '../../analyse/index.js';
 import { loadDataset } from '../../data/index.js';
 import { COLOURS, LIGHT, drawFigure } from '../../figure/index.js';
 import { dataDirectoryOf, namesIn, numberFrom } from '../options.js';
-import { counted, markdownTable } from '../table.js';
+import { markdownTable } from '../table.js';
 import type { Analysis } from './analysis.js';
 
 interface BehaviourFlags {

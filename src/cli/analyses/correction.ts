@@ -4,6 +4,7 @@
  */
 import * as Plot from '@observablehq/plot';
 import { Option } from 'commander';
+import { counted } from '../../base/index.js';
 import {
   type CorrectedRow,
   type CorrectionFindings,
@@ -16,7 +17,7 @@ import { GAMMA, METRICS, type MetricName } from '../../evaluate/index.js';
 import { COLOURS, drawFigure } from '../../figure/index.js';
 import { type KeptTests, readKeptTests } from '../comparison/index.js';
 import { numberFrom } from '../options.js';
-import { counted, markdownTable } from '../table.js';
+import { markdownTable } from '../table.js';
 import type { Analysis } from './analysis.js';
 
 interface CorrectionFlags {

@@ -1,11 +1,12 @@
 /** `sesrec analyse divergence`: Figure 3 of the SESRec paper. Knows how it is told and drawn; analyse/divergence.ts compares. */
 import * as Plot from '@observablehq/plot';
 import { Option } from 'commander';
+import { counted } from '../../base/index.js';
 import { type Divergence, type Divergences, type MeanOverUsers, divergence, testMoments } from '../../analyse/index.js';
 import { COLOURS, drawFigure } from '../../figure/index.js';
 import { interruptible } from '../interruption.js';
 import { type ComputeFlags, deviceOption, threadsOption, wholeNumber, withRuntime } from '../options.js';
-import { counted, markdownTable } from '../table.js';
+import { markdownTable } from '../table.js';
 import type { Analysis } from './analysis.js';
 import { between, cell, decimals, probability } from './numbers.js';
 import { type SesrecRun, loadSesrecRun, runBlock, runText, splitsOf } from './sesrec-run.js';

@@ -19,7 +19,7 @@ import {
   splitScorer,
   testMoments,
 } from '../../analyse/index.js';
-import { UserError } from '../../base/index.js';
+import { UserError, counted } from '../../base/index.js';
 import { readManifest } from '../../data/index.js';
 import { LANES, type Lane } from '../../features/index.js';
 import { COLOURS, drawFigure } from '../../figure/index.js';
@@ -28,7 +28,7 @@ import { readTruth } from '../../simulate/index.js';
 import { interruptible } from '../interruption.js';
 import { type ComputeFlags, deviceOption, threadsOption, wholeNumber, withRuntime } from '../options.js';
 import { progressLine } from '../progress.js';
-import { counted, markdownTable } from '../table.js';
+import { markdownTable } from '../table.js';
 import type { Analysis } from './analysis.js';
 import { between, cell, decimals } from './numbers.js';
 import { type SesrecRun, loadSesrecRun, runBlock, runText, splitsOf } from './sesrec-run.js';

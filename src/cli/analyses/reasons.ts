@@ -10,13 +10,13 @@ import {
   findersOf,
   reasons,
 } from '../../analyse/index.js';
-import { UsageError } from '../../base/index.js';
+import { UsageError, counted } from '../../base/index.js';
 import { drawFigure } from '../../figure/index.js';
 import { loadRun, rankerOf } from '../../model/index.js';
 import { interruptible } from '../interruption.js';
 import { type ComputeFlags, deviceOption, namesIn, threadsOption, wholeNumber, withRuntime } from '../options.js';
 import { progressLine } from '../progress.js';
-import { counted, markdownTable } from '../table.js';
+import { markdownTable } from '../table.js';
 import type { Analysis } from './analysis.js';
 import { cell } from './numbers.js';
 

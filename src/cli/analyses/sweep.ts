@@ -6,7 +6,7 @@
  */
 import { join } from 'node:path';
 import { type Command, Option } from 'commander';
-import { UsageError, at } from '../../base/index.js';
+import { UsageError, at, counted, countOf } from '../../base/index.js';
 import {
   METRICS,
   type MetricName,
@@ -18,7 +18,7 @@ import {
 import { models } from '../../model/index.js';
 import { type ComparisonFlags, type ComparisonOutcome, type RowResult, compareModels } from '../comparison/index.js';
 import { saidOf, trainingOptions, typed } from '../comparison/options.js';
-import { counted, decimals, markdownTable, times } from '../table.js';
+import { decimals, markdownTable } from '../table.js';
 import type { Findings, KeepingFlags } from './analysis.js';
 
 const PROTOCOLS = ['sampled', 'full'] as const satisfies readonly ProtocolName[];
@@ -205,6 +205,6 @@ function tablesOf(
   const { seeds, epochs, patience, negativeSampling } = plan.options;
   return [
     ...tables,
-    `Protocol: ${counted(data.users)} users, ${counted(data.items)} items; each variant trained with ${times(seeds, 'seed')}, up to ${times(epochs, 'epoch')}, stopped after ${patience} without a better validation MRR, training negatives ${negativeSampling}, nothing tuned; the test was looked at once per run. ${seeds === 1 ? 'One seed has no interval of its own' : 'Figures: mean over seeds ± half of the 95 % t-interval'}; differences: mean over users, each user averaged over seeds first, ± half of the 95 % t-interval over users. They tell of other users, not of other trainings${seeds === 1 ? ': with one seed a difference within what seeds do is no finding' : ''}.`,
+    `Protocol: ${counted(data.users)} users, ${counted(data.items)} items; each variant trained with ${countOf(seeds, 'seed')}, up to ${countOf(epochs, 'epoch')}, stopped after ${patience} without a better validation MRR, training negatives ${negativeSampling}, nothing tuned; the test was looked at once per run. ${seeds === 1 ? 'One seed has no interval of its own' : 'Figures: mean over seeds ± half of the 95 % t-interval'}; differences: mean over users, each user averaged over seeds first, ± half of the 95 % t-interval over users. They tell of other users, not of other trainings${seeds === 1 ? ': with one seed a difference within what seeds do is no finding' : ''}.`,
   ];
 }

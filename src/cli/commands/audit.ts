@@ -3,13 +3,13 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Command } from 'commander';
 import { type AuditReport, type NamedCandidates, audit } from '../../analyse/index.js';
-import { UserError } from '../../base/index.js';
+import { UserError, counted } from '../../base/index.js';
 import { type Dataset, loadDataset } from '../../data/index.js';
 import { drawCandidates, readCandidatesFile } from '../../evaluate/index.js';
 import { cutsText } from '../making-data.js';
 import { candidateCountOption, dataDirectoryOf, jsonOption } from '../options.js';
 import { printJson, printText } from '../output.js';
-import { counted, textTable } from '../table.js';
+import { textTable } from '../table.js';
 
 interface AuditFlags {
   readonly candidateCount: number;

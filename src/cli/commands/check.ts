@@ -1,11 +1,11 @@
 /** `sesrec check`: what a log or a data directory holds, and what is wrong with it. Knows how a report is shown; the data wing does the work. */
 import { Command, Option } from 'commander';
-import { UserError } from '../../base/index.js';
+import { UserError, counted, countOf } from '../../base/index.js';
 import { type CheckReport, FORMATS, checkLog } from '../../data/index.js';
 import { readText } from '../making-data.js';
 import { dataDirectoryOf, jsonOption } from '../options.js';
 import { printJson, printText } from '../output.js';
-import { counted, textTable, times } from '../table.js';
+import { textTable } from '../table.js';
 
 interface CheckFlags {
   readonly format: string;
@@ -37,7 +37,7 @@ export function checkCommand(): Command {
       );
       if (failOn !== 'never' && severe.length > 0)
         throw new UserError(
-          `${times(severe.length, 'finding')} of ${report.files.join(', ')} would spoil what is learnt from it`,
+          `${countOf(severe.length, 'finding')} of ${report.files.join(', ')} would spoil what is learnt from it`,
         );
     });
 }

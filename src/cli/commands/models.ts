@@ -1,6 +1,6 @@
 /** `sesrec models`: what there is to train and to compare with. Knows how cards are shown; the models' own files say what is on them. */
 import { Argument, Command } from 'commander';
-import { UserError } from '../../base/index.js';
+import { UserError, counted } from '../../base/index.js';
 import { type Dataset, loadDataset } from '../../data/index.js';
 import {
   type CommonConfig,
@@ -21,7 +21,7 @@ import {
 import { dataDirectoryOf, jsonOption } from '../options.js';
 import { printJson, printText } from '../output.js';
 import { planRun } from '../run-plan.js';
-import { counted, settingsText, textTable } from '../table.js';
+import { settingsText, textTable } from '../table.js';
 import { trainFlags } from './train.js';
 
 const SHAPES = Object.keys(publishedShapes) as ShapeName[];

@@ -1,7 +1,8 @@
 /** The results of a comparison as a page in Markdown, table.md. Knows wording and columns; does not know how results came about. */
+import { counted, countOf } from '../../base/index.js';
 import { METRICS, type MetricName, type ProtocolName, type StudentInterval } from '../../evaluate/index.js';
 import { GROUPS } from '../../model/index.js';
-import { counted, decimals, markdownTable, settingsText, times } from '../table.js';
+import { decimals, markdownTable, settingsText } from '../table.js';
 import { type ComparisonResults, type RowResult, type RunnerUpTest, order } from './results.js';
 import { PROTOCOLS } from './test-ranks.js';
 
@@ -23,19 +24,19 @@ function heading({ plan, data }: ComparisonResults): string {
   const { options, madeWith } = plan;
   const finalists =
     options.finalists > 0 && options.finalistSeeds > options.seeds
-      ? ` (${times(options.finalistSeeds, 'seed')} of the best ${options.finalists} on validation)`
+      ? ` (${countOf(options.finalistSeeds, 'seed')} of the best ${options.finalists} on validation)`
       : '';
   const tuned =
     options.trials === 0
       ? 'its usual settings'
-      : `the best of at most ${times(options.trials, 'setting')} on validation (${times(options.tuningEpochs, 'epoch')} each, one seed)`;
+      : `the best of at most ${countOf(options.trials, 'setting')} on validation (${countOf(options.tuningEpochs, 'epoch')} each, one seed)`;
   return `# Comparison
 
 Data set ${plan.dataHash.slice(0, 12)}: ${counted(data.users)} users, ${counted(data.items)} items, ${counted(data.feedEvents)} feed events, ${counted(data.searches)} searches.
 
     ${plan.command}
 
-Every model: ${tuned}, then ${times(options.seeds, 'seed')}${finalists} of up to ${times(options.epochs, 'epoch')}, stopped after ${times(options.patience, 'epoch')} without a better validation MRR; training negatives ${options.negativeSampling}. sesrec ${madeWith.sesrec}${madeWith.commit === null ? '' : `, commit ${madeWith.commit.slice(0, 12)}`}.
+Every model: ${tuned}, then ${countOf(options.seeds, 'seed')}${finalists} of up to ${countOf(options.epochs, 'epoch')}, stopped after ${countOf(options.patience, 'epoch')} without a better validation MRR; training negatives ${options.negativeSampling}. sesrec ${madeWith.sesrec}${madeWith.commit === null ? '' : `, commit ${madeWith.commit.slice(0, 12)}`}.
 
 Mean over seeds ± half of its 95 % interval by Student's t, whose degrees of freedom (d.f.) are seeds - 1. **Best** and _second_ of a column; † where the best is better than the second for the same users by both tests below, corrected p < ${LEVEL}.`;
 }

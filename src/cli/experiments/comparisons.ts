@@ -12,7 +12,16 @@ import type {
 } from '../../serve/index.js';
 import type { RowResult } from '../comparison/results.js';
 import { type ComparisonFiles, readComparison } from '../reporting/gathering.js';
-import { changedIn, epochsOf, foldersIn, numberOrNull, numbersOrNull, settingsOf, stateOf } from './files.js';
+import {
+  UNKNOWN_ENTRY,
+  changedIn,
+  epochsOf,
+  foldersIn,
+  numberOrNull,
+  numbersOrNull,
+  settingsOf,
+  stateOf,
+} from './files.js';
 
 /** What compare.json says that is told. */
 interface Plan {
@@ -46,38 +55,30 @@ const stateOfComparison = async (directory: string): Promise<ExperimentEntry['st
   stateOf(directory, async () => hasResults(directory));
 
 export async function comparisonEntry(directory: string, name: string): Promise<ExperimentEntry> {
-  const [plan, state, changed] = await Promise.all([
-    planOf(directory),
+  return entryOf(directory, name, await planOf(directory));
+}
+
+async function entryOf(directory: string, name: string, plan: Plan): Promise<ExperimentEntry> {
+  const [state, changed] = await Promise.all([
     stateOfComparison(directory),
     changedIn(directory, ['compare.json', 'results.json', 'runs', 'tuning', 'test']),
   ]);
   const planned = plan.options['epochs'];
   return {
+    ...UNKNOWN_ENTRY,
     name,
     kind: 'comparison',
     state,
-    model: null,
-    preset: null,
     models: [...plan.labels],
-    seed: null,
-    epochs: 0,
     epochs_planned: typeof planned === 'number' ? planned : null,
-    best: null,
-    test: [],
-    test_looks: 0,
     data: plan.dataHash,
     changed,
-    servable: false,
-    flaw: null,
   };
 }
 
 export async function comparisonAnswer(directory: string, name: string): Promise<ExperimentAnswer> {
-  const [entry, plan, curves] = await Promise.all([
-    comparisonEntry(directory, name),
-    planOf(directory),
-    curvesOf(directory),
-  ]);
+  const plan = await planOf(directory);
+  const [entry, curves] = await Promise.all([entryOf(directory, name, plan), curvesOf(directory)]);
   const files = (await hasResults(directory)) ? await readComparison(directory) : null;
   return {
     ...entry,

@@ -2,11 +2,28 @@
 import { type Dirent } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { UserError, isThere, readJson, refuseIfLocked } from '../../base/index.js';
+import { isLocked, isThere, readJson } from '../../base/index.js';
 import { checkpointsOf, lockOf, resultsOf } from '../../model/index.js';
 import type { Epoch, ExperimentEntry, KeptFigures } from '../../serve/index.js';
 import { type EpochRecord, readLog } from '../reporting/gathering.js';
 import { type ResultManifest, readResult } from '../results.js';
+
+/** What is told of something of which nothing is known but that it is there. */
+export const UNKNOWN_ENTRY = {
+  state: 'stopped',
+  model: null,
+  preset: null,
+  models: [],
+  seed: null,
+  epochs: 0,
+  epochs_planned: null,
+  best: null,
+  test: [],
+  test_looks: 0,
+  data: null,
+  servable: false,
+  flaw: null,
+} satisfies Partial<ExperimentEntry>;
 
 /** NaN and infinity are none in JSON. */
 export const numberOrNull = (value: unknown): number | null =>
@@ -15,22 +32,12 @@ export const numberOrNull = (value: unknown): number | null =>
 export const numbersOrNull = (values: Readonly<Record<string, unknown>>): Record<string, number | null> =>
   Object.fromEntries(Object.entries(values).map(([name, value]) => [name, numberOrNull(value)]));
 
-/** Whether a living process works on a directory. */
-export async function isLocked(directory: string): Promise<boolean> {
-  try {
-    await refuseIfLocked(lockOf(directory), 'works on it');
-    return false;
-  } catch (error) {
-    if (error instanceof UserError) return true;
-    throw error;
-  }
-}
-
+/** Whether it is worked on, done, or neither. */
 export async function stateOf(
   directory: string,
   isFinished: () => Promise<boolean>,
 ): Promise<ExperimentEntry['state']> {
-  if (await isLocked(directory)) return 'running';
+  if (await isLocked(lockOf(directory))) return 'running';
   return (await isFinished()) ? 'finished' : 'stopped';
 }
 

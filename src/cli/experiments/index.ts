@@ -7,7 +7,7 @@ import { isThere, messageOf } from '../../base/index.js';
 import type { ExperimentEntry, Experiments } from '../../serve/index.js';
 import { LIMITS } from '../../serve/index.js';
 import { comparisonAnswer, comparisonEntry, comparisonProgress } from './comparisons.js';
-import { changedIn, foldersIn } from './files.js';
+import { UNKNOWN_ENTRY, changedIn, foldersIn } from './files.js';
 import { Reports } from './reports.js';
 import { runAnswer, runEntry, runProgress } from './runs.js';
 
@@ -31,7 +31,8 @@ export function experimentsIn(directory: string): Experiments {
     try {
       return await (kind === 'run' ? runEntry(path, name) : comparisonEntry(path, name));
     } catch (error) {
-      return unreadable(name, kind, await changedIn(path, []), messageOf(error).replaceAll(`${directory}/`, ''));
+      const flaw = messageOf(error).replaceAll(`${directory}/`, '');
+      return { ...UNKNOWN_ENTRY, name, kind, changed: await changedIn(path, []), flaw };
     }
   };
   return {
@@ -63,22 +64,3 @@ export function experimentsIn(directory: string): Experiments {
     },
   };
 }
-
-const unreadable = (name: string, kind: ExperimentEntry['kind'], changed: string, flaw: string): ExperimentEntry => ({
-  name,
-  kind,
-  state: 'stopped',
-  model: null,
-  preset: null,
-  models: [],
-  seed: null,
-  epochs: 0,
-  epochs_planned: null,
-  best: null,
-  test: [],
-  test_looks: 0,
-  data: null,
-  changed,
-  servable: false,
-  flaw,
-});

@@ -1,4 +1,5 @@
 /** The report of a comparison: its sections, from what the comparison left. Knows what is shown and in which order; words and files are others'. */
+import { counted, countOf } from '../../base/index.js';
 import { METRICS, type MetricName, type ProtocolName, type StudentInterval } from '../../evaluate/index.js';
 import { GROUPS, cardOf } from '../../model/index.js';
 import {
@@ -17,7 +18,7 @@ import { type ComparisonResults, type RowResult, order } from '../comparison/res
 import { LEVEL, isSure, probability } from '../comparison/table.js';
 import { PROTOCOLS } from '../comparison/test-ranks.js';
 import { environment } from '../environment.js';
-import { counted, settingsText, times } from '../table.js';
+import { settingsText } from '../table.js';
 import { CHIEF, limitsOf, protocolTerms, summaryOf, titleOf } from './comparison-words.js';
 import type { ComparisonFiles } from './gathering.js';
 import { capital, decimals, listOf, numberWord } from './numbers.js';
@@ -305,7 +306,7 @@ function sliceTable({ name, rule, slices, rows }: SlicedRows, protocols: Protoco
       ...columns.map(({ protocol, slice }): Column => ({
         title: html`<span class="quiet"
             >${protocol === 'full' ? 'all items' : `among ${counted(protocols[protocol].protocol.count)}`}</span
-          ><br />${slice.name}<br /><span class="quiet">${times(slice.users[protocol], 'user')}</span>`,
+          ><br />${slice.name}<br /><span class="quiet">${countOf(slice.users[protocol], 'user')}</span>`,
         kind: 'figure',
       })),
     ],
@@ -337,7 +338,7 @@ function learningSection({ results, logs }: ComparisonFiles): Section | null {
     title: 'Learning curves',
     body: learningHtml(
       panels,
-      `MRR on validation after every epoch, one line per seed, all panels on the same axes. A run had at most ${times(epochs, 'epoch')} and stopped after ${times(patience, 'epoch')} without a better one. A curve that still climbs at its end was not trained to its end.`,
+      `MRR on validation after every epoch, one line per seed, all panels on the same axes. A run had at most ${countOf(epochs, 'epoch')} and stopped after ${countOf(patience, 'epoch')} without a better one. A curve that still climbs at its end was not trained to its end.`,
     ),
   };
 }
@@ -350,7 +351,7 @@ function tuningSection({ rows, plan: { options } }: ComparisonResults): Section 
     title: 'Tuning',
     body: tableHtml({
       label: 'What was tried of each model, with its validation MRR',
-      caption: html`What was tried of each model: ${times(options.tuningEpochs, 'epoch')}, one seed that no run has.
+      caption: html`What was tried of each model: ${countOf(options.tuningEpochs, 'epoch')}, one seed that no run has.
         <b>Bold</b>: what its runs were trained with.`,
       columns: [
         { title: '', kind: 'text' },

@@ -4,12 +4,12 @@
  *
  * "Significant" is said of the best row against the runner-up alone, for nothing else is tested.
  */
+import { counted, countOf } from '../../base/index.js';
 import { type MetricName, type Protocol, type ProtocolName, TIE_RULE } from '../../evaluate/index.js';
 import type { DataManifest } from '../../data/index.js';
 import { type ComparisonResults, type RowResult, type RunnerUpTest, order } from '../comparison/results.js';
 import { LEVEL, isSure, probability } from '../comparison/table.js';
 import { PROTOCOLS } from '../comparison/test-ranks.js';
-import { counted, times } from '../table.js';
 import type { ComparisonFiles } from './gathering.js';
 import type { Term } from './parts.js';
 import { capital, decimals, listOf, numberWord, ordinal } from './numbers.js';
@@ -32,7 +32,7 @@ export function summaryOf({ results, data }: ComparisonFiles): string[] {
 }
 
 function dataWords({ data }: ComparisonResults, manifest: DataManifest | null): string {
-  const size = `${times(data.users, 'user')}, ${times(data.items, 'item')}, ${times(data.feedEvents, 'feed event')} and ${counted(data.searches)} ${data.searches === 1 ? 'search' : 'searches'}`;
+  const size = `${countOf(data.users, 'user')}, ${countOf(data.items, 'item')}, ${countOf(data.feedEvents, 'feed event')} and ${counted(data.searches)} ${data.searches === 1 ? 'search' : 'searches'}`;
   const kind = manifest === null ? 'a log' : manifest.source.generator ? 'a simulated log' : 'a log';
   const constructed = isConstructed(manifest) ? ', the searches constructed from the items' : '';
   return `${kind} of ${size}${constructed}`;
@@ -43,7 +43,7 @@ function effortOf({ plan: { options } }: ComparisonResults): string {
   const tuned =
     options.trials === 0
       ? 'with its usual settings, untuned'
-      : `after at most ${times(options.trials, 'setting')} had been tried for it on validation`;
+      : `after at most ${countOf(options.trials, 'setting')} had been tried for it on validation`;
   const finalists =
     options.finalists > 0 && options.finalistSeeds > options.seeds
       ? ` (the best ${numberWord(options.finalists)} on validation with ${numberWord(options.finalistSeeds)})`
@@ -152,8 +152,8 @@ function heldOutWords({ split, leftOut, unknownTargets }: Protocol, data: DataMa
     ? `What a person first met in the feed after the test cut (${split}). Training is what happened before the validation cut, whoever did it.`
     : 'Leave-one-out: of everybody with at least three feed events, the last is the test and the one before it is for validation; all earlier ones are training.';
   const without = [
-    leftOut > 0 ? `${times(leftOut, 'target')} without the history that is asked for` : '',
-    unknownTargets > 0 ? `${times(unknownTargets, 'target')} whose item training does not know` : '',
+    leftOut > 0 ? `${countOf(leftOut, 'target')} without the history that is asked for` : '',
+    unknownTargets > 0 ? `${countOf(unknownTargets, 'target')} whose item training does not know` : '',
   ].filter(Boolean);
   return without.length === 0 ? who : `${who} Left out: ${without.join('; ')}.`;
 }
@@ -184,7 +184,7 @@ export function limitsOf({ results, data, missing }: ComparisonFiles): string[] 
       'Leave-one-out lets the future in: training holds events of other people that happened after some of the held-out ones. Figures are too good in absolute terms, and the order of models may suffer.',
     options.trials === 0
       ? 'Nothing was tuned. Usual settings are those of the publications or of this program, and suit some models better than others.'
-      : `Tuning was cheap: at most ${times(options.trials, 'setting')} per model, ${times(options.tuningEpochs, 'epoch')} each, one seed. A model that needs more of it is shown below its worth.`,
+      : `Tuning was cheap: at most ${countOf(options.trials, 'setting')} per model, ${countOf(options.tuningEpochs, 'epoch')} each, one seed. A model that needs more of it is shown below its worth.`,
     atTheEnd.length > 0 &&
       `Not trained to the end: ${listOf(atTheEnd.map(({ name }) => name))} had the best epoch of some run in the last one allowed (${options.epochs}), and might gain by more.`,
     seedLimits(seeds),

@@ -1,5 +1,6 @@
 /** Numbers and lists as sentences have them. Knows wording; does not know what is counted. */
-import { decimals as plainDecimals, counted } from '../table.js';
+import { counted } from '../../base/index.js';
+import { decimals as plainDecimals } from '../table.js';
 
 /** A metric, with a minus that is one: pages are not typed on a terminal. */
 export const decimals = (value: number): string => plainDecimals(value).replace('-', '\u{2212}');

@@ -1,4 +1,5 @@
 /** What both kinds of report have: learning curves, one person, lists of facts. Knows how these are told; does not know which report. */
+import { countOf } from '../../base/index.js';
 import type { DataManifest } from '../../data/index.js';
 import type { SlicingName } from '../../evaluate/index.js';
 import {
@@ -14,7 +15,7 @@ import {
   timelineHtml,
 } from '../../report/index.js';
 import { type ToldReason, type ToldRecommendation, withoutText } from '../recommending.js';
-import { settingsText, times } from '../table.js';
+import { settingsText } from '../table.js';
 import type { EpochRecord } from './gathering.js';
 import type { Person } from './person.js';
 
@@ -102,7 +103,7 @@ export function learningHtml(panels: readonly Panel[], caption: Content): Html {
   const description = `Validation MRR by epoch. ${panels
     .map(({ label, curves, marked }) => {
       const best = Math.max(...marked.map(({ y }) => y));
-      return `${label}: ${times(curves.length, 'run')}, best ${best.toFixed(3)}`;
+      return `${label}: ${countOf(curves.length, 'run')}, best ${best.toFixed(3)}`;
     })
     .join('; ')}`;
   return figureHtml(
@@ -124,8 +125,8 @@ export function learningHtml(panels: readonly Panel[], caption: Content): Html {
 export function personSection({ user, rule, actions, earlier, told }: Person, modelName: string): Section {
   const sided = actions.some(({ side }) => side !== null);
   const left = [
-    earlier.searches > 0 ? times(earlier.searches, 'earlier search').replace(/searchs$/, 'searches') : '',
-    earlier.feed > 0 ? times(earlier.feed, 'earlier feed event') : '',
+    earlier.searches > 0 ? countOf(earlier.searches, 'earlier search').replace(/searchs$/, 'searches') : '',
+    earlier.feed > 0 ? countOf(earlier.feed, 'earlier feed event') : '',
   ].filter(Boolean);
   return {
     id: 'person',

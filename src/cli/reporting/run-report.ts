@@ -1,4 +1,5 @@
 /** The report of one run: its sections, from what the run left. Knows what is shown and in which order; files and parts are others'. */
+import { counted, countOf } from '../../base/index.js';
 import { METRICS, type MetricName, type Summary } from '../../evaluate/index.js';
 import type { Run } from '../../model/index.js';
 import {
@@ -15,7 +16,7 @@ import {
 } from '../../report/index.js';
 import { environment } from '../environment.js';
 import type { ResultManifest } from '../results.js';
-import { counted, settingsText, times } from '../table.js';
+import { settingsText } from '../table.js';
 import { HISTORY_WORDS, METRIC_WORDS } from './comparison-words.js';
 import type { EpochRecord } from './gathering.js';
 import { decimals } from './numbers.js';
@@ -68,9 +69,9 @@ export function runSummary({ run, epochs, results }: RunFiles): string[] {
   const { users, items } = manifest.config.sizes;
   const best = bestOf(epochs);
   const simulated = dataset.manifest.source.generator ? 'a simulated log' : 'a log';
-  const trained = `${model.card.name} (preset ${manifest.preset}), trained with seed ${manifest.training.seed} on ${simulated} of ${times(users - 2, 'user')}, ${times(items - 2, 'item')}, ${times(dataset.feedItem.length, 'feed event')} and ${counted(dataset.searchQuery.length)} searches.`;
+  const trained = `${model.card.name} (preset ${manifest.preset}), trained with seed ${manifest.training.seed} on ${simulated} of ${countOf(users - 2, 'user')}, ${countOf(items - 2, 'item')}, ${countOf(dataset.feedItem.length, 'feed event')} and ${counted(dataset.searchQuery.length)} searches.`;
   const learnt = best
-    ? ` The best of ${times(epochs.length, 'epoch')} on validation is the ${best.epoch === epochs.length ? 'last' : `${best.epoch}.`}: MRR ${decimals(best.validation.score)}, NDCG@10 ${decimals(best.validation.metrics['ndcg@10'])} among the candidates of validation.`
+    ? ` The best of ${countOf(epochs.length, 'epoch')} on validation is the ${best.epoch === epochs.length ? 'last' : `${best.epoch}.`}: MRR ${decimals(best.validation.score)}, NDCG@10 ${decimals(best.validation.metrics['ndcg@10'])} among the candidates of validation.`
     : '';
   const tests = results.filter(({ manifest: { figures } }) => figures.protocol.on === 'test');
   const tested =
@@ -89,7 +90,7 @@ const placeOf = ({ name, count }: ResultManifest['figures']['protocol']): string
 function looksText({ manifest: { testLooks } }: Run): string {
   return testLooks.length === 1
     ? 'The test was looked at once.'
-    : `The test was looked at ${times(testLooks.length, 'time')}: after the first, it is a test no more.`;
+    : `The test was looked at ${countOf(testLooks.length, 'time')}: after the first, it is a test no more.`;
 }
 
 function resultsSection({ results, run }: RunFiles): Section | null {

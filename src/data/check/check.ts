@@ -5,7 +5,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
-import { UserError, isThere } from '../../base/index.js';
+import { UserError, isThere, counted } from '../../base/index.js';
 import { parquetTable, withDatabase, type Database } from '../database.js';
 import { checkedManifest } from '../load.js';
 import type { ReadCounts } from '../schema.js';
@@ -208,7 +208,7 @@ async function timeUnitOf(database: Database, units: Readonly<Record<string, num
   if (only !== undefined && others.length === 0) return `${only}${toTheDay}`;
   if (only !== undefined)
     return Object.entries(units)
-      .map(([unit, count]) => `${unit} (${count.toLocaleString('en-US')})`)
+      .map(([unit, count]) => `${unit} (${counted(count)})`)
       .join(', ');
   return middle >= EARLIEST && middle < LATEST ? `as declared${toTheDay}` : 'of another unit than declared';
 }

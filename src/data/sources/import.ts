@@ -4,7 +4,7 @@
  */
 import { mkdir, readdir, rm, rmdir, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
-import { UsageError, UserError, hashFile, messageOf, readJson, stageDirectory } from '../../base/index.js';
+import { UsageError, UserError, hashFile, messageOf, readJson, stageDirectory, countOf } from '../../base/index.js';
 import { withDatabase, type Database } from '../database.js';
 import { readEventIds, writeEventIds } from '../event-ids.js';
 import { growFrom } from '../grow.js';
@@ -286,9 +286,4 @@ async function keepingParents<T>(out: string, work: () => Promise<T>): Promise<T
     }
     throw error;
   }
-}
-
-/** The number of things, with their name in singular or plural. */
-export function countOf(count: number, one: string, many = `${one}s`): string {
-  return `${count.toLocaleString('en-US')} ${count === 1 ? one : many}`;
 }

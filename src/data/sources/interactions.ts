@@ -2,13 +2,12 @@
  * Imports a plain table of interactions: user, item, time, in the order of events. Knows column names and how searches
  * are constructed from the items' queries (as the paper does for Amazon); never sorts, since times have ties.
  */
-import { UsageError, UserError } from '../../base/index.js';
+import { UsageError, UserError, countOf } from '../../base/index.js';
 import { identifier, type Database } from '../database.js';
 import { unblank } from './dialect.js';
 import type { Table } from './formats/format.js';
 import { interactionsWith, type InteractionColumns } from './formats/interactions.js';
 import {
-  countOf,
   fillFromFormat,
   refuseNothing,
   runImport,

@@ -1,14 +1,13 @@
 /**
  * Imports logs of a mapped format. Knows that formats have names and that `auto` recognises them; does not know what is in them.
  */
-import { UsageError, UserError } from '../../base/index.js';
+import { UsageError, UserError, countOf } from '../../base/index.js';
 import type { Database } from '../database.js';
 import type { Generator } from '../schema.js';
 import { FORMATS } from './formats/index.js';
 import { events } from './formats/events.js';
 import type { Format } from './formats/format.js';
 import {
-  countOf,
   fillFromFormat,
   refuseNothing,
   runImport,

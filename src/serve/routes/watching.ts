@@ -75,7 +75,7 @@ export function watchingRoutes(app: FastifyInstance, service: Service): void {
         gone.abort();
       });
       // a connection that lasted is not used again, else a server that ends would wait for it
-      reply.header('Connection', 'close').header('Cache-Control', 'no-store').header('X-Accel-Buffering', 'no');
+      reply.header('Connection', 'close').header('X-Accel-Buffering', 'no');
       const isOver = (): boolean => service.isDraining;
       return Readable.from(watch(shared, name, { signal: gone.signal, isOver }), { objectMode: false });
     },
@@ -96,10 +96,7 @@ export function watchingRoutes(app: FastifyInstance, service: Service): void {
       const late = patienceOf(reply, REPORT_MILLISECONDS);
       const report = await Promise.race([experiments.report(name), ended(late)]);
       if (report === null) missing();
-      reply
-        .header('Content-Security-Policy', "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'")
-        .header('X-Content-Type-Options', 'nosniff')
-        .header('Cache-Control', 'no-store');
+      reply.header('Content-Security-Policy', "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'");
       return report;
     },
   });

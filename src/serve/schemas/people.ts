@@ -3,11 +3,11 @@
  * stores nothing.
  */
 import { type Static, Type } from 'typebox';
-import { ANSWER_SOURCES, ITEM_SOURCES, LANGUAGES } from '../../online/index.js';
+import { ANSWER_SOURCES, ITEM_SOURCES } from '../../online/index.js';
 import { Id, ModelName, Text, strict, word } from './common.js';
 import { SessionEvent } from './events.js';
 import { LIMITS } from './limits.js';
-import { Because, Note } from './recommendations.js';
+import { Because, Note, asked } from './recommendations.js';
 
 /** How much of a list is wanted: its beginning unless told. */
 export const pageOf = {
@@ -47,7 +47,7 @@ export const WhatIfRequest = strict(
         description: 'What would have been done since, oldest first.',
       }),
     ),
-    query: Type.Optional(Text('As if the user had just searched for this.', LIMITS.queryLength)),
+    ...asked,
     without: Type.Optional(
       Type.Array(Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER }), {
         maxItems: LIMITS.timeline,
@@ -56,8 +56,6 @@ export const WhatIfRequest = strict(
     ),
     k: Type.Optional(Type.Integer({ minimum: 1, maximum: 100, default: 10 })),
     explain: Type.Optional(Type.Boolean({ default: false })),
-    reasons: Type.Optional(Type.Integer({ minimum: 1, maximum: LIMITS.reasons, default: 3 })),
-    language: Type.Optional(word(LANGUAGES, { default: 'en' })),
   },
   { title: 'WhatIfRequest' },
 );

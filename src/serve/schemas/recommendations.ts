@@ -24,6 +24,13 @@ export const Filter = strict(
 );
 export type Filter = Static<typeof Filter>;
 
+/** What is asked for alike as things are and as they would be. */
+export const asked = {
+  query: Type.Optional(Text('As if the user had just searched for this.', LIMITS.queryLength)),
+  reasons: Type.Optional(Type.Integer({ minimum: 1, maximum: LIMITS.reasons, default: 3 })),
+  language: Type.Optional(word(LANGUAGES, { default: 'en' })),
+};
+
 export const RecommendationRequest = strict(
   {
     user: Type.Optional(Id('Whom to recommend to; without it, what is known is the session.')),
@@ -33,7 +40,7 @@ export const RecommendationRequest = strict(
         description: 'What was just done, oldest first, behind what is stored of the user.',
       }),
     ),
-    query: Type.Optional(Text('As if the user had just searched for this.', LIMITS.queryLength)),
+    ...asked,
     k: Type.Optional(Type.Integer({ minimum: 1, maximum: LIMITS.k, default: 10 })),
     exclude: Type.Optional(Type.Array(Id('Item.'), { maxItems: LIMITS.excluded })),
     filters: Type.Optional(Type.Array(Filter, { maxItems: LIMITS.filters, description: 'All must hold.' })),
@@ -47,8 +54,6 @@ export const RecommendationRequest = strict(
       word(['unseen', 'all'], { default: 'unseen', description: 'Whether items already met may come again.' }),
     ),
     explain: Type.Optional(Type.Boolean({ default: false, description: 'Name the actions behind each item.' })),
-    reasons: Type.Optional(Type.Integer({ minimum: 1, maximum: LIMITS.reasons, default: 3 })),
-    language: Type.Optional(word(LANGUAGES, { default: 'en' })),
     explore: Type.Optional(
       Type.Number({
         minimum: 0,
