@@ -28,6 +28,8 @@ import { type Percentiles, type Server, fsyncTimes, load, percentiles, serve } f
 const RECALL_AT = 10;
 /** Candidates of the row of the large catalogue. */
 const LARGE_CANDIDATES = 2000;
+/** Seconds of load before latencies count: a new server's code is not compiled yet. */
+const WARM_UP = 20;
 /** Starts that are timed. */
 const STARTS = 5;
 
@@ -108,7 +110,13 @@ async function timed(
       bodies: requestsOf(subject.dataset, 2000),
       rate,
     };
-    const found = await load({ url: server.url, seconds, warmUp: seconds / 4, seed: 1, streams: [stream] });
+    const found = await load({
+      url: server.url,
+      seconds: WARM_UP + seconds,
+      warmUp: WARM_UP,
+      seed: 1,
+      streams: [stream],
+    });
     const { latencies, failed, statuses, latestSend } = found.get('recommend') as StreamResult;
     const measured = {
       items: subject.items,
@@ -175,13 +183,13 @@ async function events(
   try {
     const fsync = await fsyncTimes(folder);
     const store = join(folder, 'store');
-    const bodies = eventsOf(subject.dataset, Math.ceil((1.5 * seconds * rate) / atOnce), atOnce);
+    const bodies = eventsOf(subject.dataset, Math.ceil((1.5 * (WARM_UP + seconds) * rate) / atOnce), atOnce);
     const server = await serve(subject.run, store, { threads, 'exact-up-to': 0, candidates: 500 });
     const streams: Stream[] = [
       { name: 'events', path: '/v1/events', bodies, rate: rate / atOnce },
       { name: 'recommend', path: '/v1/recommendations', bodies: requestsOf(subject.dataset, 2000), rate: beside },
     ];
-    const found = await load({ url: server.url, seconds, warmUp: seconds / 4, seed: 1, streams });
+    const found = await load({ url: server.url, seconds: WARM_UP + seconds, warmUp: WARM_UP, seed: 1, streams });
     server.process.kill('SIGKILL');
     await once(server.process, 'close');
     const [sent, recommended] = [found.get('events'), found.get('recommend')] as [StreamResult, StreamResult];
@@ -272,7 +280,7 @@ await runBench('serve', async () => {
   say(conditionsLine(state));
   const subject = await subjectOf(run);
   say(
-    `${run}: ${subject.items} items; ${options.threads} threads, ${options.seconds} s a row, the first quarter not counted`,
+    `${run}: ${subject.items} items; ${options.threads} threads, ${options.seconds} s a row, after ${WARM_UP} s of the same load that are not counted`,
   );
   const exact = await timed(subject, options, { rate: 0, 'exact-up-to': 2 ** 30 });
   const retrieval = await timed(subject, options, { rate: number('rate'), 'exact-up-to': 0, candidates: 500 });

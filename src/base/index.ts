@@ -24,7 +24,8 @@ export { counted, countOf } from './counts.js';
 export { GENERATOR, Random } from './random.js';
 export { inTime } from './in-time.js';
 export { sideBySide } from './side-by-side.js';
-export { type GrowableMemory, LARGEST_MEMORY, compileModule, growableMemory, pagesOf } from './webassembly.js';
+export { solvePositive } from './linear-equations.js';
+export { type GrowableMemory, LARGEST_MEMORY, PAGE, compileModule, growableMemory, pagesOf } from './webassembly.js';
 export {
   isBoth,
   isDictionaryOf,

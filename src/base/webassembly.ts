@@ -6,7 +6,7 @@
 /** Memory that threads share and that grows in place: views of it stay good, and pages that nobody wrote cost nothing. */
 export interface GrowableMemory {
   readonly buffer: SharedArrayBuffer;
-  /** Adds pages of 64 KiB; throws a `RangeError` past the maximum. */
+  /** Adds pages of 64 KiB and tells how many there were, also when several threads do so at once; throws a `RangeError` past the maximum. */
   grow(pages: number): number;
 }
 
@@ -20,7 +20,8 @@ interface Api {
 }
 const { WebAssembly: api } = globalThis as unknown as { WebAssembly: Api };
 
-const PAGE = 65536;
+/** The bytes of a page. */
+export const PAGE = 65536;
 /** What 32 bits can address. */
 export const LARGEST_MEMORY = 2 ** 32;
 

@@ -16,8 +16,8 @@
  * sampled ranks that the target may take, which is the estimate under random tie-breaking in the full ranking too, since a
  * random order of equal items is also one of those that were drawn.
  */
-import { UserError, assert, at } from '../base/index.js';
-import { nonNegativeLeastSquares, solvePositive } from './least-squares.js';
+import { UserError, assert, at, solvePositive } from '../base/index.js';
+import { nonNegativeLeastSquares } from './least-squares.js';
 import { type MetricName, type Ranks, everyMetric } from './metrics.js';
 
 /** A metric of one relevant item as a function of its rank, from 1; also between whole ranks. */

@@ -110,22 +110,12 @@ export async function listFor(
 export async function rankingFor(answerer: Answerer, known: KnownUser): Promise<Ranking> {
   const { model, retrieval } = answerer;
   if (!model.sees(known.history)) return popularRanking(answerer);
-  const encoded = await known.encoded();
-  const own = (item: number): ItemSource => (item >= model.items.firstNew ? 'attributes' : 'model');
-  if (!retrieval) {
-    const scores = await known.ranker.scoreAllFor(encoded);
-    return {
-      source: 'model',
-      scores: model.seesAttributes ? scores : scores.subarray(0, model.items.firstNew),
-      sourceOf: own,
-    };
-  }
-  const found = await retrieval.candidates(known, encoded, answerer.popularity.counts());
+  if (retrieval) return { source: 'retrieval', ...(await retrieval.candidates(known, answerer.popularity.counts())) };
+  const scores = await known.ranker.scoreAllFor(await known.encoded());
   return {
-    source: 'retrieval',
-    items: found.items,
-    scores: found.scores,
-    sourceOf: (item) => found.sources.get(item) ?? own(item),
+    source: 'model',
+    scores: model.seesAttributes ? scores : scores.subarray(0, model.items.firstNew),
+    sourceOf: (item) => (item >= model.items.firstNew ? 'attributes' : 'model'),
   };
 }
 

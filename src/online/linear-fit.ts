@@ -1,53 +1,82 @@
-/** Scores as a linear function of item vectors. Knows least squares; does not know whose scores they are. */
-import { at } from '../base/index.js';
+/**
+ * Scores as a linear function of item vectors, by least squares with a ridge. Knows vectors of about deviation 1; does not know whose scores
+ * they are.
+ */
+import { assert, at, solvePositive } from '../base/index.js';
 
-/** Added to the diagonal, per item of the sample. */
-const RIDGE = 1e-3;
+/** Added to the diagonal, per vector, unless told otherwise. */
+const RIDGE = 0.03;
 
-/** Fits what is scored for one sample again and again: the solution is a matrix, worked out once. */
+/** Vectors and what they are scored, as far as a fit needs them. More may come later; copies go their own ways. */
 export class LinearFit {
   readonly #width: number;
-  readonly #sample: number;
-  /** (d + 1, sample): coefficients from scores, the constant last. */
-  readonly #solution: Float64Array;
+  /** Xᵀ X (d + 1, d + 1), of which the lower half is kept, and Xᵀ y (d + 1); the constant is the last column. */
+  readonly #squares: Float64Array;
+  readonly #products: Float64Array;
+  #count = 0;
 
-  /** @param vectors (items, width) */
-  constructor(vectors: Float32Array, width: number, sample: Int32Array) {
-    const columns = width + 1;
+  constructor(width: number, from?: LinearFit) {
     this.#width = width;
-    this.#sample = sample.length;
-    const rows = Array.from(sample, (item) =>
-      Float64Array.from({ length: columns }, (_, i) => (i < width ? at(vectors, item * width + i) : 1)),
-    );
-    // [XᵀX + λ | Xᵀ] is brought to [1 | solution] by Gauss and Jordan; the ridge keeps pivots away from zero
-    const matrix = Array.from({ length: columns }, (_, i) => {
-      const line = new Float64Array(columns + sample.length);
-      for (let j = 0; j < columns; j++) line[j] = rows.reduce((sum, row) => sum + at(row, i) * at(row, j), 0);
-      line[i] = at(line, i) + RIDGE * sample.length;
-      rows.forEach((row, place) => (line[columns + place] = at(row, i)));
-      return line;
-    });
-    for (let pivot = 0; pivot < columns; pivot++) {
-      const own = matrix[pivot] as Float64Array;
-      const scale = 1 / at(own, pivot);
-      for (let i = 0; i < own.length; i++) own[i] = at(own, i) * scale;
-      for (const [line, other] of matrix.entries()) {
-        const factor = at(other, pivot);
-        if (line === pivot || factor === 0) continue;
-        for (let i = 0; i < other.length; i++) other[i] = at(other, i) - factor * at(own, i);
-      }
-    }
-    this.#solution = new Float64Array(columns * sample.length);
-    matrix.forEach((line, i) => this.#solution.set(line.subarray(columns), i * sample.length));
+    this.#squares = from ? from.#squares.slice() : new Float64Array((width + 1) ** 2);
+    this.#products = from ? from.#products.slice() : new Float64Array(width + 1);
+    this.#count = from ? from.#count : 0;
   }
 
-  /** The vector (d) whose products with item vectors come closest to the scores, but for a constant. scores: (sample). */
-  of(scores: Float32Array): Float32Array {
-    return Float32Array.from({ length: this.#width }, (_, i) => {
-      let sum = 0;
-      for (let place = 0; place < this.#sample; place++)
-        sum += at(this.#solution, i * this.#sample + place) * at(scores, place);
-      return sum;
-    });
+  /** Vectors without their scores, (n, d). */
+  meet(vectors: Float32Array): this {
+    const squares = this.#squares;
+    const width = this.#width;
+    const columns = width + 1;
+    const count = vectors.length / width;
+    // four at a time, so that a square is read and written once for them; rows of zeros fill the last four
+    const [a, b, c, d] = [0, 1, 2, 3].map(() => new Float64Array(columns)) as [
+      Float64Array,
+      Float64Array,
+      Float64Array,
+      Float64Array,
+    ];
+    for (let first = 0; first < count; first += 4) {
+      for (const [offset, own] of [a, b, c, d].entries()) {
+        const [from, isThere] = [(first + offset) * width, first + offset < count];
+        for (let i = 0; i < width; i++) own[i] = isThere ? (vectors[from + i] as number) : 0;
+        own[width] = isThere ? 1 : 0;
+      }
+      for (let i = 0; i < columns; i++) {
+        const row = i * columns;
+        const [p, q, r, s] = [a[i] as number, b[i] as number, c[i] as number, d[i] as number];
+        for (let j = 0; j <= i; j++)
+          squares[row + j] =
+            (squares[row + j] as number) +
+            p * (a[j] as number) +
+            q * (b[j] as number) +
+            r * (c[j] as number) +
+            s * (d[j] as number);
+      }
+    }
+    this.#count += count;
+    return this;
+  }
+
+  /** The scores (n) of vectors (n, d) that were met. */
+  hear(vectors: Float32Array, scores: Float32Array): this {
+    const products = this.#products;
+    const width = this.#width;
+    for (let row = 0; row < scores.length; row++) {
+      const score = at(scores, row);
+      const from = row * width;
+      for (let i = 0; i < width; i++) products[i] = (products[i] as number) + score * (vectors[from + i] as number);
+      products[width] = (products[width] as number) + score;
+    }
+    return this;
+  }
+
+  /** The vector (d) whose products with item vectors come closest to the scores, but for a constant. */
+  solve(ridge = RIDGE): Float32Array {
+    const columns = this.#width + 1;
+    const matrix = this.#squares.slice();
+    for (let i = 0; i < columns; i++) matrix[i * columns + i] = at(matrix, i * columns + i) + ridge * this.#count;
+    const solution = solvePositive(matrix, this.#products);
+    assert(solution, 'the ridge keeps a fit from being lost in rounding');
+    return Float32Array.from(solution.subarray(0, this.#width));
   }
 }

@@ -5,139 +5,118 @@
  * - `co-occurrence`: what others met around the newest items of the history, and what was clicked after its newest queries;
  * - `new`: what came since the run, where the model can tell such items apart;
  * - `popular`;
- * - `vectors`: a user's scores of a fixed sample of items, fitted by a linear function of distilled vectors (pivots.ts; the same ridge
- *   regression for everybody, so that a fit is one product of a matrix and a vector), which is then evaluated on the cells of the
- *   catalogue whose centres it likes best.
+ * - `vectors`: what a linear function of vectors of the items likes best that was fitted to the user's scores (item-space.ts,
+ *   candidate-finder.ts).
  *
  * Lists have one length always: each length is a program.
  */
-import { Largest, Random, at, grouped, offsetsOf } from '../base/index.js';
+import { Largest, at, grouped, offsetsOf } from '../base/index.js';
 import { type Dataset, FIRST_INDEX } from '../data/index.js';
 import { recentSearches } from '../features/index.js';
-import type { EncodedHistory } from '../model/index.js';
-import { LinearFit } from './linear-fit.js';
+import { CandidateSearch } from '../model/index.js';
+import { type FinderParts, type FinderQuestion, type FoundCandidates, open } from './candidate-finder.js';
+import { bestSpace } from './item-space.js';
 import type { ItemSource } from './questions.js';
 import type { KnownUser, ServedModel } from './served-model.js';
-import { pivotVectors } from './pivots.js';
-import { VectorCells } from './vector-cells.js';
+import { vectorCells } from './vector-cells.js';
 
-export interface Candidates {
-  /** In ascending order, each once. */
-  readonly items: Int32Array;
-  /** As the ranker scores them. */
-  readonly scores: Float32Array;
+/** Items with the ranker's own scores. */
+export interface Candidates extends FoundCandidates {
   /** The source that named an item first. */
-  readonly sources: ReadonlyMap<number, ItemSource>;
+  readonly sourceOf: (item: number) => ItemSource;
 }
 
 export interface Retrieval {
-  candidates(known: KnownUser, encoded: EncodedHistory, popularity: Float32Array): Promise<Candidates>;
+  candidates(known: KnownUser, popularity: Float32Array): Promise<Candidates>;
 }
 
 /** Items of a history, and queries, that co-occurrence looks at: the newest. */
 const RECENT = 10;
 /** Meetings of each of them that are looked at, and how far around each. */
 const [MEETINGS, AROUND] = [100, 3];
-/** At most these shares of the list. */
-const SHARES = { 'co-occurrence': 0.3, new: 0.05, popular: 0.15 } as const;
-/** Items that a linear fit is made on: popular ones, and as many of any kind; at most this share of all candidates. */
-const [SAMPLE, SAMPLE_SHARE] = [384, 0.25];
-/** The share of the catalogue whose vectors are looked at, for one user. */
-const LOOKED_AT = 0.1;
+/** At most these shares of the list, and at most so many of one source. */
+const SHARES = { 'co-occurrence': 0.2, new: 0.05, popular: 0.05 } as const;
+const MOST_NAMED = 200;
+/** Popular items that everybody's scores are fitted on: so many, and at most this share of all candidates. */
+const [SAMPLE, SAMPLE_SHARE] = [384, 0.2];
+/** The share of all candidates that are scored when the first fit is known, those named by other sources among them. */
+const FIRST_ROUND = 0.3;
+
+const FINDER = new URL('candidate-finder.js', import.meta.url);
 
 export class Retrieving implements Retrieval {
   readonly #model: ServedModel;
   readonly #count: number;
   readonly #meetings: Meetings;
-  readonly #fit: LinearFit;
-  readonly #sample: Int32Array;
-  readonly #cells: VectorCells;
+  readonly #sample: ReadonlySet<number>;
+  readonly #search: CandidateSearch<FinderQuestion, FoundCandidates>;
   #popular: { readonly counts: Float32Array; readonly items: readonly number[] } | null = null;
 
   private constructor(
     model: ServedModel,
-    count: number,
-    parts: { meetings: Meetings; fit: LinearFit; sample: Int32Array; cells: VectorCells },
+    parts: { count: number; sample: Int32Array; search: CandidateSearch<FinderQuestion, FoundCandidates> },
   ) {
     this.#model = model;
-    this.#count = count;
-    this.#meetings = parts.meetings;
-    this.#fit = parts.fit;
-    this.#sample = parts.sample;
-    this.#cells = parts.cells;
+    this.#count = parts.count;
+    this.#sample = new Set(parts.sample);
+    this.#search = parts.search;
+    this.#meetings = new Meetings(model);
   }
 
-  /** Makes what it looks things up in. `count`: candidates of a list. */
-  static async of(model: ServedModel, count: number): Promise<Retrieving> {
-    const { vectors, width } = await pivotVectors(model);
-    const known = model.items.firstNew;
-    const size = Math.min(SAMPLE, Math.ceil(SAMPLE_SHARE * count), known - FIRST_INDEX);
-    const sample = sampleOf(model.trainingCounts, size);
-    const fit = new LinearFit(vectors, width, sample);
-    const cells = await VectorCells.of(vectors, width);
-    const meetings = new Meetings(model);
-    return new Retrieving(model, Math.min(count, known - FIRST_INDEX), { meetings, fit, sample, cells });
+  /** Makes what it looks things up in. `wanted`: candidates of a list. */
+  static async of(model: ServedModel, wanted: number): Promise<Retrieving> {
+    const count = Math.min(wanted, model.items.firstNew - FIRST_INDEX);
+    const sample = Int32Array.from(
+      mostOf(model.trainingCounts, Math.min(SAMPLE, Math.ceil(SAMPLE_SHARE * count))),
+    ).sort();
+    const first = Math.min(count - sample.length, Math.ceil(FIRST_ROUND * count));
+    const rounds = [first, count - sample.length - first] as const;
+    const { parts } = await bestSpace(model, async ({ vectors, width }) => {
+      const own: FinderParts = { cells: await vectorCells(vectors, width), sample, rounds };
+      const finder = open(own);
+      return { parts: own, find: async (score) => finder({ named: new Int32Array(0) }, score) };
+    });
+    model.letGo();
+    return new Retrieving(model, {
+      count,
+      sample,
+      search: new CandidateSearch(FINDER, parts, [sample.length, ...rounds]),
+    });
   }
 
-  async candidates(known: KnownUser, encoded: EncodedHistory, popularity: Float32Array): Promise<Candidates> {
-    const all = this.#count;
+  async candidates(known: KnownUser, popularity: Float32Array): Promise<Candidates> {
     const sources = new Map<number, ItemSource>();
-    const scores = new Map<number, number>();
-    let fresh: number[] = [];
-    const add = (items: Iterable<number>, source: ItemSource, most: number): void => {
-      let added = 0;
+    const named: number[] = [];
+    const add = (items: Iterable<number>, source: keyof typeof SHARES): void => {
+      let left = Math.min(MOST_NAMED, Math.floor(SHARES[source] * this.#count));
       for (const item of items) {
-        if (added >= most || sources.size >= all) return;
+        if (left === 0) return;
         if (sources.has(item)) continue;
         sources.set(item, source);
-        fresh.push(item);
-        added++;
+        left--;
+        if (!this.#sample.has(item)) named.push(item);
       }
     };
-    const score = async (room: number): Promise<Float32Array> => {
-      const items = new Int32Array(room).fill(FIRST_INDEX);
-      items.set(fresh);
-      const found = await known.ranker.scoreFor(encoded, items);
-      fresh.forEach((item, place) => scores.set(item, at(found, place)));
-      fresh = [];
-      return found;
-    };
-    add(this.#sample, 'vectors', all);
-    const sampled = await score(this.#sample.length);
-    const left = all - this.#sample.length;
-    const byCount = this.#mostPopular(popularity);
-    add(this.#meetings.around(known), 'co-occurrence', Math.floor(SHARES['co-occurrence'] * left));
-    if (this.#model.seesAttributes) {
-      const most = Math.floor(SHARES.new * left);
-      add(this.#model.items.newestFirst(most), 'new', most);
-    }
-    add(byCount, 'popular', Math.floor(SHARES.popular * left));
-    add(this.#cells.best(this.#fit.of(sampled), left + sources.size, LOOKED_AT), 'vectors', left - fresh.length);
-    add(byCount, 'popular', left - fresh.length);
-    if (left > 0) await score(left);
-    const items = Int32Array.from(scores.keys()).sort();
-    return { items, scores: Float32Array.from(items, (item) => scores.get(item) as number), sources };
+    add(this.#meetings.around(known), 'co-occurrence');
+    if (this.#model.seesAttributes) add(this.#model.items.newestFirst(this.#count), 'new');
+    add(this.#mostPopular(popularity), 'popular');
+    const found = await known.search(this.#search, { named: Int32Array.from(named) });
+    return { ...found, sourceOf: (item) => sources.get(item) ?? 'vectors' };
   }
 
   /** Worked out once for the counts of a moment. */
   #mostPopular(counts: Float32Array): readonly number[] {
-    if (this.#popular?.counts !== counts) {
-      const largest = new Largest(this.#count);
-      largest.offer(counts.subarray(0, this.#model.items.firstNew), 0, (item) => item >= FIRST_INDEX);
-      this.#popular = { counts, items: largest.sorted().map(({ index }) => index) };
-    }
+    if (this.#popular?.counts !== counts)
+      this.#popular = { counts, items: mostOf(counts.subarray(0, this.#model.items.firstNew), this.#count) };
     return this.#popular.items;
   }
 }
 
-/** Popular items and others, each once, in ascending order. */
-function sampleOf(counts: Float32Array, size: number): Int32Array {
-  const largest = new Largest(Math.ceil(size / 2));
+/** The items with the largest counts, largest first. */
+function mostOf(counts: Float32Array, size: number): number[] {
+  const largest = new Largest(size);
   largest.offer(counts, 0, (item) => item >= FIRST_INDEX);
-  const sample = new Set(largest.sorted().map(({ index }) => index));
-  const random = new Random('sample of a catalogue', counts.length);
-  while (sample.size < size) sample.add(FIRST_INDEX + random.integer(counts.length - FIRST_INDEX));
-  return Int32Array.from(sample).sort();
+  return largest.sorted().map(({ index }) => index);
 }
 
 /** Who met what, and after which query: looked up, never summed up beforehand. */

@@ -1,8 +1,16 @@
 /**
- * Products of one vector with many rows, as WebAssembly, four float32 at a time: the same loop in JavaScript takes several times as long, and it
- * runs where requests are answered. The module is put together here, for a width. Knows rows; does not know what they stand for.
+ * Products of one vector with many rows, as WebAssembly, four float32 at a time: the same loop in JavaScript takes several times as long.
+ * The module is put together here, for a width. Knows rows; does not know what they stand for.
  */
-import { compileModule, getOrCreate, growableMemory } from '../base/index.js';
+import {
+  type GrowableMemory,
+  LARGEST_MEMORY,
+  PAGE,
+  compileModule,
+  getOrCreate,
+  growableMemory,
+  pagesOf,
+} from '../base/index.js';
 
 type Code = readonly number[];
 type Products = (rows: number, count: number, vector: number, out: number) => void;
@@ -70,44 +78,67 @@ function assemble(quads: number): Uint8Array {
 
 const modules = new Map<number, ReturnType<typeof compileModule>>();
 
-/** Rows that vectors are multiplied with. */
+/** Rows on memory that threads share, each of which multiplies on room of its own. */
+export interface SharedRows {
+  readonly memory: GrowableMemory;
+  readonly width: number;
+  readonly count: number;
+}
+
+/** Room that threads may claim for themselves, at most. */
+const CLAIMED = 2 ** 28;
+
+const quadsOf = (width: number): number => Math.max(1, Math.ceil(width / 4));
+
+/**
+ * Puts rows onto memory that threads share.
+ * @param rows (count, width), copied; @param order which of them, in which order; all unless told
+ */
+export function sharedRows(rows: Float32Array, width: number, order?: Int32Array): SharedRows {
+  const count = order?.length ?? rows.length / width;
+  const stride = 4 * quadsOf(width);
+  const bytes = Math.max(1, 4 * stride * count);
+  const memory = growableMemory(bytes, Math.min(LARGEST_MEMORY, bytes + CLAIMED));
+  const padded = new Float32Array(memory.buffer, 0, stride * count);
+  for (let row = 0; row < count; row++) {
+    const from = (order ? (order[row] as number) : row) * width;
+    for (let i = 0; i < width; i++) padded[row * stride + i] = rows[from + i] as number;
+  }
+  return { memory, width, count };
+}
+
+/** Products of vectors with shared rows. */
 export class RowProducts {
   readonly #width: number;
   readonly #stride: number;
+  readonly #rows: Float32Array;
   readonly #vector: Float32Array;
   readonly #results: Float32Array;
-  readonly #rows: Float32Array;
   readonly #products: Products;
 
-  /** @param rows (count, width), copied; @param order which of them, in which order; all unless told */
-  constructor(rows: Float32Array, width: number, order?: Int32Array) {
-    const count = order?.length ?? rows.length / width;
-    const quads = Math.max(1, Math.ceil(width / 4));
+  /** @param most rows that are asked for at once, at most */
+  constructor({ memory, width, count }: SharedRows, most = count) {
+    const quads = quadsOf(width);
     this.#width = width;
     this.#stride = 4 * quads;
-    const bytes = 16 * quads + 4 * count + 16 * quads * count;
-    const memory = growableMemory(bytes, bytes);
-    this.#vector = new Float32Array(memory.buffer, 0, this.#stride);
-    this.#rows = new Float32Array(memory.buffer, 16 * quads, this.#stride * count);
-    this.#results = new Float32Array(memory.buffer, 16 * quads + 16 * quads * count, count);
-    for (let row = 0; row < count; row++) {
-      const from = (order ? (order[row] as number) : row) * width;
-      for (let i = 0; i < width; i++) this.#rows[row * this.#stride + i] = rows[from + i] as number;
-    }
+    const own = PAGE * memory.grow(pagesOf(16 * quads + 4 * most));
+    const { buffer } = memory; // after it grew
+    this.#rows = new Float32Array(buffer, 0, this.#stride * count);
+    this.#vector = new Float32Array(buffer, own, this.#stride);
+    this.#results = new Float32Array(buffer, own + 16 * quads, most);
     const instantiate = getOrCreate(modules, quads, () => compileModule(assemble(quads)));
     this.#products = instantiate(memory)['products'] as unknown as Products;
   }
 
-  /** The products with rows [from, to), at their places in what comes back, which holds until those rows are asked for again. */
+  /** The products with rows [from, to), which hold until the next ones are asked for. */
   with(vector: Float32Array, from: number, to: number): Float32Array {
     this.#vector.set(vector.length === this.#width ? vector : vector.subarray(0, this.#width));
-    const { byteOffset } = this.#rows;
-    this.#products(
-      byteOffset + 4 * this.#stride * from,
-      to - from,
-      this.#vector.byteOffset,
-      this.#results.byteOffset + 4 * from,
-    );
-    return this.#results;
+    this.#products(4 * this.#stride * from, to - from, this.#vector.byteOffset, this.#results.byteOffset);
+    return this.#results.subarray(0, to - from);
+  }
+
+  /** A view of a row. */
+  row(place: number): Float32Array {
+    return this.#rows.subarray(place * this.#stride, place * this.#stride + this.#width);
   }
 }

@@ -6,6 +6,7 @@ import { UserError, at, hashOf, isFiniteEverywhere, range } from '../base/index.
 import { FIRST_INDEX, UNKNOWN } from '../data/index.js';
 import {
   type AlignedVectors,
+  type CandidateSearch,
   type EncodedHistory,
   type GraphRanker,
   type Run,
@@ -27,12 +28,19 @@ const NEWEST_EVENTS = 5000;
 const CACHED_BYTES = 256 * 2 ** 20;
 /** People that a model is tried on before it answers anybody. */
 const CANARIES = 3;
+/** People that a model ranks for before anybody asks, and for how long. */
+const [REHEARSALS, REHEARSING_MILLISECONDS] = [300, 2000];
 
 /** Somebody's history and what the model makes of it, which is worked out when it is first asked for. */
 export interface KnownUser {
   readonly history: LiveHistory;
   readonly ranker: GraphRanker;
   readonly encoded: () => Promise<EncodedHistory>;
+  /** Searches for candidates by their scores, and encodes on the way what is not yet. */
+  readonly search: <Question, Found extends object>(
+    search: CandidateSearch<Question, Found>,
+    question: Question,
+  ) => Promise<Found>;
 }
 
 export class ServedModel {
@@ -167,13 +175,25 @@ export class ServedModel {
   #knowing(history: LiveHistory, charge: (bytes: number) => void = () => undefined): KnownUser {
     const ranker = this.#base.forHistories(history);
     charge(bytesOf(history));
-    const encode = async (): Promise<EncodedHistory> => {
-      const encoded = await ranker.encodeHistory(history.moment);
-      charge(Object.values(encoded.state.values).reduce((sum, { byteLength }) => sum + byteLength, 0));
+    let encoded: Promise<EncodedHistory> | null = null;
+    const keep = (encoding: Promise<EncodedHistory>): Promise<EncodedHistory> => {
+      encoded = encoding.then((done) => {
+        charge(Object.values(done.state.values).reduce((sum, { byteLength }) => sum + byteLength, 0));
+        return done;
+      });
       return encoded;
     };
-    let encoded: Promise<EncodedHistory> | null = null;
-    return { history, ranker, encoded: async () => (encoded ??= encode()) };
+    return {
+      history,
+      ranker,
+      encoded: async () => encoded ?? keep(ranker.encodeHistory(history.moment)),
+      search: async (search, question) => {
+        if (encoded) return (await ranker.search(await encoded, search, question)).found;
+        const searching = ranker.search(history.moment, search, question);
+        await keep(searching.then((done) => done.history));
+        return (await searching).found;
+      },
+    };
   }
 
   /** Takes in items that were upserted; resolves when the model ranks by them. */
@@ -222,13 +242,13 @@ export class ServedModel {
     }
   }
 
-  /** Histories of about so many users of the run, from among all of them. */
-  *histories(count: number): Generator<LiveHistory> {
+  /** Histories of about so many users of the run, from among all of them; others for another `shift`, below 1. */
+  *histories(count: number, shift = 0): Generator<LiveHistory> {
     const { dataset } = this.run;
     const users = dataset.users.ids.length - FIRST_INDEX;
     const step = Math.max(1, Math.floor(users / count));
     for (const i of range(Math.min(users, count))) {
-      const user = FIRST_INDEX + i * step;
+      const user = FIRST_INDEX + Math.floor((i + shift) * step);
       if (this.erased.has(user)) continue;
       const person: Person = { user, row: Math.min(user, dataset.trainedUsers - 1), attributes: {} };
       const history = liveHistory(dataset, this.items, person, [], true);
@@ -242,7 +262,10 @@ export class ServedModel {
     return (await ranker.scoreAllFor(await encoded())).subarray(FIRST_INDEX);
   }
 
-  /** Compiles what histories of every length will need, so that nobody waits for it. `rank`: ranks as requests are ranked. */
+  /**
+   * Compiles what histories of every length will need, then ranks for some people of the run, so that nobody waits for either, nor for what the
+   * engine of JavaScript makes of code that runs often. `rank`: ranks as requests are ranked.
+   */
   async warmUp(rank: (known: KnownUser) => Promise<unknown>, signal: AbortSignal): Promise<void> {
     const { window } = this.run.model.config;
     const item = this.run.dataset.items.ids[FIRST_INDEX];
@@ -260,6 +283,11 @@ export class ServedModel {
           await rank(this.#knowing(liveHistory(this.run.dataset, this.items, NOBODY, events, false)));
         }
       }
+    }
+    const end = performance.now() + REHEARSING_MILLISECONDS;
+    for (const history of this.histories(REHEARSALS)) {
+      if (signal.aborted || performance.now() > end) return;
+      await rank(this.#knowing(history));
     }
   }
 

@@ -1,12 +1,12 @@
 /**
- * Vectors in cells around centres, so that the largest products with a vector are found among few of them (an inverted file; Jégou,
+ * Vectors in cells around centres, so that the largest products with a vector are found among few of them, by cell-search.ts (an inverted file; Jégou,
  * Douze and Schmid, "Product quantization for nearest neighbor search", 2011, without the quantization). Knows vectors; does not know
  * what they stand for.
  */
 import { setImmediate as breathe } from 'node:timers/promises';
-import { Random, at, grouped, nthLargest, offsetsOf } from '../base/index.js';
+import { Random, at, grouped, offsetsOf } from '../base/index.js';
 import { FIRST_INDEX } from '../data/index.js';
-import { RowProducts } from './row-products.js';
+import { RowProducts, type SharedRows, sharedRows } from './row-products.js';
 
 const MOST_CELLS = 256;
 /** Vectors that the centres are found by, and how often they are moved. */
@@ -14,100 +14,68 @@ const [LEARNED_FROM, ROUNDS] = [8192, 6];
 /** Vectors that are put into cells before others have their turn. */
 const STRETCH = 2048;
 
-export class VectorCells {
-  /** Those of one cell behind one another. */
-  readonly #vectors: RowProducts;
-  readonly #centres: RowProducts;
-  readonly #offsets: Int32Array;
-  /** Item indices, grouped by cell. */
-  readonly #items: Int32Array;
-  /** Room for the products of one search, and for a copy that is put in disorder. */
-  readonly #products: Float32Array;
-  readonly #disorder: Float32Array;
+/** Vectors in order of their cells, on memory that threads share. */
+export interface VectorCells {
+  readonly vectors: SharedRows;
+  readonly centres: SharedRows;
+  /** (cells + 1): where cells begin. */
+  readonly offsets: Int32Array;
+  /** Item indices, grouped by cell; those of padding and unknown are not among them. */
+  readonly items: Int32Array;
+  /** (items): where an item stands. */
+  readonly places: Int32Array;
+}
 
-  private constructor(vectors: Float32Array, width: number, centres: Float32Array, cellOf: Int32Array) {
-    this.#centres = new RowProducts(centres, width);
-    this.#offsets = offsetsOf(cellOf, centres.length / width);
-    this.#items = grouped(cellOf, this.#offsets);
-    this.#vectors = new RowProducts(vectors, width, this.#items);
-    this.#products = new Float32Array(cellOf.length);
-    this.#disorder = new Float32Array(cellOf.length);
+/**
+ * Puts vectors into cells, with breaks in which others have their turn.
+ * @param vectors (items, width); those of padding and unknown stand in no cell
+ */
+export async function vectorCells(vectors: Float32Array, width: number): Promise<VectorCells> {
+  const count = vectors.length / width;
+  const cells = Math.max(1, Math.min(MOST_CELLS, Math.floor(Math.sqrt(count))));
+  const random = new Random('centres of cells', count);
+  const sample = Int32Array.from(
+    { length: Math.min(count - FIRST_INDEX, LEARNED_FROM) },
+    () => FIRST_INDEX + random.integer(count - FIRST_INDEX),
+  );
+  const centres = new Float32Array(cells * width);
+  for (let cell = 0; cell < cells; cell++) {
+    const item = at(sample, cell % sample.length);
+    centres.set(vectors.subarray(item * width, (item + 1) * width), cell * width);
   }
-
-  /** @param vectors (items, width); those of padding and unknown are never found */
-  static async of(vectors: Float32Array, width: number): Promise<VectorCells> {
-    const items = vectors.length / width;
-    const count = Math.max(1, Math.min(MOST_CELLS, Math.floor(Math.sqrt(items))));
-    const random = new Random('centres of cells', items);
-    const sample = Int32Array.from(
-      { length: Math.min(items - FIRST_INDEX, LEARNED_FROM) },
-      () => FIRST_INDEX + random.integer(items - FIRST_INDEX),
-    );
-    const centres = new Float32Array(count * width);
-    for (let cell = 0; cell < count; cell++) {
-      const item = at(sample, cell % sample.length);
-      centres.set(vectors.subarray(item * width, (item + 1) * width), cell * width);
-    }
-    for (let round = 0; round < ROUNDS; round++) {
-      const sums = new Float64Array(count * width);
-      const sizes = new Int32Array(count);
-      const nearest = nearestTo(centres, width);
-      for (const [place, item] of sample.entries()) {
-        if (place % STRETCH === 0) await breathe();
-        const cell = nearest(vectors.subarray(item * width, (item + 1) * width));
-        sizes[cell] = at(sizes, cell) + 1;
-        for (let i = 0; i < width; i++)
-          sums[cell * width + i] = at(sums, cell * width + i) + at(vectors, item * width + i);
-      }
-      for (let cell = 0; cell < count; cell++)
-        if (at(sizes, cell) > 0)
-          for (let i = 0; i < width; i++) centres[cell * width + i] = at(sums, cell * width + i) / at(sizes, cell);
-    }
-    const cellOf = new Int32Array(items);
+  for (let round = 0; round < ROUNDS; round++) {
+    const sums = new Float64Array(cells * width);
+    const sizes = new Int32Array(cells);
     const nearest = nearestTo(centres, width);
-    for (let item = 0; item < items; item++) {
-      if (item % STRETCH === 0) await breathe();
-      cellOf[item] = nearest(vectors.subarray(item * width, (item + 1) * width));
+    for (const [place, item] of sample.entries()) {
+      if (place % STRETCH === 0) await breathe();
+      const cell = nearest(vectors.subarray(item * width, (item + 1) * width));
+      sizes[cell] = at(sizes, cell) + 1;
+      for (let i = 0; i < width; i++)
+        sums[cell * width + i] = at(sums, cell * width + i) + at(vectors, item * width + i);
     }
-    return new VectorCells(vectors, width, centres, cellOf);
+    for (let cell = 0; cell < cells; cell++)
+      if (at(sizes, cell) > 0)
+        for (let i = 0; i < width; i++) centres[cell * width + i] = at(sums, cell * width + i) / at(sizes, cell);
   }
+  const cellOf = new Int32Array(count - FIRST_INDEX);
+  const nearest = nearestTo(centres, width);
+  for (let item = FIRST_INDEX; item < count; item++) {
+    if (item % STRETCH === 0) await breathe();
+    cellOf[item - FIRST_INDEX] = nearest(vectors.subarray(item * width, (item + 1) * width));
+  }
+  const offsets = shared(offsetsOf(cellOf, cells));
+  const items = shared(grouped(cellOf, offsets).map((entry) => FIRST_INDEX + entry));
+  const places = shared(new Int32Array(count));
+  items.forEach((item, place) => (places[item] = place));
+  return { vectors: sharedRows(vectors, width, items), centres: sharedRows(centres, width), offsets, items, places };
+}
 
-  /**
-   * About the `count` items whose vectors have the largest products with a vector, best first, from the cells whose centres have.
-   * @param share of all items that are looked at, at least `count` of them
-   */
-  best(vector: Float32Array, count: number, share: number): number[] {
-    const cells = this.#offsets.length - 1;
-    const liking = this.#centres.with(vector, 0, cells);
-    const order = Int32Array.from({ length: cells }, (_, cell) => cell).sort(
-      (a, b) => at(liking, b) - at(liking, a) || a - b,
-    );
-    const most = Math.max(count, share * this.#items.length);
-    const looked: number[] = []; // cells
-    let places = 0;
-    for (const cell of order) {
-      if (places >= most) break;
-      const [from, to] = [at(this.#offsets, cell), at(this.#offsets, cell + 1)];
-      this.#products.set(this.#vectors.with(vector, from, to).subarray(from, to), places);
-      for (let place = from; place < to; place++, places++)
-        if ((this.#items[place] as number) < FIRST_INDEX || Number.isNaN(this.#products[places]))
-          this.#products[places] = -Infinity;
-      looked.push(cell);
-    }
-    const products = this.#products.subarray(0, places);
-    const disorder = this.#disorder.subarray(0, places);
-    disorder.set(products);
-    const least = count < places ? nthLargest(disorder, count) : -Infinity;
-    const found: { readonly item: number; readonly value: number }[] = [];
-    places = 0;
-    for (const cell of looked)
-      for (let place = at(this.#offsets, cell); place < at(this.#offsets, cell + 1); place++) {
-        const value = products[places++] as number;
-        if (value >= least && value > -Infinity) found.push({ item: this.#items[place] as number, value });
-      }
-    found.sort((a, b) => b.value - a.value || a.item - b.item);
-    return found.slice(0, count).map(({ item }) => item);
-  }
+/** A copy on memory that threads share. */
+function shared(values: Int32Array): Int32Array {
+  const copy = new Int32Array(new SharedArrayBuffer(values.byteLength));
+  copy.set(values);
+  return copy;
 }
 
 /** Half the squares of the lengths of the rows. */
@@ -123,7 +91,7 @@ function halfSquares(rows: Float32Array, width: number): Float64Array {
 /** Finds the centre with the smallest Euclidean distance: that with the largest x c - c c / 2. */
 function nearestTo(centres: Float32Array, width: number): (vector: Float32Array) => number {
   const halves = halfSquares(centres, width);
-  const rows = new RowProducts(centres, width);
+  const rows = new RowProducts(sharedRows(centres, width));
   return (vector) => {
     const products = rows.with(vector, 0, halves.length);
     let [best, most] = [0, -Infinity];

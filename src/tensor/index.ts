@@ -15,9 +15,13 @@ export {
 } from './onnx.js';
 export {
   Runtime,
+  type Companion,
   type NumberArray,
+  type OpenCompanion,
   type Placement,
   type Program,
+  type RunHere,
   type RunResult,
   type RuntimeOptions,
+  type Told,
 } from './runtime.js';

@@ -1,11 +1,11 @@
 /**
- * The thread that runs graphs; the one file that meets ONNX Runtime. Knows sessions by number; does not know what a
- * graph is for. `session.run` blocks the thread that calls it, which is why it has a thread of its own.
+ * The thread that runs graphs; the one file that meets ONNX Runtime. Knows sessions and companions by number; does not know what
+ * they are for. `session.run` blocks the thread that calls it, which is why it has a thread of its own.
  */
 import { parentPort } from 'node:worker_threads';
 import * as ort from 'onnxruntime-node';
 import { messageOf } from '../base/index.js';
-import type { Answer, NumberArray, Request } from './runtime.js';
+import type { Answer, NumberArray, OpenCompanion, Request, RunHere } from './runtime.js';
 
 const port = parentPort;
 if (!port) throw new Error('internal error: runtime-worker runs as a worker thread only');
@@ -14,6 +14,24 @@ const sessions = new Map<number, { session: ort.InferenceSession; shapes: Readon
 
 /** Values that runs share, by number. */
 const held = new Map<number, Readonly<Record<string, NumberArray>>>();
+
+const companions = new Map<number, Awaited<ReturnType<OpenCompanion>>>();
+
+const run: RunHere = async (program, inputs, numbers) => {
+  const found = sessions.get(program);
+  if (!found) throw new Error('internal error: the program was disposed of');
+  const feeds: Record<string, ort.Tensor> = {};
+  for (const [key, shape] of found.shapes) {
+    const own = numbers.find((number) => held.get(number)?.[key]);
+    const data = inputs[key] ?? (own === undefined ? undefined : held.get(own)?.[key]);
+    if (!data) throw new Error(`internal error: input ${key} is missing`);
+    feeds[key] =
+      data instanceof Int32Array ? new ort.Tensor('int32', data, shape) : new ort.Tensor('float32', data, shape);
+  }
+  const outputs: Record<string, NumberArray> = {};
+  for (const [key, tensor] of Object.entries(await found.session.run(feeds))) outputs[key] = tensor.data as NumberArray;
+  return outputs;
+};
 
 async function answer(request: Request): Promise<Omit<Answer, 'id' | 'error'>> {
   switch (request.kind) {
@@ -38,26 +56,24 @@ async function answer(request: Request): Promise<Omit<Answer, 'id' | 'error'>> {
       return {};
     }
     case 'run': {
-      const found = sessions.get(request.program);
-      if (!found) throw new Error('internal error: the program was disposed of');
-      const feeds: Record<string, ort.Tensor> = {};
-      for (const [key, shape] of found.shapes) {
-        const own = request.held.find((number) => held.get(number)?.[key]);
-        const data = request.inputs[key] ?? (own === undefined ? undefined : held.get(own)?.[key]);
-        if (!data) throw new Error(`internal error: input ${key} is missing`);
-        feeds[key] =
-          data instanceof Int32Array ? new ort.Tensor('int32', data, shape) : new ort.Tensor('float32', data, shape);
-      }
       const start = performance.now();
-      const results = await found.session.run(feeds);
-      const milliseconds = performance.now() - start;
-      const outputs: Record<string, NumberArray> = {};
-      for (const [key, tensor] of Object.entries(results)) outputs[key] = tensor.data as NumberArray;
-      return { outputs, buffers: request.buffers, milliseconds };
+      const outputs = await run(request.program, request.inputs, request.held);
+      return { outputs, buffers: request.buffers, milliseconds: performance.now() - start };
     }
     case 'hold': {
       held.set(request.held, request.values);
       return {};
+    }
+    case 'bring': {
+      const { open } = (await import(request.module)) as { open: OpenCompanion };
+      companions.set(request.companion, await open(request.given as never, run));
+      return {};
+    }
+    case 'ask': {
+      const companion = companions.get(request.companion);
+      if (!companion) throw new Error('internal error: the companion was never brought');
+      const { value, transfer = [] } = await companion(request.question);
+      return { value, buffers: transfer };
     }
     case 'dispose': {
       await sessions.get(request.program)?.session.release();

@@ -14,10 +14,27 @@ import { lean } from './passes.js';
 /** What a program takes and gives: float32 or int32 entries, row-major. */
 export type NumberArray = Float32Array | Int32Array;
 
+/** Runs a program where it is compiled. `held`: numbers of values that the thread holds, for inputs that are not given. */
+export type RunHere = (
+  program: number,
+  inputs: Readonly<Record<string, NumberArray>>,
+  held: readonly number[],
+) => Promise<Record<string, NumberArray>>;
+
+/** What a companion has to say; buffers to transfer are handed over instead of copied. */
+export interface Told {
+  readonly value: unknown;
+  readonly transfer?: readonly ArrayBuffer[];
+}
+
+/** What the module of a companion exports as `open`: it is given something once, then asked again and again, one question after another. */
+export type OpenCompanion = (given: never, run: RunHere) => Promise<(question: never) => Promise<Told>>;
+
 /** A message to the runtime's thread. */
-export type Request = { readonly id: number; readonly program: number } & (
+export type Request = { readonly id: number } & (
   | {
       readonly kind: 'compile';
+      readonly program: number;
       readonly model: Uint8Array;
       readonly inputs: readonly InputDescription[];
       readonly threads: number;
@@ -26,6 +43,7 @@ export type Request = { readonly id: number; readonly program: number } & (
     }
   | {
       readonly kind: 'run';
+      readonly program: number;
       readonly inputs: Readonly<Record<string, NumberArray>>;
       /** Buffers of inputs that came without a copy and go back so. */
       readonly buffers: readonly ArrayBuffer[];
@@ -33,7 +51,9 @@ export type Request = { readonly id: number; readonly program: number } & (
       readonly held: readonly number[];
     }
   | { readonly kind: 'hold'; readonly held: number; readonly values: Readonly<Record<string, NumberArray>> }
-  | { readonly kind: 'dispose' }
+  | { readonly kind: 'bring'; readonly companion: number; readonly module: string; readonly given: unknown }
+  | { readonly kind: 'ask'; readonly companion: number; readonly question: unknown }
+  | { readonly kind: 'dispose'; readonly program: number }
 );
 
 /** Its answer: `error` if it failed. */
@@ -44,6 +64,8 @@ export interface Answer {
   readonly buffers?: readonly ArrayBuffer[];
   /** How long the graph ran. */
   readonly milliseconds?: number;
+  /** What a companion told. */
+  readonly value?: unknown;
 }
 
 /** What a run gives. */
@@ -66,6 +88,8 @@ export interface RuntimeOptions {
 
 /** A compiled graph. Keys of inputs and outputs are those of its placeholders and named outputs. */
 export interface Program {
+  /** What companions on its lane run it by. */
+  readonly number: number;
   readonly inputs: readonly InputDescription[];
   /**
    * Runs once. Every input must be given, with as many entries as its shape has.
@@ -81,6 +105,12 @@ export interface Program {
   runHandingOver(inputs: Readonly<Record<string, NumberArray>>, buffers: readonly ArrayBuffer[]): Promise<RunResult>;
   /** Frees the memory. */
   dispose(): Promise<void>;
+}
+
+/** Code of one's own that works on a lane's thread, between runs of programs: where a step depends on what the one before it gave, nothing travels. */
+export interface Companion {
+  /** @param transfer buffers that are handed over instead of copied */
+  ask(question: unknown, transfer?: readonly ArrayBuffer[]): Promise<unknown>;
 }
 
 /** Where a program runs. */
@@ -145,6 +175,7 @@ export class Runtime {
   readonly threads: number;
   #nextProgram = 0;
   #nextHeld = 0;
+  #nextCompanion = 0;
   #isDisposed = false;
 
   constructor({ threads = availableParallelism(), device = 'cpu', profile }: RuntimeOptions = {}) {
@@ -168,7 +199,7 @@ export class Runtime {
   async compileModel(model: OnnxModel, { lane: place = 0, threads = this.threads }: Placement = {}): Promise<Program> {
     if (this.#isDisposed) throw new Error('the compute thread has ended');
     const program = this.#nextProgram++;
-    const lane = getOrCreate(this.#lanes, place, () => new Lane());
+    const lane = this.#laneAt(place);
     try {
       await lane.ask({
         program,
@@ -204,6 +235,7 @@ export class Runtime {
       return answer as unknown as RunResult;
     };
     return {
+      number: program,
       inputs: model.inputs,
       run: async (inputs, transfer = [], held) => (await runWith(inputs, transfer, held ?? [])).outputs,
       runHandingOver: async (inputs, buffers) => runWith(inputs, buffers, []),
@@ -223,8 +255,25 @@ export class Runtime {
     values: Readonly<Record<string, NumberArray>>,
     transfer: readonly ArrayBuffer[] = [],
   ): Promise<void> {
-    const lane = getOrCreate(this.#lanes, place, () => new Lane());
-    await lane.ask({ program: -1, kind: 'hold', held, values }, transfer);
+    await this.#laneAt(place).ask({ kind: 'hold', held, values }, transfer);
+  }
+
+  /**
+   * Brings a companion to the thread of a lane.
+   * @param module exports an `open` that is an `OpenCompanion`
+   * @param given what it is given at once; memory that threads share stays shared
+   */
+  async bring(place: number, module: URL, given: unknown): Promise<Companion> {
+    const companion = this.#nextCompanion++;
+    const lane = this.#laneAt(place);
+    await lane.ask({ kind: 'bring', companion, module: module.href, given });
+    return {
+      ask: async (question, transfer = []) => (await lane.ask({ kind: 'ask', companion, question }, transfer)).value,
+    };
+  }
+
+  #laneAt(place: number): Lane {
+    return getOrCreate(this.#lanes, place, () => new Lane());
   }
 
   /** A number for `hold` that nobody else has. */

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as fc from 'fast-check';
 import { at } from '../../src/base/index.js';
-import { nonNegativeLeastSquares, solvePositive } from '../../src/evaluate/least-squares.js';
+import { solvePositive } from '../../src/base/index.js';
+import { nonNegativeLeastSquares } from '../../src/evaluate/least-squares.js';
 
 /** A (rows, columns) and b (rows) of small whole numbers: exact in products, and often with dependent columns. */
 const problems = fc.tuple(fc.integer({ min: 1, max: 6 }), fc.integer({ min: 1, max: 6 })).chain(([rows, columns]) =>

@@ -3,11 +3,14 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { UserError, at } from '../../src/base/index.js';
 import { UNKNOWN } from '../../src/data/index.js';
-import { rankerOf } from '../../src/model/index.js';
+import { CandidateSearch, rankerOf } from '../../src/model/index.js';
 import { LiveCatalogue, valueIndices } from '../../src/online/live-catalogue.js';
 import { liveHistory } from '../../src/online/live-history.js';
 import { Runtime } from '../../src/tensor/index.js';
+import type { ToBeScored } from '../support/finder.js';
 import { allItems, everyPreset, momentOf, tinyModel } from '../support/tiny-model.js';
+
+const FINDER = new URL('../support/finder.js', import.meta.url);
 
 let runtime: Runtime;
 before(() => {
@@ -21,6 +24,7 @@ for (const { name, ...entry } of everyPreset) {
     const base = rankerOf(model, parameters, dataset, runtime);
     const items = new LiveCatalogue(dataset, model.config);
     const everything = allItems(dataset);
+    const search = new CandidateSearch<ToBeScored, { readonly scores: Float32Array }>(FINDER, { sign: -1 }, [3]);
     for (const id of ['u0', 'u6', 'led', 'onlyFeed', 'onlySearches']) {
       const user = dataset.users.index(id);
       const attributes = valueIndices(model.config.userAttributes, dataset.userAttributes, null, user);
@@ -32,6 +36,10 @@ for (const { name, ...entry } of everyPreset) {
       }
       const ranker = base.forHistories(history);
       const encoded = await ranker.encodeHistory(history.moment);
+      const onTheWay = await ranker.search(history.moment, search, { items: everything });
+      const searched = await ranker.search(encoded, search, { items: everything });
+      assert.deepEqual(onTheWay.history, encoded, `${id}: a history that is encoded on the way`);
+      assert.deepEqual(searched, { history: encoded, found: onTheWay.found }, `${id}: one that is encoded`);
       const [whole, some, expected] = [
         await ranker.scoreAllFor(encoded),
         await ranker.scoreFor(encoded, everything),
@@ -48,6 +56,8 @@ for (const { name, ...entry } of everyPreset) {
           Math.abs(at(some, place) - score) <= allowed,
           `${id}, item ${item}: ${at(some, place)}, not ${score}`,
         );
+        const found = -at(onTheWay.found.scores, place);
+        assert.ok(Math.abs(found - score) <= allowed, `${id}, item ${item}: ${found} on its lane, not ${score}`);
       });
     }
   });

@@ -2,14 +2,16 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as fc from 'fast-check';
-import { Random } from '../../src/base/index.js';
+import { Random, at, copyRows } from '../../src/base/index.js';
 import { FIRST_INDEX } from '../../src/data/index.js';
 import { KnownUsers } from '../../src/online/known-users.js';
+import { open } from '../../src/online/candidate-finder.js';
+import { CellSearch } from '../../src/online/cell-search.js';
 import { LinearFit } from '../../src/online/linear-fit.js';
 import { sentence } from '../../src/online/messages/catalogue.js';
 import { select } from '../../src/online/selection.js';
-import { RowProducts } from '../../src/online/row-products.js';
-import { VectorCells } from '../../src/online/vector-cells.js';
+import { RowProducts, sharedRows } from '../../src/online/row-products.js';
+import { vectorCells } from '../../src/online/vector-cells.js';
 
 test('a list has the best items that are allowed, within the cap, whatever the scores', () => {
   const scores = fc.array(fc.oneof(fc.integer({ min: 0, max: 4 }), fc.double({ noNaN: true, min: -5, max: 5 })), {
@@ -93,8 +95,8 @@ test('products with rows are those of a loop, whatever the width and the stretch
     const vector = Float32Array.from({ length: width }, () => random.normal());
     const order = random.shuffle(Int32Array.from({ length: 20 }, (_, i) => i)).subarray(0, 15);
     for (const [own, count] of [
-      [new RowProducts(rows, width), 20],
-      [new RowProducts(rows, width, order), 15],
+      [new RowProducts(sharedRows(rows, width)), 20],
+      [new RowProducts(sharedRows(rows, width, order)), 15],
     ] as const)
       for (const [from, to] of [
         [0, count],
@@ -106,31 +108,72 @@ test('products with rows are those of a loop, whatever the width and the stretch
         for (let place = from; place < to; place++) {
           const row = count === 20 ? place : (order[place] as number);
           const expected = vector.reduce((sum, value, i) => sum + value * (rows[row * width + i] as number), 0);
-          assert.ok(Math.abs((found[place] as number) - expected) < 1e-4, `width ${width}, row ${place}`);
+          assert.ok(Math.abs((found[place - from] as number) - expected) < 1e-4, `width ${width}, row ${place}`);
         }
       }
   }
 });
 
 test('a linear function is found again from its values; cells find the largest products', async () => {
-  const [items, width] = [3000, 8];
+  const [items, width] = [60_000, 8];
   const random = new Random('vectors to be retrieved');
   const vectors = Float32Array.from({ length: items * width }, () => random.normal());
   const wanted = Float32Array.from({ length: width }, () => random.normal());
   const productOf = (item: number): number =>
     wanted.reduce((sum, value, i) => sum + value * (vectors[item * width + i] as number), 0);
   const sample = Int32Array.from({ length: 200 }, (_, i) => FIRST_INDEX + 7 * i);
-  const found = new LinearFit(vectors, width, sample).of(Float32Array.from(sample, (item) => 3 + productOf(item)));
+  const rowsOf = (of: Int32Array): Float32Array => copyRows(vectors, width, of);
+  const scoresOf = (of: Int32Array): Float32Array => Float32Array.from(of, (item) => 3 + productOf(item));
+  const [some, others] = [sample.subarray(0, 90), sample.subarray(90)];
+  const base = new LinearFit(width).meet(rowsOf(some));
+  const found = new LinearFit(width, base)
+    .hear(rowsOf(some), scoresOf(some))
+    .meet(rowsOf(others))
+    .hear(rowsOf(others), scoresOf(others))
+    .solve(1e-3);
   for (let i = 0; i < width; i++) assert.ok(Math.abs((found[i] as number) - (wanted[i] as number)) < 0.01);
 
-  const cells = await VectorCells.of(vectors, width);
+  const search = new CellSearch(await vectorCells(vectors, width));
   const best = Array.from({ length: items - FIRST_INDEX }, (_, i) => FIRST_INDEX + i).sort(
     (a, b) => productOf(b) - productOf(a),
   );
-  assert.deepEqual(new Set(cells.best(wanted, 50, 1)), new Set(best.slice(0, 50)), 'all cells: exact');
-  const few = new Set(cells.best(found, 300, 0.1));
+  assert.deepEqual(new Set(search.best(wanted, 50, 1)), new Set(best.slice(0, 50)), 'all cells: exact');
+  const few = new Set(search.best(found, 300, 0.1));
   const recall = best.slice(0, 20).filter((item) => few.has(item)).length;
   assert.ok(recall >= 14, `${recall} of 20 from a tenth of the vectors`);
+});
+
+test('candidates: each once, in order, with the scores of the ranker; what is named is among them, and nothing is remembered', async () => {
+  const [items, width, count] = [20_000, 8, 400];
+  const random = new Random('candidates that are found');
+  const vectors = Float32Array.from({ length: items * width }, () => random.normal());
+  const sample = Int32Array.from({ length: 80 }, (_, i) => FIRST_INDEX + 11 * i);
+  const rounds = [120, 200] as const;
+  const find = open({ cells: await vectorCells(vectors, width), sample, rounds });
+  for (const named of [[5, 7, 19_999, items, items + 2], [], [5]]) {
+    const wanted = Float32Array.from({ length: width }, () => random.normal());
+    // no linear function of the vectors, and those that came since the run have none
+    const scoreOf = (item: number): number => {
+      const own = vectors.subarray(item * width, (item + 1) * width);
+      const product = own.reduce((sum, value, i) => sum + value * at(wanted, i), 0);
+      return Math.fround(Math.tanh(product / 3) + 0.1 * Math.sin(item));
+    };
+    const asked: number[] = [];
+    const found = await find({ named: Int32Array.from(named) }, async (some) => {
+      asked.push(some.length);
+      return Float32Array.from(some, scoreOf);
+    });
+    assert.deepEqual(asked, [sample.length, ...rounds], 'as many as there are programs for');
+    assert.deepEqual(found.items, Int32Array.from(new Set(found.items)).sort());
+    assert.equal(found.items.length, count);
+    assert.deepEqual(found.scores, Float32Array.from(found.items, scoreOf));
+    for (const item of [...sample, ...named]) assert.ok(found.items.includes(item), `item ${item}`);
+    const best = Array.from({ length: items - FIRST_INDEX }, (_, i) => FIRST_INDEX + i)
+      .sort((a, b) => scoreOf(b) - scoreOf(a))
+      .slice(0, 20);
+    const recall = best.filter((item) => found.items.includes(item)).length;
+    assert.ok(recall >= 17, `${recall} of the best 20 among a fiftieth of the items`);
+  }
 });
 
 test('users are kept within bounds, the one not asked for longest goes first, and a failure is not kept', async () => {

@@ -273,3 +273,31 @@ describe('the runtime', () => {
     assert.deepEqual([code, signal, said], [0, null, '2,4']);
   });
 });
+
+describe('companions', () => {
+  test('run programs on their lane, one question after another, on memory that is shared', async (t) => {
+    const runtime = runtimeOf(t, { threads: 1 });
+    const x = new Scope().input('x', [3]);
+    const program = await runtime.compile({ y: ops.mul(x, 2) }, { lane: 1 });
+    const counts = new Int32Array(new SharedArrayBuffer(4));
+    const module = new URL('../support/companion.js', import.meta.url);
+    const companion = await runtime.bring(1, module, { program: program.number, counts });
+    const answers = await Promise.all(
+      [1, 2, 3].map(async (factor) => companion.ask({ x: Float32Array.of(factor, 0, -1) })),
+    );
+    assert.deepEqual(
+      answers,
+      [1, 2, 3].map((factor) => Float32Array.of(4 * factor, 0, -4)),
+    );
+    assert.equal(counts[0], 3, 'what it wrote there is seen here');
+    await assert.rejects(companion.ask({ x: new Float32Array(3), fails: true }), /this question has no answer/);
+    const given = Float32Array.of(5, 6, 7);
+    assert.deepEqual(
+      await companion.ask({ x: given }, [given.buffer]),
+      Float32Array.of(20, 24, 28),
+      'a failure ends nothing',
+    );
+    assert.equal(given.length, 0, 'it was handed over');
+    await assert.rejects(runtime.bring(1, new URL('file:///there/is/no/such/module.js'), {}), /such/);
+  });
+});

@@ -12,16 +12,16 @@ export interface EncodedState {
 const inputOf = (name: string): string => `state ${name}`;
 
 /** A state as the inputs of another graph. */
-export function stateInputs(scope: Scope, { shapes }: EncodedState, users: number): State {
+export function stateInputs(scope: Scope, shapes: EncodedState['shapes'], users: number): State {
   return Object.fromEntries(
     [...shapes].map(([name, shape]): [string, Tensor] => [name, scope.input(inputOf(name), [users, ...shape])]),
   );
 }
 /** What goes into the inputs of `stateInputs`. */
-export const inputsOf = ({ values }: EncodedState): Record<string, Float32Array> =>
+export const inputsOf = (values: EncodedState['values']): Record<string, Float32Array> =>
   Object.fromEntries(Object.entries(values).map(([name, array]) => [inputOf(name), array]));
 /** Tells programs for states of other shapes apart. */
-export const shapesKey = ({ shapes }: EncodedState): string =>
+export const shapesKey = (shapes: EncodedState['shapes']): string =>
   [...shapes.values()].map((shape) => shape.join('x')).join(' ');
 
 /** Cases [start, end) of a state of some cases. */

@@ -27,6 +27,7 @@ import { gradientTimesInput, seesActionVectors, standings, weightsFromShares } f
 import type { AlignedVectors } from '../definition/aligned-vectors.js';
 import { type Items, largest, rowsAt, runsOf } from './catalogue-stretches.js';
 import { type EncodedState, inputsOf, rowsOf, shapesKey, stateInputs } from './encoded-state.js';
+import { type CandidateSearch, type Encoding, type Scorer, searchOnLane } from './lane-search.js';
 import { type Compiled, type HeldStretch, Lanes } from './lanes.js';
 import {
   type Affinity,
@@ -150,9 +151,10 @@ export class GraphRanker implements ExplainingRanker {
       const found = results['vectors'] as Float32Array;
       const needed = (own.reduce((most, item) => Math.max(most, item), 0) + 1) * all.width;
       if (needed > all.vectors.length) {
-        const room = all.vectors.buffer.byteLength >= 4 * needed ? all.vectors.buffer : new ArrayBuffer(5 * needed);
-        const longer = new Float32Array(room as ArrayBuffer, 0, needed);
-        if (room !== all.vectors.buffer) longer.set(all.vectors);
+        const { buffer } = all.vectors;
+        const isRoom = buffer.byteLength >= 4 * needed;
+        const longer = new Float32Array(isRoom ? buffer : new SharedArrayBuffer(5 * needed), 0, needed);
+        if (!isRoom) longer.set(all.vectors);
         all.vectors = longer;
       }
       own.forEach((item, position) => {
@@ -171,15 +173,58 @@ export class GraphRanker implements ExplainingRanker {
 
   /** Encodes the history of a moment, to be met by many candidates, perhaps later. */
   async encodeHistory(moment: Case): Promise<EncodedHistory> {
-    const { scoring } = this.#model;
     const items = await this.#allItems();
-    const [block] = this.#blocks([moment]) as [Block];
-    if (scoring.short) {
-      const state = await this.#encodeBatch(scoring.short, 'block', [moment], this.#roomOf(block), block.extent, true);
+    if (this.#model.scoring.short) {
+      const state = await this.#encoded(await this.#historyEncoding(moment, true));
       if (this.#isWithinReach(state.values, items)) return { state, isShort: true };
     }
-    const room = this.#roomOf(block);
-    return { state: await this.#encodeBatch(scoring, 'one', [moment], room, block.extent, true), isShort: false };
+    return this.#encodeInFull(moment);
+  }
+
+  async #encodeInFull(moment: Case): Promise<EncodedHistory> {
+    return { state: await this.#encoded(await this.#historyEncoding(moment, false)), isShort: false };
+  }
+
+  /** What encodes the history of a moment. */
+  async #historyEncoding(moment: Case, isShort: boolean, lane?: number): Promise<Encoding> {
+    const { scoring } = this.#model;
+    const [block] = this.#blocks([moment]) as [Block];
+    const [form, name] = isShort ? ([scoring.short as ScoringForm, 'block'] as const) : ([scoring, 'one'] as const);
+    return this.#encodingOf(form, name, [moment], this.#roomOf(block), block.extent, { isServed: true, lane });
+  }
+
+  /**
+   * Lets candidates be searched for by their scores, on one lane (lane-search.ts). A history that is not encoded yet is encoded there, on
+   * the way.
+   */
+  async search<Question, Found extends object>(
+    history: EncodedHistory | Case,
+    search: CandidateSearch<Question, Found>,
+    question: Question,
+  ): Promise<{ readonly history: EncodedHistory; readonly found: Found }> {
+    const { scoring } = this.#model;
+    const items = await this.#allItems();
+    const { lanes } = this.#shared;
+    const lane = lanes.next();
+    const isEncoded = 'state' in history;
+    const isShort = isEncoded ? history.isShort : scoring.short !== undefined;
+    const form = isShort ? (scoring.short as ScoringForm) : scoring;
+    const encoding = isEncoded ? null : await this.#historyEncoding(history, isShort, lane);
+    const shapes = isEncoded ? history.state.shapes : (encoding as Encoding).shapes;
+    const scorers = await Promise.all(
+      search.sizes.map(async (size) => ({ size, ...(await this.#scorer(form, shapes, 1, size, items.width, lane)) })),
+    );
+    const { state, found } = await searchOnLane(lanes, lane, search, {
+      items,
+      scorers,
+      encoding,
+      state: isEncoded ? history.state : null,
+      reach: isEncoded || !scoring.short ? null : { output: REACH, most: scoring.short.most },
+      question,
+    });
+    const encoded = state ? { state: { values: state, shapes }, isShort } : (history as EncodedHistory);
+    if (found) return { history: encoded, found };
+    return this.search(await this.#encodeInFull(history as Case), search, question);
   }
 
   /** Scores of some items for an encoded history, in their order. Lists of a few lengths only: each is a program. */
@@ -231,8 +276,8 @@ export class GraphRanker implements ExplainingRanker {
     this.#shared.lanes.forgetAll();
   }
 
-  protected compiled(key: string, build: (scope: Scope) => State): Promise<Compiled> {
-    return this.#shared.lanes.compiled(key, build);
+  protected compiled(key: string, build: (scope: Scope) => State, lane?: number): Promise<Compiled> {
+    return this.#shared.lanes.compiled(key, build, lane);
   }
 
   protected run(
@@ -261,11 +306,12 @@ export class GraphRanker implements ExplainingRanker {
       const items = range(ITEM_CHUNK).map((offset) => Math.min(chunk * ITEM_CHUNK + offset, total - 1));
       return { items, ...(await this.#encodeChunk(items)) };
     });
-    let [vectors, width, reach] = [new Float32Array(0), 0, 0];
+    let vectors: Float32Array = new Float32Array(0);
+    let [width, reach] = [0, 0];
     for await (const { items, batch, results } of this.#shared.lanes.ahead(tasks)) {
       const found = results['vectors'] as Float32Array;
       width = found.length / batch.sizes.items;
-      if (vectors.length === 0) vectors = new Float32Array(total * width);
+      if (vectors.length === 0) vectors = new Float32Array(new SharedArrayBuffer(4 * total * width));
       items.forEach((item, position) => {
         const slot = at(batch.inputs['itemSlots'] as Int32Array, position);
         vectors.set(found.subarray(slot * width, (slot + 1) * width), item * width);
@@ -383,14 +429,29 @@ export class GraphRanker implements ExplainingRanker {
     extent: Extent,
     isServed = false,
   ): Promise<EncodedState> {
+    return this.#encoded(await this.#encodingOf(form, name, cases, room, extent, { isServed }));
+  }
+
+  async #encoded({ compiled, given, shapes }: Encoding): Promise<EncodedState> {
+    return { values: await this.run(compiled, given), shapes };
+  }
+
+  /** What encodes cases. */
+  async #encodingOf(
+    form: ScoringForm,
+    name: string,
+    cases: readonly Case[],
+    room: Extent,
+    extent: Extent,
+    { isServed, lane }: { readonly isServed: boolean; readonly lane?: number | undefined },
+  ): Promise<Encoding> {
     if (isServed) this.#assembler.makeRoom({ count: cases.length, extent: room });
     const batch = this.#assembler.assemble(gatherRows(this.dataset, cases, this.#model.config.window, room));
     const key = `${name} ${extent.feed} ${extent.search} ${sizesKey(batch.sizes)}`;
-    const compiled = await this.compiled(key, (scope) =>
-      this.#withReach(form, form.encode(scope, batch.sizes, extent)),
-    );
-    const shapes = new Map([...compiled.shapes].map(([name, shape]) => [name, shape.slice(1)]));
-    return { values: await this.run(compiled, this.#given(compiled, batch)), shapes };
+    const build = (scope: Scope): State => this.#withReach(form, form.encode(scope, batch.sizes, extent));
+    const compiled = await this.compiled(key, build, lane);
+    const shapes = new Map([...compiled.shapes].map(([state, shape]) => [state, shape.slice(1)]));
+    return { compiled, given: this.#given(compiled, batch), shapes };
   }
 
   /** A state, with what tells how far a short form may be trusted. */
@@ -471,22 +532,24 @@ export class GraphRanker implements ExplainingRanker {
     vectors: Float32Array,
     { width }: Items,
   ): Promise<Float32Array> {
-    const compiled = await this.#ownProgram(form, name, state, users, perCase, width);
-    const results = await this.run(compiled, { ...inputsOf(state), vectors }, [vectors.buffer as ArrayBuffer]);
+    const compiled = await this.#ownProgram(form, name, state.shapes, users, perCase, width);
+    const results = await this.run(compiled, { ...inputsOf(state.values), vectors }, [vectors.buffer as ArrayBuffer]);
     return results['logits'] as Float32Array;
   }
 
   async #ownProgram(
     form: ScoringForm,
     name: string,
-    state: EncodedState,
+    shapes: EncodedState['shapes'],
     users: number,
     perCase: number,
     width: number,
+    lane?: number,
   ): Promise<Compiled> {
-    return this.compiled(`${name} ${users} ${perCase} ${shapesKey(state)}`, (scope) => ({
-      logits: form.score(scope, stateInputs(scope, state, users), scope.input('vectors', [users, perCase, width])),
-    }));
+    const build = (scope: Scope): State => ({
+      logits: form.score(scope, stateInputs(scope, shapes, users), scope.input('vectors', [users, perCase, width])),
+    });
+    return this.compiled(`${name} ${users} ${perCase} ${shapesKey(shapes)}`, build, lane);
   }
 
   #isWithinReach(results: Readonly<Record<string, Float32Array>>, items: Items): boolean {
@@ -549,25 +612,33 @@ export class GraphRanker implements ExplainingRanker {
     state: EncodedState,
     users: number,
     vectors: Float32Array,
-    items: Items,
+    { width }: Items,
   ): Promise<Float32Array> {
-    const candidates = vectors.length / items.width;
-    if (!form.scoreShared) return this.#scoreState(form, 'alone', state, users, candidates, vectors, items);
-    const compiled = await this.#sharedProgram(form.scoreShared, state, users, candidates, items.width);
-    const results = await this.run(compiled, { ...inputsOf(state), vectors }, [vectors.buffer as ArrayBuffer]);
-    return results['scores'] as Float32Array;
+    const { compiled, output } = await this.#scorer(form, state.shapes, users, vectors.length / width, width);
+    const results = await this.run(compiled, { ...inputsOf(state.values), vectors }, [vectors.buffer as ArrayBuffer]);
+    return results[output] as Float32Array;
   }
 
-  async #sharedProgram(
-    scoreShared: NonNullable<ScoringForm['scoreShared']>,
-    state: EncodedState,
+  /** What scores the same candidates for some users. */
+  async #scorer(
+    form: ScoringForm,
+    shapes: EncodedState['shapes'],
     users: number,
     candidates: number,
     width: number,
-  ): Promise<Compiled> {
-    return this.compiled(`shared ${users} ${candidates} ${shapesKey(state)}`, (scope) => ({
-      scores: scoreShared(scope, stateInputs(scope, state, users), scope.input('vectors', [candidates, width])),
-    }));
+    lane?: number,
+  ): Promise<Scorer> {
+    const { scoreShared } = form;
+    if (!scoreShared)
+      return {
+        compiled: await this.#ownProgram(form, 'alone', shapes, users, candidates, width, lane),
+        output: 'logits',
+      };
+    const key = `shared ${users} ${candidates} ${shapesKey(shapes)}`;
+    const build = (scope: Scope): State => ({
+      scores: scoreShared(scope, stateInputs(scope, shapes, users), scope.input('vectors', [candidates, width])),
+    });
+    return { compiled: await this.compiled(key, build, lane), output: 'scores' };
   }
 
   /** Scores of a stretch of the catalogue for one encoded user. `vectors`: asked for where a thread does not have them yet. */
@@ -579,10 +650,8 @@ export class GraphRanker implements ExplainingRanker {
     stretch: HeldStretch,
     vectors: () => Float32Array,
   ): Promise<Float32Array> {
-    const compiled = form.scoreShared
-      ? await this.#sharedProgram(form.scoreShared, state, 1, candidates, width)
-      : await this.#ownProgram(form, 'alone', state, 1, candidates, width);
-    const results = await this.#shared.lanes.runHeld(compiled, inputsOf(state), stretch, vectors);
-    return results[form.scoreShared ? 'scores' : 'logits'] as Float32Array;
+    const { compiled, output } = await this.#scorer(form, state.shapes, 1, candidates, width);
+    const results = await this.#shared.lanes.runHeld(compiled, inputsOf(state.values), stretch, vectors);
+    return results[output] as Float32Array;
   }
 }

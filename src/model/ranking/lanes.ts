@@ -3,7 +3,7 @@
  * brings it. Knows programs, lanes and what does not change; does not know what is computed.
  */
 import { at, getOrCreate } from '../../base/index.js';
-import type { NumberArray, Program, Runtime, Shape } from '../../tensor/index.js';
+import type { Companion, NumberArray, Program, Runtime, Shape } from '../../tensor/index.js';
 import type { State } from '../definition/model.js';
 import { Scope } from '../layers/layers.js';
 import type { Parameters } from '../weights/parameters.js';
@@ -24,6 +24,10 @@ export interface HeldStretch {
 }
 
 type Given = Readonly<Record<string, NumberArray>>;
+
+/** Of what is given, what a program takes. */
+export const inputsFor = ({ inputs }: Program, given: Given): Record<string, NumberArray> =>
+  Object.fromEntries(inputs.flatMap(({ key }) => (given[key] ? [[key, given[key]] as const] : [])));
 
 /** The lanes of one model, which all its rankers share. */
 export class Lanes {
@@ -50,14 +54,19 @@ export class Lanes {
     return this.#busy.length;
   }
 
-  /** A program, on the lane with the least to do, of equal ones that whose turn it is. Each lane is one thread: how many there are matters to no bit. */
-  async compiled(key: string, build: (scope: Scope) => State): Promise<Compiled> {
+  /** The lane with the least to do, of equal ones that whose turn it is. */
+  next(): number {
     const first = this.#turns++ % this.count;
     let lane = first;
     for (let other = 1; other < this.count; other++) {
       const next = (first + other) % this.count;
       if (at(this.#busy, next) < at(this.#busy, lane)) lane = next;
     }
+    return lane;
+  }
+
+  /** A program on a lane. Each lane is one thread: how many there are matters to no bit. */
+  async compiled(key: string, build: (scope: Scope) => State, lane = this.next()): Promise<Compiled> {
     return getOrCreate(this.#programs, `${lane} ${key}`, async () => {
       const scope = new Scope();
       const outputs = build(scope);
@@ -73,18 +82,49 @@ export class Lanes {
     transfer: readonly ArrayBuffer[] = [],
     alsoHeld: readonly number[] = [],
   ): Promise<Record<string, Float32Array>> {
+    const inputs = inputsFor(program, given);
+    const held = this.#heldFor(lane, [program]);
+    return this.#keeping(lane, async () => program.run(inputs, transfer, [...held, ...alsoHeld]));
+  }
+
+  /**
+   * Asks a companion, which runs programs of its lane; the thread holds the parameters that these take.
+   * @param question made of the numbers of what the thread holds
+   */
+  async ask(
+    lane: number,
+    companion: Companion,
+    programs: readonly Program[],
+    question: (held: readonly number[]) => unknown,
+  ): Promise<unknown> {
+    const held = this.#heldFor(lane, programs);
+    return this.#keeping(lane, async () => companion.ask(question(held)));
+  }
+
+  /** Brings a companion to a lane. */
+  async bring(lane: number, module: URL, given: unknown): Promise<Companion> {
+    return this.#runtime.bring(lane, module, given);
+  }
+
+  async #keeping<Result>(lane: number, work: () => Promise<Result>): Promise<Result> {
     this.#busy[lane] = at(this.#busy, lane) + 1;
     try {
-      const inputs = program.inputs.flatMap(({ key }) => (given[key] ? [[key, given[key]] as const] : []));
-      if (inputs.length < program.inputs.length && !this.#holding.has(lane)) {
-        this.#holding.add(lane);
-        // what is asked of a thread is done in order: nobody waits for it here
-        this.#runtime.hold(lane, this.#held, this.#parameters.dense()).catch(() => this.#holding.delete(lane));
-      }
-      return await program.run(Object.fromEntries(inputs), transfer, [this.#held, ...alsoHeld]);
+      return await work();
     } finally {
       this.#busy[lane] = at(this.#busy, lane) - 1;
     }
+  }
+
+  /** The number of the parameters that a lane's thread holds, for programs that take any. */
+  #heldFor(lane: number, programs: readonly Program[]): readonly number[] {
+    if (!this.#holding.has(lane)) {
+      const dense = this.#parameters.dense();
+      if (programs.every(({ inputs }) => inputs.every(({ key }) => !(key in dense)))) return [];
+      this.#holding.add(lane);
+      // what is asked of a thread is done in order: nobody waits for it here
+      this.#runtime.hold(lane, this.#held, dense).catch(() => this.#holding.delete(lane));
+    }
+    return [this.#held];
   }
 
   /** `run`, with vectors of a stretch that the thread holds. `vectors`: asked for where it does not have them yet. */

@@ -78,12 +78,12 @@ export class SesrecRanker extends GraphRanker {
       const { feedAttention, searchAttention } = scoreWithAttention(
         scope,
         this.#config,
-        stateInputs(scope, state, 1),
+        stateInputs(scope, state.shapes, 1),
         given,
       );
       return searchAttention ? { feedAttention, searchAttention } : { feedAttention };
     });
-    return this.run(compiled, { ...inputsOf(state), vectors });
+    return this.run(compiled, { ...inputsOf(state.values), vectors });
   }
 
   /**

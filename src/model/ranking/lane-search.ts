@@ -1,0 +1,99 @@
+/**
+ * A search for candidates that asks for scores again and again, each time for items that the scores before it pointed to: on the thread where
+ * the model runs, so that a request crosses threads once. Knows lanes, states and programs; does not know how candidates are found, which a
+ * module of the caller's does (`OpenFinder`). The thread's side is scoring-on-lane.ts.
+ */
+import { getOrCreate } from '../../base/index.js';
+import type { Companion } from '../../tensor/index.js';
+import type { Items } from './catalogue-stretches.js';
+import { type EncodedState, inputsOf } from './encoded-state.js';
+import { type Compiled, type Lanes, inputsFor } from './lanes.js';
+import type { LaneQuestion, LaneTold } from './scoring-on-lane.js';
+
+/** Scores of some items, in their order: at most as many as the largest of the search's sizes. */
+export type ScoreItems = (items: Int32Array) => Promise<Float32Array>;
+
+/** What a finder's module exports as `open`: given something once on every thread, it answers one question after another. */
+export type OpenFinder<Given, Question, Found> = (
+  given: Given,
+) => (question: Question, score: ScoreItems) => Promise<Found>;
+
+/** A way to search, for one model. Questions and what is found are copied between threads. */
+export class CandidateSearch<Question, Found> {
+  /** Never there: ties a search to its questions. */
+  declare readonly asks?: (question: Question) => Found;
+  readonly finder: URL;
+  readonly given: unknown;
+  readonly sizes: readonly number[];
+  readonly companions = new Map<number, Promise<Companion>>();
+
+  /**
+   * @param finder the module, whose `open` is an `OpenFinder`
+   * @param given what `open` is given; memory that threads share stays shared
+   * @param sizes how many items are scored at once: each is a program, and fewer items take as long
+   */
+  constructor(finder: URL, given: unknown, sizes: readonly number[]) {
+    this.finder = finder;
+    this.given = given;
+    this.sizes = [...new Set(sizes)].sort((a, b) => a - b);
+  }
+}
+
+/** What makes a state of cases: a program, what goes into it, and the shapes of one case's arrays. */
+export interface Encoding {
+  readonly compiled: Compiled;
+  readonly given: Parameters<typeof inputsFor>[1];
+  readonly shapes: EncodedState['shapes'];
+}
+
+/** What scores candidates, and the output with the scores. */
+export interface Scorer {
+  readonly compiled: Compiled;
+  readonly output: string;
+}
+
+/** Searches on a lane, where all programs are compiled for. `state`: that of the history, unless it is encoded on the way. */
+export async function searchOnLane<Question, Found extends object>(
+  lanes: Lanes,
+  lane: number,
+  search: CandidateSearch<Question, Found>,
+  {
+    items: { vectors, width, reach: reachOfItems },
+    scorers,
+    encoding,
+    state,
+    reach,
+    question,
+  }: {
+    readonly items: Items;
+    readonly scorers: readonly (Scorer & { readonly size: number })[];
+    readonly encoding: Encoding | null;
+    readonly state: EncodedState | null;
+    /** The output that tells how far a state that is encoded on the way may be trusted, and how far it must. */
+    readonly reach: { readonly output: string; readonly most: number } | null;
+    readonly question: Question;
+  },
+): Promise<LaneTold<Found>> {
+  const module = new URL('scoring-on-lane.js', import.meta.url);
+  const bring = async (): Promise<Companion> =>
+    lanes.bring(lane, module, { finder: search.finder.href, given: search.given });
+  const companion = await getOrCreate(search.companions, lane, bring);
+  const programs = [
+    ...scorers.map(({ compiled }) => compiled.program),
+    ...(encoding ? [encoding.compiled.program] : []),
+  ];
+  const asked = (held: readonly number[]): LaneQuestion => ({
+    encode: encoding && {
+      program: encoding.compiled.program.number,
+      inputs: inputsFor(encoding.compiled.program, encoding.given),
+    },
+    state: state && inputsOf(state.values),
+    scorers: scorers.map(({ size, compiled, output }) => ({ size, program: compiled.program.number, output })),
+    vectors,
+    width,
+    reach: reach && { ...reach, ofItems: reachOfItems },
+    held,
+    question,
+  });
+  return (await lanes.ask(lane, companion, programs, asked)) as LaneTold<Found>;
+}

@@ -1,0 +1,56 @@
+/**
+ * The thread's side of lane-search.ts: encodes a history, unless it is encoded, and scores what a finder asks for. Runs on the thread of a lane,
+ * and therefore imports nothing that a thread does not need. Knows programs by number; does not know what they compute, nor what is looked for.
+ */
+import { copyRows } from '../../base/index.js';
+import type { NumberArray, OpenCompanion, RunHere, Told } from '../../tensor/index.js';
+import { largest } from './catalogue-stretches.js';
+import { inputsOf } from './encoded-state.js';
+import type { OpenFinder, ScoreItems } from './lane-search.js';
+
+/** What a thread is asked. */
+export interface LaneQuestion {
+  readonly encode: { readonly program: number; readonly inputs: Readonly<Record<string, NumberArray>> } | null;
+  /** Inputs of a state, where nothing is encoded. */
+  readonly state: Readonly<Record<string, NumberArray>> | null;
+  /** By ascending size. */
+  readonly scorers: readonly { readonly size: number; readonly program: number; readonly output: string }[];
+  /** (items, width), on memory that threads share. An item that is revised meanwhile may be scored by some of the old and some of the new. */
+  readonly vectors: Float32Array;
+  readonly width: number;
+  /** The output that tells how far a state may be trusted, and how far it must: times that of items at most `most`. */
+  readonly reach: { readonly output: string; readonly ofItems: number; readonly most: number } | null;
+  /** Numbers of parameters that the thread holds. */
+  readonly held: readonly number[];
+  readonly question: unknown;
+}
+
+/** What it tells: the state if it was encoded here, and what was found, unless the state may not be trusted so far. */
+export interface LaneTold<Found> {
+  readonly state: Readonly<Record<string, Float32Array>> | null;
+  readonly found: Found | null;
+}
+
+export const open: OpenCompanion = async (
+  { finder, given }: { readonly finder: string; readonly given: unknown },
+  run: RunHere,
+) => {
+  const { open: openFinder } = (await import(finder)) as { open: OpenFinder<unknown, unknown, unknown> };
+  const find = openFinder(given);
+  return async (asked: LaneQuestion): Promise<Told> => {
+    const { encode, scorers, vectors, width, reach, held } = asked;
+    const state = encode && ((await run(encode.program, encode.inputs, held)) as Record<string, Float32Array>);
+    const transfer = Object.values(state ?? {}).map(({ buffer }) => buffer as ArrayBuffer);
+    const isTrusted = !state || !reach || largest(state[reach.output] as Float32Array, 0) * reach.ofItems <= reach.most;
+    if (!isTrusted) return { value: { state: null, found: null } satisfies LaneTold<unknown> };
+    const inputs = state ? inputsOf(state) : asked.state;
+    const score: ScoreItems = async (items) => {
+      const scorer = scorers.find(({ size }) => size >= items.length);
+      if (!scorer) throw new Error(`internal error: ${items.length} items are more than are scored at once`);
+      const rows = copyRows(vectors, width, items, new Float32Array(scorer.size * width));
+      const results = await run(scorer.program, { ...inputs, vectors: rows }, held);
+      return (results[scorer.output] as Float32Array).subarray(0, items.length);
+    };
+    return { value: { state, found: await find(asked.question, score) } satisfies LaneTold<unknown>, transfer };
+  };
+};
