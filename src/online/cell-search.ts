@@ -9,6 +9,9 @@ import type { VectorCells } from './vector-cells.js';
 /** Vectors that are looked at, at least: fewer save no time that anybody would notice. */
 const LEAST = 4096;
 
+/** Room for what is found, in times what is wanted: when it is full, the largest are kept. */
+const ROOM = 4;
+
 /** Looks for items; each thread has one of its own. */
 export class CellSearch {
   readonly #cells: VectorCells;
@@ -16,9 +19,11 @@ export class CellSearch {
   readonly #centres: RowProducts;
   /** By place: 1 for what is not wanted. */
   readonly #leftOut: Uint8Array;
-  /** Room for the products of one search, and for a copy that is put in disorder. */
-  #products = new Float32Array(0);
+  #leftOutCount = 0;
+  /** Room for the largest products so far and others that came since, for a copy that is put in disorder, and for their items. */
+  #values = new Float32Array(0);
   #disorder = new Float32Array(0);
+  #found = new Int32Array(0);
 
   constructor(cells: VectorCells) {
     this.#cells = cells;
@@ -42,7 +47,13 @@ export class CellSearch {
   /** Items that are not wanted, until told otherwise; those that stand in no cell are passed over. */
   leaveOut(items: Int32Array, isLeftOut = true): void {
     const { places } = this.#cells;
-    for (const item of items) if (item < places.length) this.#leftOut[at(places, item)] = isLeftOut ? 1 : 0;
+    const mark = isLeftOut ? 1 : 0;
+    for (const item of items) {
+      const place = places[item];
+      if (place === undefined || this.#leftOut[place] === mark) continue;
+      this.#leftOut[place] = mark;
+      this.#leftOutCount += isLeftOut ? 1 : -1;
+    }
   }
 
   /**
@@ -57,53 +68,53 @@ export class CellSearch {
     const order = Int32Array.from({ length: cells }, (_, cell) => cell).sort(
       (a, b) => at(liking, b) - at(liking, a) || a - b,
     );
-    const most = Math.max(LEAST, 2 * count, share * items.length);
+    const most = Math.max(LEAST, 2 * count, share * items.length) + this.#leftOutCount;
     const leftOut = this.#leftOut;
-    let looked = 0; // cells
-    let places = 0;
-    let left = 0; // places that may be found
-    while (looked < cells && left < most) {
-      const [from, to] = this.#stretch(order, looked++);
-      this.#makeRoom(places + to - from);
-      const [found, products] = [this.#vectors.with(vector, from, to), this.#products];
-      for (let place = from; place < to; place++, places++) {
-        const product = found[place - from] as number;
-        const isFree = leftOut[place] === 0 && !Number.isNaN(product);
-        products[places] = isFree ? product : -Infinity;
-        if (isFree) left++;
-      }
-    }
-    const values = this.#products.subarray(0, places);
-    const disorder = this.#disorder.subarray(0, places);
-    disorder.set(values);
-    const least = count < left ? nthLargest(disorder, count) : -Infinity;
-    const found = new Int32Array(Math.min(count, left));
-    let size = 0;
-    // those above the least first: of those that are equal to it some may have no room
-    for (const isEqual of [false, true]) {
-      for (let i = 0, place = 0; i < looked && size < found.length; i++) {
-        const [from, to] = this.#stretch(order, i);
-        for (let own = from; own < to; own++, place++) {
-          const value = values[place] as number;
-          if ((isEqual ? value === least : value > least) && size < found.length) found[size++] = items[own] as number;
+    this.#makeRoom(ROOM * count);
+    const [values, found] = [this.#values, this.#found];
+    let [size, least, places] = [0, -Infinity, 0];
+    for (let looked = 0; looked < cells && places < most; looked++) {
+      const cell = at(order, looked);
+      const [from, to] = [at(offsets, cell), at(offsets, cell + 1)];
+      const products = this.#vectors.with(vector, from, to);
+      for (let place = from; place < to; place++) {
+        const product = products[place - from] as number;
+        if (product > least && leftOut[place] === 0) {
+          values[size] = product;
+          found[size++] = items[place] as number;
+          if (size === ROOM * count) {
+            least = this.#keepLargest(size, count);
+            size = count;
+          }
         }
       }
+      places += to - from;
     }
-    return found;
+    if (size > count) this.#keepLargest(size, count);
+    return found.slice(0, Math.min(size, count));
   }
 
-  /** Where the cell at a place of an order begins and ends. */
-  #stretch(order: Int32Array, place: number): readonly [number, number] {
-    const { offsets } = this.#cells;
-    const cell = at(order, place);
-    return [at(offsets, cell), at(offsets, cell + 1)];
+  /** Brings the `count` largest of what was found to the front, of equal ones the first, and tells the least of them. */
+  #keepLargest(size: number, count: number): number {
+    const [values, found] = [this.#values, this.#found];
+    this.#disorder.set(values.subarray(0, size));
+    const least = nthLargest(this.#disorder.subarray(0, size), count);
+    let equal = count;
+    for (let i = 0; i < size; i++) if ((values[i] as number) > least) equal--;
+    let kept = 0;
+    for (let i = 0; i < size; i++) {
+      const value = values[i] as number;
+      if (value < least || (value === least && equal-- <= 0)) continue;
+      values[kept] = value;
+      found[kept++] = found[i] as number;
+    }
+    return least;
   }
 
   #makeRoom(needed: number): void {
-    if (this.#products.length >= needed) return;
-    const longer = new Float32Array(2 * needed);
-    longer.set(this.#products);
-    this.#products = longer;
-    this.#disorder = new Float32Array(2 * needed);
+    if (this.#values.length >= needed) return;
+    this.#values = new Float32Array(needed);
+    this.#disorder = new Float32Array(needed);
+    this.#found = new Int32Array(needed);
   }
 }

@@ -28,6 +28,8 @@ const NEWEST_EVENTS = 5000;
 const CACHED_BYTES = 256 * 2 ** 20;
 /** People that a model is tried on before it answers anybody. */
 const CANARIES = 3;
+/** Threads that rank give way to the one that takes events and answers, which needs little at a time. */
+const NICENESS = 10;
 /** People that a model ranks for before anybody asks, and for how long. */
 const [REHEARSALS, REHEARSING_MILLISECONDS] = [300, 2000];
 
@@ -78,7 +80,7 @@ export class ServedModel {
     { threads, cachedUsers }: { readonly threads?: number | undefined; readonly cachedUsers: number },
   ): Promise<ServedModel> {
     const run = await loadRun(directory);
-    const runtime = new Runtime(threads === undefined ? {} : { threads });
+    const runtime = new Runtime({ niceness: NICENESS, ...(threads === undefined ? {} : { threads }) });
     try {
       const model = new ServedModel(run, store, runtime, cachedUsers);
       const things: StoredThing[] = [];

@@ -2,13 +2,18 @@
  * The thread that runs graphs; the one file that meets ONNX Runtime. Knows sessions and companions by number; does not know what
  * they are for. `session.run` blocks the thread that calls it, which is why it has a thread of its own.
  */
-import { parentPort } from 'node:worker_threads';
+import { setPriority } from 'node:os';
+import { parentPort, workerData } from 'node:worker_threads';
 import * as ort from 'onnxruntime-node';
 import { messageOf } from '../base/index.js';
 import type { Answer, NumberArray, OpenCompanion, Request, RunHere } from './runtime.js';
 
 const port = parentPort;
 if (!port) throw new Error('internal error: runtime-worker runs as a worker thread only');
+
+const { niceness } = workerData as { readonly niceness: number };
+// elsewhere it would be that of the process
+if (niceness > 0 && process.platform === 'linux') setPriority(0, niceness);
 
 const sessions = new Map<number, { session: ort.InferenceSession; shapes: ReadonlyMap<string, readonly number[]> }>();
 

@@ -82,6 +82,8 @@ export interface RuntimeOptions {
   readonly threads?: number;
   /** ONNX Runtime execution provider: cpu (default, tested), or cuda, webgpu, coreml, dml, … (passed through). */
   readonly device?: string;
+  /** By how much compute threads give way to others of the machine, as `nice` counts (0 to 19); on Linux, where threads have a niceness. */
+  readonly niceness?: number;
   /** Where ONNX Runtime writes an operator profile: a prefix of file names. Default: none is written. */
   readonly profile?: string;
 }
@@ -123,12 +125,14 @@ export interface Placement {
 
 /** One thread that compiles and runs programs, one after another. */
 class Lane {
-  readonly #worker = new Worker(new URL('runtime-worker.js', import.meta.url), { execArgv: [] }); // options like --eval are not for it
+  readonly #worker: Worker;
   readonly #waiting = new Map<number, { resolve: (answer: Answer) => void; reject: (error: Error) => void }>();
   #nextId = 0;
   #failure: Error | null = null;
 
-  constructor() {
+  constructor(niceness: number) {
+    const url = new URL('runtime-worker.js', import.meta.url);
+    this.#worker = new Worker(url, { execArgv: [], workerData: { niceness } }); // options like --eval are not for it
     this.#worker.on('message', (answer: Answer) => {
       const waiting = this.#waiting.get(answer.id);
       this.#waiting.delete(answer.id);
@@ -172,17 +176,19 @@ type RequestOf<Kind> = Kind extends Request ? Omit<Kind, 'id'> : never;
 export class Runtime {
   readonly #lanes = new Map<number, Lane>();
   readonly #options: { readonly device: string; readonly profile: string | null };
+  readonly #niceness: number;
   readonly threads: number;
   #nextProgram = 0;
   #nextHeld = 0;
   #nextCompanion = 0;
   #isDisposed = false;
 
-  constructor({ threads = availableParallelism(), device = 'cpu', profile }: RuntimeOptions = {}) {
+  constructor({ threads = availableParallelism(), device = 'cpu', niceness = 0, profile }: RuntimeOptions = {}) {
     if (!Number.isInteger(threads) || threads < 1)
       throw new UserError(`threads must be a whole number from 1, not ${threads}`);
     this.threads = threads;
     this.#options = { device, profile: profile ?? null };
+    this.#niceness = niceness;
   }
 
   /** Lowers the graph behind some named tensors, without what it can do without, for a place to run at. */
@@ -273,7 +279,7 @@ export class Runtime {
   }
 
   #laneAt(place: number): Lane {
-    return getOrCreate(this.#lanes, place, () => new Lane());
+    return getOrCreate(this.#lanes, place, () => new Lane(this.#niceness));
   }
 
   /** A number for `hold` that nobody else has. */

@@ -2,7 +2,7 @@
  * The thread's side of lane-search.ts: encodes a history, unless it is encoded, and scores what a finder asks for. Runs on the thread of a lane,
  * and therefore imports nothing that a thread does not need. Knows programs by number; does not know what they compute, nor what is looked for.
  */
-import { copyRows } from '../../base/index.js';
+import { copyRows, getOrCreate } from '../../base/index.js';
 import type { NumberArray, OpenCompanion, RunHere, Told } from '../../tensor/index.js';
 import { largest } from './catalogue-stretches.js';
 import { inputsOf } from './encoded-state.js';
@@ -37,6 +37,8 @@ export const open: OpenCompanion = async (
 ) => {
   const { open: openFinder } = (await import(finder)) as { open: OpenFinder<unknown, unknown, unknown> };
   const find = openFinder(given);
+  /** Vectors of what is scored, by how many: what an earlier question left behind the last one is scored and not looked at. */
+  const rooms = new Map<number, Float32Array>();
   return async (asked: LaneQuestion): Promise<Told> => {
     const { encode, scorers, vectors, width, reach, held } = asked;
     const state = encode && ((await run(encode.program, encode.inputs, held)) as Record<string, Float32Array>);
@@ -47,7 +49,8 @@ export const open: OpenCompanion = async (
     const score: ScoreItems = async (items) => {
       const scorer = scorers.find(({ size }) => size >= items.length);
       if (!scorer) throw new Error(`internal error: ${items.length} items are more than are scored at once`);
-      const rows = copyRows(vectors, width, items, new Float32Array(scorer.size * width));
+      const room = getOrCreate(rooms, scorer.size, () => new Float32Array(scorer.size * width));
+      const rows = copyRows(vectors, width, items, room);
       const results = await run(scorer.program, { ...inputs, vectors: rows }, held);
       return (results[scorer.output] as Float32Array).subarray(0, items.length);
     };

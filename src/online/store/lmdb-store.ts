@@ -29,6 +29,9 @@ const MAP_BYTES = 2 ** 38;
 /** Events that are erased at once. */
 const ERASE_STEP = 1000;
 
+/** Lists that were served and are not written yet: so many, so long. */
+const [MOST_UNWRITTEN, UNWRITTEN_MILLISECONDS] = [1000, 100];
+
 /** Ids as keys: of one length, whatever they are. */
 export const keyOf = (id: string): string => createHash('sha256').update(id).digest('base64url');
 
@@ -111,6 +114,9 @@ export class LmdbStore implements LiveStore {
   readonly #writingIds = new Set<string>();
   readonly #writingCounts = new Map<string, { count: number; writes: number }>();
   readonly #writingThings = new Map<string, { thing: KeptThing; writes: number }>();
+  /** What was served and is not written yet, and when it will be. */
+  #unwritten: Served[] = [];
+  #writingServed: NodeJS.Timeout | null = null;
   #sequence: number;
   #underWay = 0;
   #lastWrite: Promise<unknown> = Promise.resolve();
@@ -285,30 +291,53 @@ export class LmdbStore implements LiveStore {
   }
 
   recordServed(served: Served): void {
-    const id = keyOf(served.id);
-    const write = this.#write(() => {
-      void this.#served.put([served.time, id], served);
-      void this.#servedIds.put(id, served.time);
-      if (served.user !== null) void this.#servedBy.put([keyOf(served.user), id], served.time);
+    this.#unwritten.push(served);
+    if (this.#unwritten.length < MOST_UNWRITTEN)
+      this.#writingServed ??= setTimeout(() => {
+        this.#writeServed().catch((error: unknown) => this.#hooks.failed?.('keeping what was served', error));
+      }, UNWRITTEN_MILLISECONDS).unref();
+    else this.#writeServed().catch((error: unknown) => this.#hooks.failed?.('keeping what was served', error));
+  }
+
+  /** Writes what was served and is not written yet: many lists share a commit, which events would wait for. */
+  async #writeServed(): Promise<void> {
+    clearTimeout(this.#writingServed ?? undefined);
+    this.#writingServed = null;
+    const all = this.#unwritten;
+    if (all.length === 0) {
+      await this.#lastWrite; // which may be of some
+      return;
+    }
+    this.#unwritten = [];
+    await this.#write(() => {
+      for (const served of all) {
+        const id = keyOf(served.id);
+        void this.#served.put([served.time, id], served);
+        void this.#servedIds.put(id, served.time);
+        if (served.user !== null) void this.#servedBy.put([keyOf(served.user), id], served.time);
+      }
     });
-    write.catch((error: unknown) => this.#hooks.failed?.('keeping what was served', error));
   }
 
   async served(id: string): Promise<Served | null> {
+    await this.#writeServed();
     const key = keyOf(id);
     const time = this.#servedIds.get(key);
     return time === undefined ? null : (this.#served.get([time, key]) ?? null);
   }
 
   async *allServed(): AsyncGenerator<Served> {
+    await this.#writeServed();
     for (const { value } of this.#served.getRange()) yield value;
   }
 
   async *newestServed(): AsyncGenerator<Served> {
+    await this.#writeServed();
     for (const { value } of this.#served.getRange({ reverse: true })) yield value;
   }
 
   async forgetServed(before: number): Promise<number> {
+    await this.#writeServed();
     let forgotten = 0;
     for (;;) {
       const old = [...this.#served.getRange({ end: [before], limit: ERASE_STEP })];
@@ -328,7 +357,8 @@ export class LmdbStore implements LiveStore {
   }
 
   async erase(user: string, time: number): Promise<{ readonly events: number; readonly other: number }> {
-    await this.#lastWrite; // what was taken before is erased too
+    await this.#writeServed(); // what was taken before is erased too
+    await this.#lastWrite;
     const key = keyOf(user);
     let [events, other] = [0, 0];
     await this.#write(() => {
@@ -420,6 +450,7 @@ export class LmdbStore implements LiveStore {
   }
 
   async close(): Promise<void> {
+    await this.#writeServed();
     await this.#lastWrite;
     await this.#root.close();
     if (this.#lock) await releaseLock(this.#lock);
