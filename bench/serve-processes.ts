@@ -12,6 +12,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { UserError } from '../src/base/index.js';
 import { SesrecClient } from '../src/client/index.js';
+import { median } from './harness.js';
 import type { Load, StreamResult } from './serve-load.js';
 
 const BIN = fileURLToPath(new URL('../../bin/sesrec.js', import.meta.url));
@@ -22,16 +23,40 @@ export interface Percentiles {
   readonly requests: number;
   readonly p50: number;
   readonly p95: number;
+  /** The median of those of the stretches. */
   readonly p99: number;
+  /** Those of equal stretches of time, one after another: a neighbour on the machine disturbs some of them. */
+  readonly p99s: readonly number[];
   readonly p999: number;
   readonly most: number;
 }
 
+/** Stretches that a row is cut into, if each has a thousand requests. */
+const STRETCHES = 5;
+const LEAST_IN_STRETCH = 1000;
+
+const atShare = (sorted: readonly number[], share: number): number =>
+  sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? Number.NaN;
+const ascending = (values: readonly number[]): number[] => values.toSorted((a, b) => a - b);
+
+/** @param latencies in the order in which they came about */
 export function percentiles(latencies: readonly number[]): Percentiles {
-  const sorted = latencies.toSorted((a, b) => a - b);
-  const at = (share: number): number =>
-    sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? Number.NaN;
-  return { requests: sorted.length, p50: at(0.5), p95: at(0.95), p99: at(0.99), p999: at(0.999), most: at(1) };
+  const sorted = ascending(latencies);
+  const at = (share: number): number => atShare(sorted, share);
+  const stretches = Math.max(1, Math.min(STRETCHES, Math.floor(latencies.length / LEAST_IN_STRETCH)));
+  const p99s = Array.from({ length: stretches }, (_, i) => {
+    const [from, to] = [i, i + 1].map((edge) => Math.round((edge * latencies.length) / stretches));
+    return atShare(ascending(latencies.slice(from, to)), 0.99);
+  });
+  return {
+    requests: sorted.length,
+    p50: at(0.5),
+    p95: at(0.95),
+    p99: median(p99s),
+    p99s,
+    p999: at(0.999),
+    most: at(1),
+  };
 }
 
 export interface Server extends AsyncDisposable {

@@ -2,14 +2,16 @@
  * A server under load that comes whether or not it keeps up, from a second process. Knows what to ask and what to time; judges nothing but
  * whether anything was lost. Usage, on a quiet machine:
  *
- *   npm run bench -- serve RUN [--large RUN] [--start RUN] [--seconds 20] [--threads 2] [--rate 150] [--large-rate 100] [--events 2000]
+ *   npm run bench -- serve RUN [--large RUN] [--start RUN] [--seconds 50] [--threads 2] [--rate 150] [--large-rate 100] [--events 2000]
  *                              [--events-at-once 20] [--beside 50] [--candidates 500,2000,5000] [--recall-users 100] [--json]
  *
  * RUN: a trained run, best with 61,934 items; --large: another, with more items (bench serve-runs makes both); --start: one whose start is
  * timed, else RUN. Rows, each with a server and an empty store of
  * its own: exact ranking one request at a time; retrieval of 500 and exact ranking of these; the same of 2,000 on the large
  * run, with recall@10 against exact ranking; events in beside `--beside` recommendations a second, then `kill -9`, a new start and all of them sent
- * again: each must be known; event to effect. Latencies are from the moment that a request was due. What is wanted stands beside what was measured. The
+ * again: each must be known; event to effect. Latencies are from the moment that a request was due. A
+ * row with enough requests is cut into five stretches of time, and its p99 is the median of theirs, with the range beside it: neighbours on a machine
+ * disturb some of them. What is wanted stands beside what was measured. The
  * last line is one JSON object.
  */
 import { once } from 'node:events';
@@ -243,10 +245,12 @@ interface Target {
 
 const shown = (value: number): string => (Number.isInteger(value) ? String(value) : value.toPrecision(3));
 const ms = (value: number): string => (value < 10 ? value.toFixed(1) : value.toFixed(0));
-const line = (what: string, { p50, p95, p99, p999, requests }: Percentiles, beside: string): string[] => [
+const line = (what: string, { p50, p95, p99, p99s, p999, requests }: Percentiles, beside: string): string[] => [
   what,
   String(requests),
-  ...[p50, p95, p99, p999].map(ms),
+  ...[p50, p95].map(ms),
+  p99s.length > 1 ? `${ms(p99)} (${ms(Math.min(...p99s))} to ${ms(Math.max(...p99s))})` : ms(p99),
+  ms(p999),
   beside,
 ];
 
@@ -256,7 +260,7 @@ await runBench('serve', async () => {
     options: {
       large: { type: 'string' },
       start: { type: 'string' },
-      seconds: { type: 'string', default: '20' },
+      seconds: { type: 'string', default: '50' },
       threads: { type: 'string', default: '2' },
       rate: { type: 'string', default: '150' },
       'large-rate': { type: 'string', default: '100' },

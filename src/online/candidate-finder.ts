@@ -12,8 +12,8 @@ import { CellSearch } from './cell-search.js';
 import { LinearFit } from './linear-fit.js';
 import type { VectorCells } from './vector-cells.js';
 
-/** The share of the catalogue whose vectors are looked at, for one fit. */
-const LOOKED_AT = 0.04;
+/** The share of the catalogue whose vectors are looked at, for the first fit and for the second. */
+const LOOKED_AT = [0.02, 0.04] as const;
 
 /** Scores of the first round that the second fit is made on, with those of the sample; at most. */
 const FITTED = 768;
@@ -59,14 +59,14 @@ export function open({
     try {
       const fit = new LinearFit(width, base).hear(sampled, await take(sample));
       search.leaveOut(named);
-      const liked = search.best(fit.solve(), first - named.length, LOOKED_AT);
+      const liked = search.best(fit.solve(), first - named.length, LOOKED_AT[0]);
       // those that came since the run have no vector here: they stand first, beyond what is fitted
       const items = concat([named.toSorted().toReversed(), liked]);
       const scores = await take(items);
       const from = named.findLastIndex((item) => item >= known) + 1;
       const to = Math.min(items.length, from + FITTED);
       const vectors = search.vectorsOf(items.subarray(from, to));
-      await take(search.best(fit.meet(vectors).hear(vectors, scores.subarray(from, to)).solve(), second, LOOKED_AT));
+      await take(search.best(fit.meet(vectors).hear(vectors, scores.subarray(from, to)).solve(), second, LOOKED_AT[1]));
     } finally {
       for (const { items } of lists) search.leaveOut(items, false);
       search.leaveOut(named, false);

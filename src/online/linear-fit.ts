@@ -2,10 +2,15 @@
  * Scores as a linear function of item vectors, by least squares with a ridge. Knows vectors of about deviation 1; does not know whose scores
  * they are.
  */
-import { assert, at, solvePositive } from '../base/index.js';
+import { assert, at, getOrCreate, solvePositive } from '../base/index.js';
+import { RowProducts, sharedRows } from './row-products.js';
 
 /** Added to the diagonal, per vector, unless told otherwise. */
 const RIDGE = 0.03;
+
+/** Vectors that are met at once, column by column: a row of a block is a column of them. By the number of columns. */
+const BLOCK = 256;
+const blocks = new Map<number, RowProducts>();
 
 /** Vectors and what they are scored, as far as a fit needs them. More may come later; copies go their own ways. */
 export class LinearFit {
@@ -24,33 +29,25 @@ export class LinearFit {
 
   /** Vectors without their scores, (n, d). */
   meet(vectors: Float32Array): this {
-    const squares = this.#squares;
     const width = this.#width;
     const columns = width + 1;
     const count = vectors.length / width;
-    // four at a time, so that a square is read and written once for them; rows of zeros fill the last four
-    const [a, b, c, d] = [0, 1, 2, 3].map(() => new Float64Array(columns)) as [
-      Float64Array,
-      Float64Array,
-      Float64Array,
-      Float64Array,
-    ];
-    for (let first = 0; first < count; first += 4) {
-      for (const [offset, own] of [a, b, c, d].entries()) {
-        const [from, isThere] = [(first + offset) * width, first + offset < count];
-        for (let i = 0; i < width; i++) own[i] = isThere ? (vectors[from + i] as number) : 0;
-        own[width] = isThere ? 1 : 0;
+    const block = getOrCreate(
+      blocks,
+      columns,
+      () => new RowProducts(sharedRows(new Float32Array(columns * BLOCK), BLOCK)),
+    );
+    for (let first = 0; first < count; first += BLOCK) {
+      const size = Math.min(BLOCK, count - first);
+      for (let column = 0; column < columns; column++) {
+        const own = block.row(column);
+        for (let k = 0; k < size; k++) own[k] = column < width ? (vectors[(first + k) * width + column] as number) : 1;
+        own.fill(0, size);
       }
-      for (let i = 0; i < columns; i++) {
-        const row = i * columns;
-        const [p, q, r, s] = [a[i] as number, b[i] as number, c[i] as number, d[i] as number];
-        for (let j = 0; j <= i; j++)
-          squares[row + j] =
-            (squares[row + j] as number) +
-            p * (a[j] as number) +
-            q * (b[j] as number) +
-            r * (c[j] as number) +
-            s * (d[j] as number);
+      for (let column = 0; column < columns; column++) {
+        const [products, row] = [block.with(block.row(column), 0, column + 1), column * columns];
+        for (let other = 0; other <= column; other++)
+          this.#squares[row + other] = at(this.#squares, row + other) + at(products, other);
       }
     }
     this.#count += count;
