@@ -8,7 +8,7 @@ import type { ScoredStretch } from './recommender.js';
 /** What is known of all items. */
 export interface Items {
   /** d_v */
-  readonly width: number;
+  width: number;
   /** (items, d_v): what a candidate is scored by. */
   vectors: Float32Array;
   /** The largest of `reachOfItems`; 0 without a short form. */

@@ -25,10 +25,11 @@ import { type Model, type ScoringForm, type State, smallestSizes } from '../defi
 import type { Parameters } from '../weights/parameters.js';
 import { gradientTimesInput, seesActionVectors, standings, weightsFromShares } from './action-gradients.js';
 import type { AlignedVectors } from '../definition/aligned-vectors.js';
-import { type Items, largest, rowsAt, runsOf } from './catalogue-stretches.js';
-import { type EncodedState, inputsOf, rowsOf, shapesKey, stateInputs } from './encoded-state.js';
-import { type CandidateSearch, type Encoding, type Scorer, searchOnLane } from './lane-search.js';
-import { type Compiled, type HeldStretch, Lanes } from './lanes.js';
+import { type Items, rowsAt, runsOf } from './catalogue-stretches.js';
+import { type EncodedState, rowsOf } from './encoded-state.js';
+import { type EncodedChunk, ItemVectors } from './item-vectors.js';
+import { type CandidateSearch, type Encoding, searchOnLane } from './lane-search.js';
+import { type Compiled, Lanes } from './lanes.js';
 import {
   type Affinity,
   type ExplainingRanker,
@@ -43,9 +44,8 @@ import {
   weighed,
 } from './reasons.js';
 import type { Case, ScoredStretch } from './recommender.js';
+import { REACH, ScoringPrograms, withReach } from './scoring-programs.js';
 
-/** Items whose vectors are worked out at once; with the padding they fill a room of 2048. */
-const ITEM_CHUNK = 2047;
 /** Cases that are encoded at once. */
 const BLOCK = 64;
 /** Cases and items of one run when a whole catalogue is ranked and items are shared: the hidden layer of one case stays in cache. */
@@ -59,7 +59,8 @@ const SERVED_AT_ONCE = 4096;
 /** What rankers of one model share that rank for different histories. */
 interface Shared {
   readonly lanes: Lanes;
-  items: Promise<Items> | null;
+  readonly programs: ScoringPrograms;
+  readonly items: ItemVectors;
 }
 
 /** Histories that are not those of the data set a ranker was made for, and what is known of whatever is in them. */
@@ -90,9 +91,6 @@ interface Block {
   readonly extent: Extent;
 }
 
-/** The output that tells how far a short form may be trusted. */
-const REACH = 'reach of users';
-
 export class GraphRanker implements ExplainingRanker {
   readonly name: string;
   protected readonly dataset: Dataset;
@@ -120,7 +118,9 @@ export class GraphRanker implements ExplainingRanker {
     }
     const ranked = withUnseenQueries(dataset, catalogueOf(dataset, itemAttributes, userAttributes));
     this.dataset = ranked.dataset;
-    this.#shared = { lanes: new Lanes(runtime, parameters), items: null };
+    const lanes = new Lanes(runtime, parameters);
+    const programs = new ScoringPrograms(model.scoring, lanes);
+    this.#shared = { lanes, programs, items: new ItemVectors(lanes) };
     this.#extras = model.extras(dataset);
     this.#assembler = new BatchAssembler(ranked.catalogue, window, { extras: this.#extras });
   }
@@ -143,27 +143,7 @@ export class GraphRanker implements ExplainingRanker {
    * behind the items known so far must be all that do, in order.
    */
   async reviseItems(items: Int32Array): Promise<void> {
-    const all = await this.#allItems();
-    for (let start = 0; start < items.length; start += ITEM_CHUNK) {
-      const own = items.subarray(start, start + ITEM_CHUNK);
-      const chunk = Int32Array.from({ length: ITEM_CHUNK }, (_, i) => at(own, Math.min(i, own.length - 1)));
-      const { batch, results } = await this.#encodeChunk(chunk);
-      const found = results['vectors'] as Float32Array;
-      const needed = (own.reduce((most, item) => Math.max(most, item), 0) + 1) * all.width;
-      if (needed > all.vectors.length) {
-        const { buffer } = all.vectors;
-        const isRoom = buffer.byteLength >= 4 * needed;
-        const longer = new Float32Array(isRoom ? buffer : new SharedArrayBuffer(5 * needed), 0, needed);
-        if (!isRoom) longer.set(all.vectors);
-        all.vectors = longer;
-      }
-      own.forEach((item, position) => {
-        const slot = at(batch.inputs['itemSlots'] as Int32Array, position);
-        all.vectors.set(found.subarray(slot * all.width, (slot + 1) * all.width), item * all.width);
-      });
-      if (results['reach']) all.reach = largest(results['reach'], all.reach);
-    }
-    this.#shared.lanes.forgetStretches();
+    await this.#shared.items.revise(await this.#allItems(), items, async (chunk) => this.#encodeChunk(chunk));
   }
 
   /** Threads let go of the vectors that they hold for rankings of the whole catalogue; the next one brings them again. */
@@ -176,7 +156,7 @@ export class GraphRanker implements ExplainingRanker {
     const items = await this.#allItems();
     if (this.#model.scoring.short) {
       const state = await this.#encoded(await this.#historyEncoding(moment, true));
-      if (this.#isWithinReach(state.values, items)) return { state, isShort: true };
+      if (this.#shared.programs.isWithinReach(state.values, items)) return { state, isShort: true };
     }
     return this.#encodeInFull(moment);
   }
@@ -212,7 +192,10 @@ export class GraphRanker implements ExplainingRanker {
     const encoding = isEncoded ? null : await this.#historyEncoding(history, isShort, lane);
     const shapes = isEncoded ? history.state.shapes : (encoding as Encoding).shapes;
     const scorers = await Promise.all(
-      search.sizes.map(async (size) => ({ size, ...(await this.#scorer(form, shapes, 1, size, items.width, lane)) })),
+      search.sizes.map(async (size) => ({
+        size,
+        ...(await this.#shared.programs.scorer(form, shapes, 1, size, items.width, lane)),
+      })),
     );
     const { state, found } = await searchOnLane(lanes, lane, search, {
       items,
@@ -230,7 +213,7 @@ export class GraphRanker implements ExplainingRanker {
   /** Scores of some items for an encoded history, in their order. Lists of a few lengths only: each is a program. */
   async scoreFor(history: EncodedHistory, candidates: Int32Array): Promise<Float32Array> {
     const items = await this.#allItems();
-    return this.#scoreShared(this.#formOf(history), history.state, 1, rowsAt(items, candidates), items);
+    return this.#shared.programs.shared(this.#formOf(history), history.state, 1, rowsAt(items, candidates), items);
   }
 
   /** Scores of the whole catalogue for an encoded history, by item index; those of padding and unknown carry no meaning. */
@@ -251,8 +234,15 @@ export class GraphRanker implements ExplainingRanker {
       };
       const found =
         vectors.length <= MOST_HELD
-          ? await this.#scoreHeld(form, history.state, size, width, this.#shared.lanes.stretch(size, stretch), own)
-          : await this.#scoreShared(form, history.state, 1, own(), items);
+          ? await this.#shared.programs.held(
+              form,
+              history.state,
+              size,
+              width,
+              this.#shared.lanes.stretch(size, stretch),
+              own,
+            )
+          : await this.#shared.programs.shared(form, history.state, 1, own(), items);
       return { stretch, found };
     });
     for await (const { stretch, found } of this.#shared.lanes.ahead(tasks))
@@ -272,8 +262,7 @@ export class GraphRanker implements ExplainingRanker {
 
   /** Must be called after the parameters have changed: item vectors are worked out anew. */
   refresh(): void {
-    this.#shared.items = null;
-    this.#shared.lanes.forgetAll();
+    this.#shared.items.forget();
   }
 
   protected compiled(key: string, build: (scope: Scope) => State, lane?: number): Promise<Compiled> {
@@ -293,43 +282,25 @@ export class GraphRanker implements ExplainingRanker {
     return { ...this.#parameters.rows(scope.lookups.values(), batch.ids), ...batch.inputs };
   }
 
-  /** Worked out once. */
   async #allItems(): Promise<Items> {
-    this.#shared.items ??= this.#encodeItems();
-    return this.#shared.items;
+    return this.#shared.items.all(this.dataset.items.ids.length, async (chunk) => this.#encodeChunk(chunk));
   }
 
-  async #encodeItems(): Promise<Items> {
-    const total = this.dataset.items.ids.length;
-    // index 0 is padding: it has the slot of padding, and what is scored by it means nothing
-    const tasks = Array.from({ length: Math.ceil(total / ITEM_CHUNK) }, (_, chunk) => async () => {
-      const items = range(ITEM_CHUNK).map((offset) => Math.min(chunk * ITEM_CHUNK + offset, total - 1));
-      return { items, ...(await this.#encodeChunk(items)) };
-    });
-    let vectors: Float32Array = new Float32Array(0);
-    let [width, reach] = [0, 0];
-    for await (const { items, batch, results } of this.#shared.lanes.ahead(tasks)) {
-      const found = results['vectors'] as Float32Array;
-      width = found.length / batch.sizes.items;
-      if (vectors.length === 0) vectors = new Float32Array(new SharedArrayBuffer(4 * total * width));
-      items.forEach((item, position) => {
-        const slot = at(batch.inputs['itemSlots'] as Int32Array, position);
-        vectors.set(found.subarray(slot * width, (slot + 1) * width), item * width);
-      });
-      if (results['reach']) reach = largest(results['reach'], reach);
-    }
-    return { width, vectors, reach };
-  }
-
-  /** Results by the slots of the batch: `vectors`, and `reach` where there is a short form. */
-  async #encodeChunk(items: Int32Array): Promise<{ batch: Batch; results: Record<string, Float32Array> }> {
+  async #encodeChunk(items: Int32Array): Promise<EncodedChunk> {
     const { scoring } = this.#model;
     const batch = this.#assembler.assembleItems(items);
     const compiled = await this.compiled(`items ${sizesKey(batch.sizes)}`, (scope) => {
       const vectors = scoring.items(scope, batch.sizes);
       return scoring.short ? { vectors, reach: scoring.short.reachOfItems(scope, vectors) } : { vectors };
     });
-    return { batch, results: await this.run(compiled, this.#given(compiled, batch)) };
+    const results = await this.run(compiled, this.#given(compiled, batch));
+    const vectors = results['vectors'] as Float32Array;
+    return {
+      slots: batch.inputs['itemSlots'] as Int32Array,
+      vectors,
+      width: vectors.length / batch.sizes.items,
+      reach: results['reach'] ?? null,
+    };
   }
 
   get reasonMethods(): readonly ReasonMethod[] {
@@ -448,16 +419,10 @@ export class GraphRanker implements ExplainingRanker {
     if (isServed) this.#assembler.makeRoom({ count: cases.length, extent: room });
     const batch = this.#assembler.assemble(gatherRows(this.dataset, cases, this.#model.config.window, room));
     const key = `${name} ${extent.feed} ${extent.search} ${sizesKey(batch.sizes)}`;
-    const build = (scope: Scope): State => this.#withReach(form, form.encode(scope, batch.sizes, extent));
+    const build = (scope: Scope): State => withReach(form, form.encode(scope, batch.sizes, extent));
     const compiled = await this.compiled(key, build, lane);
     const shapes = new Map([...compiled.shapes].map(([state, shape]) => [state, shape.slice(1)]));
     return { compiled, given: this.#given(compiled, batch), shapes };
-  }
-
-  /** A state, with what tells how far a short form may be trusted. */
-  #withReach(form: ScoringForm, state: State): State {
-    const { short } = this.#model.scoring;
-    return short && form === short ? { ...state, [REACH]: short.reachOfUsers(state) } : state;
   }
 
   /** The cases in blocks, sorted by the lengths of their histories. */
@@ -512,49 +477,22 @@ export class GraphRanker implements ExplainingRanker {
     const compiled = await this.compiled(key, (scope) => {
       const state = form.encode(scope, batch.sizes, extent);
       const given = scope.input('vectors', [positions.length, perCase, items.width]);
-      const { [REACH]: reach } = this.#withReach(form, state);
+      const { [REACH]: reach } = withReach(form, state);
       return { logits: form.score(scope, state, given), ...(reach ? { [REACH]: reach } : {}) };
     });
     const given = { ...this.#given(compiled, batch), vectors };
     const results = await this.run(compiled, given, [vectors.buffer as ArrayBuffer]);
-    if (this.#isWithinReach(results, items)) return results['logits'] as Float32Array;
+    if (this.#shared.programs.isWithinReach(results, items)) return results['logits'] as Float32Array;
     const state = await this.encode(block.cases);
-    return this.#scoreState(scoring, 'in full', state, positions.length, perCase, rowsAt(items, candidates), items);
-  }
-
-  /** Scores of encoded users, each with candidates of its own: (users, perCase). */
-  async #scoreState(
-    form: ScoringForm,
-    name: string,
-    state: EncodedState,
-    users: number,
-    perCase: number,
-    vectors: Float32Array,
-    { width }: Items,
-  ): Promise<Float32Array> {
-    const compiled = await this.#ownProgram(form, name, state.shapes, users, perCase, width);
-    const results = await this.run(compiled, { ...inputsOf(state.values), vectors }, [vectors.buffer as ArrayBuffer]);
-    return results['logits'] as Float32Array;
-  }
-
-  async #ownProgram(
-    form: ScoringForm,
-    name: string,
-    shapes: EncodedState['shapes'],
-    users: number,
-    perCase: number,
-    width: number,
-    lane?: number,
-  ): Promise<Compiled> {
-    const build = (scope: Scope): State => ({
-      logits: form.score(scope, stateInputs(scope, shapes, users), scope.input('vectors', [users, perCase, width])),
-    });
-    return this.compiled(`${name} ${users} ${perCase} ${shapesKey(shapes)}`, build, lane);
-  }
-
-  #isWithinReach(results: Readonly<Record<string, Float32Array>>, items: Items): boolean {
-    const { short } = this.#model.scoring;
-    return !short || largest(results[REACH] as Float32Array, 0) * items.reach <= short.most;
+    return this.#shared.programs.own(
+      scoring,
+      'in full',
+      state,
+      positions.length,
+      perCase,
+      rowsAt(items, candidates),
+      items,
+    );
   }
 
   async scoreAll(
@@ -591,67 +529,19 @@ export class GraphRanker implements ExplainingRanker {
         const group = block.positions.subarray(start, start + size);
         const count = Math.min(group.length, block.count - start);
         const own = rowsOf(users, block.positions.length, start, start + group.length);
-        if (this.#isWithinReach(own.values, items)) {
-          const score = async (vectors: Float32Array) => this.#scoreShared(form, own, group.length, vectors, items);
+        if (this.#shared.programs.isWithinReach(own.values, items)) {
+          const score = async (vectors: Float32Array) =>
+            this.#shared.programs.shared(form, own, group.length, vectors, items);
           yield* runsOf(items, group, count, references, chunk, score);
           continue;
         }
         for (const position of group.subarray(0, count)) {
           const state = await this.encode([cases[position] as Case]);
           const score = async (vectors: Float32Array) =>
-            this.#scoreState(scoring, 'in full', state, 1, vectors.length / items.width, vectors, items);
+            this.#shared.programs.own(scoring, 'in full', state, 1, vectors.length / items.width, vectors, items);
           yield* runsOf(items, Int32Array.of(position), 1, references, chunk, score);
         }
       }
     }
-  }
-
-  /** Scores the same candidates for some encoded users, (users, candidates). */
-  async #scoreShared(
-    form: ScoringForm,
-    state: EncodedState,
-    users: number,
-    vectors: Float32Array,
-    { width }: Items,
-  ): Promise<Float32Array> {
-    const { compiled, output } = await this.#scorer(form, state.shapes, users, vectors.length / width, width);
-    const results = await this.run(compiled, { ...inputsOf(state.values), vectors }, [vectors.buffer as ArrayBuffer]);
-    return results[output] as Float32Array;
-  }
-
-  /** What scores the same candidates for some users. */
-  async #scorer(
-    form: ScoringForm,
-    shapes: EncodedState['shapes'],
-    users: number,
-    candidates: number,
-    width: number,
-    lane?: number,
-  ): Promise<Scorer> {
-    const { scoreShared } = form;
-    if (!scoreShared)
-      return {
-        compiled: await this.#ownProgram(form, 'alone', shapes, users, candidates, width, lane),
-        output: 'logits',
-      };
-    const key = `shared ${users} ${candidates} ${shapesKey(shapes)}`;
-    const build = (scope: Scope): State => ({
-      scores: scoreShared(scope, stateInputs(scope, shapes, users), scope.input('vectors', [candidates, width])),
-    });
-    return { compiled: await this.compiled(key, build, lane), output: 'scores' };
-  }
-
-  /** Scores of a stretch of the catalogue for one encoded user. `vectors`: asked for where a thread does not have them yet. */
-  async #scoreHeld(
-    form: ScoringForm,
-    state: EncodedState,
-    candidates: number,
-    width: number,
-    stretch: HeldStretch,
-    vectors: () => Float32Array,
-  ): Promise<Float32Array> {
-    const { compiled, output } = await this.#scorer(form, state.shapes, 1, candidates, width);
-    const results = await this.#shared.lanes.runHeld(compiled, inputsOf(state.values), stretch, vectors);
-    return results[output] as Float32Array;
   }
 }

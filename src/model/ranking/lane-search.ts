@@ -8,6 +8,7 @@ import type { Companion } from '../../tensor/index.js';
 import type { Items } from './catalogue-stretches.js';
 import { type EncodedState, inputsOf } from './encoded-state.js';
 import { type Compiled, type Lanes, inputsFor } from './lanes.js';
+import type { Scorer } from './scoring-programs.js';
 import type { LaneQuestion, LaneTold } from './scoring-on-lane.js';
 
 /** Scores of some items, in their order: at most as many as the largest of the search's sizes. */
@@ -44,12 +45,6 @@ export interface Encoding {
   readonly compiled: Compiled;
   readonly given: Parameters<typeof inputsFor>[1];
   readonly shapes: EncodedState['shapes'];
-}
-
-/** What scores candidates, and the output with the scores. */
-export interface Scorer {
-  readonly compiled: Compiled;
-  readonly output: string;
 }
 
 /** Searches on a lane, where all programs are compiled for. `state`: that of the history, unless it is encoded on the way. */
