@@ -97,10 +97,17 @@ function splitHeads(x: Tensor, heads: number): Tensor {
  * Shapes: query (…,S,w), key (…,T,w), value (…,T,v), mask: one that broadcasts to (…,S,T). Result (…,S,v).
  *
  * The gradient by the scores is weights * (g - sum(weights * g)) with g = upstream value^T; the sum equals that of
- * upstream * result, which is narrower than the T scores (Dao et al. 2022, section B.4).
+ * upstream * result, which is narrower than the T scores (Dao et al. 2022, section B.4). `drop`: of weights.
  */
-export function attention(query: Tensor, key: Tensor, value: Tensor, mask: Tensor): Tensor {
+export function attention(
+  query: Tensor,
+  key: Tensor,
+  value: Tensor,
+  mask: Tensor,
+  drop?: (weights: Tensor) => Tensor,
+): Tensor {
   const weights = softmaxWithin(matmul(query, key, { transposeB: true }), mask);
+  if (drop) return matmul(drop(weights), value); // dropped weights do not add up to one: no shorter gradient
   const result = matmul(weights, value);
   return ops.withGradient(result, [query, key, value], (upstream) => {
     const common = sum(mul(upstream, result), [result.shape.length - 1]);
@@ -119,11 +126,18 @@ export function attention(query: Tensor, key: Tensor, value: Tensor, mask: Tenso
  * (B,1,1,T) is a mask of keys and (B,1,S,T) one of pairs. Queries without any key give finite values that mean nothing.
  * Result (B,S,d).
  */
-export function multiHeadAttention(query: Tensor, key: Tensor, value: Tensor, mask: Tensor, heads: number): Tensor {
+export function multiHeadAttention(
+  query: Tensor,
+  key: Tensor,
+  value: Tensor,
+  mask: Tensor,
+  heads: number,
+  drop?: (weights: Tensor) => Tensor,
+): Tensor {
   const [batch, positions, width] = query.shape as [number, number, number];
   assert(width % heads === 0, `width ${width} is not divisible by ${heads} heads`);
   const scaled = mul(splitHeads(query, heads), 1 / Math.sqrt(width / heads));
-  const mixed = attention(scaled, splitHeads(key, heads), splitHeads(value, heads), mask);
+  const mixed = attention(scaled, splitHeads(key, heads), splitHeads(value, heads), mask, drop);
   return reshape(ops.transpose(mixed, [0, 2, 1, 3]), [batch, positions, width]);
 }
 

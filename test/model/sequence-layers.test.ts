@@ -41,6 +41,7 @@ describe('a causal Transformer', () => {
     ['gelu', 'post'],
     ['relu', 'post'],
     ['relu', 'pre'],
+    ['relu', 'code'],
   ] as const)
     test(`is plain attention to the real positions so far, with ${activation} and ${norm}-norm`, async () => {
       const layer = transformerOf(causalTransformer, { ...OPTIONS, activation, norm });
@@ -56,6 +57,25 @@ describe('a causal Transformer', () => {
       close(valuesOf(layer), expected.flat(2));
       await checkLayer(runtime, layer);
     });
+
+  test('as in code drops weights of attention and what stands inside a feed-forward layer, once more what comes of it', () => {
+    const shapesOf = (norm: 'pre' | 'code'): unknown => {
+      const scope = new Scope(0.5);
+      const options = { ...OPTIONS, blocks: 1, norm, innerWidth: 7 };
+      causalTransformer(scope, 'blocks', scope.input('x', [2, 3, 4]), scope.input('mask', [2, 3]), options);
+      return scope.dropouts.map(({ shape }) => shape);
+    };
+    const heads = OPTIONS.heads;
+    assert.deepEqual(shapesOf('code'), [
+      [2, heads, 3, 3],
+      [2, 3, 7],
+      [2, 3, 4],
+    ]);
+    assert.deepEqual(shapesOf('pre'), [
+      [2, 3, 4],
+      [2, 3, 4],
+    ]);
+  });
 
   test('sees nothing that comes later, and no padding', () => {
     const layer = transformerOf(causalTransformer);
@@ -95,6 +115,7 @@ describe('a causal Transformer', () => {
       [1, 'post'],
       [2, 'post'],
       [2, 'pre'],
+      [2, 'code'],
     ] as const) {
       const options = { ...OPTIONS, blocks, norm };
       const alone = transformerOf(lastOfCausalTransformer, options);

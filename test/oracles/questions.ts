@@ -60,6 +60,10 @@ export const subjects: Readonly<Record<string, Subject>> = {
     id: 'sasrec',
     changes: { trainOn: 'fullSoftmax', norm: 'pre', scaleItems: true, innerTimes: 1, activation: 'relu' },
   },
+  'sasrec-in-code': {
+    id: 'sasrec',
+    changes: { trainOn: 'fullSoftmax', norm: 'code', scaleItems: true, innerTimes: 1, activation: 'relu' },
+  },
   'sasrec-searches': { id: 'sasrec', changes: { useSearches: true } },
   dien: { id: 'dien' },
   'fmlp-rec': { id: 'fmlp-rec' },

@@ -10,7 +10,7 @@ export interface PlainOptions {
   readonly heads: number;
   readonly epsilon: number;
   /** Where the layer norms stand; on the sums unless told. */
-  readonly norm?: 'pre' | 'post';
+  readonly norm?: 'pre' | 'post' | 'code';
 }
 
 const relu = (x: number): number => Math.max(x, 0);
@@ -41,11 +41,12 @@ export class PlainTransformer {
     });
   }
 
-  /** LN(x + f(x)), or x + f(LN(x)). */
+  /** LN(x + f(x)), or x + f(LN(x)); in code a feed-forward layer is LN(x) + f(LN(x)). */
   #residual(name: string, x: Vector, layer: (x: Vector) => Vector): Vector {
-    return this.#options.norm === 'pre'
-      ? sum(x, layer(this.normalised(name, x)))
-      : this.normalised(name, sum(x, layer(x)));
+    const { norm = 'post' } = this.#options;
+    if (norm === 'post') return this.normalised(name, sum(x, layer(x)));
+    const normed = this.normalised(name, x);
+    return sum(norm === 'code' && name.includes('feedForward') ? normed : x, layer(normed));
   }
 
   /** x with what it finds in the memory, where position s may attend to those of `visible(s)`. */

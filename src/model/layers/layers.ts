@@ -144,25 +144,32 @@ export function addPositions(scope: Scope, name: string, x: Tensor, window: numb
   return ops.add(x, ops.slice(vectors, 0, 0, positions));
 }
 
-/** Where the layer norm of a residual layer stands: before it, on its input alone, or behind it, on the sum. */
-export type NormPlace = 'pre' | 'post';
+/**
+ * Where the layer norm of a residual layer stands: before it, on its input alone, or behind it, on the sum; `code`: before it, as the released
+ * code of SASRec and of those who replicated it has it, which differs from the paper's text: what is dropped are weights of attention and
+ * what stands inside a feed-forward layer, and such a layer adds to its normed input.
+ */
+export type NormPlace = 'pre' | 'post' | 'code';
 
-/** LN(X + Drop(f(X))), or X + Drop(f(LN(X))) where the norm comes first. */
+/** LN(X + Drop(f(X))), or X + Drop(f(LN(X))) where the norm comes first, or LN(X) + Drop(f(LN(X))). */
 function residual(
   scope: Scope,
   name: string,
   x: Tensor,
-  { epsilon, norm = 'post' }: { epsilon: number; norm?: NormPlace },
+  { epsilon, norm, adds, drops }: { epsilon: number; norm: NormPlace; adds: 'input' | 'normed'; drops: boolean },
   layer: (x: Tensor) => Tensor,
 ): Tensor {
   const normalised = (input: Tensor): Tensor => layerNorm(scope, `${name}.norm`, input, epsilon);
-  if (norm === 'pre') return ops.add(x, scope.dropout(layer(normalised(x))));
-  return normalised(ops.add(x, scope.dropout(layer(x))));
+  const dropped = (output: Tensor): Tensor => (drops ? scope.dropout(output) : output);
+  if (norm === 'post') return normalised(ops.add(x, dropped(layer(x))));
+  const input = normalised(x);
+  return ops.add(adds === 'normed' ? input : x, dropped(layer(input)));
 }
 
 /**
  * The first half of a Transformer block: LN(X + Drop(MHA(X, M))), X attending to M, with biases in the four projections; with
- * `norm: 'pre'` X + Drop(MHA(LN(X), M)), in which keys and values are those of M as it is (Kang and McAuley 2018). x: (B,S,d);
+ * `norm: 'pre'` X + Drop(MHA(LN(X), M)), in which keys and values are those of M as it is (Kang and McAuley 2018), or X + MHA(LN(X), M) with
+ * dropped weights. x: (B,S,d);
  * memory: (B,T,d), x itself for self-attention; mask: a shape that broadcasts to (B,h,S,T), 1 where a position of x may attend
  * to one of memory; `initialiser`: of the projections of query, key and value. Result (B,S,d).
  */
@@ -172,18 +179,28 @@ export function residualAttention(
   x: Tensor,
   memory: Tensor,
   mask: Tensor,
-  { heads, initialiser, ...place }: { heads: number; epsilon: number; norm?: NormPlace; initialiser?: Initialiser },
+  {
+    heads,
+    initialiser,
+    epsilon,
+    norm = 'post',
+  }: { heads: number; epsilon: number; norm?: NormPlace; initialiser?: Initialiser },
 ): Tensor {
+  const isOfCode = norm === 'code';
   const width = x.shape.at(-1) as number;
   const part = (role: 'query' | 'key' | 'value', source: Tensor): Tensor =>
     linear(scope, `${name}.${role}`, source, width, initialiser ? { initialiser } : {});
-  return residual(scope, name, x, place, (input) => {
+  return residual(scope, name, x, { epsilon, norm, adds: 'input', drops: !isOfCode }, (input) => {
     const [query, key, value] = [part('query', input), part('key', memory), part('value', memory)];
-    return linear(scope, `${name}.output`, nn.multiHeadAttention(query, key, value, mask, heads), width);
+    const drop = isOfCode ? (weights: Tensor): Tensor => scope.dropout(weights) : undefined;
+    return linear(scope, `${name}.output`, nn.multiHeadAttention(query, key, value, mask, heads, drop), width);
   });
 }
 
-/** The second half: LN(X + Drop(F(X))) with F(X) = W_2 activation(W_1 X + b_1) + b_2; or X + Drop(F(LN(X))). x: (…,d). Result (…,d). */
+/**
+ * The second half: LN(X + Drop(F(X))) with F(X) = W_2 activation(W_1 X + b_1) + b_2; or X + Drop(F(LN(X))); or LN(X) + Drop(F(LN(X))) with W_2
+ * activation(Drop(W_1 X + b_1)) + b_2. x: (…,d). Result (…,d).
+ */
 export function residualFeedForward(
   scope: Scope,
   name: string,
@@ -191,11 +208,14 @@ export function residualFeedForward(
   {
     innerWidth,
     activation,
-    ...place
+    epsilon,
+    norm = 'post',
   }: { innerWidth: number; activation: (x: Tensor) => Tensor; epsilon: number; norm?: NormPlace },
 ): Tensor {
-  return residual(scope, name, x, place, (input) => {
-    const inner = activation(linear(scope, `${name}.inner`, input, innerWidth));
+  const isOfCode = norm === 'code';
+  return residual(scope, name, x, { epsilon, norm, adds: isOfCode ? 'normed' : 'input', drops: true }, (input) => {
+    const before = linear(scope, `${name}.inner`, input, innerWidth);
+    const inner = activation(isOfCode ? scope.dropout(before) : before);
     return linear(scope, `${name}.outer`, inner, x.shape.at(-1) as number);
   });
 }

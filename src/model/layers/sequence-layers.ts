@@ -44,7 +44,7 @@ function feedForward(scope: Scope, name: string, x: Tensor, options: Transformer
 /**
  * Transformer blocks in which a position attends to those that a mask allows: Z = LN(X + Drop(MHA(X))), X = LN(Z +
  * Drop(FFN(Z))); with `norm: 'pre'` the norms come first, on what asks, not on keys and values: Z = X + Drop(MHA(LN(X), X)),
- * X = Z + Drop(FFN(LN(Z))). Parameters `name.0`, `name.1`, … x: (B,T,d), mask: a shape that broadcasts to (B,h,T,T), 1 where
+ * X = Z + Drop(FFN(LN(Z))); for `code` see `NormPlace`. Parameters `name.0`, `name.1`, … x: (B,T,d), mask: a shape that broadcasts to (B,h,T,T), 1 where
  * the position of the row may attend to that of the column. Result (B,T,d); positions that see nothing get finite values
  * that mean nothing.
  */

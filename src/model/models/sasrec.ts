@@ -13,7 +13,7 @@ import { type BatchSizes, type NextItemChoice, nextItems } from '../../features/
 import { type Tensor, ops } from '../../tensor/index.js';
 import { catalogueSize, costOfPlaces } from '../definition/every-place.js';
 import { embedItems, embedQueries, feedOf, itemWidthOf, searchesOf } from '../definition/embeddings.js';
-import { type Scope, addPositions, layerNorm, linear } from '../layers/layers.js';
+import { type NormPlace, type Scope, addPositions, layerNorm, linear } from '../layers/layers.js';
 import {
   type CommonConfig,
   type Losses,
@@ -36,8 +36,8 @@ interface SasrecSettings {
   readonly sharedNegatives: number;
   /** Give it the searches too: a second Transformer reads the queries and their words, and its last state joins that of the feed. */
   readonly useSearches: boolean;
-  /** Where layer norms stand: `post` as in RecBole, or `pre` with a norm behind the last block, as in the paper. */
-  readonly norm: 'pre' | 'post';
+  /** Where layer norms stand: `post` as in RecBole; `pre` with a norm behind the last block, as in the paper; `code` as it was programmed. */
+  readonly norm: NormPlace;
   /** Multiply item vectors by √d before positions are added, as in the paper, and norm the input no more. */
   readonly scaleItems: boolean;
   /** Width inside the feed-forward layers, in widths of an item. */
@@ -62,9 +62,9 @@ const usual = {
   dropout: 0.2,
 } as const;
 
-/** As the paper has it, and those who replicated it with a softmax over all items (the sources in the card). */
+/** As those have it who replicated it with a softmax over all items: the paper's model as it was programmed. */
 const asPublished = {
-  norm: 'pre',
+  norm: 'code',
   scaleItems: true,
   innerTimes: 1,
   activation: 'relu',
@@ -87,7 +87,8 @@ const definition: ModelDefinition<SasrecSettings> = {
     sees: ['item ids', 'item attributes', 'order'],
     extraLosses: [],
     differs: [
-      'default, everyPlace and searches: post-norm blocks with GELU, four times as wide inside, and a layer norm on the input, as in RecBole; fullSoftmax and sampledSoftmax, as in the paper: pre-norm on the queries, ReLU, as wide as outside, items times √d',
+      'default, everyPlace and searches: post-norm blocks with GELU, four times as wide inside, and a layer norm on the input, as in RecBole; fullSoftmax and sampledSoftmax, as in released code: pre-norm on the queries, ReLU, as wide as outside, items times √d, a feed-forward layer that adds to its normed input, dropout on attention weights and inside it',
+      'norm=pre: as the paper writes it, without what only the code has',
       'default: only the last state of each prefix is trained on, as for all models here; the paper: every place, one negative each (preset everyPlace)',
       'fullSoftmax: cross-entropy over all items at every place, the training that recent replications found best',
       'searches: the same with queries and their words, so that a gain of SESRec is not one of inputs only',
@@ -108,7 +109,7 @@ const definition: ModelDefinition<SasrecSettings> = {
     placeNegatives: isWhole(1, 10_000),
     sharedNegatives: isWhole(1, 1_000_000),
     useSearches: isTrueOrFalse,
-    norm: isOneOf('pre', 'post'),
+    norm: isOneOf('pre', 'post', 'code'),
     scaleItems: isTrueOrFalse,
     innerTimes: isWhole(1, 64),
   },
@@ -167,7 +168,7 @@ function started(scope: Scope, lane: 'feed' | 'search', vectors: Tensor, config:
 
 /** What the last block left, normed where the blocks do not. (…,d). */
 const finished = (scope: Scope, lane: string, states: Tensor, { norm }: SasrecConfig): Tensor =>
-  norm === 'pre' ? layerNorm(scope, `${lane}.last.norm`, states, EPSILON) : states;
+  norm === 'post' ? states : layerNorm(scope, `${lane}.last.norm`, states, EPSILON);
 
 /** The state of the last event. (B,d). */
 function userOf(scope: Scope, config: SasrecConfig, sizes: BatchSizes, items: Tensor): Tensor {

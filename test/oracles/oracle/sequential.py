@@ -60,10 +60,10 @@ def causal(mask):
 
 
 def sasrec(q):
-    """Kang and McAuley 2018, with the blocks of RecBole (post-norm, GELU, an inner width of 4 d, a norm on the input) or of the paper."""
+    """Kang and McAuley 2018, with the blocks of RecBole (post-norm, GELU, an inner width of 4 d, a norm on the input) or as published."""
     items = q.items()
-    if q.config["norm"] == "pre":
-        return sasrec_as_published(q, items)
+    if q.config["norm"] != "post":
+        return sasrec_as_published(q, items, q.config["norm"] == "code")
 
     def states(lane, x, mask):
         hidden = q.norm(f"{lane}.norm", x + q[f"{lane}.position"][: x.shape[1]], 1e-12)
@@ -89,24 +89,28 @@ def sasrec(q):
     return Answer(logits, prediction=every_place(q, items, hidden, slots, mask))
 
 
-def sasrec_as_published(q, items):
-    """Section III of the paper: items times sqrt d, norms on what goes into a layer (on the queries alone), one more at the end."""
+def sasrec_as_published(q, items, in_code):
+    """
+    Section III of the paper: items times sqrt d, norms on what goes into a layer (on the queries alone), one more at the end. In
+    released code (Kang's, and pmixer's in PyTorch) the feed-forward layer has its residual inside, so that it is of the normed input.
+    """
     slots, mask = q.feed()
     x = items[slots]
     hidden = x * x.shape[-1] ** 0.5 + q["feed.position"][: x.shape[1]]
     for block in range(q.config["blocks"]):
-        hidden = pre_norm_block(q, f"feed.encoder.{block}", hidden, causal(mask), 1e-12)
+        hidden = pre_norm_block(q, f"feed.encoder.{block}", hidden, causal(mask), 1e-12, in_code)
     hidden = q.norm("feed.last.norm", hidden, 1e-12)
     logits = scores_of(last(hidden, mask), items[q.candidates()])
     return Answer(logits, prediction=every_place(q, items, hidden, slots, mask))
 
 
-def pre_norm_block(q, name, hidden, allowed, epsilon):
-    """Each layer reads its input normed, keys and values as they are, and adds what it finds."""
+def pre_norm_block(q, name, hidden, allowed, epsilon, in_code=False):
+    """Each layer reads its input normed, keys and values as they are, and adds what it finds; `in_code` the second to its normed input."""
     asking = q.norm(f"{name}.attention.norm", hidden, epsilon)
     hidden = hidden + q.multi_head(f"{name}.attention", asking, hidden, allowed)
-    inner = torch.relu(q.linear(f"{name}.feedForward.inner", q.norm(f"{name}.feedForward.norm", hidden, epsilon)))
-    return hidden + q.linear(f"{name}.feedForward.outer", inner)
+    normed = q.norm(f"{name}.feedForward.norm", hidden, epsilon)
+    inner = torch.relu(q.linear(f"{name}.feedForward.inner", normed))
+    return (normed if in_code else hidden) + q.linear(f"{name}.feedForward.outer", inner)
 
 
 def every_place(q, items, hidden, slots, mask, more=lambda row, place, slot: 0.0):
