@@ -2,7 +2,6 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as fc from 'fast-check';
 import { at } from '../../src/base/index.js';
-import { solvePositive } from '../../src/base/index.js';
 import { nonNegativeLeastSquares } from '../../src/evaluate/least-squares.js';
 
 /** A (rows, columns) and b (rows) of small whole numbers: exact in products, and often with dependent columns. */
@@ -28,18 +27,6 @@ const slopesOf = (gram: Float64Array, right: Float64Array, x: Float64Array): num
   Array.from(right, (value, row) =>
     x.reduce((sum, entry, column) => sum - at(gram, row * x.length + column) * entry, value),
   );
-
-test('a positive definite system is solved: 4x + 2y = 10, 2x + 3y = 11', () => {
-  const solution = solvePositive(Float64Array.of(4, 2, 2, 3), Float64Array.of(10, 11));
-  assert.ok(solution);
-  assert.ok(Math.abs(at(solution, 0) - 1) < 1e-14);
-  assert.ok(Math.abs(at(solution, 1) - 3) < 1e-14);
-});
-
-test('one whose rows depend on each other is not', () => {
-  assert.equal(solvePositive(Float64Array.of(1, 2, 2, 4), Float64Array.of(1, 2)), null);
-  assert.equal(solvePositive(Float64Array.of(0), Float64Array.of(1)), null);
-});
 
 test('x - y = 3 and x + y = 1 without anything below 0: x = 2, y = 0', () => {
   const [gram, right] = [Float64Array.of(2, 0, 0, 2), Float64Array.of(4, -2)];
