@@ -1,0 +1,21 @@
+/** Spark for tests. Knows whether there is one; nothing of what is run on it. */
+import { findSpark, type SparkOptions } from '../../src/spark/index.js';
+
+const missing: string | false = await findSpark().then(
+  () => false as const,
+  (error: unknown) => (error as Error).message,
+);
+
+/** Of tests that need Spark: they skip, by name, where there is none. */
+export const onSpark = { skip: missing };
+
+/** A small machine, and data of which every stage has a few rows. */
+export const SMALL = ['spark.ui.enabled=false', 'spark.sql.shuffle.partitions=2', 'spark.default.parallelism=2'];
+
+/** How tests start an application. */
+export const smallSpark = (work: string): SparkOptions => ({
+  master: 'local[2]',
+  name: 'sesrec test',
+  work,
+  conf: SMALL,
+});
