@@ -19,6 +19,7 @@ import { recommendCommand } from './commands/recommend.js';
 import { reportCommand } from './commands/report.js';
 import { reproduceCommand } from './commands/reproduce.js';
 import { recoverCommand } from './commands/recover.js';
+import { scoreTaskCommand } from './commands/score-task.js';
 import { serveCommand } from './commands/serve.js';
 import { simulateCommand } from './commands/simulate.js';
 import { trainCommand } from './commands/train.js';
@@ -55,6 +56,7 @@ export function createProgram(): Command {
     demoCommand(),
   ];
   for (const command of commands) program.addCommand(command);
+  for (const command of [scoreTaskCommand()]) program.addCommand(command, { hidden: true });
   for (const command of everyCommand(program)) {
     command.exitOverride().copyInheritedSettings(program);
   }

@@ -1,0 +1,156 @@
+/**
+ * Lists for all users, made on Spark: every part of the users is a task, which streams through a process of this program. Knows
+ * statements, and how tasks get the model; does not know how a list is made, nor how Spark does tasks again.
+ */
+import { execFile } from 'node:child_process';
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { promisify } from 'node:util';
+import { UserError, messageOf, stageDirectory } from '../../base/index.js';
+import { type Run, checkpointsOf } from '../../model/index.js';
+import { SparkError, type SparkSession, sparkText, withSpark } from '../../spark/index.js';
+import { interruptible } from '../interruption.js';
+import type { ComputeFlags } from '../options.js';
+import { progressLine } from '../progress.js';
+import type { SparkFlags, WorkerFlags } from '../spark-options.js';
+import { type ListsManifest, originOf, refuseDirectory, writeListsManifest } from './directory.js';
+import { type ListOptions, usersOf } from './lists.js';
+import { expectedRows } from './local.js';
+import { LINE_SCHEMA, encodeJob } from './worker.js';
+
+export interface SparkScoring extends ListOptions, ComputeFlags, SparkFlags, WorkerFlags {
+  readonly master: string;
+  readonly out: string;
+  readonly partUsers: number;
+  readonly overwrite?: boolean;
+  /** A data directory that grew from the run's. */
+  readonly data?: string;
+  /** Tasks read the run where it lies, instead of a copy that comes with the job. */
+  readonly sharedRun?: boolean;
+}
+
+/** The name that the copy of the run has where tasks work. */
+const COPY = 'sesrec-run';
+
+/** Makes the lists of all users on Spark. A failure is a `UserError` in a line, and leaves nothing behind. */
+export async function scoreOnSpark(run: Run, scoring: SparkScoring): Promise<ListsManifest> {
+  const { out, partUsers, overwrite = false, master, sparkConf, driverMemory } = scoring;
+  const { first, end } = usersOf(run.dataset);
+  await refuseDirectory(out, overwrite);
+  const rows = expectedRows(run.dataset, scoring);
+  const manifest: ListsManifest = { ...originOf(run, scoring, end - first, partUsers), engine: 'spark', rows };
+  const scratch = await mkdtemp(join(tmpdir(), 'sesrec-scoring-'));
+  const progress = progressLine();
+  try {
+    const isShared = scoring.sharedRun === true;
+    const archive = isShared ? [] : [`spark.archives=${await packed(run, scratch)}#${COPY}`];
+    await stageDirectory(resolve(out), { overwrite }, async (staged) =>
+      interruptible(async (signal) =>
+        withSpark(
+          {
+            master,
+            name: 'sesrec recommend',
+            work: scratch,
+            conf: [...archive, ...sparkConf],
+            ...(driverMemory === undefined ? {} : { driverMemory }),
+            signal,
+            onProgress: (text) => progress.show(text),
+          },
+          async (spark) => {
+            await makeLists(spark, run, { ...scoring, staged, run: isShared ? resolve(run.directory) : COPY });
+            await checkLists(spark, staged, rows);
+            await removeMarks(staged);
+            await writeListsManifest(staged, manifest);
+          },
+        ),
+      ),
+    );
+    return manifest;
+  } catch (error) {
+    throw error instanceof SparkError ? toldByTask(error) : error;
+  } finally {
+    progress.clear();
+    await rm(scratch, { recursive: true, force: true });
+  }
+}
+
+/** What a task needs of a run, in an archive that Spark unpacks where the task works. */
+async function packed(run: Run, folder: string): Promise<string> {
+  const archive = join(folder, 'run.tar');
+  const best = (await readdir(checkpointsOf(run.directory))).filter((name) => /^best(?:-|\.json$)/.test(name));
+  const files = ['run.json', 'data', ...best.map((name) => `checkpoints/${name}`)];
+  await promisify(execFile)('tar', ['-chf', archive, '-C', run.directory, ...files]).catch((error: unknown) => {
+    throw new UserError(
+      `cannot pack ${run.directory} for the executors (${messageOf(error).split('\n')[0]}): with --shared-run they read it where it is`,
+      { cause: error },
+    );
+  });
+  return archive;
+}
+
+async function makeLists(
+  spark: SparkSession,
+  { dataset, version }: Run,
+  scoring: SparkScoring & { readonly staged: string; readonly run: string },
+): Promise<void> {
+  const { first, end } = usersOf(dataset);
+  const { partUsers, k, includeSeen, device, threads = 1, run, data } = scoring;
+  const parts = Math.ceil((end - first) / partUsers);
+  const job = encodeJob({
+    run,
+    data: data === undefined ? null : resolve(data),
+    version,
+    threads,
+    device,
+    k,
+    includeSeen,
+  });
+  const program = [scoring.node, join(scoring.package, 'bin', 'sesrec.js'), 'score-task', job].map(quoted).join(' ');
+  await spark.run(
+    `INSERT OVERWRITE DIRECTORY ${sparkText(`file://${scoring.staged}`)} USING parquet
+    SELECT list."user" AS "user", CAST(place + 1 AS INT) AS "rank", entry."item" AS "item", CAST(entry."score" AS FLOAT) AS "score", list."source" AS "source"
+    FROM (
+      SELECT from_json(line, ${sparkText(LINE_SCHEMA.replaceAll('"', '`'))}, map('mode', 'FAILFAST')) AS list FROM (
+        SELECT TRANSFORM("first", "end") USING ${sparkText(program)} AS (line STRING) FROM (
+          SELECT id * ${partUsers} + ${first} AS "first", least((id + 1) * ${partUsers} + ${first}, ${end}) AS "end" FROM range(0, ${parts}, 1, ${parts})
+        )
+      )
+    ) LATERAL VIEW posexplode(list."items") AS place, entry`,
+    `making the lists of ${end - first} users in ${parts} tasks`,
+  );
+}
+
+/** A word of a command line of bash. */
+const quoted = (word: string): string => `'${word.replaceAll("'", `'\\''`)}'`;
+
+/** Holds what was written to the number of rows that there must be. */
+async function checkLists(spark: SparkSession, staged: string, expected: number): Promise<void> {
+  const [found] = await spark.rows(
+    `SELECT count(*) AS "rows" FROM parquet.${`\`file://${staged.replaceAll('`', '``')}\``}`,
+    'counting',
+  );
+  if (found?.['rows'] !== expected)
+    throw new UserError(
+      `Spark wrote ${String(found?.['rows'])} rows where ${expected} belong: is the model the same on every machine?`,
+    );
+}
+
+/** Removes what Spark leaves beside the Parquet files: our own manifest says that they are all there. */
+async function removeMarks(staged: string): Promise<void> {
+  for (const name of await readdir(staged))
+    if (!name.endsWith('.parquet') || name.startsWith('.')) await rm(join(staged, name), { recursive: true });
+}
+
+/** A failure of a task in the words of the task, where it had any. */
+function toldByTask(error: SparkError): SparkError {
+  const log = /; its log is .*$/.exec(error.message)?.[0] ?? '';
+  const own = /Error: sesrec: (.+?)(?:; its log is .*)?$/.exec(error.message)?.[1];
+  if (own !== undefined) return new SparkError(`a task failed: ${own}${log}`, { cause: error });
+  if (/exited with status 127/.test(error.message))
+    return new SparkError(`the machines of the cluster do not find Node.js: --node says where it is there${log}`, {
+      cause: error,
+    });
+  return error;
+}
+
