@@ -100,10 +100,7 @@ export async function recommendFor(run: Run, runtime: Runtime, wanted: Wanted): 
   const trained = rankers.trainedFor(moment);
   const best = await recommend(trained ?? rankers.popular, moment, k, excluded);
   const items = best.map(({ item }) => item);
-  const why =
-    wanted.explain && trained
-      ? await reasonsFor(trained, dataset, moment, items, excluded, wanted)
-      : null;
+  const why = wanted.explain && trained ? await reasonsFor(trained, dataset, moment, items, excluded, wanted) : null;
   const before = search === undefined ? null : await ranksBefore(run, runtime, moment, excluded, items);
   return {
     source: trained ? run.manifest.model : 'popularity',

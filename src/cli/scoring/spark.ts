@@ -112,8 +112,8 @@ async function makeLists(
     SELECT list."user" AS "user", CAST(place + 1 AS INT) AS "rank", entry."item" AS "item", CAST(entry."score" AS FLOAT) AS "score", list."source" AS "source"
     FROM (
       SELECT from_json(line, ${sparkText(LINE_SCHEMA.replaceAll('"', '`'))}, map('mode', 'FAILFAST')) AS list FROM (
-        SELECT TRANSFORM("first", "end") USING ${sparkText(program)} AS (line STRING) FROM (
-          SELECT id * ${partUsers} + ${first} AS "first", least((id + 1) * ${partUsers} + ${first}, ${end}) AS "end" FROM range(0, ${parts}, 1, ${parts})
+        SELECT TRANSFORM(stretch) USING ${sparkText(program)} AS (line STRING) FROM (
+          SELECT concat_ws(' ', id * ${partUsers} + ${first}, least((id + 1) * ${partUsers} + ${first}, ${end})) AS stretch FROM range(0, ${parts}, 1, ${parts})
         )
       )
     ) LATERAL VIEW posexplode(list."items") AS place, entry`,
@@ -153,4 +153,3 @@ function toldByTask(error: SparkError): SparkError {
     });
   return error;
 }
-

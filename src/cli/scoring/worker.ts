@@ -2,7 +2,8 @@
  * The work of one task of Spark: stretches of users come in on standard input, lists go out on standard output, a line per user.
  * Knows the lines; does not know Spark.
  *
- * A line is JSON in ASCII, so that neither ids nor encodings can break it. Whoever reads takes an exit code other than 0
+ * A stretch is the index of its first user, a space, and the index behind its last. A list is JSON in ASCII, so that neither ids nor
+ * encodings can break its line. Whoever reads takes an exit code other than 0
  * for a failure, and then nothing that was written counts.
  */
 import { once } from 'node:events';
@@ -79,7 +80,7 @@ export async function scoringTask(job: ScoringJob, input: Readable, output: Writ
 }
 
 function stretchOf(line: string): readonly [number, number] | null {
-  const [first, end, ...more] = line.split('\t').map(Number);
+  const [first, end, ...more] = line.split(' ').map(Number);
   const isStretch = more.length === 0 && Number.isSafeInteger(first) && Number.isSafeInteger(end);
   return isStretch ? [first as number, end as number] : null;
 }

@@ -1,0 +1,106 @@
+/**
+ * `sesrec recommend --all-users --engine spark` on a cluster of two executor processes: the rows that this machine makes, though a
+ * process is killed and an executor is lost; and failures in a line.
+ */
+import assert from 'node:assert/strict';
+import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { assertRefusal, inProcess } from '../support/command-line.js';
+import { readLists } from '../support/lists.js';
+import { SMALL, onSpark } from '../support/spark.js';
+import { type StrangeWorld, strangeWorld } from '../support/strange-ids.js';
+
+const CONF = SMALL.flatMap((setting) => ['--spark-conf', setting]);
+
+let folder: string;
+let world: StrangeWorld;
+const all = (out: string, ...more: string[]): string[] => [
+  'recommend',
+  world.run,
+  '--all-users',
+  '--out',
+  join(folder, out),
+  '--part-users',
+  '8',
+  ...more,
+];
+const onMaster = (master: string): string[] => ['--engine', 'spark', '--master', master, ...CONF];
+
+before(async () => {
+  if (onSpark.skip !== false) return;
+  folder = await mkdtemp(join(tmpdir(), 'sesrec-score-'));
+  world = await strangeWorld(folder);
+});
+after(async () => (onSpark.skip === false ? rm(folder, { recursive: true, force: true }) : undefined));
+
+/** A package whose program does `wrong` before it does what it should. */
+async function packageThat(name: string, wrong: string): Promise<string> {
+  const own = join(folder, name);
+  await mkdir(join(own, 'bin'), { recursive: true });
+  await writeFile(join(own, 'package.json'), '{"type":"module"}');
+  await writeFile(
+    join(own, 'bin', 'sesrec.js'),
+    `import { existsSync, mkdirSync, readFileSync, writeFileSync, writeSync } from 'node:fs';
+const folder = ${JSON.stringify(own)};
+${wrong}
+const { main } = await import(${JSON.stringify(fileURLToPath(new URL('../../src/cli/main.js', import.meta.url)))});
+process.exitCode = await main(process.argv.slice(2));
+`,
+  );
+  return own;
+}
+
+test(
+  'a killed process and a lost executor cost their tasks only: the rows are those of this machine',
+  onSpark,
+  async () => {
+    const accidents = await packageThat(
+      'accidents',
+      `// whoever comes first, of all tasks, makes the accident: a directory is made by one only
+const first = (name) => { try { mkdirSync(folder + '/' + name); return true; } catch { return false; } };
+const half = () => writeSync(1, '{"user":"nobody","source":"popularity","items":[{"item":"i1","score":1}]}\\n{"user":"no');
+if (first('process')) { half(); process.kill(process.pid, 'SIGKILL'); await new Promise(() => setInterval(() => {}, 1000)); }
+if (first('executor')) {
+  half();
+  let pid = process.ppid;
+  const told = (what) => readFileSync('/proc/' + pid + '/' + what, 'utf8');
+  while (!told('cmdline').includes('CoarseGrainedExecutorBackend')) pid = Number(/^PPid:\\s+(\\d+)/m.exec(told('status'))[1]);
+  writeFileSync(folder + '/killed', String(pid));
+  process.kill(pid, 'SIGKILL');
+  await new Promise(() => setInterval(() => {}, 1000));
+}`,
+    );
+    assert.equal((await inProcess(...all('here'))).code, 0);
+    const { code, out, err } = await inProcess(
+      ...all('on spark', ...onMaster('local-cluster[2,1,1024]'), '--package', accidents, '--json'),
+    );
+    assert.equal(code, 0, err);
+    assert.deepEqual((await readdir(accidents)).sort(), ['bin', 'executor', 'killed', 'package.json', 'process']);
+    const here = await readLists(join(folder, 'here'));
+    assert.equal((JSON.parse(out) as { rows: number }).rows, here.length);
+    assert.deepEqual(await readLists(join(folder, 'on spark')), here);
+  },
+);
+
+test('what a task cannot do is told in its words, in a line, and leaves nothing', onSpark, async () => {
+  const broken = await packageThat(
+    'broken',
+    `process.stderr.write('sesrec: ids "\\u00e9" are not "what" they were\\n'); process.exit(1);`,
+  );
+  const refused = async (message: RegExp, ...more: string[]): Promise<void> =>
+    assertRefusal(await inProcess(...all('refused', ...onMaster('local[1]'), ...more)), 1, message);
+  await refused(
+    /a task failed: ids "\u00e9" are not "what" they were; its log is /,
+    '--package',
+    broken,
+    '--shared-run',
+  );
+  await refused(/do not find Node\.js: --node says where it is there/, '--node', join(folder, 'no node'));
+  assert.deepEqual(
+    (await readdir(folder)).filter((name) => name.includes('refused')),
+    [],
+  );
+});
