@@ -70,7 +70,7 @@ if (first('executor')) {
   while (!told('cmdline').includes('CoarseGrainedExecutorBackend')) pid = Number(/^PPid:\\s+(\\d+)/m.exec(told('status'))[1]);
   writeFileSync(folder + '/killed', String(pid));
   process.kill(pid, 'SIGKILL');
-  await new Promise(() => setInterval(() => {}, 1000));
+  process.exit(1);
 }`,
     );
     assert.equal((await inProcess(...all('here'))).code, 0);

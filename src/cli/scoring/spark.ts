@@ -9,7 +9,7 @@ import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { UserError, messageOf, stageDirectory } from '../../base/index.js';
 import { type Run, checkpointsOf } from '../../model/index.js';
-import { SparkError, type SparkSession, sparkText, withSpark } from '../../spark/index.js';
+import { SparkError, type SparkSession, sparkIdentifier, sparkText, withSpark } from '../../spark/index.js';
 import { interruptible } from '../interruption.js';
 import type { ComputeFlags } from '../options.js';
 import { progressLine } from '../progress.js';
@@ -37,6 +37,8 @@ const COPY = 'sesrec-run';
 export async function scoreOnSpark(run: Run, scoring: SparkScoring): Promise<ListsManifest> {
   const { out, partUsers, overwrite = false, master, sparkConf, driverMemory } = scoring;
   const { first, end } = usersOf(run.dataset);
+  if (/^[a-z][a-z0-9+.-]+:\/\//i.test(out))
+    throw new UserError(`--out ${out}: give a path on storage that all machines of the cluster see`);
   await refuseDirectory(out, overwrite);
   const rows = expectedRows(run.dataset, scoring);
   const manifest: ListsManifest = { ...originOf(run, scoring, end - first, partUsers), engine: 'spark', rows };
@@ -127,7 +129,7 @@ const quoted = (word: string): string => `'${word.replaceAll("'", `'\\''`)}'`;
 /** Holds what was written to the number of rows that there must be. */
 async function checkLists(spark: SparkSession, staged: string, expected: number): Promise<void> {
   const [found] = await spark.rows(
-    `SELECT count(*) AS "rows" FROM parquet.${`\`file://${staged.replaceAll('`', '``')}\``}`,
+    `SELECT count(*) AS "rows" FROM parquet.${sparkIdentifier(`file://${staged}`)}`,
     'counting',
   );
   if (found?.['rows'] !== expected)
