@@ -147,7 +147,7 @@ export async function runImport(
           const { split = { strategy: 'leave-one-out' } } = options;
           const { itemAttributes, userAttributes, read = null, warnings } = filled;
           return {
-            manifest: await prepareDirectory(database, directory, {
+            manifest: await prepareDirectory(database, database, directory, {
               source,
               split,
               itemAttributes,
