@@ -56,6 +56,10 @@ export const exactPath = (path: string): string => literal(resolve(path).replace
 /** SQL that reads exactly one Parquet file: no pattern, no columns made from the names of folders. */
 export const parquetTable = (path: string): string => `read_parquet(${exactPath(path)}, hive_partitioning = false)`;
 
+/** SQL that reads all Parquet files in a folder. */
+export const parquetFolder = (path: string): string =>
+  `read_parquet(${literal(`${resolve(path).replaceAll(/[*?[]/g, '[$&]')}/*.parquet`)}, hive_partitioning = false)`;
+
 /** SQL that writes the rows of `query` to a Parquet file. */
 export function copyToParquet(query: string, path: string): string {
   return `COPY (${query}) TO ${literal(resolve(path))} (FORMAT parquet, COMPRESSION zstd)`;
@@ -227,6 +231,10 @@ export class Connection implements Engine {
     const found: number[] = [];
     for (const query of queries) found.push(await this.number(query));
     return found;
+  }
+
+  async drop(table: string): Promise<void> {
+    await this.run(`DROP TABLE ${table}`);
   }
 
   /** They are here. */

@@ -32,6 +32,8 @@ export interface Engine {
   numbers(queries: readonly string[]): Promise<number[]>;
   /** Makes a table of a query, in place of a table or view of that name, from which the query may read. */
   replace(table: string, query: string): Promise<void>;
+  /** Does away with a table. */
+  drop(table: string): Promise<void>;
   /** Keeps those rows of a table for which a condition holds, which is never null. */
   keep(table: string, condition: string): Promise<void>;
   /** Makes a table of a query, with its rows numbered from 0 as `name`, in an order that has no ties; `also` adds columns. */

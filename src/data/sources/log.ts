@@ -98,7 +98,7 @@ async function fill(
   );
   const names = inputs.map(({ name }) => name);
   await refuseNothing(
-    workshop.database,
+    workshop.engine,
     names,
     filled.read.duplicates > 0 && workshop.hasEarlierIds
       ? `${names.join(', ')}: nothing is new, every event came with the data that is to grow`
