@@ -110,12 +110,17 @@ async function keepCore(engine: Engine, least: number): Promise<void> {
   await engine.keep('items', 'item IN (SELECT item FROM feed)');
 }
 
+/** Makes earlier vocabularies empty tables, where there are none. */
+async function createOld(engine: Engine, ...names: readonly (keyof typeof OLD_VOCABULARIES)[]): Promise<void> {
+  for (const name of names)
+    await engine.run(
+      `CREATE TABLE IF NOT EXISTS old_${name} ("index" INTEGER, ${identifier(OLD_VOCABULARIES[name])} ${engine.dialect.text})`,
+    );
+}
+
 /** Makes the orders of vocabularies: `item_order`, `user_order`, `source_order`, each numbered from 0. */
 async function createOrders(engine: Engine): Promise<void> {
-  for (const [name, column] of Object.entries(OLD_VOCABULARIES))
-    await engine.run(
-      `CREATE TABLE IF NOT EXISTS old_${name} ("index" INTEGER, ${identifier(column)} ${engine.dialect.text})`,
-    );
+  await createOld(engine, 'items', 'users', 'sources');
   const isIn = (table: string, name: string, value: string): string =>
     `EXISTS (SELECT 1 FROM ${table} WHERE ${table}.${name} = ${value})`;
   await engine.run(`CREATE VIEW vocabulary_items AS SELECT item, place FROM known_items
@@ -170,6 +175,7 @@ async function createIndices(
 
 /** Makes `query_index`, `query_words` and `word_index` of the queries of training searches. */
 async function createQueryIndices(database: Database): Promise<{ queries: number; words: number }> {
+  await createOld(database, 'queries', 'words');
   const { query: old } = await database.read('SELECT query FROM old_queries ORDER BY "index"', { query: 'text' });
   const { word: oldWords } = await database.read('SELECT word FROM old_words ORDER BY "index"', { word: 'text' });
   const { query: typed } = await database.read('SELECT query FROM typed_queries ORDER BY place', { query: 'text' });

@@ -30,7 +30,7 @@ export class SparkEngine implements Engine {
   }
 
   async run(sql: string): Promise<void> {
-    const [, kind, table] = /^\s*(CREATE (?:TABLE|VIEW)(?: IF NOT EXISTS)?|INSERT INTO) (\w+)/.exec(sql) ?? [];
+    const [, kind, table] = /^(CREATE TABLE(?: IF NOT EXISTS)?|CREATE VIEW|INSERT INTO) (\w+)/.exec(sql) ?? [];
     if (kind === 'CREATE VIEW') this.#views.add(table as string);
     await this.session.run(sql, table === undefined ? undefined : `making ${table}`);
   }
