@@ -2,12 +2,16 @@
  * An application on Spark as the engine of the preparation. Knows how Spark is asked for what `../engine.ts` says, and where its
  * tables lie; does not know what is in them.
  */
+import { randomBytes } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { sparkText, type SparkSession } from '../../spark/index.js';
 import { copyToParquet, parquetFolder, type Database } from '../database.js';
 import type { ColumnKind, ColumnOf, Engine } from '../engine.js';
 import { spark } from '../sources/dialects/spark.js';
+
+/** The folder of tables that are Spark's own. */
+const TABLES = 'tables';
 
 export class SparkEngine implements Engine {
   readonly dialect = spark;
@@ -19,10 +23,27 @@ export class SparkEngine implements Engine {
   readonly folder: string;
   readonly #views = new Set<string>();
 
-  constructor(session: SparkSession, database: Database, folder: string) {
+  private constructor(session: SparkSession, database: Database, folder: string) {
     this.session = session;
     this.database = database;
     this.folder = folder;
+  }
+
+  /** Does some work with the tables of one import, which are gone afterwards. */
+  static async with<T>(
+    session: SparkSession,
+    database: Database,
+    folder: string,
+    work: (engine: SparkEngine) => Promise<T>,
+  ): Promise<T> {
+    const name = `import_${randomBytes(6).toString('hex')}`;
+    await mkdir(folder, { recursive: true });
+    await session.run(`CREATE DATABASE ${name} LOCATION ${sparkText(join(folder, TABLES))}`);
+    await session.run(`USE ${name}`);
+    const result = await work(new SparkEngine(session, database, folder));
+    await session.run('USE default');
+    await session.run(`DROP DATABASE ${name} CASCADE`);
+    return result;
   }
 
   get here(): Engine {
@@ -109,7 +130,7 @@ export class SparkEngine implements Engine {
     for (const table of tables) {
       if (this.#views.has(table)) await this.replace(table, `SELECT * FROM ${table}`);
       await this.database.run(`DROP TABLE IF EXISTS ${table}`);
-      const files = parquetFolder(join(this.folder, 'warehouse', table));
+      const files = parquetFolder(join(this.folder, TABLES, table));
       await this.database.run(`CREATE VIEW ${table} AS SELECT * FROM ${files}`);
     }
   }

@@ -8,9 +8,10 @@ import { fileURLToPath } from 'node:url';
 import { UserError, assert, programVersion } from '../../base/index.js';
 import { sparkText } from '../../spark/index.js';
 import { parquetFolder } from '../database.js';
-import type { MappedFormat } from '../sources/formats/format.js';
-import { kindOf, type Input } from '../sources/input.js';
+import type { Format } from '../sources/formats/format.js';
+import { kindOf } from '../sources/input.js';
 import { sampleOf } from '../sources/recognise.js';
+import type { Assigned } from '../sources/stage.js';
 import { rejectedColumns, STAGED } from '../sources/staged.js';
 import type { SparkEngine } from './engine.js';
 import type { ReadingAnswer, ReadingOrder } from './order.js';
@@ -30,10 +31,15 @@ export interface ReadingOptions {
 /** Reads all files; makes `staged` and `compared_queries` (query, compared). Returns how many records they hold. */
 export async function stageOnSpark(
   engine: SparkEngine,
-  format: MappedFormat,
-  inputs: readonly Input[],
+  format: Format,
+  files: readonly Assigned[],
   { memory, unitBytes = UNIT_BYTES }: ReadingOptions,
 ): Promise<number> {
+  if ('parse' in format)
+    throw new UserError(
+      `--engine spark does not read ${format.name}, which has a parser of its own: import it without --engine`,
+    );
+  const inputs = files.map(({ input }) => input);
   const canCut = [];
   for (const input of inputs)
     canCut.push((await kindOf(input)) === 'none' && (await sampleOf(input, engine.database)).container === 'lines');

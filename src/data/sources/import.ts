@@ -5,7 +5,7 @@
 import { mkdir, readdir, rm, rmdir, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { UsageError, UserError, hashFile, messageOf, readJson, stageDirectory, countOf } from '../../base/index.js';
-import { withSpark, type SparkOptions } from '../../spark/index.js';
+import { withSpark, type SparkOptions, type SparkSession } from '../../spark/index.js';
 import { SparkEngine } from '../cluster/engine.js';
 import { stageOnSpark } from '../cluster/stage.js';
 import { withDatabase, type Database } from '../database.js';
@@ -51,10 +51,14 @@ export interface ImportOptions {
 }
 
 /** How an import uses Spark. */
-export interface SparkImport extends Pick<SparkOptions, 'master' | 'conf' | 'driverMemory' | 'signal' | 'onProgress'> {
+export type SparkImport = (
+  | Pick<SparkOptions, 'master' | 'conf' | 'driverMemory' | 'signal' | 'onProgress'>
+  /** An application that runs. */
+  | { readonly session: SparkSession }
+) & {
   /** Bytes of a file that are read at once on a machine. Default: 128 MiB. */
   readonly unitBytes?: number;
-}
+};
 
 /** Whose records do not count. */
 export interface LeftOut {
@@ -144,22 +148,16 @@ export async function runImport(
       ): Promise<T> => {
         if (!spark) return work({ engine: database, stage: async (format, files) => stage(database, format, files) });
         const folder = resolve(temporary, 'spark');
-        return withSpark({ ...spark, name: `sesrec import ${importer}`, work: folder }, async (session) => {
-          const engine = new SparkEngine(session, database, folder);
-          const onSpark: Workshop['stage'] = async (format, files) => {
-            if ('parse' in format)
-              throw new UserError(
-                `--engine spark does not read ${format.name}, which has a parser of its own: import it without --engine`,
-              );
-            return stageOnSpark(
+        const { unitBytes } = spark;
+        const inSession = async (session: SparkSession): Promise<T> =>
+          SparkEngine.with(session, database, folder, async (engine) =>
+            work({
               engine,
-              format,
-              files.map(({ input }) => input),
-              { memory, unitBytes: spark.unitBytes },
-            );
-          };
-          return work({ engine, stage: onSpark });
-        });
+              stage: async (format, files) => stageOnSpark(engine, format, files, { memory, unitBytes }),
+            }),
+          );
+        if ('session' in spark) return inSession(spark.session);
+        return withSpark({ ...spark, name: `sesrec import ${importer}`, work: folder }, inSession);
       };
       const prepare = async (database: Database, on: Pick<Workshop, 'engine' | 'stage'>): Promise<ImportResult> => {
         const forgotten =
