@@ -28,6 +28,14 @@ export interface ReadingOptions {
   readonly unitBytes?: number | undefined;
 }
 
+/** Refuses a format that SQL cannot read: its parser wants all files, one after the other. */
+export function refuseParser(format: Format): void {
+  if ('parse' in format)
+    throw new UserError(
+      `--engine spark does not read ${format.name}, which has a parser of its own: import it without --engine`,
+    );
+}
+
 /** Reads all files; makes `staged` and `compared_queries` (query, compared). Returns how many records they hold. */
 export async function stageOnSpark(
   engine: SparkEngine,
@@ -35,10 +43,7 @@ export async function stageOnSpark(
   files: readonly Assigned[],
   { memory, unitBytes = UNIT_BYTES }: ReadingOptions,
 ): Promise<number> {
-  if ('parse' in format)
-    throw new UserError(
-      `--engine spark does not read ${format.name}, which has a parser of its own: import it without --engine`,
-    );
+  refuseParser(format);
   const inputs = files.map(({ input }) => input);
   const canCut = [];
   for (const input of inputs)
