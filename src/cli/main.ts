@@ -3,7 +3,7 @@
  * of them does.
  */
 import { Command, CommanderError } from 'commander';
-import { UserError } from '../base/index.js';
+import { UserError, programVersion } from '../base/index.js';
 import { auditCommand } from './commands/audit.js';
 import { analyseCommand } from './commands/analyse.js';
 import { checkCommand } from './commands/check.js';
@@ -24,7 +24,6 @@ import { serveCommand } from './commands/serve.js';
 import { simulateCommand } from './commands/simulate.js';
 import { trainCommand } from './commands/train.js';
 import { note } from './output.js';
-import { programVersion } from './version.js';
 
 /** All commands; nothing of it runs yet. */
 export function createProgram(): Command {

@@ -4,7 +4,7 @@
  */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { UsageError, UserError, refuseIfLocked, takeLock } from '../base/index.js';
+import { UsageError, UserError, programVersion, refuseIfLocked, takeLock } from '../base/index.js';
 import { type Dataset, loadDataset, readManifest } from '../data/index.js';
 import {
   type Candidates,
@@ -36,7 +36,6 @@ import {
 } from '../model/index.js';
 import { type ComputeFlags, applySettings, checkDevice, namesIn, optionName } from './options.js';
 import { note } from './output.js';
-import { programVersion } from './version.js';
 
 /** How one session of a training works; none of it shapes the result. */
 export interface Session extends ComputeFlags {

@@ -9,8 +9,15 @@ const missing: string | false = await findSpark().then(
 /** Of tests that need Spark: they skip, by name, where there is none. */
 export const onSpark = { skip: missing };
 
-/** A small machine, and data of which every stage has a few rows. */
-export const SMALL = ['spark.ui.enabled=false', 'spark.sql.shuffle.partitions=2', 'spark.default.parallelism=2'];
+/** A small machine, and data of which every stage has a few rows: compiling takes longer than working. */
+export const SMALL = [
+  'spark.ui.enabled=false',
+  'spark.sql.shuffle.partitions=3',
+  'spark.default.parallelism=2',
+  'spark.sql.codegen.wholeStage=false',
+  'spark.sql.codegen.factoryMode=NO_CODEGEN',
+  'spark.driver.extraJavaOptions=-XX:TieredStopAtLevel=1',
+];
 
 /** How tests start an application. */
 export const smallSpark = (work: string): SparkOptions => ({

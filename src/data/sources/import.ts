@@ -5,7 +5,11 @@
 import { mkdir, readdir, rm, rmdir, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { UsageError, UserError, hashFile, messageOf, readJson, stageDirectory, countOf } from '../../base/index.js';
+import { withSpark, type SparkOptions, type SparkSession } from '../../spark/index.js';
+import { SparkEngine } from '../cluster/engine.js';
+import { stageOnSpark } from '../cluster/stage.js';
 import { withDatabase, type Database } from '../database.js';
+import type { Engine } from '../engine.js';
 import { readEventIds, writeEventIds } from '../event-ids.js';
 import { growFrom } from '../grow.js';
 import { readManifest } from '../load.js';
@@ -42,7 +46,19 @@ export interface ImportOptions {
   readonly threads?: number;
   /** Megabytes that the engine may use; the rest goes to disk. Default: 1500. */
   readonly memory?: number;
+  /** Do the work on a Spark cluster. The data are the same, byte for byte. `threads` and `memory` are then those of each reader of the log, and of the writer of the files. */
+  readonly spark?: SparkImport;
 }
+
+/** How an import uses Spark. */
+export type SparkImport = (
+  | Pick<SparkOptions, 'master' | 'conf' | 'driverMemory' | 'signal' | 'onProgress'>
+  /** An application that runs. */
+  | { readonly session: SparkSession }
+) & {
+  /** Bytes of a file that are read at once on a machine. Default: 128 MiB. */
+  readonly unitBytes?: number;
+};
 
 /** Whose records do not count. */
 export interface LeftOut {
@@ -79,6 +95,10 @@ const [THREADS, MEMORY] = [2, 1500];
 /** A place to work in, beside the files of the data directory, that is removed at the end. */
 export interface Workshop {
   readonly database: Database;
+  /** Where entries are settled and tables made: the database, or Spark. */
+  readonly engine: Engine;
+  /** Reads files of a format into the engine's table `staged`; returns how many records they hold, null where the parser alone knows. */
+  readonly stage: (format: Format, files: readonly Assigned[]) => Promise<number | null>;
   /** The directory that becomes the data directory. */
   readonly directory: string;
   /** For temporary files. */
@@ -100,6 +120,11 @@ export async function runImport(
   generator: Generator | null = null,
 ): Promise<ImportResult> {
   await checkOut(options);
+  const { spark, append } = options;
+  if (spark && options.leaveOut)
+    throw new UsageError('people who were erased are left out on one machine only: import without --engine spark');
+  if (spark && append !== undefined)
+    throw new UsageError('--append is not there with --engine spark: grow on one machine, or import all logs at once');
   if (options.append !== undefined && (options.kCore || options.requireBoth))
     throw new UsageError('a data directory that grows loses nothing: leave out --k-core and --require-both');
   return keepingParents(options.out, async () =>
@@ -116,56 +141,75 @@ export async function runImport(
       const { fresh, known } = await notYetIn(base, found);
       if (base && fresh.length === 0 && found.length > 0)
         throw new UserError(`${known.join(', ')}: every file is in ${options.append} already`);
-      const result = await withDatabase(
-        async (database) => {
-          const forgotten =
-            base && options.append !== undefined
-              ? await readEventIds(database, options.append, base)
-              : await database.run('CREATE TABLE earlier_ids (id BLOB)').then(() => null);
-          const hasEarlierIds = (await database.number('SELECT count(*) FROM earlier_ids')) > 0;
-          const own = await fill({ database, directory, temporary, hasEarlierIds }, fresh);
-          await database.run('CREATE TABLE IF NOT EXISTS event_ids (id BLOB)'); // a source of its own may have none
-          const isForgotten = forgotten !== null && (await database.number('SELECT count(*) FROM event_ids')) > 0;
-          const filled = options.append === undefined ? own : await grown(database, options.append, own);
-          const files: DataManifest['source']['files'][number][] = [...(base?.source.files ?? [])];
-          for (const file of [...fresh, ...(filled.files ?? [])]) {
-            const path = typeof file === 'string' ? file : file.path;
-            const name = typeof file === 'string' ? file : file.name;
-            files.push({ name: basename(name), sha256: await hashFile(path), bytes: (await stat(path)).size });
-          }
-          const source = {
-            importer,
-            files,
-            options: {
-              ...settings,
-              requireBoth: options.requireBoth ?? false,
-              ...(options.kCore ? { kCore: options.kCore } : {}),
-              ...(options.dropRepeats ? { dropRepeats: true } : {}),
-            },
-            generator,
-          };
-          const { split = { strategy: 'leave-one-out' } } = options;
-          const { itemAttributes, userAttributes, read = null, warnings } = filled;
-          return {
-            manifest: await prepareDirectory(database, directory, {
-              source,
-              split,
-              itemAttributes,
-              userAttributes,
-              read,
-              kCore: options.kCore ?? 0,
-              eventIds: await writeEventIds(database, directory),
-              grownFrom: base?.hash ?? null,
+      const memory = options.memory ?? MEMORY;
+      const onEngine = async <T>(
+        database: Database,
+        work: (on: Pick<Workshop, 'engine' | 'stage'>) => Promise<T>,
+      ): Promise<T> => {
+        if (!spark) return work({ engine: database, stage: async (format, files) => stage(database, format, files) });
+        const folder = resolve(temporary, 'spark');
+        const { unitBytes } = spark;
+        const inSession = async (session: SparkSession): Promise<T> =>
+          SparkEngine.with(session, database, folder, async (engine) =>
+            work({
+              engine,
+              stage: async (format, files) => stageOnSpark(engine, format, files, { memory, unitBytes }),
             }),
-            warnings: [
-              ...warnings,
-              ...(isForgotten ? [forgotten] : []),
-              ...known.map((name) => `${name} is in ${options.append} already, and left out`),
-            ],
-          };
-        },
-        { directory: temporary, threads: options.threads ?? THREADS, memory: options.memory ?? MEMORY },
-      );
+          );
+        if ('session' in spark) return inSession(spark.session);
+        return withSpark({ ...spark, name: `sesrec import ${importer}`, work: folder }, inSession);
+      };
+      const prepare = async (database: Database, on: Pick<Workshop, 'engine' | 'stage'>): Promise<ImportResult> => {
+        const forgotten =
+          base && options.append !== undefined
+            ? await readEventIds(database, options.append, base)
+            : await database.run('CREATE TABLE earlier_ids (id BLOB)').then(() => null);
+        const hasEarlierIds = (await database.number('SELECT count(*) FROM earlier_ids')) > 0;
+        const own = await fill({ ...on, database, directory, temporary, hasEarlierIds }, fresh);
+        const isForgotten = forgotten !== null && (await database.number('SELECT count(*) FROM event_ids')) > 0;
+        const filled = options.append === undefined ? own : await grown(database, options.append, own);
+        const files: DataManifest['source']['files'][number][] = [...(base?.source.files ?? [])];
+        for (const file of [...fresh, ...(filled.files ?? [])]) {
+          const path = typeof file === 'string' ? file : file.path;
+          const name = typeof file === 'string' ? file : file.name;
+          files.push({ name: basename(name), sha256: await hashFile(path), bytes: (await stat(path)).size });
+        }
+        const source = {
+          importer,
+          files,
+          options: {
+            ...settings,
+            requireBoth: options.requireBoth ?? false,
+            ...(options.kCore ? { kCore: options.kCore } : {}),
+            ...(options.dropRepeats ? { dropRepeats: true } : {}),
+          },
+          generator,
+        };
+        const { split = { strategy: 'leave-one-out' } } = options;
+        const { itemAttributes, userAttributes, read = null, warnings } = filled;
+        return {
+          manifest: await prepareDirectory(on.engine, database, directory, {
+            source,
+            split,
+            itemAttributes,
+            userAttributes,
+            read,
+            kCore: options.kCore ?? 0,
+            eventIds: await writeEventIds(database, directory),
+            grownFrom: base?.hash ?? null,
+          }),
+          warnings: [
+            ...warnings,
+            ...(isForgotten ? [forgotten] : []),
+            ...known.map((name) => `${name} is in ${options.append} already, and left out`),
+          ],
+        };
+      };
+      const result = await withDatabase(async (database) => onEngine(database, async (on) => prepare(database, on)), {
+        directory: temporary,
+        threads: options.threads ?? THREADS,
+        memory,
+      });
       await rm(temporary, { recursive: true });
       return result;
     }),
@@ -194,13 +238,13 @@ async function grown(database: Database, base: string, filled: FilledTables): Pr
 
 /** Reads files of a format into the tables of `prepare.ts`. Rejected records go to quarantine, or are refused with `strict`. */
 export async function fillFromFormat(
-  { database, directory, hasEarlierIds }: Workshop,
+  { database, engine, stage: read, directory, hasEarlierIds }: Workshop,
   format: Format,
   files: readonly Assigned[],
   { strict = false, dropRepeats = false, leaveOut }: Pick<ImportOptions, 'strict' | 'dropRepeats' | 'leaveOut'>,
   options: Omit<SettleOptions, 'dropRepeats' | 'hasEarlierIds'> = {},
 ): Promise<FilledTables & { readonly read: ReadCounts }> {
-  const records = await stage(database, format, files);
+  const records = await read(format, files);
   if (leaveOut && leaveOut.users.length > 0)
     await ignoreUsers(
       database,
@@ -208,23 +252,25 @@ export async function fillFromFormat(
       files.findIndex(({ input }) => input.path === leaveOut.exceptIn),
     );
   const simple = 'tables' in format && oneEntryEach(format.tables);
-  const { counts, itemAttributes, userAttributes, unmatched } = await settle(database, format, records, simple, {
+  const { counts, itemAttributes, userAttributes, unmatched } = await settle(engine, format, records, simple, {
     ...options,
     dropRepeats,
     hasEarlierIds,
   });
-  await rememberIds(database);
-  await database.run('DROP TABLE staged'); // most of what is in memory, or on the disk
+  await rememberIds(engine);
+  await engine.handOver(['event_ids']);
+  await engine.drop('staged'); // most of what is in memory, or on the disk
   const names = files.map(({ input }) => basename(input.name));
   if (strict && counts.rejected > 0)
     await refuseRejected(
-      database,
+      engine,
       files.map(({ input }) => input.name),
     );
+  if (counts.rejected > 0) await engine.handOver(['rejected']);
   if (counts.rejected > 0) await writeQuarantine(database, names, join(directory, QUARANTINE));
   const warnings: string[] = format.caveat === undefined ? [] : [format.caveat];
   if (counts.rejected > 0) {
-    const { reason, file, line } = await database.read(
+    const { reason, file, line } = await engine.read(
       'SELECT reason, file, line FROM rejected ORDER BY file, line, part LIMIT 1',
       { reason: 'text', file: 'integer', line: 'number' },
     );
@@ -244,12 +290,12 @@ export async function fillFromFormat(
 }
 
 /** Refuses tables without any event, with the reason of the first rejected record if there is one. */
-export async function refuseNothing(database: Database, names: readonly string[], nothing: string): Promise<void> {
-  const events = await database.number(
+export async function refuseNothing(engine: Engine, names: readonly string[], nothing: string): Promise<void> {
+  const events = await engine.number(
     'SELECT (SELECT count(*) FROM feed) + (SELECT count(*) FROM searches) + (SELECT count(*) FROM clicks)',
   );
   if (events > 0) return;
-  await refuseRejected(database, names);
+  await refuseRejected(engine, names);
   throw new UserError(nothing);
 }
 

@@ -1,0 +1,225 @@
+/** An import on Spark makes the bytes that one on DuckDB makes: data, ids, quarantine, manifest. */
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { readFile, readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { test, type TestContext } from 'node:test';
+import { gzipSync } from 'node:zlib';
+import { UserError } from '../../src/base/index.js';
+import { copyToParquet, literal, withDatabase } from '../../src/data/database.js';
+import { importInteractions, importLog, type ImportResult, type LogOptions } from '../../src/data/index.js';
+import { withSpark, type SparkSession } from '../../src/spark/index.js';
+import { onSpark, smallSpark } from '../support/spark.js';
+import { jsonLines, put, scratchFolder } from './folders.js';
+
+const FIXTURES = join(import.meta.dirname, '../../../test/fixtures/imports');
+
+/** Imports on both engines, and holds every file of one data directory to that of the other. */
+async function sameOnBoth(
+  t: TestContext,
+  session: SparkSession,
+  options: Omit<LogOptions, 'out'>,
+  unitBytes?: number,
+): Promise<ImportResult> {
+  const folder = await scratchFolder(t);
+  const [here, there] = [join(folder, 'duckdb'), join(folder, 'spark')];
+  const expected = await importLog({ ...options, out: here });
+  const spark = { session, ...(unitBytes === undefined ? {} : { unitBytes }) };
+  const found = await importLog({ ...options, out: there, spark });
+  assert.deepEqual(found, expected);
+  const names = (await readdir(here)).sort();
+  assert.deepEqual((await readdir(there)).sort(), names);
+  for (const name of names)
+    assert.ok((await readFile(join(here, name))).equals(await readFile(join(there, name))), `${name} differs`);
+  return expected;
+}
+
+const QUERIES = [
+  'green tea',
+  'GREEN  Tea',
+  ' \u0130stanbul',
+  'stra\u00DFe',
+  'STRASSE',
+  '\u039F\u0394\u039F\u03A3',
+  'cafe\u0301',
+  'caf\u00E9',
+  '\u{1F375} \u7DD1\u8336',
+  '',
+  ' \u3000 ',
+  `'"\\$\{x}`,
+  'a\0b',
+  '\uFB01ne',
+];
+
+/** A log with everything that can be wrong with one, and what is only strange: 600 events and their oddities. */
+function hostileEvents(seed: number): string[] {
+  let state = seed;
+  const draw = (below: number): number => {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
+    return Math.floor((state / 2 ** 32) * below);
+  };
+  const user = (): string | number => (draw(9) === 0 ? draw(5) : `u${draw(12)}${draw(20) === 0 ? '\u00E9' : ''}`);
+  const lines: string[] = [];
+  const searches: string[] = [];
+  for (let i = 0; i < 600; i++) {
+    const time =
+      draw(4) === 0
+        ? new Date(1.7e12 + draw(400) * 1000).toISOString()
+        : 1.7e12 + draw(400) * 500 + (draw(9) === 0 ? 0.25 : 0);
+    const kind = draw(12);
+    const id = draw(3) === 0 ? { id: `e${draw(300)}` } : {};
+    if (kind < 4) {
+      searches.push(`s${seed}-${i}`);
+      lines.push(
+        JSON.stringify({
+          type: 'search',
+          id: draw(20) === 0 ? searches[0] : searches.at(-1),
+          time,
+          user: user(),
+          query: QUERIES[draw(QUERIES.length)],
+          ...(draw(2) ? { source: 'typed' } : {}),
+        }),
+      );
+    } else if (kind < 8)
+      lines.push(
+        JSON.stringify({
+          type: 'click',
+          ...id,
+          time,
+          user: user(),
+          item: `i${draw(9)}`,
+          search: searches[draw(searches.length)] ?? 'none',
+        }),
+      );
+    else if (kind < 10)
+      lines.push(
+        JSON.stringify({
+          type: draw(2) ? 'view' : 'purchase',
+          ...id,
+          time,
+          user: user(),
+          item: draw(8) ? `i${draw(9)}` : `it"em\t${draw(3)}`,
+        }),
+      );
+    else if (kind === 10) {
+      const fields = {
+        title: QUERIES[draw(QUERIES.length)],
+        price: draw(100) / 8,
+        tags: ['a', 'b'],
+        [`n "${draw(2)}", \u00E9`]: draw(2) === 1,
+        ...(draw(9) === 0 ? { deep: { a: 1 } } : {}),
+      };
+      lines.push(
+        JSON.stringify(
+          draw(3) ? { type: 'item', item: `i${draw(9)}`, fields } : { type: 'user', user: `u${draw(12)}`, fields },
+        ),
+      );
+    } else
+      lines.push(
+        [
+          '{"type":"view"',
+          '',
+          ' \u00A0',
+          '[1]',
+          '{"type":"nothing"}',
+          '{"type":"impression"}',
+          '{"type":"view","user":9007199254740993,"item":"i","time":1}',
+          '{"type":"view","user":"u1","item":"i1","time":"yesterday"}',
+          '{"type":"view","user":" ","item":"i1","time":1}',
+          '{"type":"search","id":"x","user":"u1","time":1,"query":7.5}',
+        ][draw(10)] as string,
+      );
+  }
+  return lines;
+}
+
+test('imports on Spark', onSpark, async (t) => {
+  const folder = await scratchFolder(t);
+  await withSpark(smallSpark(join(folder, 'work')), async (session) => {
+    await t.test('a log with all that can be wrong, in lines cut anywhere, gzip and Parquet', async (t) => {
+      const [first, second] = [hostileEvents(1), hostileEvents(2)];
+      const latin = Buffer.from('{"type":"view","user":"caf\u00e9","item":"i1","time":1}\n', 'latin1');
+      const plain = Buffer.concat([
+        Buffer.from(`\uFEFF${first.slice(0, 300).join('\r\n')}\n`),
+        latin,
+        Buffer.from(`\n${first.slice(300).join('\n')}`),
+      ]);
+      const rows = await put(
+        folder,
+        'rows.jsonl',
+        jsonLines(
+          Array.from({ length: 40 }, (_, i) => ({
+            type: i % 3 ? 'view' : 'search',
+            id: `p${i % 30}`,
+            user: `u${i % 12}`,
+            item: i % 7 ? `i${i % 9}` : null,
+            query: QUERIES[i % QUERIES.length],
+            time: 1.7e12 + i * 4000,
+          })),
+        ),
+      );
+      await withDatabase(async (database) =>
+        database.run(
+          copyToParquet(
+            `SELECT * FROM read_json(${literal(rows)}, columns = {type: 'VARCHAR', id: 'VARCHAR', user: 'VARCHAR', item: 'VARCHAR', query: 'VARCHAR', time: 'DOUBLE'})`,
+            join(folder, 'c.parquet'),
+          ),
+        ),
+      );
+      const files = [
+        await put(folder, 'a.jsonl', plain),
+        await put(folder, 'b.jsonl.gz', gzipSync(second.join('\n'))),
+        join(folder, 'c.parquet'),
+      ];
+      const { manifest } = await sameOnBoth(t, session, { format: 'events', files, dropRepeats: true }, 5000);
+      const { rejected = 0, duplicates = 0, ignored = 0 } = manifest.read ?? {};
+      assert.ok(rejected > 100 && duplicates > 50 && ignored > 0, JSON.stringify(manifest.read));
+      assert.ok(manifest.sizes.queries > 5 && manifest.itemAttributes.length > 3, JSON.stringify(manifest.sizes));
+    });
+
+    await t.test('global time, a k-core and both sides', async (t) => {
+      const file = await put(folder, 'd.jsonl', hostileEvents(3).join('\n'));
+      const { manifest } = await sameOnBoth(t, session, {
+        format: 'auto',
+        files: [file],
+        split: { strategy: 'global-time' },
+        requireBoth: true,
+        kCore: 3,
+      });
+      assert.equal(manifest.counts.length, 6);
+    });
+
+    await t.test('a format whose searches are sought, and reported twice', async (t) => {
+      const { files } = JSON.parse(await readFile(join(FIXTURES, 'ga4', 'expected.json'), 'utf8')) as {
+        files: string[];
+      };
+      await sameOnBoth(t, session, { format: 'ga4', files: files.map((name) => join(FIXTURES, 'ga4', name)) });
+    });
+  });
+});
+
+test('what is not there with Spark is refused in a line, before Spark is started', async (t) => {
+  const folder = await scratchFolder(t);
+  const file = await put(folder, 'log.jsonl', hostileEvents(1).join('\n'));
+  const spark = { master: 'local[1]' };
+  const out = join(folder, 'out');
+  const refuses = async (work: Promise<unknown>, pattern: RegExp): Promise<void> =>
+    assert.rejects(work, (error) => error instanceof UserError && pattern.test(error.message));
+  await refuses(
+    importLog({ format: 'events', files: [file], out, spark, append: folder }),
+    /--append is not there with --engine spark/,
+  );
+  await refuses(
+    importLog({ format: 'algolia', files: [file], out, spark }),
+    /does not read algolia, which has a parser/,
+  );
+  await refuses(importInteractions({ file, out, spark }), /does not read interactions/);
+  const run = (...flags: string[]): string =>
+    spawnSync(process.execPath, ['bin/sesrec.js', 'import', 'events', file, '--out', out, ...flags], {
+      encoding: 'utf8',
+      env: { PATH: '/nowhere' },
+    }).stderr.trim();
+  assert.match(run('--engine', 'spark'), /needs --master/);
+  assert.match(run('--master', 'local[2]'), /belong to --engine spark/);
+  assert.match(run('--engine', 'spark', '--master', 'local[2]'), /there is no Spark here/);
+});
