@@ -90,8 +90,11 @@ test('what a task cannot do is told in its words, in a line, and leaves nothing'
     'broken',
     `process.stderr.write('sesrec: ids "\\u00e9" are not "what" they were\\n'); process.exit(1);`,
   );
-  const refused = async (message: RegExp, ...more: string[]): Promise<void> =>
-    assertRefusal(await inProcess(...all('refused', ...onMaster('local[1]'), ...more)), 1, message);
+  const refused = async (message: RegExp, ...more: string[]): Promise<void> => {
+    const { err, ...outcome } = await inProcess(...all('refused', ...onMaster('local[1]'), ...more));
+    assertRefusal({ ...outcome, err: err.replaceAll(/^Spark.*\n/gm, '') }, 1, message);
+  };
+
   await refused(
     /a task failed: ids "\u00e9" are not "what" they were; its log is /,
     '--package',

@@ -6,6 +6,7 @@ import { Command, Option } from 'commander';
 import { UsageError, counted } from '../../base/index.js';
 import { normaliseQuery } from '../../data/index.js';
 import { REASON_METHODS, type ReasonMethod } from '../../model/index.js';
+import { type SparkFlags, type WorkerFlags, onSpark, withSparkOptions, withWorkerOptions } from '../on-spark.js';
 import {
   type ComputeFlags,
   deviceOption,
@@ -21,15 +22,6 @@ import { recommendFor, recommendationText } from '../recommending.js';
 import { scoreLocally } from '../scoring/local.js';
 import { scoreOnSpark } from '../scoring/spark.js';
 import { loadScored } from '../scoring/worker.js';
-import {
-  type SparkFlags,
-  type WorkerFlags,
-  driverMemoryOption,
-  masterOption,
-  nodeOption,
-  packageOption,
-  sparkConfOption,
-} from '../spark-options.js';
 
 interface RecommendFlags extends ComputeFlags, SparkFlags, WorkerFlags {
   readonly data?: string;
@@ -42,7 +34,6 @@ interface RecommendFlags extends ComputeFlags, SparkFlags, WorkerFlags {
   readonly includeSeen?: boolean;
   readonly allUsers?: boolean;
   readonly out?: string;
-  readonly engine: 'local' | 'spark';
   readonly partUsers: number;
   readonly sharedRun?: boolean;
   readonly resume?: boolean;
@@ -55,54 +46,10 @@ const OF_ONE = ['user', 'search', 'explain', 'reasons', 'reasonsBy'];
 /** Options of lists for all users. */
 const OF_ALL = ['out', 'engine', 'partUsers', 'resume', 'overwrite'];
 /** Options of lists that are made on Spark. */
-const OF_SPARK = ['master', 'sparkConf', 'driverMemory', 'node', 'package', 'sharedRun'];
+const OF_SPARK = ['node', 'package', 'sharedRun'];
 
 export function recommendCommand(): Command {
-  return new Command('recommend')
-    .description('the next items for one user, after everything in the log, for somebody new, or for all users')
-    .argument('<run>', 'a directory made by sesrec train')
-    .option(
-      '--data <data>',
-      "a data directory that grew from the run's (sesrec import --append): what is new is unknown to the model",
-    )
-    .option('--user <id>', 'the user, by the id of the log (default: somebody of whom nothing is known)')
-    .option('--search <query>', 'as if the user had just searched for this; nothing is stored')
-    .option('--k <number>', 'how many items', wholeNumber(1), 10)
-    .option('--explain', 'name the searches and feed events behind each item, and where it would stand without each')
-    .option('--reasons <number>', 'with --explain: how many per item, at most', wholeNumber(1, 100), 3)
-    .addOption(
-      new Option(
-        '--reasons-by <method>',
-        'with --explain: stepwise: one after another, by where the item would stand; deletion, gradient, attention (SESRec only): docs/reasons.md',
-      )
-        .choices(REASON_METHODS)
-        .default(REASON_METHODS[0]),
-    )
-    .option('--include-seen', 'recommend items the user has already met, too')
-    .option('--all-users', 'lists for every user of the data, as Parquet in --out: user, rank, item, score, source')
-    .option('--out <directory>', 'with --all-users: where the lists go')
-    .addOption(
-      new Option('--engine <name>', 'with --all-users: this machine alone, or Apache Spark')
-        .choices(['local', 'spark'])
-        .default('local'),
-    )
-    .option(
-      '--part-users <number>',
-      'with --all-users: users of one part, which is done again if it is interrupted or its machine is lost',
-      wholeNumber(1),
-      16_384,
-    )
-    .option('--resume', 'with --all-users: go on with lists that were interrupted')
-    .option('--overwrite', 'with --all-users: replace lists that are there')
-    .addOption(masterOption())
-    .addOption(sparkConfOption())
-    .addOption(driverMemoryOption())
-    .addOption(nodeOption())
-    .addOption(packageOption())
-    .option(
-      '--shared-run',
-      'with --engine spark: executors read RUN where it is, on storage that all see (default: a copy goes with the job)',
-    )
+  return withWorkerOptions(withSparkOptions(describeRecommend(), 'local'))
     .addOption(threadsOption())
     .addOption(deviceOption())
     .addOption(jsonOption())
@@ -118,7 +65,7 @@ export function recommendCommand(): Command {
         else refuse(['resume'], 'is for --engine local: Spark does lost parts again by itself');
         return recommendToAll(directory, flags);
       }
-      refuse([...OF_ALL, ...OF_SPARK], 'is for --all-users');
+      refuse([...OF_ALL, 'master', 'sparkConf', 'driverMemory', ...OF_SPARK], 'is for --all-users');
       const run = await loadScored(directory, flags.data ?? null);
       const { source, reasonsBy, items } = await withRuntime(flags, (runtime) => recommendFor(run, runtime, flags));
       const { model, preset } = run.manifest;
@@ -144,16 +91,53 @@ export function recommendCommand(): Command {
     });
 }
 
+function describeRecommend(): Command {
+  return new Command('recommend')
+    .description('the next items for one user, after everything in the log, for somebody new, or for all users')
+    .argument('<run>', 'a directory made by sesrec train')
+    .option(
+      '--data <data>',
+      "a data directory that grew from the run's (sesrec import --append): what is new is unknown to the model",
+    )
+    .option('--user <id>', 'the user, by the id of the log (default: somebody of whom nothing is known)')
+    .option('--search <query>', 'as if the user had just searched for this; nothing is stored')
+    .option('--k <number>', 'how many items', wholeNumber(1), 10)
+    .option('--explain', 'name the searches and feed events behind each item, and where it would stand without each')
+    .option('--reasons <number>', 'with --explain: how many per item, at most', wholeNumber(1, 100), 3)
+    .addOption(
+      new Option(
+        '--reasons-by <method>',
+        'with --explain: stepwise: one after another, by where the item would stand; deletion, gradient, attention (SESRec only): docs/reasons.md',
+      )
+        .choices(REASON_METHODS)
+        .default(REASON_METHODS[0]),
+    )
+    .option('--include-seen', 'recommend items the user has already met, too')
+    .option('--all-users', 'lists for every user of the data, as Parquet in --out: user, rank, item, score, source')
+    .option('--out <directory>', 'with --all-users: where the lists go')
+    .option(
+      '--part-users <number>',
+      'with --all-users: users of one part, which is done again if it is interrupted or its machine is lost',
+      wholeNumber(1),
+      16_384,
+    )
+    .option('--resume', 'with --all-users: go on with lists that were interrupted')
+    .option('--overwrite', 'with --all-users: replace lists that are there')
+    .option(
+      '--shared-run',
+      'with --engine spark: executors read RUN where it is, on storage that all see (default: a copy goes with the job)',
+    );
+}
+
 async function recommendToAll(directory: string, flags: RecommendFlags): Promise<void> {
-  const { out, engine, master, includeSeen = false } = flags;
+  const { out, includeSeen = false } = flags;
   if (out === undefined) throw new UsageError('--all-users needs --out, the directory that the lists go to');
-  if (engine === 'spark' && master === undefined) throw new UsageError('--engine spark needs --master');
   const start = performance.now();
-  const run = await loadScored(directory, flags.data ?? null);
-  const lists =
-    engine === 'local'
-      ? await scoreLocally(run, { ...flags, out, includeSeen })
-      : await scoreOnSpark(run, { ...flags, out, includeSeen, master: master as string });
+  const lists = await onSpark(flags, async (spark) => {
+    const run = await loadScored(directory, flags.data ?? null);
+    const scoring = { ...flags, out, includeSeen };
+    return spark ? scoreOnSpark(run, spark, scoring) : scoreLocally(run, scoring);
+  });
   const seconds = (performance.now() - start) / 1000;
   if (flags.json) printJson({ out, ...lists, seconds });
   else

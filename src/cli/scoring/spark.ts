@@ -9,18 +9,15 @@ import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { UserError, messageOf, stageDirectory } from '../../base/index.js';
 import { type Run, checkpointsOf } from '../../model/index.js';
-import { SparkError, type SparkSession, sparkIdentifier, sparkText, withSpark } from '../../spark/index.js';
-import { interruptible } from '../interruption.js';
+import { type SparkSession, sparkIdentifier, sparkText, withSpark } from '../../spark/index.js';
+import { type OnSpark, type WorkerFlags, taskCommand, toldByTask } from '../on-spark.js';
 import type { ComputeFlags } from '../options.js';
-import { progressLine } from '../progress.js';
-import type { SparkFlags, WorkerFlags } from '../spark-options.js';
 import { type ListsManifest, originOf, refuseDirectory, writeListsManifest } from './directory.js';
 import { type ListOptions, usersOf } from './lists.js';
 import { expectedRows } from './local.js';
 import { LINE_SCHEMA, encodeJob } from './worker.js';
 
-export interface SparkScoring extends ListOptions, ComputeFlags, SparkFlags, WorkerFlags {
-  readonly master: string;
+export interface SparkScoring extends ListOptions, ComputeFlags, WorkerFlags {
   readonly out: string;
   readonly partUsers: number;
   readonly overwrite?: boolean;
@@ -34,8 +31,8 @@ export interface SparkScoring extends ListOptions, ComputeFlags, SparkFlags, Wor
 const COPY = 'sesrec-run';
 
 /** Makes the lists of all users on Spark. A failure is a `UserError` in a line, and leaves nothing behind. */
-export async function scoreOnSpark(run: Run, scoring: SparkScoring): Promise<ListsManifest> {
-  const { out, partUsers, overwrite = false, master, sparkConf, driverMemory } = scoring;
+export async function scoreOnSpark(run: Run, spark: OnSpark, scoring: SparkScoring): Promise<ListsManifest> {
+  const { out, partUsers, overwrite = false } = scoring;
   const { first, end } = usersOf(run.dataset);
   if (/^[a-z][a-z0-9+.-]+:\/\//i.test(out))
     throw new UserError(`--out ${out}: give a path on storage that all machines of the cluster see`);
@@ -43,36 +40,22 @@ export async function scoreOnSpark(run: Run, scoring: SparkScoring): Promise<Lis
   const rows = expectedRows(run.dataset, scoring);
   const manifest: ListsManifest = { ...originOf(run, scoring, end - first, partUsers), engine: 'spark', rows };
   const scratch = await mkdtemp(join(tmpdir(), 'sesrec-scoring-'));
-  const progress = progressLine();
   try {
     const isShared = scoring.sharedRun === true;
     const archive = isShared ? [] : [`spark.archives=${await packed(run, scratch)}#${COPY}`];
+    const conf = [...archive, ...(spark.conf ?? [])];
     await stageDirectory(resolve(out), { overwrite }, async (staged) =>
-      interruptible(async (signal) =>
-        withSpark(
-          {
-            master,
-            name: 'sesrec recommend',
-            work: scratch,
-            conf: [...archive, ...sparkConf],
-            ...(driverMemory === undefined ? {} : { driverMemory }),
-            signal,
-            onProgress: (text) => progress.show(text),
-          },
-          async (spark) => {
-            await makeLists(spark, run, { ...scoring, staged, run: isShared ? resolve(run.directory) : COPY });
-            await checkLists(spark, staged, rows);
-            await removeMarks(staged);
-            await writeListsManifest(staged, manifest);
-          },
-        ),
-      ),
+      withSpark({ ...spark, name: 'sesrec recommend', work: scratch, conf }, async (session) => {
+        await makeLists(session, run, { ...scoring, staged, run: isShared ? resolve(run.directory) : COPY });
+        await checkLists(session, staged, rows);
+        await removeMarks(staged);
+        await writeListsManifest(staged, manifest);
+      }),
     );
     return manifest;
   } catch (error) {
-    throw error instanceof SparkError ? toldByTask(error) : error;
+    throw toldByTask(error);
   } finally {
-    progress.clear();
     await rm(scratch, { recursive: true, force: true });
   }
 }
@@ -108,7 +91,7 @@ async function makeLists(
     k,
     includeSeen,
   });
-  const program = [scoring.node, join(scoring.package, 'bin', 'sesrec.js'), 'score-task', job].map(quoted).join(' ');
+  const program = taskCommand(scoring, 'score-task', job);
   await spark.run(
     `INSERT OVERWRITE DIRECTORY ${sparkText(`file://${scoring.staged}`)} USING parquet
     SELECT list."user" AS "user", CAST(place + 1 AS INT) AS "rank", entry."item" AS "item", CAST(entry."score" AS FLOAT) AS "score", list."source" AS "source"
@@ -122,9 +105,6 @@ async function makeLists(
     `making the lists of ${end - first} users in ${parts} tasks`,
   );
 }
-
-/** A word of a command line of bash. */
-const quoted = (word: string): string => `'${word.replaceAll("'", `'\\''`)}'`;
 
 /** Holds what was written to the number of rows that there must be. */
 async function checkLists(spark: SparkSession, staged: string, expected: number): Promise<void> {
@@ -142,16 +122,4 @@ async function checkLists(spark: SparkSession, staged: string, expected: number)
 async function removeMarks(staged: string): Promise<void> {
   for (const name of await readdir(staged))
     if (!name.endsWith('.parquet') || name.startsWith('.')) await rm(join(staged, name), { recursive: true });
-}
-
-/** A failure of a task in the words of the task, where it had any. */
-function toldByTask(error: SparkError): SparkError {
-  const log = /; its log is .*$/.exec(error.message)?.[0] ?? '';
-  const own = /Error: sesrec: (.+?)(?:; its log is .*)?$/.exec(error.message)?.[1];
-  if (own !== undefined) return new SparkError(`a task failed: ${own}${log}`, { cause: error });
-  if (/exited with status 127/.test(error.message))
-    return new SparkError(`the machines of the cluster do not find Node.js: --node says where it is there${log}`, {
-      cause: error,
-    });
-  return error;
 }
