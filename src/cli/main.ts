@@ -19,9 +19,9 @@ import { recommendCommand } from './commands/recommend.js';
 import { reportCommand } from './commands/report.js';
 import { reproduceCommand } from './commands/reproduce.js';
 import { recoverCommand } from './commands/recover.js';
-import { scoreTaskCommand } from './commands/score-task.js';
 import { serveCommand } from './commands/serve.js';
 import { simulateCommand } from './commands/simulate.js';
+import { taskCommands } from './commands/tasks.js';
 import { trainCommand } from './commands/train.js';
 import { note } from './output.js';
 
@@ -55,7 +55,7 @@ export function createProgram(): Command {
     demoCommand(),
   ];
   for (const command of commands) program.addCommand(command);
-  for (const command of [scoreTaskCommand()]) program.addCommand(command, { hidden: true });
+  for (const command of taskCommands()) program.addCommand(command, { hidden: true });
   for (const command of everyCommand(program)) {
     command.exitOverride().copyInheritedSettings(program);
   }

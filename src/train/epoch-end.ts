@@ -26,6 +26,8 @@ export interface EpochCourse {
   readonly stepsTaken: number;
   readonly epochStart: number;
   readonly graphMilliseconds: number;
+  /** Rounds, where there were any, and characters of all that their workers handed over. */
+  readonly rounds?: { readonly count: number; readonly moved: number };
   /** Saves the state after the last step. */
   save(): Promise<void>;
   /** What was saved last. */
@@ -89,6 +91,7 @@ export async function endEpoch(
     validationSeconds,
     stepMilliseconds: (1000 * trainingSeconds) / Math.max(1, stepsTaken),
     graphShare: graphMilliseconds / (1000 * trainingSeconds),
+    ...(course.rounds ? { rounds: course.rounds } : {}),
   });
   return { state: ended, improved };
 }

@@ -51,8 +51,10 @@ export type FitEvent =
       readonly trainingSeconds: number;
       readonly validationSeconds: number;
       readonly stepMilliseconds: number;
-      /** The part of the training time in which the graph was at work, by the compute thread's clock. */
+      /** The part of the training time in which the graph was at work, by the compute thread's clock; of all workers together, where there are rounds. */
       readonly graphShare: number;
+      /** Rounds, where there were any, and characters of all that their workers handed over. */
+      readonly rounds?: { readonly count: number; readonly moved: number };
     };
 
 export interface FitHooks {

@@ -128,11 +128,14 @@ export function meanMoves(
       return [name, [zeros(), zeros(), zeros()] as const] as const;
     }),
   );
+  const known = new Set<string>();
   for (const line of sums) {
     const { key, number: count, values } = parsed(line);
     const [index, block] = key.split('.').map(Number) as [number, number];
     const description = descriptions[index];
     if (!description || count < 1) throw new UserError(`${key} is no block of this model`);
+    if (known.has(key)) throw new UserError(`the blocks of ${key} were added up in pieces`);
+    known.add(key);
     const own = moves.get(description.name) as readonly [Float32Array, Float32Array, Float32Array];
     const { length, size } = blocksOf(description, own[0].length);
     const from = block * size;

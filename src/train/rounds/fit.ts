@@ -30,8 +30,6 @@ export interface RoundResult {
   readonly reports: readonly ShareReport[];
   /** Sums of blocks, in any order. */
   readonly sums: readonly string[];
-  /** Characters of all blocks that workers handed over, where that is known. */
-  readonly moved?: number;
 }
 
 /** Has the shares of a round worked, wherever workers are. `start`: parameters and moments. */
@@ -79,7 +77,6 @@ export const roundsHere =
   async (round, start, signal) => {
     const lines = new Map<string, string[]>();
     const reports: ShareReport[] = [];
-    let moved = 0;
     for (const worker of round.shares.keys()) {
       if (signal?.aborted) throw new InterruptedError('stopped');
       reports.push(
@@ -89,14 +86,13 @@ export const roundsHere =
             const known = lines.get(key);
             if (known) known.push(line);
             else lines.set(key, [line]);
-            moved += line.length + 1;
           }),
         ),
       );
     }
     const sums: string[] = [];
     for await (const sum of summedBlocks([...lines.values()].flat())) sums.push(sum);
-    return { reports, sums, moved };
+    return { reports, sums };
   };
 
 /** What is trained: parameters and moments lie with the stepper, which takes no step itself. */
@@ -105,7 +101,7 @@ export interface Training extends Omit<Trained, 'runtime'> {
   readonly outer: OuterOptimizer;
 }
 
-/** `fit`, in rounds. Interrupted in a round, it saves the state before it. What a worker throws ends it. */
+/** `fit`, in rounds. A round that is interrupted, or fails, ends it with the state before that round saved. */
 export async function fitInRounds(
   { dataset, model, stepper, outer }: Training,
   options: FitOptions & RoundOptions,
@@ -132,27 +128,32 @@ export async function fitInRounds(
     const epochStart = performance.now();
     const firstStep = state.step;
     let graphMilliseconds = 0;
+    const rounds = { count: 0, moved: 0 };
     while (state.step < steps) {
       const shares = sharesOf(options, state.step, steps);
       const { learningRate, optimizerSteps, reached } = state;
       const round: Round = { epoch, learningRate, optimizerSteps, reached, shares };
-      const stopped = async (cause?: unknown): Promise<never> => {
-        await save(state, false);
-        throw new InterruptedError(
+      const keep = async (): Promise<void> => {
+        // the parameters are those that the round began with, whatever became of it
+        if (state.optimizerSteps > (saved?.optimizerSteps ?? 0)) await save(state, false);
+      };
+      const stopped = (cause?: unknown): InterruptedError =>
+        new InterruptedError(
           `stopped in epoch ${epoch + 1} after step ${state.step} of ${steps}; resume with the same command and --resume`,
           { cause },
         );
-      };
       const { reports, sums } = await runRound(round, tensors, hooks.signal).catch(async (error: unknown) => {
+        await keep();
         if (error instanceof NotFiniteError) throw withWayOut(error, saved);
-        if (!(error instanceof InterruptedError)) throw error;
-        return stopped(error);
+        throw error instanceof InterruptedError ? stopped(error) : error;
       });
       checkReports(reports, shares);
       outer.apply(
         tensors,
         meanMoves(parameters.descriptions, (name) => parameters.get(name).length, sums),
       );
+      rounds.count++;
+      rounds.moved += reports.reduce((total, { moved }) => total + moved, 0);
       graphMilliseconds += reports.reduce((total, { milliseconds }) => total + milliseconds, 0);
       state = {
         ...state,
@@ -172,7 +173,10 @@ export async function fitInRounds(
         stepMilliseconds,
         secondsLeft: ((steps - state.step + (options.epochs - epoch - 1) * steps) * stepMilliseconds) / 1000,
       });
-      if (hooks.signal?.aborted) await stopped();
+      if (hooks.signal?.aborted) {
+        await keep();
+        throw stopped();
+      }
       if (Date.now() - lastSave >= 1000 * (hooks.saveSeconds ?? 300)) {
         await save(state, false);
         lastSave = Date.now();
@@ -183,6 +187,7 @@ export async function fitInRounds(
       stepsTaken: steps - firstStep,
       epochStart,
       graphMilliseconds,
+      rounds,
       save: async () => save(state, false),
       saved: () => saved,
     });

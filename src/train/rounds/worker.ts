@@ -36,6 +36,8 @@ export interface ShareReport {
   readonly reached: ReachedSizes;
   /** How long graphs worked. */
   readonly milliseconds: number;
+  /** Characters of its blocks. */
+  readonly moved: number;
 }
 
 /** What a training is, for those who take its steps. */
@@ -63,10 +65,10 @@ export async function workShare(
   stepper.steps = round.optimizerSteps;
   const share = round.shares[worker] as readonly [number, number];
   const epoch = new Epoch(new TrainingRows(dataset, model, options, round.reached), round.epoch);
-  let report: ShareReport = { worker, steps: 0, sums: noLosses, reached: round.reached, milliseconds: 0 };
+  let report: ShareReport = { worker, steps: 0, sums: noLosses, reached: round.reached, milliseconds: 0, moved: 0 };
   for await (const { losses, reached, milliseconds } of epoch.take(stepper, share, round.learningRate))
     report = {
-      worker,
+      ...report,
       steps: report.steps + 1,
       sums: added(report.sums, losses),
       reached,
@@ -74,6 +76,10 @@ export async function workShare(
     };
   stepper.level();
   const end = new Map([...parameters.tensors(), ...moments]);
-  for (const line of movedBlocks(parameters.descriptions, start, end, worker)) await emit(line);
-  return report;
+  let moved = 0;
+  for (const line of movedBlocks(parameters.descriptions, start, end, worker)) {
+    moved += line.length + 1;
+    await emit(line);
+  }
+  return { ...report, moved };
 }
