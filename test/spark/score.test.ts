@@ -3,11 +3,11 @@
  * process is killed and an executor is lost; and failures in a line.
  */
 import assert from 'node:assert/strict';
-import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { fileURLToPath } from 'node:url';
+import { accidentsOf, packageThat } from '../support/accidents.js';
 import { assertRefusal, inProcess } from '../support/command-line.js';
 import { readLists } from '../support/lists.js';
 import { SMALL, onSpark } from '../support/spark.js';
@@ -36,49 +36,18 @@ before(async () => {
 });
 after(async () => (onSpark.skip === false ? rm(folder, { recursive: true, force: true }) : undefined));
 
-/** A package whose program does `wrong` before it does what it should. */
-async function packageThat(name: string, wrong: string): Promise<string> {
-  const own = join(folder, name);
-  await mkdir(join(own, 'bin'), { recursive: true });
-  await writeFile(join(own, 'package.json'), '{"type":"module"}');
-  await writeFile(
-    join(own, 'bin', 'sesrec.js'),
-    `import { existsSync, mkdirSync, readFileSync, writeFileSync, writeSync } from 'node:fs';
-const folder = ${JSON.stringify(own)};
-${wrong}
-const { main } = await import(${JSON.stringify(fileURLToPath(new URL('../../src/cli/main.js', import.meta.url)))});
-process.exitCode = await main(process.argv.slice(2));
-`,
-  );
-  return own;
-}
-
 test(
   'a killed process and a lost executor cost their tasks only: the rows are those of this machine',
   onSpark,
   async () => {
-    const accidents = await packageThat(
-      'accidents',
-      `// whoever comes first, of all tasks, makes the accident: a directory is made by one only
-const first = (name) => { try { mkdirSync(folder + '/' + name); return true; } catch { return false; } };
-const half = () => writeSync(1, '{"user":"nobody","source":"popularity","items":[{"item":"i1","score":1}]}\\n{"user":"no');
-if (first('process')) { half(); process.kill(process.pid, 'SIGKILL'); await new Promise(() => setInterval(() => {}, 1000)); }
-if (first('executor')) {
-  half();
-  let pid = process.ppid;
-  const told = (what) => readFileSync('/proc/' + pid + '/' + what, 'utf8');
-  while (!told('cmdline').includes('CoarseGrainedExecutorBackend')) pid = Number(/^PPid:\\s+(\\d+)/m.exec(told('status'))[1]);
-  writeFileSync(folder + '/killed', String(pid));
-  process.kill(pid, 'SIGKILL');
-  process.exit(1);
-}`,
-    );
+    const half = '{"user":"nobody","source":"popularity","items":[{"item":"i1","score":1}]}\n{"user":"no';
+    const accidents = await accidentsOf(join(folder, 'accidents'), 'score-task', half);
     assert.equal((await inProcess(...all('here'))).code, 0);
     const { code, out, err } = await inProcess(
       ...all('on spark', ...onMaster('local-cluster[2,1,1024]'), '--package', accidents, '--json'),
     );
     assert.equal(code, 0, err);
-    assert.deepEqual((await readdir(accidents)).sort(), ['bin', 'executor', 'killed', 'package.json', 'process']);
+    assert.deepEqual((await readdir(accidents)).sort(), ['bin', 'executor', 'package.json', 'process']);
     const here = await readLists(join(folder, 'here'));
     assert.equal((JSON.parse(out) as { rows: number }).rows, here.length);
     assert.deepEqual(await readLists(join(folder, 'on spark')), here);
@@ -87,7 +56,7 @@ if (first('executor')) {
 
 test('what a task cannot do is told in its words, in a line, and leaves nothing', onSpark, async () => {
   const broken = await packageThat(
-    'broken',
+    join(folder, 'broken'),
     `process.stderr.write('sesrec: ids "\\u00e9" are not "what" they were\\n'); process.exit(1);`,
   );
   const refused = async (message: RegExp, ...more: string[]): Promise<void> => {

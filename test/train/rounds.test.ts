@@ -96,7 +96,8 @@ test('rows are averaged over the workers that moved them, and what nobody moved 
   assert.deepEqual([...(values as Float32Array)], [0, 0, 0, 2, 2, 2, 0, 0, 0, 0, 0, 0, 3, 3, 3, 0, 0, 0]);
   assert.deepEqual([...(first as Float32Array).subarray(3, 6)], [4, 4, 4]);
   assert.deepEqual([...(second as Float32Array).subarray(12, 15)], [9, 9, 9]);
-  assert.ok((moves.get('dense')?.[0] as Float32Array).every((value) => value === 2));
+  const [dense] = moves.get('dense') as readonly Float32Array[];
+  assert.ok((dense as Float32Array).every((value) => value === 2));
 });
 
 test('lines that are none, come twice, or out of order are refused in a line', async () => {
