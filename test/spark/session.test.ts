@@ -55,7 +55,7 @@ test('statements, rows as they are, and a failure that costs its statement only'
     await failed('SELECT (1', /PARSE_SYNTAX_ERROR/);
     await failed(`SELECT CAST(text AS INT) FROM (SELECT "a text" AS text FROM texts)`, /CAST_INVALID_INPUT/);
     const log = await failed(
-      `SELECT TRANSFORM(number) USING 'echo wrong >&2; exit 3' AS (a STRING) FROM texts`,
+      `SELECT TRANSFORM(number) USING 'echo wrong >&2; sleep 1; exit 3' AS (a STRING) FROM texts`,
       /wrong/,
     );
     assert.match(await readFile(log, 'utf8'), /Subprocess exited with status 3/);

@@ -136,10 +136,11 @@ export class SparkEngine implements Engine {
   }
 
   async adopt(table: string, columns: string, query: string): Promise<void> {
+    await this.run(`CREATE TABLE IF NOT EXISTS ${table} (${columns})`);
+    if ((await this.database.number(`SELECT count(*) FROM (${query})`)) === 0) return;
     const folder = join(this.folder, 'adopted', table);
     await mkdir(folder, { recursive: true });
     await this.database.run(copyToParquet(query, join(folder, 'rows.parquet')));
-    await this.run(`CREATE TABLE IF NOT EXISTS ${table} (${columns})`);
     await this.run(`CREATE TABLE ${table}_adopted (${columns}) USING parquet LOCATION ${sparkText(folder)}`);
     await this.run(`INSERT INTO ${table} SELECT * FROM ${table}_adopted`);
     await this.drop(`${table}_adopted`);
