@@ -38,7 +38,7 @@ export function withSparkOptions(command: Command, otherwise: string): Command {
     .option(
       '--spark-conf <name=value>',
       'with --engine spark: a setting of Spark, such as spark.executor.memory=8g; again for another',
-      (setting: string, settings: readonly string[] = []) => [...settings, setting],
+      (setting: string, settings: readonly string[] | undefined) => [...(settings ?? []), setting],
     );
 }
 

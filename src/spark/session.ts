@@ -50,6 +50,11 @@ const FIXED: Readonly<Record<string, string>> = {
   'spark.sql.session.timeZone': 'UTC',
   'spark.sql.ansi.enabled': 'true',
   'spark.sql.ansi.doubleQuotedIdentifiers': 'true',
+  'spark.sql.ansi.enforceReservedKeywords': 'false',
+  'spark.sql.caseSensitive': 'false',
+  'spark.sql.defaultCatalog': 'spark_catalog',
+  'spark.sql.sources.default': 'parquet',
+  'spark.sql.storeAssignmentPolicy': 'ANSI',
   'spark.sql.variable.substitute': 'false',
   'spark.sql.parser.escapedStringLiterals': 'false',
   'spark.sql.cli.print.header': 'false',
@@ -131,7 +136,7 @@ class Shell implements SparkSession {
   #queue: Promise<unknown> = Promise.resolve();
   readonly #killAtExit = (): void => this.#signal('SIGTERM');
   readonly #abort = (): void => {
-    this.#ask(new InterruptedError('stopped; the Spark application was ended'));
+    this.#answer(new InterruptedError('stopped; the Spark application was ended'));
     void this.kill();
   };
 
@@ -160,7 +165,7 @@ class Shell implements SparkSession {
     });
     void this.#exited.then(() => {
       this.#ended = true;
-      this.#ask(this.#failure('the application ended'));
+      this.#answer(this.#failure('the application ended'));
     });
     this.#process.stdin.on('error', () => undefined); // it ended: told by its end
     lines(this.#process.stdout, (line) => this.#hear(line));
@@ -216,12 +221,12 @@ class Shell implements SparkSession {
   }
 
   async #statement(sql: string, what: string): Promise<string[]> {
-    const asked = this.#queue.then(async () => this.#ask1(sql, what));
+    const asked = this.#queue.then(async () => this.#ask(sql, what));
     this.#queue = asked.catch(() => undefined);
     return asked;
   }
 
-  async #ask1(sql: string, what: string): Promise<string[]> {
+  async #ask(sql: string, what: string): Promise<string[]> {
     if (this.#options.signal?.aborted) throw new InterruptedError('stopped; the Spark application was ended');
     if (this.#ended) throw this.#failure('the application ended');
     const number = ++this.#count;
@@ -240,7 +245,7 @@ class Shell implements SparkSession {
   }
 
   /** Ends the statement that is being waited for. */
-  #ask(error: Error | null): void {
+  #answer(error: Error | null): void {
     const asked = this.#asked;
     this.#asked = null;
     asked?.settle(error);
@@ -252,9 +257,9 @@ class Shell implements SparkSession {
     if (line.startsWith(this.#mark)) asked.rows.push(line.slice(this.#mark.length));
     else if (line === `sesrec.done\t${asked.number}`) asked.succeeded = true;
     else if (line === `sesrec.after\t${asked.number}`) {
-      if (asked.succeeded) this.#ask(null);
+      if (asked.succeeded) this.#answer(null);
       // what it says of the failure comes another way, and may come a moment later
-      else setTimeout(() => this.#ask(this.#failure('a statement failed', asked.logged)), 200);
+      else setTimeout(() => this.#answer(this.#failure('a statement failed', asked.logged)), 200);
     }
   }
 

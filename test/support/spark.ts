@@ -12,7 +12,11 @@ export const onSpark = { skip: missing };
 /** A small machine, and data of which every stage has a few rows: compiling takes longer than working. */
 export const SMALL = [
   'spark.ui.enabled=false',
+  // a machine that is held still for minutes has lost nobody
+  'spark.network.timeout=3600s',
   'spark.sql.shuffle.partitions=3',
+  // joins as large tables have them
+  'spark.sql.autoBroadcastJoinThreshold=-1',
   'spark.default.parallelism=2',
   'spark.sql.codegen.wholeStage=false',
   'spark.sql.codegen.factoryMode=NO_CODEGEN',

@@ -104,19 +104,19 @@ export class SparkEngine implements Engine {
    * the rows before each range, the place among all. A window without a partition would bring all rows to one machine.
    */
   async createNumbered(table: string, query: string, order: string, name: string, also = ''): Promise<void> {
-    const [sorted, ranges] = [`${table}_sorted`, `${table}_ranges`];
+    const sorted = `${table}_sorted`;
     await this.run(
       `CREATE TABLE ${sorted} AS SELECT *, monotonically_increasing_id() AS sorted_id FROM (${query} ORDER BY ${order})`,
     );
+    const range = 'shiftright(sorted_id, 33)';
     await this
-      .run(`CREATE TABLE ${ranges} AS SELECT sorted_range, sum(sorted_rows) OVER (ORDER BY sorted_range) - sorted_rows AS sorted_before
-      FROM (SELECT shiftright(sorted_id, 33) AS sorted_range, count(*) AS sorted_rows FROM ${sorted} GROUP BY shiftright(sorted_id, 33))`);
-    await this
-      .run(`CREATE TABLE ${table} AS SELECT /*+ BROADCAST(${ranges}) */ sorted_before + (sorted_id & 8589934591) AS ${name},
+      .run(`CREATE TABLE ${table} AS SELECT /*+ BROADCAST(ranges) */ sorted_before + (sorted_id & 8589934591) AS ${name},
         * EXCEPT (sorted_id, sorted_range, sorted_before)${also}
-      FROM ${sorted} JOIN ${ranges} ON sorted_range = shiftright(sorted_id, 33)`);
+      FROM ${sorted} JOIN (
+        SELECT sorted_range, sum(sorted_rows) OVER (ORDER BY sorted_range) - sorted_rows AS sorted_before
+        FROM (SELECT ${range} AS sorted_range, count(*) AS sorted_rows FROM ${sorted} GROUP BY ${range})
+      ) AS ranges ON sorted_range = ${range}`);
     await this.drop(sorted);
-    await this.drop(ranges);
   }
 
   async atRank(table: string, column: string, place: number): Promise<number> {
@@ -136,10 +136,11 @@ export class SparkEngine implements Engine {
   }
 
   async adopt(table: string, columns: string, query: string): Promise<void> {
+    await this.run(`CREATE TABLE IF NOT EXISTS ${table} (${columns})`);
+    if ((await this.database.number(`SELECT count(*) FROM (${query})`)) === 0) return;
     const folder = join(this.folder, 'adopted', table);
     await mkdir(folder, { recursive: true });
     await this.database.run(copyToParquet(query, join(folder, 'rows.parquet')));
-    await this.run(`CREATE TABLE IF NOT EXISTS ${table} (${columns})`);
     await this.run(`CREATE TABLE ${table}_adopted (${columns}) USING parquet LOCATION ${sparkText(folder)}`);
     await this.run(`INSERT INTO ${table} SELECT * FROM ${table}_adopted`);
     await this.drop(`${table}_adopted`);

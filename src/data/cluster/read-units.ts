@@ -8,6 +8,7 @@ import { mkdtemp, rename, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { setTimeout } from 'node:timers/promises';
 import { UserError, messageOf, programVersion } from '../../base/index.js';
 import { copyToParquet, withDatabase } from '../database.js';
 import { comparedQuery } from '../sources/dialect.js';
@@ -55,5 +56,6 @@ try {
     if (line.trim() !== '') process.stdout.write(`${JSON.stringify(await read(JSON.parse(line) as ReadingOrder))}\n`);
 } catch (error) {
   process.stderr.write(`sesrec: ${messageOf(error)}\n`);
+  await setTimeout(500); // Spark reads what is said here beside, and says nothing of it when the end comes first
   process.exitCode = 1;
 }

@@ -5,9 +5,6 @@
 import { mkdir, readdir, rm, rmdir, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { UsageError, UserError, hashFile, messageOf, readJson, stageDirectory, countOf } from '../../base/index.js';
-import { withSpark, type SparkOptions, type SparkSession } from '../../spark/index.js';
-import { SparkEngine } from '../cluster/engine.js';
-import { stageOnSpark } from '../cluster/stage.js';
 import { withDatabase, type Database } from '../database.js';
 import type { Engine } from '../engine.js';
 import { readEventIds, writeEventIds } from '../event-ids.js';
@@ -15,64 +12,16 @@ import { growFrom } from '../grow.js';
 import { readManifest } from '../load.js';
 import { prepareDirectory } from '../prepare.js';
 import type { DataManifest, Generator, ReadCounts } from '../schema.js';
-import type { SplitRequest } from '../split.js';
 import { oneEntryEach } from './compile.js';
 import type { Format } from './formats/format.js';
+import type { ImportOptions, ImportResult } from './import-options.js';
 import type { Input } from './input.js';
 import { ignoreUsers, refuseRejected, rememberIds, settle, writeQuarantine, type SettleOptions } from './settle.js';
-import { stage, type Assigned } from './stage.js';
+import type { Assigned } from './stage.js';
+import { onEngine, type Workplace, type Workshop } from './workshop.js';
 
-/** Options of every importer. */
-export interface ImportOptions {
-  /** The data directory to make. */
-  readonly out: string;
-  /** Replace `out` if it exists. Default: refuse. */
-  readonly overwrite?: boolean;
-  /** The filter of the paper: only users who searched and acted in the feed. Default: everybody stays. */
-  readonly requireBoth?: boolean;
-  /** Keep only users and items with at least so many feed events, again and again until that holds. Default: 0, everybody. */
-  readonly kCore?: number;
-  /** Who is held out. Default: leave-one-out. */
-  readonly split?: SplitRequest;
-  /** Refuse on the first rejected record, instead of putting it into quarantine. Default: false. */
-  readonly strict?: boolean;
-  /** Leave out events that equal an earlier one in everything. Default: false. */
-  readonly dropRepeats?: boolean;
-  /** A data directory to grow from: its events come in, too, and its vocabularies come first, so that no index changes. */
-  readonly append?: string;
-  /** People whose records are taken for none, in all files but one: for those who were erased. */
-  readonly leaveOut?: LeftOut;
-  /** Threads of the engine. Results do not depend on it. Default: 2. */
-  readonly threads?: number;
-  /** Megabytes that the engine may use; the rest goes to disk. Default: 1500. */
-  readonly memory?: number;
-  /** Do the work on a Spark cluster. The data are the same, byte for byte. `threads` and `memory` are then those of each reader of the log, and of the writer of the files. */
-  readonly spark?: SparkImport;
-}
-
-/** How an import uses Spark. */
-export type SparkImport = (
-  | Pick<SparkOptions, 'master' | 'conf' | 'driverMemory' | 'signal' | 'onProgress'>
-  /** An application that runs. */
-  | { readonly session: SparkSession }
-) & {
-  /** Bytes of a file that are read at once on a machine. Default: 128 MiB. */
-  readonly unitBytes?: number;
-};
-
-/** Whose records do not count. */
-export interface LeftOut {
-  /** SHA-256 of their ids, in hexadecimal digits. */
-  readonly users: readonly string[];
-  /** The path of the file whose records count all the same. */
-  readonly exceptIn: string;
-}
-
-/** What an import made, and what its maker should know about the input. */
-export interface ImportResult {
-  readonly manifest: DataManifest;
-  readonly warnings: readonly string[];
-}
+export type { ImportOptions, ImportResult } from './import-options.js';
+export type { Workshop } from './workshop.js';
 
 /** What a source leaves behind, beside its tables in the database. */
 export interface FilledTables {
@@ -91,21 +40,6 @@ export interface FilledTables {
 export const QUARANTINE = 'quarantine.jsonl';
 
 const [THREADS, MEMORY] = [2, 1500];
-
-/** A place to work in, beside the files of the data directory, that is removed at the end. */
-export interface Workshop {
-  readonly database: Database;
-  /** Where entries are settled and tables made: the database, or Spark. */
-  readonly engine: Engine;
-  /** Reads files of a format into the engine's table `staged`; returns how many records they hold, null where the parser alone knows. */
-  readonly stage: (format: Format, files: readonly Assigned[]) => Promise<number | null>;
-  /** The directory that becomes the data directory. */
-  readonly directory: string;
-  /** For temporary files. */
-  readonly temporary: string;
-  /** The table `earlier_ids` has ids of events of the data directory that grows. */
-  readonly hasEarlierIds: boolean;
-}
 
 /**
  * Runs an import: `fill` puts the tables of a source (see `prepare.ts`) into the database, the rest is the same for all.
@@ -141,31 +75,15 @@ export async function runImport(
       const { fresh, known } = await notYetIn(base, found);
       if (base && fresh.length === 0 && found.length > 0)
         throw new UserError(`${known.join(', ')}: every file is in ${options.append} already`);
-      const memory = options.memory ?? MEMORY;
-      const onEngine = async <T>(
-        database: Database,
-        work: (on: Pick<Workshop, 'engine' | 'stage'>) => Promise<T>,
-      ): Promise<T> => {
-        if (!spark) return work({ engine: database, stage: async (format, files) => stage(database, format, files) });
-        const folder = resolve(temporary, 'spark');
-        const { unitBytes } = spark;
-        const inSession = async (session: SparkSession): Promise<T> =>
-          SparkEngine.with(session, database, folder, async (engine) =>
-            work({
-              engine,
-              stage: async (format, files) => stageOnSpark(engine, format, files, { memory, unitBytes }),
-            }),
-          );
-        if ('session' in spark) return inSession(spark.session);
-        return withSpark({ ...spark, name: `sesrec import ${importer}`, work: folder }, inSession);
-      };
-      const prepare = async (database: Database, on: Pick<Workshop, 'engine' | 'stage'>): Promise<ImportResult> => {
+      const prepare = async (database: Database, on: Workplace): Promise<ImportResult> => {
         const forgotten =
           base && options.append !== undefined
             ? await readEventIds(database, options.append, base)
             : await database.run('CREATE TABLE earlier_ids (id BLOB)').then(() => null);
         const hasEarlierIds = (await database.number('SELECT count(*) FROM earlier_ids')) > 0;
         const own = await fill({ ...on, database, directory, temporary, hasEarlierIds }, fresh);
+        // a source of its own may have none
+        if (!spark) await database.run('CREATE TABLE IF NOT EXISTS event_ids (id BLOB)');
         const isForgotten = forgotten !== null && (await database.number('SELECT count(*) FROM event_ids')) > 0;
         const filled = options.append === undefined ? own : await grown(database, options.append, own);
         const files: DataManifest['source']['files'][number][] = [...(base?.source.files ?? [])];
@@ -205,11 +123,12 @@ export async function runImport(
           ],
         };
       };
-      const result = await withDatabase(async (database) => onEngine(database, async (on) => prepare(database, on)), {
-        directory: temporary,
-        threads: options.threads ?? THREADS,
-        memory,
-      });
+      const { threads = THREADS, memory = MEMORY } = options;
+      const result = await withDatabase(
+        async (database) =>
+          onEngine(database, temporary, importer, { spark, memory }, async (on) => prepare(database, on)),
+        { directory: temporary, threads, memory },
+      );
       await rm(temporary, { recursive: true });
       return result;
     }),

@@ -165,7 +165,8 @@ async function findSearches(
     FROM placed AS actions LEFT JOIN (SELECT id, place, "user" FROM placed WHERE kind = 'search' AND id IS NOT NULL) AS started
       ON started.id = actions.search
     WHERE actions.kind = 'action' AND actions.search IS NOT NULL`);
-  if (unmatched === 'reject') {
+  const wrong = 'SELECT count(*) FROM led WHERE search_place IS NULL';
+  if (unmatched === 'reject' && (await engine.number(wrong)) > 0) {
     const known = hasEarlierIds
       ? ` WHEN search IN (SELECT id FROM known_ids) THEN 'which came with the data that grow: import both logs at once'`
       : '';
