@@ -7,7 +7,7 @@ import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { accidentsOf, packageThat } from '../support/accidents.js';
+import { accidentsOf, packageThat, removeLog } from '../support/accidents.js';
 import { assertRefusal, inProcess } from '../support/command-line.js';
 import { readLists } from '../support/lists.js';
 import { SMALL, onSpark } from '../support/spark.js';
@@ -62,6 +62,7 @@ test('what a task cannot do is told in its words, in a line, and leaves nothing'
   const refused = async (message: RegExp, ...more: string[]): Promise<void> => {
     const { err, ...outcome } = await inProcess(...all('refused', ...onMaster('local[1]'), ...more));
     assertRefusal({ ...outcome, err: err.replaceAll(/^Spark.*\n/gm, '') }, 1, message);
+    await removeLog(err);
   };
 
   await refused(

@@ -9,7 +9,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
-import { accidentsOf, packageThat } from '../support/accidents.js';
+import { accidentsOf, packageThat, removeLog } from '../support/accidents.js';
 import {
   QUICK,
   type TinyWorld,
@@ -61,15 +61,17 @@ after(async () => (onSpark.skip === false ? rm(folder, { recursive: true, force:
 test('a killed process, a lost executor and a killed driver change no bit', onSpark, async () => {
   const here = await sesrecJson<{ version: string; epochs: number }>(...trainTo('here'));
   const accidents = await accidentsOf(join(folder, 'accidents'), 'share-task', '0.1 0 AAAAAA==\n0.2 0 AA');
-  const args = trainTo('on spark', ...onMaster('local-cluster[2,1,1024]'), '--package', accidents);
-  const { child, outcome } = start(args);
+  const onCluster = [...onMaster('local-cluster[2,1,1024]'), '--package', accidents];
+  const { child, outcome } = start(trainTo('on spark', ...onCluster));
   const last = join(folder, 'on spark', 'checkpoints', 'last.json');
   while (!existsSync(last) && child.exitCode === null) await delay(20);
   child.kill('SIGKILL');
   const killed = await outcome;
   assert.equal(killed.code, null, killed.err);
   assert.deepEqual((await readdir(accidents)).sort(), ['bin', 'executor', 'package.json', 'process']);
-  const { version } = await sesrecJson<{ version: string }>(...args, '--resume');
+  const { version } = await sesrecJson<{ version: string }>(
+    ...trainTo('on spark', ...onMaster('local[2]'), '--resume'),
+  );
   assert.equal(version, here.version);
   assert.ok(!existsSync(join(folder, 'on spark', 'rounds')));
 });
@@ -82,5 +84,6 @@ test('what a task cannot do is told in its words, in a line', onSpark, async () 
   const { err, ...outcome } = await inProcess(...trainTo('refused', ...onMaster('local[1]'), '--package', broken));
   const lines = err.split('\n').filter((line) => line.startsWith('sesrec: '));
   assertRefusal({ ...outcome, err: lines.join('\n') }, 1, /a task failed: there is no room; its log is /);
+  await removeLog(err);
   assert.ok(!existsSync(join(folder, 'refused')));
 });

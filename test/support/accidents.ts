@@ -1,6 +1,6 @@
 /** Packages whose program fails before it does what it should, for tasks of Spark. Knows processes of Linux; not what tasks do. */
-import { mkdir, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 /** A package in `folder` whose program does `wrong` first. */
@@ -39,4 +39,10 @@ if (process.argv[2] === ${JSON.stringify(command)}) {
   }
 }`,
   );
+}
+
+/** Removes the log that a failure of Spark names. */
+export async function removeLog(err: string): Promise<void> {
+  const log = /its log is (\S+)/.exec(err)?.[1];
+  if (log !== undefined) await rm(dirname(log), { recursive: true });
 }

@@ -15,5 +15,6 @@ export const taskCommands = (): Command[] => [
     .action(async (round: string) => shareTask(round, process.stdin, process.stdout)),
   new Command('sum-task')
     .description('called by Spark: sums of the blocks on standard input')
-    .action(async () => sumTask(process.stdin, process.stdout)),
+    .argument('<round>', 'the folder of a round')
+    .action(async (round: string) => sumTask(round, process.stdin, process.stdout)),
 ];

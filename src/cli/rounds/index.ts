@@ -51,7 +51,7 @@ function roundsOnSpark(
     const workers = shares.length;
     await application.run(
       `INSERT OVERWRITE DIRECTORY ${sparkText(`file://${sums}`)} USING text
-      SELECT TRANSFORM(line) USING ${sparkText(taskCommand(worker, 'sum-task'))} AS (line STRING) FROM (
+      SELECT TRANSFORM(line) USING ${sparkText(taskCommand(worker, 'sum-task', own))} AS (line STRING) FROM (
         SELECT line FROM (
           SELECT TRANSFORM(worker) USING ${sparkText(taskCommand(worker, 'share-task', own))} AS (line STRING)
           FROM (SELECT CAST(id AS STRING) AS worker FROM range(0, ${workers}, 1, ${workers}))

@@ -74,12 +74,16 @@ export async function writeRound(
   await writeAtomically(roundOf(folder), `${JSON.stringify({ format: FORMAT, version: VERSION, ...file })}\n`);
 }
 
-/** Works the shares that the input names, of the round in a folder. */
-export async function shareTask(folder: string, input: Readable, output: Writable): Promise<void> {
+async function readRoundFile(folder: string): Promise<RoundFile> {
   const found = await readJson(roundOf(folder));
   const wrong = roundRule(found, '');
   if (wrong !== null) throw new CorruptFileError(`${roundOf(folder)} is damaged: ${wrong}`);
-  const { run, sha256, threads, device, ...round } = found as RoundFile;
+  return found as RoundFile;
+}
+
+/** Works the shares that the input names, of the round in a folder. */
+export async function shareTask(folder: string, input: Readable, output: Writable): Promise<void> {
+  const { run, sha256, threads, device, ...round } = await readRoundFile(folder);
   const bytes = await readFile(stateOf(folder));
   if (hashOf(bytes) !== sha256) throw new CorruptFileError(`${stateOf(folder)} is not the state of its round`);
   const { manifest, dataset } = await openRun(run);
@@ -97,8 +101,9 @@ export async function shareTask(folder: string, input: Readable, output: Writabl
   }
 }
 
-/** Adds up the blocks that the input brings, those of a key one after another. */
-export async function sumTask(input: Readable, output: Writable): Promise<void> {
+/** Adds up the blocks that the input brings, those of a key one after another, of the round in a folder. */
+export async function sumTask(folder: string, input: Readable, output: Writable): Promise<void> {
+  await readRoundFile(folder); // nobody waits for input that does not come
   const blocks = async function* (): AsyncGenerator<string> {
     for await (const line of createInterface({ input }))
       if (line.startsWith(REPORT)) await write(output, line);
