@@ -6,6 +6,7 @@ import { UserError } from '../../src/base/index.js';
 import { type NamedTensor, type ParameterDescription, buildModel, parametersOf } from '../../src/model/index.js';
 import {
   type FitOptions,
+  type Round,
   OuterOptimizer,
   Stepper,
   createOptimizer,
@@ -14,6 +15,8 @@ import {
   roundsHere,
   sharesOf,
   summedBlocks,
+  workShare,
+  workbench,
 } from '../../src/train/index.js';
 import { meanMoves, movedBlocks } from '../../src/train/rounds/blocks.js';
 import { runtimeForTests } from '../support/runtime.js';
@@ -185,7 +188,7 @@ for (const optimizer of ['adam', 'adamCatchUp', 'lazyAdam'] as const)
         const options = { workers: 1, localSteps: 1000, outerLearningRate: 1, outerMomentum: 0 };
         const outer = new OuterOptimizer(parameters.descriptions, options, (name) => parameters.get(name).length);
         const shared = { dataset, model, options: { ...OPTIONS, optimizer, weightDecay: 0.01 } };
-        const runRound = roundsHere(shared, async (work) => work(runtime));
+        const runRound = roundsHere(shared, runtime);
         const end = await fitInRounds({ ...shared, stepper, outer }, { ...OPTIONS, ...options }, hooks, runRound);
         assert.equal(end.epoch, 1);
       }
@@ -201,4 +204,40 @@ for (const optimizer of ['adam', 'adamCatchUp', 'lazyAdam'] as const)
       if (to.some((value, i) => value !== from[i])) moved++;
     }
     assert.ok(moved > 5, `${moved} parameters moved`);
+  });
+
+for (const optimizer of ['adam', 'adamCatchUp', 'lazyAdam'] as const)
+  test(`a share says the same whatever was worked at its bench before: ${optimizer}`, async () => {
+    const { model, dataset } = tinyModel({ id: 'sesrec', preset: 'official' });
+    const trained = { dataset, model, options: { ...OPTIONS, optimizer, weightDecay: 0.01 } };
+    const bench = workbench(trained, runtime);
+    const { parameters } = bench;
+    parameters.initialise(1);
+    const start = new Map(
+      [...parameters.tensors(), ...bench.momentTensors()].map(([name, { shape, data }]) => [
+        name,
+        { shape, data: data.slice() },
+      ]),
+    );
+    const shares = [
+      [0, 1],
+      [1, 2],
+      [2, 4],
+    ] as const;
+    const round: Round = { epoch: 0, learningRate: 0.01, optimizerSteps: 0, reached: {}, shares };
+    const said = async (stepper: Stepper, worker: number): Promise<unknown> => {
+      const lines: string[] = [];
+      const { milliseconds: _, ...report } = await workShare(
+        trained,
+        stepper,
+        start,
+        round,
+        worker,
+        (line) => void lines.push(line),
+      );
+      assert.ok(lines.length > 5);
+      return { lines, report };
+    };
+    for (const worker of [1, 0, 2, 1])
+      assert.deepEqual(await said(bench, worker), await said(workbench(trained, runtime), worker), `worker ${worker}`);
   });

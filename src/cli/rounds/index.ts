@@ -18,11 +18,11 @@ export interface RoundSession extends ComputeFlags {
 /** Lends something that has rounds worked, and ends it, whatever happens. */
 export async function withRounds<Result>(
   session: RoundSession,
-  trained: Omit<Trained, 'runtime'>,
+  trained: Trained,
   work: (runRound: RunRound) => Promise<Result>,
 ): Promise<Result> {
   const { spark, out } = session;
-  if (!spark) return work(roundsHere(trained, async (share) => withRuntime(session, share)));
+  if (!spark) return withRuntime(session, async (runtime) => work(roundsHere(trained, runtime)));
   const folder = join(resolve(out), 'rounds');
   try {
     await rm(folder, { recursive: true, force: true }); // what a killed process left

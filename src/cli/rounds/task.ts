@@ -25,7 +25,7 @@ import {
 } from '../../base/index.js';
 import { reachedSizesRule } from '../../features/index.js';
 import { type NamedTensor, buildModel, decodeSafetensors, encodeSafetensors, openRun } from '../../model/index.js';
-import { type Round, type ShareReport, summedBlocks, workShare } from '../../train/index.js';
+import { type Round, type ShareReport, summedBlocks, workShare, workbench } from '../../train/index.js';
 import { type ComputeFlags, withRuntime } from '../options.js';
 
 const FORMAT = 'sesrec-round';
@@ -89,16 +89,16 @@ export async function shareTask(folder: string, input: Readable, output: Writabl
   const { manifest, dataset } = await openRun(run);
   const model = buildModel(manifest.model, manifest.config);
   const start = decodeSafetensors(bytes, stateOf(folder));
-  for await (const line of createInterface({ input })) {
-    const worker = Number(line);
-    if (!round.shares[worker]) throw new UsageError(`${JSON.stringify(line)} is no worker of this round`);
-    const report = await withRuntime({ threads, device }, async (runtime) =>
-      workShare({ dataset, model, options: manifest.training, runtime }, start, round, worker, async (block) =>
-        write(output, block),
-      ),
-    );
-    await write(output, `${REPORT}${worker} ${Buffer.from(JSON.stringify(report)).toString('base64')}`);
-  }
+  const trained = { dataset, model, options: manifest.training };
+  await withRuntime({ threads, device }, async (runtime) => {
+    const bench = workbench(trained, runtime);
+    for await (const line of createInterface({ input })) {
+      const worker = Number(line);
+      if (!round.shares[worker]) throw new UsageError(`${JSON.stringify(line)} is no worker of this round`);
+      const report = await workShare(trained, bench, start, round, worker, async (block) => write(output, block));
+      await write(output, `${REPORT}${worker} ${Buffer.from(JSON.stringify(report)).toString('base64')}`);
+    }
+  });
 }
 
 /** Adds up the blocks that the input brings, those of a key one after another, of the round in a folder. */

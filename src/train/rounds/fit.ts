@@ -7,6 +7,7 @@
 import { GENERATOR, InterruptedError, NotFiniteError, UserError } from '../../base/index.js';
 import type { ReachedSizes } from '../../features/index.js';
 import type { NamedTensor } from '../../model/index.js';
+import type { Runtime } from '../../tensor/index.js';
 import { TrainingRows } from '../epoch.js';
 import { added, endEpoch, meanOf, withWayOut } from '../epoch-end.js';
 import type { FitHooks, FitOptions } from '../fit.js';
@@ -14,7 +15,7 @@ import { type FitState, initialState, strangeRandomness } from '../state.js';
 import type { Stepper } from '../step.js';
 import { meanMoves, summedBlocks } from './blocks.js';
 import type { OuterOptimizer, OuterOptions } from './outer.js';
-import { type Round, type ShareReport, type Trained, workShare } from './worker.js';
+import { type Round, type ShareReport, type Trained, workShare, workbench } from './worker.js';
 
 /** How a training in rounds is cut up. */
 export interface RoundOptions extends OuterOptions {
@@ -68,35 +69,31 @@ function joined(all: readonly ReachedSizes[]): ReachedSizes {
   );
 }
 
-/** A round whose shares are worked here, one after another: the same bits as anywhere else. `lend` lends each share a runtime. */
-export const roundsHere =
-  (
-    { dataset, model, options }: Omit<Trained, 'runtime'>,
-    lend: <Result>(work: (runtime: Trained['runtime']) => Promise<Result>) => Promise<Result>,
-  ): RunRound =>
-  async (round, start, signal) => {
+/** Rounds whose shares are worked here, one after another: the same bits as anywhere else. */
+export function roundsHere(trained: Trained, runtime: Runtime): RunRound {
+  const bench = workbench(trained, runtime);
+  return async (round, start, signal) => {
     const lines = new Map<string, string[]>();
     const reports: ShareReport[] = [];
     for (const worker of round.shares.keys()) {
       if (signal?.aborted) throw new InterruptedError('stopped');
       reports.push(
-        await lend(async (runtime) =>
-          workShare({ dataset, model, options, runtime }, start, round, worker, (line) => {
-            const key = line.slice(0, line.indexOf(' '));
-            const known = lines.get(key);
-            if (known) known.push(line);
-            else lines.set(key, [line]);
-          }),
-        ),
+        await workShare(trained, bench, start, round, worker, (line) => {
+          const key = line.slice(0, line.indexOf(' '));
+          const known = lines.get(key);
+          if (known) known.push(line);
+          else lines.set(key, [line]);
+        }),
       );
     }
     const sums: string[] = [];
     for await (const sum of summedBlocks([...lines.values()].flat())) sums.push(sum);
     return { reports, sums };
   };
+}
 
 /** What is trained: parameters and moments lie with the stepper, which takes no step itself. */
-export interface Training extends Omit<Trained, 'runtime'> {
+export interface Training extends Trained {
   readonly stepper: Stepper;
   readonly outer: OuterOptimizer;
 }

@@ -10,7 +10,7 @@ import { type Model, type NamedTensor, parametersOf } from '../../model/index.js
 import type { Runtime } from '../../tensor/index.js';
 import { Epoch, type EpochOptions, TrainingRows } from '../epoch.js';
 import { added } from '../epoch-end.js';
-import { type OptimizerName, createOptimizer } from '../optimizer.js';
+import { type Optimizer, type OptimizerName, createOptimizer } from '../optimizer.js';
 import { noLosses } from '../state.js';
 import { type LossParts, Stepper } from '../step.js';
 import { movedBlocks } from './blocks.js';
@@ -45,24 +45,30 @@ export interface Trained {
   readonly dataset: Dataset;
   readonly model: Model;
   readonly options: EpochOptions & { readonly optimizer: OptimizerName; readonly weightDecay: number };
-  readonly runtime: Runtime;
+}
+
+const optimizerOf = ({ optimizer: kind, weightDecay }: Trained['options']): Optimizer =>
+  createOptimizer({ kind, weightDecay });
+
+/** Where shares are worked, one after another: it keeps what was compiled, and nothing that shapes a result. */
+export function workbench({ model, options }: Trained, runtime: Runtime): Stepper {
+  return new Stepper(model, parametersOf(model), runtime, optimizerOf(options));
 }
 
 /** Takes the steps of a share from the state `start`, parameters and moments by name; hands out blocks of what moved, then tells of it. */
 export async function workShare(
-  { dataset, model, options, runtime }: Trained,
+  { dataset, model, options }: Trained,
+  stepper: Stepper,
   start: ReadonlyMap<string, NamedTensor>,
   round: Round,
   worker: number,
   emit: (line: string) => Promise<void> | void,
 ): Promise<ShareReport> {
-  const parameters = parametersOf(model);
+  const { parameters } = stepper;
   parameters.load(start, 'the state of the round');
-  const { optimizer, weightDecay } = options;
-  const stepper = new Stepper(model, parameters, runtime, createOptimizer({ kind: optimizer, weightDecay }));
   const moments = stepper.momentTensors();
   for (const [name, { data }] of moments) data.set((start.get(name) as NamedTensor).data);
-  stepper.steps = round.optimizerSteps;
+  stepper.beginFrom(round.optimizerSteps, optimizerOf(options));
   const share = round.shares[worker] as readonly [number, number];
   const epoch = new Epoch(new TrainingRows(dataset, model, options, round.reached), round.epoch);
   let report: ShareReport = { worker, steps: 0, sums: noLosses, reached: round.reached, milliseconds: 0, moved: 0 };
