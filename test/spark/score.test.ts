@@ -8,6 +8,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { accidentsOf, packageThat, removeLog } from '../support/accidents.js';
+import { toldByTask } from '../../src/cli/on-spark.js';
+import { SparkError } from '../../src/spark/index.js';
 import { assertRefusal, inProcess } from '../support/command-line.js';
 import { readLists } from '../support/lists.js';
 import { SMALL, onSpark } from '../support/spark.js';
@@ -59,21 +61,25 @@ test('what a task cannot do is told in its words, in a line, and leaves nothing'
     join(folder, 'broken'),
     `process.stderr.write('sesrec: ids "\\u00e9" are not "what" they were\\n'); process.exit(1);`,
   );
-  const refused = async (message: RegExp, ...more: string[]): Promise<void> => {
-    const { err, ...outcome } = await inProcess(...all('refused', ...onMaster('local[1]'), ...more));
-    assertRefusal({ ...outcome, err: err.replaceAll(/^Spark.*\n/gm, '') }, 1, message);
-    await removeLog(err);
-  };
-
-  await refused(
-    /a task failed: ids "\u00e9" are not "what" they were; its log is /,
-    '--package',
-    broken,
-    '--shared-run',
+  const { err, ...outcome } = await inProcess(
+    ...all('refused', ...onMaster('local[1]'), '--package', broken, '--shared-run'),
   );
-  await refused(/do not find Node\.js: --node says where it is there/, '--node', join(folder, 'no node'));
+  const told = /a task failed: ids "\u00e9" are not "what" they were; its log is /;
+  assertRefusal({ ...outcome, err: err.replaceAll(/^Spark.*\n/gm, '') }, 1, told);
+  await removeLog(err);
   assert.deepEqual(
     (await readdir(folder)).filter((name) => name.includes('refused')),
     [],
+  );
+});
+
+test('of a machine without Node.js, what to do is told', () => {
+  const log = '; its log is /tmp/spark.log';
+  const error = new SparkError(
+    `Spark: Subprocess exited with status 127. Error: /bin/bash: line 1: /x/node: No such file${log}`,
+  );
+  assert.match(
+    String(toldByTask(error)),
+    /do not find Node\.js: --node says where it is there; its log is \/tmp\/spark\.log$/,
   );
 });
