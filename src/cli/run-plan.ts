@@ -86,8 +86,8 @@ export interface TrainFlags extends Session {
   readonly json?: boolean;
 }
 
-/** Of rounds, what is not said. */
-export const USUAL_ROUNDS = { localSteps: 64, outerLearningRate: 1, outerMomentum: 0 } as const;
+/** Of rounds, what is not said: the outer step of DiLoCo (docs/scale.md says what it is better than, and where). */
+export const USUAL_ROUNDS = { localSteps: 64, outerLearningRate: 0.7, outerMomentum: 0.9 } as const;
 
 /** Width of an attribute's embedding; the authors use 8 for items and 4 for users. */
 const ATTRIBUTE_WIDTH = { item: 8, user: 4 } as const;

@@ -109,6 +109,7 @@ test('what makes no sense together is refused, and nothing is written or deleted
     [all(out, '--engine', 'spark', '--master', 'local[1]', '--resume'), 2, /--resume is for --engine local/],
     [['recommend', world.run, '--out', out], 2, /--out is for --all-users/],
     [all(world.data, '--overwrite'), 1, /holds no lists/],
+    [all(world.data, '--resume'), 1, /holds no lists/],
     [['score-task', 'x'], 2, /called by Spark/],
   ];
   for (const [args, code, message] of refusals) assertRefusal(await inProcess(...args), code, message);

@@ -33,7 +33,7 @@ export interface StrangeWorld {
 /** A data directory, and a run of a single epoch, in `folder`: the first users and items of a planted log have strange ids. */
 export async function strangeWorld(folder: string, ...more: readonly string[]): Promise<StrangeWorld> {
   const log = join(folder, 'log.jsonl');
-  await writePlantedLog({ users: 40, items: 120, categories: 6, eventsPerUser: 8, seed: 3 }, log);
+  await writePlantedLog({ users: 24, items: 120, categories: 6, eventsPerUser: 8, seed: 3 }, log);
   const renamed = (letter: string) => (id: string) => STRANGE_IDS[Number(id.slice(letter.length))] ?? id;
   const rename = (line: string): string => {
     const event = JSON.parse(line) as Record<string, unknown>;

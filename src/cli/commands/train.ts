@@ -114,7 +114,7 @@ function describeTrain(): Command {
     )
     .option(
       '--outer-learning-rate <number>',
-      'with --workers: how much of the mean move is made; 0.7 with momentum 0.9 is DiLoCo',
+      'with --workers: how much of the mean move is made; 1 without momentum is the mean of the workers',
       numberFrom(0),
       USUAL_ROUNDS.outerLearningRate,
     )

@@ -4,9 +4,10 @@
  */
 import { mkdir, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { InterruptedError, UserError, isThere, withLock } from '../../base/index.js';
+import { InterruptedError, UserError, isThere, refuseIfLocked, withLock } from '../../base/index.js';
 import { type Dataset, writeRows } from '../../data/index.js';
 import type { Run } from '../../model/index.js';
+import type { Runtime } from '../../tensor/index.js';
 import { interruptible } from '../interruption.js';
 import { type ComputeFlags, withRuntime } from '../options.js';
 import { note } from '../output.js';
@@ -40,8 +41,11 @@ export async function scoreLocally(run: Run, scoring: LocalScoring): Promise<Lis
   const origin = originOf(run, scoring, end - first, partUsers);
   const begun = { ...origin, engine: 'local' as const, rows: null };
   const goesOn = scoring.resume === true && (await isThere(out));
-  if (!goesOn) {
+  if (goesOn)
+    await readListsManifest(out); // nothing is put into a directory of something else
+  else {
     await refuseDirectory(out, scoring.overwrite === true);
+    await refuseIfLocked(lockOfLists(out), WORK);
     await rm(out, { recursive: true, force: true });
     await mkdir(out, { recursive: true });
     await writeListsManifest(out, begun);
@@ -52,45 +56,48 @@ export async function scoreLocally(run: Run, scoring: LocalScoring): Promise<Lis
     if (difference !== null)
       throw new UserError(`${out} was begun with ${difference}: go on as it was begun, or pass --overwrite`);
     if (before.rows !== null) return before;
-    if (before.engine !== 'local')
-      throw new UserError(`${out} was begun on Spark, which goes on by itself: pass --overwrite to begin again`);
     await removeHalves(out);
-    const done = await withRuntime(scoring, async (runtime) =>
-      interruptible(async (signal) => {
-        const rankers = new Rankers(run, run.dataset, runtime);
-        const progress = progressLine();
-        let [reached, skipped] = [0, 0];
-        for (let part = 0; first + part * partUsers < end; part++) {
-          const from = first + part * partUsers;
-          const until = Math.min(end, from + partUsers);
-          const path = partOf(out, part);
-          if (await isThere(path)) {
-            skipped += until - from;
-            continue;
-          }
-          const lists: UserList[] = [];
-          for await (const some of listsOf(run, runtime, [from, until], scoring, signal, rankers)) {
-            if (signal.aborted) break;
-            lists.push(...some);
-            reached += some.length;
-            progress.update('user', reached, origin.users - skipped);
-          }
-          if (signal.aborted) {
-            progress.clear();
-            throw new InterruptedError(
-              `stopped; the lists of ${Math.max(0, from - first)} of ${origin.users} users are there; go on with the same command and --resume`,
-            );
-          }
-          await writePart(path, run.dataset, lists);
-        }
-        progress.clear();
-        if (skipped > 0) note(`the lists of ${skipped} users were there already`);
-        return { ...begun, rows: expectedRows(run.dataset, scoring) };
-      }),
+    await withRuntime(scoring, async (runtime) =>
+      interruptible(async (signal) => makeParts(run, scoring, runtime, signal)),
     );
+    const done = { ...begun, rows: expectedRows(run.dataset, scoring) };
     await writeListsManifest(out, done);
     return done;
   });
+}
+
+/** Makes the parts that are not there. */
+async function makeParts(run: Run, scoring: LocalScoring, runtime: Runtime, signal: AbortSignal): Promise<void> {
+  const { out, partUsers } = scoring;
+  const { first, end } = usersOf(run.dataset);
+  const rankers = new Rankers(run, run.dataset, runtime);
+  const progress = progressLine();
+  let [reached, skipped] = [0, 0];
+  try {
+    for (let [part, from] = [0, first]; from < end; part++, from += partUsers) {
+      const until = Math.min(end, from + partUsers);
+      const path = partOf(out, part);
+      if (await isThere(path)) {
+        skipped += until - from;
+        continue;
+      }
+      const lists: UserList[] = [];
+      for await (const some of listsOf(run, runtime, [from, until], scoring, signal, rankers)) {
+        if (signal.aborted) break;
+        lists.push(...some);
+        reached += some.length;
+        progress.update('user', reached, end - first - skipped);
+      }
+      if (signal.aborted)
+        throw new InterruptedError(
+          `stopped; the lists of ${from - first} of ${end - first} users are there; go on with the same command and --resume`,
+        );
+      await writePart(path, run.dataset, lists);
+    }
+  } finally {
+    progress.clear();
+  }
+  if (skipped > 0) note(`the lists of ${skipped} users were there already`);
 }
 
 /** The number of rows that the lists of all users are. */
