@@ -8,6 +8,7 @@
  *   log.jsonl       one line per epoch
  *   results/        one manifest per result
  *   lock            while a process trains it
+ *   rounds/         while Spark trains it
  *
  * A new run appears whole, in one rename, or not at all.
  */
