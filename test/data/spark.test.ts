@@ -1,6 +1,6 @@
 /** An import on Spark makes the bytes that one on DuckDB makes: data, ids, quarantine, manifest. */
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { readFile, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
@@ -9,24 +9,25 @@ import * as fc from 'fast-check';
 import { UserError } from '../../src/base/index.js';
 import { SparkEngine } from '../../src/data/cluster/engine.js';
 import { copyToParquet, literal, withDatabase } from '../../src/data/database.js';
-import { importInteractions, importLog, type ImportResult, type LogOptions } from '../../src/data/index.js';
+import {
+  importInteractions,
+  importLog,
+  type ImportResult,
+  type LogOptions,
+  type SparkImport,
+} from '../../src/data/index.js';
 import type { Dialect } from '../../src/data/sources/dialects/dialect.js';
 import { EXPORT_FOLDERS, simulateData } from '../../src/simulate/index.js';
-import { withSpark, type SparkSession } from '../../src/spark/index.js';
-import { onSpark, smallSpark } from '../support/spark.js';
+import { withSpark } from '../../src/spark/index.js';
+import { IS_SOAK } from '../support/soak.js';
+import { onSpark, SMALL, smallSpark } from '../support/spark.js';
 import { jsonLines, put, scratchFolder } from './folders.js';
 
 /** Imports on both engines, and holds every file of one data directory to that of the other. */
-async function sameOnBoth(
-  t: TestContext,
-  session: SparkSession,
-  options: Omit<LogOptions, 'out'>,
-  unitBytes?: number,
-): Promise<ImportResult> {
+async function sameOnBoth(t: TestContext, spark: SparkImport, options: Omit<LogOptions, 'out'>): Promise<ImportResult> {
   const folder = await scratchFolder(t);
   const [here, there] = [join(folder, 'duckdb'), join(folder, 'spark')];
   const expected = await importLog({ ...options, out: here });
-  const spark = { session, ...(unitBytes === undefined ? {} : { unitBytes }) };
   const found = await importLog({ ...options, out: there, spark });
   assert.deepEqual(found, expected);
   const names = (await readdir(here)).sort();
@@ -206,7 +207,11 @@ test('imports on Spark', onSpark, async (t) => {
         await put(folder, 'b.jsonl.gz', gzipSync(second.join('\n'))),
         join(folder, 'c.parquet'),
       ];
-      const { manifest } = await sameOnBoth(t, session, { format: 'events', files, dropRepeats: true }, 5000);
+      const { manifest } = await sameOnBoth(
+        t,
+        { session, unitBytes: 5000 },
+        { format: 'events', files, dropRepeats: true },
+      );
       const { rejected = 0, duplicates = 0, ignored = 0 } = manifest.read ?? {};
       assert.ok(rejected > 100 && duplicates > 50 && ignored > 0, JSON.stringify(manifest.read));
       assert.ok(manifest.sizes.queries > 5 && manifest.itemAttributes.length > 3, JSON.stringify(manifest.sizes));
@@ -217,7 +222,11 @@ test('imports on Spark', onSpark, async (t) => {
       await simulateData({ users: 120, items: 60, seed: 1, searchSignal: 0.5, as: 'ga4', out: site });
       const files = [join(site, EXPORT_FOLDERS.ga4)];
       const split = { strategy: 'global-time' } as const;
-      const { manifest } = await sameOnBoth(t, session, { format: 'auto', files, split, requireBoth: true, kCore: 5 });
+      const { manifest } = await sameOnBoth(
+        t,
+        { session },
+        { format: 'auto', files, split, requireBoth: true, kCore: 5 },
+      );
       const [imported, both, core] = manifest.counts;
       assert.ok(
         imported && both && core && core.feed < both.feed && core.searches > 100,
@@ -225,6 +234,35 @@ test('imports on Spark', onSpark, async (t) => {
       );
     });
   });
+});
+
+const inFullForm = { skip: onSpark.skip || (!IS_SOAK && 'in the full form only: npm run soak') };
+
+test('executors that are killed change nothing', inFullForm, async (t) => {
+  const folder = await scratchFolder(t);
+  const log = await put(folder, 'log.jsonl', hostileEvents(4).join('\n'));
+  const executors = (): number[] =>
+    execFileSync('ps', ['-eo', 'pid,args'], { encoding: 'utf8' })
+      .split('\n')
+      .filter((line) => line.includes('CoarseGrainedExecutorBackend') && line.includes(folder))
+      .map((line) => Number.parseInt(line, 10));
+  const conf = [...SMALL, `spark.executor.extraJavaOptions=-XX:TieredStopAtLevel=1 -Dsesrec.test=${folder}`];
+  let killed = 0;
+  const moments = new Set(['reading the log', 'making duplicates', 'making held_out', 'making written_searches']);
+  const onProgress = (text: string): void => {
+    const moment = [...moments].find((one) => text.includes(one));
+    if (moment === undefined || !moments.delete(moment)) return;
+    const [pid] = executors();
+    if (pid === undefined) return;
+    process.kill(pid, 'SIGKILL');
+    killed++;
+  };
+  await sameOnBoth(
+    t,
+    { master: 'local-cluster[2,1,1024]', conf, unitBytes: 5000, onProgress },
+    { format: 'events', files: [log] },
+  );
+  assert.equal(killed, 4);
 });
 
 test('what is not there with Spark is refused in a line, before Spark is started', async (t) => {

@@ -14,7 +14,7 @@ export const SMALL = [
   'spark.ui.enabled=false',
   // a machine that is held still for minutes has lost nobody
   'spark.network.timeout=3600s',
-  'spark.sql.shuffle.partitions=3',
+  'spark.sql.shuffle.partitions=2',
   // joins as large tables have them
   'spark.sql.autoBroadcastJoinThreshold=-1',
   'spark.default.parallelism=2',
