@@ -29,7 +29,7 @@ const trainTo = (out: string, ...more: string[]): string[] => [
   '--out',
   join(folder, out),
   '--epochs',
-  '2',
+  '1',
   ...QUICK,
   '--batch-size',
   '32',
