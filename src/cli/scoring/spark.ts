@@ -42,8 +42,7 @@ export async function scoreOnSpark(run: Run, spark: OnSpark, scoring: SparkScori
   const scratch = await mkdtemp(join(tmpdir(), 'sesrec-scoring-'));
   try {
     const isShared = scoring.sharedRun === true;
-    const archive = isShared ? [] : [`spark.archives=${await packed(run, scratch)}#${COPY}`];
-    const conf = [...archive, ...(spark.conf ?? [])];
+    const conf = isShared ? (spark.conf ?? []) : withArchive(spark.conf ?? [], `${await packed(run, scratch)}#${COPY}`);
     await stageDirectory(resolve(out), { overwrite }, async (staged) =>
       withSpark({ ...spark, name: 'sesrec recommend', work: scratch, conf }, async (session) => {
         await makeLists(session, run, { ...scoring, staged, run: isShared ? resolve(run.directory) : COPY });
@@ -58,6 +57,13 @@ export async function scoreOnSpark(run: Run, spark: OnSpark, scoring: SparkScori
   } finally {
     await rm(scratch, { recursive: true, force: true });
   }
+}
+
+/** Settings with one more archive, beside those that they name. */
+function withArchive(conf: readonly string[], archive: string): string[] {
+  const name = 'spark.archives=';
+  const others = conf.filter((setting) => setting.startsWith(name)).map((setting) => setting.slice(name.length));
+  return [...conf.filter((setting) => !setting.startsWith(name)), `${name}${[...others, archive].join(',')}`];
 }
 
 /** What a task needs of a run, in an archive that Spark unpacks where the task works. */
@@ -96,7 +102,7 @@ async function makeLists(
     `INSERT OVERWRITE DIRECTORY ${sparkText(`file://${scoring.staged}`)} USING parquet
     SELECT list."user" AS "user", CAST(place + 1 AS INT) AS "rank", entry."item" AS "item", CAST(entry."score" AS FLOAT) AS "score", list."source" AS "source"
     FROM (
-      SELECT from_json(line, ${sparkText(LINE_SCHEMA.replaceAll('"', '`'))}, map('mode', 'FAILFAST')) AS list FROM (
+      SELECT from_json(line, ${sparkText(LINE_SCHEMA)}, map('mode', 'FAILFAST')) AS list FROM (
         SELECT TRANSFORM(stretch) USING ${sparkText(program)} AS (line STRING) FROM (
           SELECT concat_ws(' ', id * ${partUsers} + ${first}, least((id + 1) * ${partUsers} + ${first}, ${end})) AS stretch FROM range(0, ${parts}, 1, ${parts})
         )

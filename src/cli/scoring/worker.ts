@@ -38,7 +38,7 @@ const jobRule = isRecordOf({
 });
 
 /** The schema of a line, in Spark's words. */
-export const LINE_SCHEMA = '"user" STRING, "source" STRING, "items" ARRAY<STRUCT<"item": STRING, "score": DOUBLE>>';
+export const LINE_SCHEMA = '`user` STRING, `source` STRING, `items` ARRAY<STRUCT<`item`: STRING, `score`: DOUBLE>>';
 
 /** What a task is told, as one word of a command line. */
 export const encodeJob = (job: ScoringJob): string => Buffer.from(JSON.stringify(job)).toString('base64url');
