@@ -26,6 +26,17 @@ export function copyRows(
   return rows;
 }
 
+/** Whole numbers, one part after another. */
+export function concatenated(parts: readonly Int32Array[]): Int32Array {
+  const whole = new Int32Array(parts.reduce((total, { length }) => total + length, 0));
+  let start = 0;
+  for (const part of parts) {
+    whole.set(part, start);
+    start += part.length;
+  }
+  return whole;
+}
+
 /** Where each of `count` groups begins when entries, whose groups these are, are put in order of them, and where the last one ends: (count + 1). */
 export function offsetsOf(groups: Int32Array, count: number): Int32Array {
   const offsets = new Int32Array(count + 1);

@@ -12,6 +12,7 @@ export {
   Largest,
   nthLargest,
   at,
+  concatenated,
   copyRows,
   getOrCreate,
   grouped,

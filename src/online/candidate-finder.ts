@@ -6,7 +6,7 @@
  * were named by others; all scores so far are fitted again, and the items that this fit likes best are the rest. A linear function is a
  * poor model of a ranker over a whole catalogue, and a good one near the top, which the second fit is about.
  */
-import { at } from '../base/index.js';
+import { at, concatenated } from '../base/index.js';
 import type { ScoreItems } from '../model/index.js';
 import { CellSearch } from './cell-search.js';
 import { LinearFit } from './linear-fit.js';
@@ -61,7 +61,7 @@ export function open({
       search.leaveOut(named);
       const liked = search.best(fit.solve(), first - named.length, LOOKED_AT[0]);
       // those that came since the run have no vector here: they stand first, beyond what is fitted
-      const items = concat([named.toSorted().toReversed(), liked]);
+      const items = concatenated([named.toSorted().toReversed(), liked]);
       const scores = await take(items);
       const from = named.findLastIndex((item) => item >= known) + 1;
       const to = Math.min(items.length, from + FITTED);
@@ -75,22 +75,12 @@ export function open({
   };
 }
 
-function concat(lists: readonly Int32Array[]): Int32Array {
-  const all = new Int32Array(lists.reduce((sum, { length }) => sum + length, 0));
-  let place = 0;
-  for (const list of lists) {
-    all.set(list, place);
-    place += list.length;
-  }
-  return all;
-}
-
 /** Larger than there may be candidates: an item and a place below it make one number. */
 const PLACES = 2 ** 20;
 
 /** Lists as one, by ascending item. */
 function inOrder(lists: readonly FoundCandidates[]): FoundCandidates {
-  const items = concat(lists.map((list) => list.items));
+  const items = concatenated(lists.map((list) => list.items));
   const scores = new Float32Array(items.length);
   let place = 0;
   for (const list of lists) {

@@ -80,7 +80,7 @@ async function tried<Prepared extends { readonly find: FindIn }>(
 }
 
 /** Columns as vectors, each brought to mean 0 and deviation 1. */
-function spaceOf(columns: readonly ArrayLike<number>[], items: number): ItemSpace {
+function spaceOf(columns: readonly Float32Array[], items: number): ItemSpace {
   const width = columns.length;
   const vectors = new Float32Array(items * width);
   for (const [column, values] of columns.entries()) {

@@ -88,7 +88,7 @@ export class Retrieving implements Retrieval {
     const sources = new Map<number, ItemSource>();
     const named: number[] = [];
     const add = (items: Iterable<number>, source: keyof typeof SHARES): void => {
-      let left = Math.min(MOST_NAMED, Math.floor(SHARES[source] * this.#count));
+      let left = this.#mostNamedBy(source);
       for (const item of items) {
         if (left === 0) return;
         if (sources.has(item)) continue;
@@ -98,16 +98,26 @@ export class Retrieving implements Retrieval {
       }
     };
     add(this.#meetings.around(known), 'co-occurrence');
-    if (this.#model.seesAttributes) add(this.#model.items.newestFirst(this.#count), 'new');
+    if (this.#model.seesAttributes) add(this.#model.items.newestFirst(this.#mostNamed), 'new');
     add(this.#mostPopular(popularity), 'popular');
     const found = await known.search(this.#search, { named: Int32Array.from(named) });
     return { ...found, sourceOf: (item) => sources.get(item) ?? 'vectors' };
   }
 
-  /** Worked out once for the counts of a moment. */
+  /** By all sources. */
+  get #mostNamed(): number {
+    const sources = Object.keys(SHARES) as (keyof typeof SHARES)[];
+    return sources.reduce((sum, source) => sum + this.#mostNamedBy(source), 0);
+  }
+
+  #mostNamedBy(source: keyof typeof SHARES): number {
+    return Math.min(MOST_NAMED, Math.floor(SHARES[source] * this.#count));
+  }
+
+  /** As many as may be named, whatever others name before; worked out once for the counts of a moment. */
   #mostPopular(counts: Float32Array): readonly number[] {
     if (this.#popular?.counts !== counts)
-      this.#popular = { counts, items: mostOf(counts.subarray(0, this.#model.items.firstNew), this.#count) };
+      this.#popular = { counts, items: mostOf(counts.subarray(0, this.#model.items.firstNew), this.#mostNamed) };
     return this.#popular.items;
   }
 }

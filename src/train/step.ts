@@ -2,7 +2,7 @@
  * One training step: run the graph, sum gradients per row, update. Knows the training graph of a model, and what can be
  * made while the graph of the step before works; does not know epochs, data or files.
  */
-import { type Random, assert, at, roundUp } from '../base/index.js';
+import { type Random, assert, at, concatenated, roundUp } from '../base/index.js';
 import { type Batch, sizesKey } from '../features/index.js';
 import {
   type NamedTensor,
@@ -95,17 +95,6 @@ function summed([total, ...others]: readonly Float32Array[]): Float32Array {
   for (const values of others)
     for (let i = 0; i < total.length; i++) total[i] = (total[i] as number) + (values[i] as number);
   return total;
-}
-
-/** Indices, one part after another. */
-function concatenated(parts: readonly Int32Array[]): Int32Array {
-  const whole = new Int32Array(parts.reduce((total, { length }) => total + length, 0));
-  let start = 0;
-  for (const part of parts) {
-    whole.set(part, start);
-    start += part.length;
-  }
-  return whole;
 }
 
 /** A parameter with fresh moments, those of a table in the room beside it. */

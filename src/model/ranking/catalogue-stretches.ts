@@ -24,6 +24,10 @@ export function largest(values: Float32Array, start: number): number {
   return values.reduce((most, value) => (value <= most ? most : Number.isNaN(value) ? Infinity : value), start);
 }
 
+/** Whether a short form may be trusted: the reach of users times that of items is at most `most`. */
+export const isWithinReach = (ofUsers: Float32Array, ofItems: number, most: number): boolean =>
+  largest(ofUsers, 0) * ofItems <= most;
+
 /**
  * The runs that score the whole catalogue for a group of cases, chunk by chunk; all chunks have one size. The references
  * lead the first chunk: their scores come from the same program as all others, to the last bit.

@@ -167,10 +167,10 @@ export class GraphRanker implements ExplainingRanker {
 
   /** What encodes the history of a moment. */
   async #historyEncoding(moment: Case, isShort: boolean, lane?: number): Promise<Encoding> {
-    const { scoring } = this.#model;
     const [block] = this.#blocks([moment]) as [Block];
-    const [form, name] = isShort ? ([scoring.short as ScoringForm, 'block'] as const) : ([scoring, 'one'] as const);
-    return this.#encodingOf(form, name, [moment], this.#roomOf(block), block.extent, { isServed: true, lane });
+    const served = { isServed: true, lane };
+    const name = isShort ? 'block' : 'one';
+    return this.#encodingOf(this.#formOf(isShort), name, [moment], this.#roomOf(block), block.extent, served);
   }
 
   /**
@@ -186,41 +186,43 @@ export class GraphRanker implements ExplainingRanker {
     const items = await this.#allItems();
     const { lanes } = this.#shared;
     const lane = lanes.next();
-    const isEncoded = 'state' in history;
-    const isShort = isEncoded ? history.isShort : scoring.short !== undefined;
-    const form = isShort ? (scoring.short as ScoringForm) : scoring;
-    const encoding = isEncoded ? null : await this.#historyEncoding(history, isShort, lane);
-    const shapes = isEncoded ? history.state.shapes : (encoding as Encoding).shapes;
+    const isShort = 'state' in history ? history.isShort : scoring.short !== undefined;
+    const from = 'state' in history ? history.state : await this.#historyEncoding(history, isShort, lane);
+    const { shapes } = from;
     const scorers = await Promise.all(
       search.sizes.map(async (size) => ({
         size,
-        ...(await this.#shared.programs.scorer(form, shapes, 1, size, items.width, lane)),
+        ...(await this.#shared.programs.scorer(this.#formOf(isShort), shapes, 1, size, items.width, lane)),
       })),
     );
     const { state, found } = await searchOnLane(lanes, lane, search, {
       items,
       scorers,
-      encoding,
-      state: isEncoded ? history.state : null,
-      reach: isEncoded || !scoring.short ? null : { output: REACH, most: scoring.short.most },
+      from,
+      reach: scoring.short ? { output: REACH, most: scoring.short.most } : null,
       question,
     });
-    const encoded = state ? { state: { values: state, shapes }, isShort } : (history as EncodedHistory);
-    if (found) return { history: encoded, found };
-    return this.search(await this.#encodeInFull(history as Case), search, question);
+    if (!found) return this.search(await this.#encodeInFull(history as Case), search, question);
+    return { history: state ? { state: { values: state, shapes }, isShort } : (history as EncodedHistory), found };
   }
 
   /** Scores of some items for an encoded history, in their order. Lists of a few lengths only: each is a program. */
   async scoreFor(history: EncodedHistory, candidates: Int32Array): Promise<Float32Array> {
     const items = await this.#allItems();
-    return this.#shared.programs.shared(this.#formOf(history), history.state, 1, rowsAt(items, candidates), items);
+    return this.#shared.programs.shared(
+      this.#formOf(history.isShort),
+      history.state,
+      1,
+      rowsAt(items, candidates),
+      items,
+    );
   }
 
   /** Scores of the whole catalogue for an encoded history, by item index; those of padding and unknown carry no meaning. */
   async scoreAllFor(history: EncodedHistory): Promise<Float32Array> {
     const items = await this.#allItems();
     const { vectors, width } = items;
-    const form = this.#formOf(history);
+    const form = this.#formOf(history.isShort);
     const total = vectors.length / width;
     const scores = new Float32Array(total);
     const chunk = Math.min(form.pairsAtOnce ?? PAIRS_AT_ONCE, SERVED_AT_ONCE);
@@ -250,7 +252,7 @@ export class GraphRanker implements ExplainingRanker {
     return scores;
   }
 
-  #formOf({ isShort }: EncodedHistory): ScoringForm {
+  #formOf(isShort: boolean): ScoringForm {
     const { scoring } = this.#model;
     return isShort ? (scoring.short as ScoringForm) : scoring;
   }

@@ -47,7 +47,12 @@ export interface Encoding {
   readonly shapes: EncodedState['shapes'];
 }
 
-/** Searches on a lane, where all programs are compiled for. `state`: that of the history, unless it is encoded on the way. */
+const encodingBy = ({ compiled: { program }, given }: Encoding): LaneQuestion['encode'] => ({
+  program: program.number,
+  inputs: inputsFor(program, given),
+});
+
+/** Searches on a lane, where all programs are compiled for. `from`: the state of the history, or what encodes it on the way. */
 export async function searchOnLane<Question, Found extends object>(
   lanes: Lanes,
   lane: number,
@@ -55,15 +60,13 @@ export async function searchOnLane<Question, Found extends object>(
   {
     items: { vectors, width, reach: reachOfItems },
     scorers,
-    encoding,
-    state,
+    from,
     reach,
     question,
   }: {
     readonly items: Items;
     readonly scorers: readonly (Scorer & { readonly size: number })[];
-    readonly encoding: Encoding | null;
-    readonly state: EncodedState | null;
+    readonly from: Encoding | EncodedState;
     /** The output that tells how far a state that is encoded on the way may be trusted, and how far it must. */
     readonly reach: { readonly output: string; readonly most: number } | null;
     readonly question: Question;
@@ -73,16 +76,8 @@ export async function searchOnLane<Question, Found extends object>(
   const bring = async (): Promise<Companion> =>
     lanes.bring(lane, module, { finder: search.finder.href, given: search.given });
   const companion = await getOrCreate(search.companions, lane, bring);
-  const programs = [
-    ...scorers.map(({ compiled }) => compiled.program),
-    ...(encoding ? [encoding.compiled.program] : []),
-  ];
   const asked = (held: readonly number[]): LaneQuestion => ({
-    encode: encoding && {
-      program: encoding.compiled.program.number,
-      inputs: inputsFor(encoding.compiled.program, encoding.given),
-    },
-    state: state && inputsOf(state.values),
+    ...('values' in from ? { encode: null, state: inputsOf(from.values) } : { encode: encodingBy(from), state: null }),
     scorers: scorers.map(({ size, compiled, output }) => ({ size, program: compiled.program.number, output })),
     vectors,
     width,
@@ -90,5 +85,5 @@ export async function searchOnLane<Question, Found extends object>(
     held,
     question,
   });
-  return (await lanes.ask(lane, companion, programs, asked)) as LaneTold<Found>;
+  return (await lanes.ask(lane, companion, asked)) as LaneTold<Found>;
 }

@@ -83,22 +83,17 @@ export class Lanes {
     alsoHeld: readonly number[] = [],
   ): Promise<Record<string, Float32Array>> {
     const inputs = inputsFor(program, given);
-    const held = this.#heldFor(lane, [program]);
-    return this.#keeping(lane, async () => program.run(inputs, transfer, [...held, ...alsoHeld]));
+    this.#hold(lane);
+    return this.#keeping(lane, async () => program.run(inputs, transfer, [this.#held, ...alsoHeld]));
   }
 
   /**
-   * Asks a companion, which runs programs of its lane; the thread holds the parameters that these take.
+   * Asks a companion, which runs programs of its lane; the thread holds the parameters that they take.
    * @param question made of the numbers of what the thread holds
    */
-  async ask(
-    lane: number,
-    companion: Companion,
-    programs: readonly Program[],
-    question: (held: readonly number[]) => unknown,
-  ): Promise<unknown> {
-    const held = this.#heldFor(lane, programs);
-    return this.#keeping(lane, async () => companion.ask(question(held)));
+  async ask(lane: number, companion: Companion, question: (held: readonly number[]) => unknown): Promise<unknown> {
+    this.#hold(lane);
+    return this.#keeping(lane, async () => companion.ask(question([this.#held])));
   }
 
   /** Brings a companion to a lane. */
@@ -115,16 +110,12 @@ export class Lanes {
     }
   }
 
-  /** The number of the parameters that a lane's thread holds, for programs that take any. */
-  #heldFor(lane: number, programs: readonly Program[]): readonly number[] {
-    if (!this.#holding.has(lane)) {
-      const dense = this.#parameters.dense();
-      if (programs.every(({ inputs }) => inputs.every(({ key }) => !(key in dense)))) return [];
-      this.#holding.add(lane);
-      // what is asked of a thread is done in order: nobody waits for it here
-      this.#runtime.hold(lane, this.#held, dense).catch(() => this.#holding.delete(lane));
-    }
-    return [this.#held];
+  /** Brings the dense parameters to the thread of a lane, if it does not have them as they are. */
+  #hold(lane: number): void {
+    if (this.#holding.has(lane)) return;
+    this.#holding.add(lane);
+    // what is asked of a thread is done in order: nobody waits for it here
+    this.#runtime.hold(lane, this.#held, this.#parameters.dense()).catch(() => this.#holding.delete(lane));
   }
 
   /** `run`, with vectors of a stretch that the thread holds. `vectors`: asked for where it does not have them yet. */

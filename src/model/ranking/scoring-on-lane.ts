@@ -4,7 +4,7 @@
  */
 import { copyRows, getOrCreate } from '../../base/index.js';
 import type { NumberArray, OpenCompanion, RunHere, Told } from '../../tensor/index.js';
-import { largest } from './catalogue-stretches.js';
+import { isWithinReach } from './catalogue-stretches.js';
 import { inputsOf } from './encoded-state.js';
 import type { OpenFinder, ScoreItems } from './lane-search.js';
 
@@ -43,7 +43,7 @@ export const open: OpenCompanion = async (
     const { encode, scorers, vectors, width, reach, held } = asked;
     const state = encode && ((await run(encode.program, encode.inputs, held)) as Record<string, Float32Array>);
     const transfer = Object.values(state ?? {}).map(({ buffer }) => buffer as ArrayBuffer);
-    const isTrusted = !state || !reach || largest(state[reach.output] as Float32Array, 0) * reach.ofItems <= reach.most;
+    const isTrusted = !state || !reach || isWithinReach(state[reach.output] as Float32Array, reach.ofItems, reach.most);
     if (!isTrusted) return { value: { state: null, found: null } satisfies LaneTold<unknown> };
     const inputs = state ? inputsOf(state) : asked.state;
     const score: ScoreItems = async (items) => {

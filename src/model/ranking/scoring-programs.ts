@@ -4,7 +4,7 @@
  */
 import type { Scoring, ScoringForm, State } from '../definition/model.js';
 import type { Scope } from '../layers/layers.js';
-import { type Items, largest } from './catalogue-stretches.js';
+import { type Items, isWithinReach } from './catalogue-stretches.js';
 import { type EncodedState, inputsOf, shapesKey, stateInputs } from './encoded-state.js';
 import type { Compiled, HeldStretch, Lanes } from './lanes.js';
 
@@ -36,7 +36,7 @@ export class ScoringPrograms {
   /** Whether what was encoded, or scored, in the short form may be trusted with these items; always where there is none. */
   isWithinReach(results: Readonly<Record<string, Float32Array>>, items: Items): boolean {
     const { short } = this.#scoring;
-    return !short || largest(results[REACH] as Float32Array, 0) * items.reach <= short.most;
+    return !short || isWithinReach(results[REACH] as Float32Array, items.reach, short.most);
   }
 
   /** Scores of encoded users, each with candidates of its own: (users, perCase). */

@@ -292,14 +292,11 @@ export class LmdbStore implements LiveStore {
 
   recordServed(served: Served): void {
     this.#unwritten.push(served);
-    if (this.#unwritten.length < MOST_UNWRITTEN)
-      this.#writingServed ??= setTimeout(() => {
-        this.#writeServed().catch((error: unknown) => this.#hooks.failed?.('keeping what was served', error));
-      }, UNWRITTEN_MILLISECONDS).unref();
-    else this.#writeServed().catch((error: unknown) => this.#hooks.failed?.('keeping what was served', error));
+    if (this.#unwritten.length >= MOST_UNWRITTEN) void this.#writeServed();
+    else this.#writingServed ??= setTimeout(() => void this.#writeServed(), UNWRITTEN_MILLISECONDS).unref();
   }
 
-  /** Writes what was served and is not written yet: many lists share a commit, which events would wait for. */
+  /** Writes what was served and is not written yet: many lists share a commit, which events would wait for. A failure is told, and no more. */
   async #writeServed(): Promise<void> {
     clearTimeout(this.#writingServed ?? undefined);
     this.#writingServed = null;
@@ -309,7 +306,7 @@ export class LmdbStore implements LiveStore {
       return;
     }
     this.#unwritten = [];
-    await this.#write(() => {
+    const write = this.#write(() => {
       for (const served of all) {
         const id = keyOf(served.id);
         void this.#served.put([served.time, id], served);
@@ -317,6 +314,7 @@ export class LmdbStore implements LiveStore {
         if (served.user !== null) void this.#servedBy.put([keyOf(served.user), id], served.time);
       }
     });
+    await write.catch((error: unknown) => this.#hooks.failed?.('keeping what was served', error));
   }
 
   async served(id: string): Promise<Served | null> {
