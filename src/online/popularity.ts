@@ -12,6 +12,11 @@ export class LiveCounts {
     this.#version++;
   }
 
+  set(item: string, count: number): void {
+    this.#counts.set(item, count);
+    this.#version++;
+  }
+
   clear(): void {
     this.#counts.clear();
     this.#version++;

@@ -15,6 +15,7 @@ export class Metrics {
   readonly ranking: Histogram<'source'>;
   readonly flush: Histogram;
   readonly flushed: Counter;
+  readonly storeUp: Gauge;
 
   constructor() {
     const registers = [this.registry];
@@ -63,6 +64,8 @@ export class Metrics {
       registers,
     });
     this.flushed = new Counter({ name: 'sesrec_store_writes_total', help: 'Writes that were flushed.', registers });
+    this.storeUp = new Gauge({ name: 'sesrec_store_up', help: '1 while the live store answers.', registers });
+    this.storeUp.set(1);
     this.modelInfo = new Gauge({
       name: 'sesrec_model_info',
       help: '1 for the model that answers.',

@@ -35,7 +35,7 @@ async function freePort(): Promise<number> {
   return free;
 }
 
-const url = (): string => `redis://127.0.0.1:${port}`;
+const url = (prefix = 'sesrec'): string => `redis://127.0.0.1:${port}?prefix=${prefix}`;
 const DURABLE = ['--appendonly', 'yes', '--appendfsync', 'always'];
 
 describe('on Redis', { skip: isThere ? false : 'there is no redis-server here' }, () => {
@@ -50,12 +50,12 @@ describe('on Redis', { skip: isThere ? false : 'there is no redis-server here' }
   });
 
   storeContract('Redis', async () => {
-    const prefix = `store ${made++}`;
-    return { open: async () => openRedisStore(url(), { prefix }) };
+    const own = `store${made++}`;
+    return { open: async () => openRedisStore(url(own)) };
   });
 
   test('several write at once: numbers are given once, an id counts once', async () => {
-    const stores = await Promise.all([0, 1, 2].map(async () => openRedisStore(url(), { prefix: 'several' })));
+    const stores = await Promise.all([0, 1, 2].map(async () => openRedisStore(url('several'))));
     const taken = await Promise.all(
       stores.flatMap((store, writer) =>
         Array.from({ length: 30 }, async (_, i) =>
@@ -79,7 +79,7 @@ describe('on Redis', { skip: isThere ? false : 'there is no redis-server here' }
   });
 
   test('kill -9 of Redis: all that was acknowledged is there, once, and connections come back', async () => {
-    const store = await openRedisStore(url(), { prefix: 'killed' });
+    const store = await openRedisStore(url('killed'));
     const acknowledged: string[] = [];
     const writing = Promise.allSettled(
       Array.from({ length: 300 }, async (_, i) => {
@@ -91,7 +91,7 @@ describe('on Redis', { skip: isThere ? false : 'there is no redis-server here' }
     await once(redis, 'exit');
     await start(...DURABLE);
     await writing;
-    const again = await openRedisStore(url(), { prefix: 'killed' });
+    const again = await openRedisStore(url('killed'));
     const ids: string[] = [];
     for await (const { event } of again.events()) ids.push(event.id as string);
     assert.equal(new Set(ids).size, ids.length);

@@ -1,7 +1,7 @@
 /** `sesrec serve`: a trained run behind HTTP. Knows flags, signals and streams; the server is in serve/. */
 import { once } from 'node:events';
 import { Command, InvalidArgumentError, Option } from 'commander';
-import { NO_KEYS, SETTINGS, type Setting, configure, startServer, variableOf } from '../../serve/index.js';
+import { NO_KEYS, SETTINGS, type Setting, configure, shownSetting, startServer, variableOf } from '../../serve/index.js';
 import { jsonOption, numberFrom, optionName, wholeNumber } from '../options.js';
 import { note, printJson, printText } from '../output.js';
 import { experimentsIn } from '../experiments/index.js';
@@ -29,7 +29,10 @@ export function serveCommand(): Command {
     .action(async (run: string, { config, printConfig, json, ...flags }: ServeFlags) => {
       if (flags['page'] === false) flags['page'] = 'off';
       const { values, origins } = await configure({ flags, environment: process.env, file: config });
-      if (printConfig) return printJson({ settings: values, origins });
+      if (printConfig) {
+        const shown = Object.entries(values).map(([name, value]) => [name, shownSetting(name, value)] as const);
+        return printJson({ settings: Object.fromEntries(shown), origins });
+      }
       const keys = values.keys === '' ? NO_KEYS : await readKeys(values.keys);
       const server = await startServer(async (metrics) => openEngine(run, values, metrics, tell), {
         configuration: values,

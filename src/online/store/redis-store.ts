@@ -1,112 +1,124 @@
 /**
- * The live store on Redis, for several servers that share it. Knows keys and scripts; does not know what events mean to a model, nor who
- * else is connected.
+ * The live store on Redis, for several servers that share it. Knows keys; does not know what events mean to a model, nor who else is connected.
  *
- * What one call writes is one script: there whole or not at all, whoever else writes. A promise is kept when Redis has answered; what that is
- * worth after a power cut is `appendfsync`, and a Redis that keeps no log of its writes is refused. All keys share a hash tag, so that
- * a cluster has them in one place.
+ * What one call writes is one script or one transaction: there whole or not at all, whoever else writes. A promise is kept when Redis has answered; what that is
+ * worth after a power cut is `appendfsync`, and a Redis that keeps no log of its writes is refused. All keys share a hash tag.
  *
  *   sequence   the number of the newest event        events   number -> event
- *   user:U     number by time: the history of a user          ids   event id -> user and number
- *   counts     item -> actions
+ *   user:U     number by time: the history of a user          ids   event id -> number
+ *   counts     item -> actions                       revisions   user -> how often something about the user has changed
  *   items, users   ids of things                     thing:KIND:ID   name -> value, and when it was first upserted
  *   served     id by time                            lists    id -> what was served;  servedTo:U   ids
  *   erased     users                                 meta     what this store is, and which run answers
+ *   change     the number of the newest change that others hear of;  changes   those changes, a stream
  *
  * Ids of users and events are kept as their SHA-256, as in the store on LMDB; numbers as digits of one length, so that equal times are in order.
  */
-import { createHash, randomUUID } from 'node:crypto';
-import { createClient } from '@redis/client';
-import { CorruptFileError, UserError, messageOf } from '../../base/index.js';
+import { randomUUID } from 'node:crypto';
+import { CorruptFileError, UserError, hashOf } from '../../base/index.js';
 import { isActionType } from '../../data/index.js';
 import type { Hooks, LiveEvent } from '../questions.js';
-import type { ActiveRun, FieldChanges, Fields, LiveStore, Served, StoredEvent, StoredThing } from './store.js';
+import { RedisChanges, processOf } from './redis-changes.js';
+import { type Client, RedisConnection, shownUrl } from './redis-connection.js';
+import { ANNOUNCE, APPEND, DIGITS, ERASE } from './redis-scripts.js';
+import {
+  type ActiveRun,
+  type Change,
+  type FieldChanges,
+  type Fields,
+  type LiveStore,
+  type Served,
+  type Sharing,
+  StoreAwayError,
+  type StoredEvent,
+  type StoredThing,
+} from './store.js';
 
 const FORMAT = '1';
 /** Entries that one command reads or erases. */
 const STEP = 1000;
-/** Digits of a number as it lies there. */
-const DIGITS = 16;
 
-const hashOf = (id: string): string => createHash('sha256').update(id).digest('hex');
 const digitsOf = (sequence: number): string => String(sequence).padStart(DIGITS, '0');
 
 /** The field of a thing with when it was first upserted: no name, which are all in quotes. */
 const SINCE = 'since';
 
-/** KEYS: sequence, events, ids, counts, and the prefix of histories; ARGV: five of each event: id, user, time, event, item that counts. */
-const APPEND = `
-local isNew = {}
-for i = 1, #ARGV, 5 do
-  local id, user, time, event, item = ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], ARGV[i + 4]
-  if id ~= '' and redis.call('HEXISTS', KEYS[3], id) == 1 then
-    isNew[#isNew + 1] = 0
-  else
-    local number = string.format('%0${DIGITS}d', redis.call('INCR', KEYS[1]))
-    redis.call('HSET', KEYS[2], number, event)
-    redis.call('ZADD', KEYS[5] .. user, time, number)
-    if id ~= '' then redis.call('HSET', KEYS[3], id, number) end
-    if item ~= '' then redis.call('HINCRBY', KEYS[4], item, 1) end
-    isNew[#isNew + 1] = 1
-  end
-end
-isNew[#isNew + 1] = tonumber(redis.call('GET', KEYS[1]))
-return isNew`;
-
-/** KEYS: events, ids, counts, history; ARGV: three of each event: number, id, item that counts. */
-const ERASE = `
-for i = 1, #ARGV, 3 do
-  if redis.call('HDEL', KEYS[1], ARGV[i]) == 1 and ARGV[i + 2] ~= '' then redis.call('HINCRBY', KEYS[3], ARGV[i + 2], -1) end
-  redis.call('ZREM', KEYS[4], ARGV[i])
-  if ARGV[i + 1] ~= '' then redis.call('HDEL', KEYS[2], ARGV[i + 1]) end
-end
-return 1`;
-
-/** Milliseconds before a connection that was lost is tried again, at most. */
-const LONGEST_WAIT = 2000;
-
-/** @param wasOpen whether it was ever connected: one that never was is not tried again and again */
-const clientFor = (url: string, wasOpen: () => boolean) =>
-  createClient({
-    url,
-    socket: {
-      reconnectStrategy: (tries) => (wasOpen() ? Math.min(LONGEST_WAIT, 50 * 2 ** Math.min(tries, 10)) : false),
-    },
-  });
-type Client = ReturnType<typeof clientFor>;
+/** Before every key, unless the address says `?prefix=NAME`: stores of several sites in one Redis. */
+const PREFIX = 'sesrec';
 
 export interface RedisOptions {
-  /** Before every key: stores of several sites in one Redis. */
-  readonly prefix?: string;
-  readonly hooks?: Pick<Hooks, 'flushed' | 'failed'>;
+  /** Only reads: one that is not there is not made. */
+  readonly readOnly?: boolean;
+  readonly hooks?: Pick<Hooks, 'flushed' | 'failed' | 'warned' | 'storeAway'>;
 }
 
-/** Opens a store at redis://host:port/database, or makes one where there is none. */
-export async function openRedisStore(
-  url: string,
-  { prefix = 'sesrec', hooks = {} }: RedisOptions = {},
-): Promise<LiveStore> {
-  let wasOpen = false;
-  const client = clientFor(url, () => wasOpen);
-  client.on('error', (error: unknown) => hooks.failed?.('talking to Redis', error));
+/** Opens a store at `redis[s]://[user:password@]host[:port][/database][?prefix=NAME]`, or makes one where there is none. */
+export async function openRedisStore(url: string, { readOnly = false, hooks = {} }: RedisOptions = {}): Promise<LiveStore> {
+  let id: string | null = null;
+  const tag = tagOf(url);
+  const meta = `{${tag}}:meta`;
+  const connection = await RedisConnection.open(url, {
+    check: async (client) => {
+      if (id === null) return;
+      if ((await client.hGet(meta, 'id')) !== id) throw new Error('it was emptied or replaced: start the servers anew');
+      if (!readOnly) await client.hSetNX(meta, 'format', FORMAT); // changes nothing, and fails where nothing could be written
+    },
+    changed: (reason) => hooks.storeAway?.(reason),
+  });
   try {
-    await client.connect();
-    wasOpen = true;
-    await refuseForgetful(client, url);
-    return await RedisStore.open(client, prefix, hooks);
+    return await connection.ask(async (client) => {
+      await refuseUnfit(client, url, hooks);
+      if (!readOnly) {
+        await client.hSetNX(meta, 'id', randomUUID());
+        await client.hSetNX(meta, 'format', FORMAT);
+      }
+      const known = await client.hGetAll(meta);
+      if (known['id'] === undefined) throw new UserError(`${shownUrl(url)} has no live store with the prefix ${tag}`);
+      if (known['format'] !== FORMAT)
+        throw new CorruptFileError(
+          `the store at ${shownUrl(url)} has format version ${known['format']}, this program reads ${FORMAT}`,
+        );
+      id = known['id'];
+      const [sequence, change] = await Promise.all([client.get(`{${tag}}:sequence`), client.get(`{${tag}}:change`)]);
+      const process = await processOf(client);
+      return new RedisStore(connection, tag, { id, sequence: Number(sequence ?? 0), change: Number(change ?? 0), process }, hooks);
+    });
   } catch (error) {
-    client.destroy();
-    if (error instanceof UserError) throw error;
-    throw new UserError(`${url} cannot be opened as a live store: ${messageOf(error)}`, { cause: error });
+    connection.destroy();
+    throw error;
   }
 }
 
+function tagOf(url: string): string {
+  const tag = new URL(url).searchParams.get('prefix') ?? PREFIX;
+  if (tag === '' || /[{}]/.test(tag)) throw new UserError(`${shownUrl(url)}: a prefix is a name without { and }`);
+  return tag;
+}
+
 /** A store that forgets what it has answered for is none. Where the settings may not be read, nobody knows. */
-async function refuseForgetful(client: Client, url: string): Promise<void> {
-  const { appendonly } = await client.configGet('appendonly').catch(() => ({ appendonly: 'unknown' }));
-  if (appendonly === 'no')
+async function refuseUnfit(client: Client, url: string, { warned }: NonNullable<RedisOptions['hooks']>): Promise<void> {
+  const shown = shownUrl(url);
+  if (/^redis_mode:cluster/m.test(await client.info('server').catch(() => '')))
+    throw new UserError(`${shown} is a node of a Redis cluster, which this program does not speak to: name a Redis of its own`);
+  const settings = await client
+    .configGet(['appendonly', 'appendfsync', 'maxmemory', 'maxmemory-policy'])
+    .catch(() => null);
+  if (!settings) {
+    warned?.(`${shown} does not tell its settings: acknowledged events are as durable as it is set up to be`);
+    return;
+  }
+  if (settings['appendonly'] === 'no')
     throw new UserError(
-      `${url} keeps no log of its writes, so that what was acknowledged would be lost: set appendonly yes, and appendfsync always`,
+      `${shown} keeps no log of its writes, so that what was acknowledged would be lost: set appendonly yes, and appendfsync always`,
+    );
+  const policy = settings['maxmemory-policy'] ?? 'noeviction';
+  if (policy !== 'noeviction' && settings['maxmemory'] !== '0')
+    throw new UserError(
+      `${shown} drops keys when its memory is full (maxmemory-policy ${policy}), and events with them: set maxmemory-policy noeviction`,
+    );
+  if (settings['appendfsync'] !== 'always')
+    warned?.(
+      `${shown} has appendfsync ${settings['appendfsync']}: what was acknowledged in the last moments before a power cut may be lost; always keeps it`,
     );
 }
 
@@ -114,34 +126,74 @@ async function refuseForgetful(client: Client, url: string): Promise<void> {
 const fieldOf = (id: string): string => JSON.stringify(id);
 const idOf = (field: string): string => JSON.parse(field) as string;
 
-export class RedisStore implements LiveStore {
+/** What a store begins with. */
+interface Beginning {
   readonly id: string;
-  readonly #client: Client;
-  readonly #prefix: string;
-  readonly #hooks: Pick<Hooks, 'flushed' | 'failed'>;
-  #sequence: number;
+  readonly sequence: number;
+  readonly change: number;
+  readonly process: string | null;
+}
 
-  private constructor(client: Client, prefix: string, hooks: RedisOptions['hooks'], id: string, sequence: number) {
-    this.#client = client;
-    this.#prefix = prefix;
-    this.#hooks = hooks ?? {};
-    this.id = id;
-    this.#sequence = sequence;
+export class RedisStore implements LiveStore, Sharing {
+  readonly id: string;
+  readonly #connection: RedisConnection;
+  readonly #prefix: string;
+  readonly #hooks: NonNullable<RedisOptions['hooks']>;
+  readonly #beginning: Beginning;
+  #sequence: number;
+  #changes: Promise<RedisChanges> | null = null;
+
+  constructor(connection: RedisConnection, tag: string, beginning: Beginning, hooks: NonNullable<RedisOptions['hooks']>) {
+    this.#connection = connection;
+    this.#prefix = `{${tag}}:`;
+    this.#hooks = hooks;
+    this.#beginning = beginning;
+    this.id = beginning.id;
+    this.#sequence = beginning.sequence;
   }
 
-  static async open(client: Client, tag: string, hooks: RedisOptions['hooks']): Promise<RedisStore> {
-    const prefix = `{${tag}}:`;
-    const meta = `${prefix}meta`;
-    await client.hSetNX(meta, 'id', randomUUID());
-    await client.hSetNX(meta, 'format', FORMAT);
-    const { id, format } = await client.hGetAll(meta);
-    if (id === undefined || format !== FORMAT)
-      throw new CorruptFileError(`the store ${tag} has format version ${format}, this program reads ${FORMAT}`);
-    return new RedisStore(client, prefix, hooks, id, Number((await client.get(`${prefix}sequence`)) ?? 0));
+  get sharing(): Sharing {
+    return this;
+  }
+
+  away(): string | null {
+    return this.#connection.away;
+  }
+
+  async revisionOf(user: string): Promise<string> {
+    const revision = await this.#ask(async (client) => client.hGet(this.#key('revisions'), hashOf(user)));
+    // what was known before the connection was lost may be more than there is now
+    return `${this.#connection.epoch} ${revision ?? 0}`;
+  }
+
+  follow(take: (change: Change) => Promise<void>): void {
+    const { change: position, process } = this.#beginning;
+    const begin = async (): Promise<RedisChanges> =>
+      new RedisChanges(
+        await this.#connection.another(),
+        {
+          keys: { change: this.#key('change'), changes: this.#key('changes') },
+          position,
+          process,
+          failed: (error) => this.#hooks.failed?.('hearing of changes', error),
+          lost: () => void this.#ask(async (client) => client.ping()).catch(() => undefined), // is it away altogether?
+        },
+        take,
+      );
+    this.#changes = begin();
+    this.#changes.catch((error: unknown) => this.#connection.lose(String(error)));
+  }
+
+  async #ask<Answer>(work: (client: Client) => Promise<Answer>): Promise<Answer> {
+    return this.#connection.ask(work);
   }
 
   #key(...parts: readonly string[]): string {
     return this.#prefix + parts.join(':');
+  }
+
+  #keys(...names: readonly string[]): string[] {
+    return names.map((name) => this.#key(name));
   }
 
   sequence(): number {
@@ -158,22 +210,28 @@ export class RedisStore implements LiveStore {
       JSON.stringify(event),
       event.item !== undefined && isActionType(event.type) ? fieldOf(event.item) : '',
     ]);
-    const keys = [...['sequence', 'events', 'ids', 'counts'].map((name) => this.#key(name)), this.#key('user', '')];
-    const told = (await this.#client.eval(APPEND, { keys, arguments: given })) as number[];
+    const keys = [
+      ...this.#keys('change', 'changes', 'sequence', 'events', 'ids', 'counts', 'revisions', 'meta'),
+      this.#key('user', ''),
+    ];
+    const told = (await this.#ask(async (client) =>
+      client.eval(APPEND, { keys, arguments: [this.id, ...given] }),
+    )) as number[];
     this.#sequence = Math.max(this.#sequence, told.at(-1) ?? 0);
     this.#hooks.flushed?.({ milliseconds: performance.now() - start, writes: 1 });
     return events.map((_, i) => told[i] === 1);
   }
 
   async historyOf(user: string, limit: number): Promise<StoredEvent[]> {
-    const numbers = await this.#client.zRange(this.#key('user', hashOf(user)), 0, limit - 1, { REV: true });
+    const key = this.#key('user', hashOf(user));
+    const numbers = await this.#ask(async (client) => client.zRange(key, 0, limit - 1, { REV: true }));
     return this.#eventsOf(numbers.toReversed());
   }
 
   /** Those of some numbers that are there. */
   async #eventsOf(numbers: readonly string[]): Promise<StoredEvent[]> {
     if (numbers.length === 0) return [];
-    const found = await this.#client.hmGet(this.#key('events'), [...numbers]);
+    const found = await this.#ask(async (client) => client.hmGet(this.#key('events'), [...numbers]));
     return numbers.flatMap((number, i) => {
       const text = found[i];
       return text == null ? [] : [{ sequence: Number(number), event: JSON.parse(text) as LiveEvent }];
@@ -181,7 +239,7 @@ export class RedisStore implements LiveStore {
   }
 
   async *events(after = 0): AsyncGenerator<StoredEvent> {
-    const last = Number((await this.#client.get(this.#key('sequence'))) ?? 0);
+    const last = Number((await this.#ask(async (client) => client.get(this.#key('sequence')))) ?? 0);
     for (let from = after + 1; from <= last; from += STEP) {
       const count = Math.min(STEP, last - from + 1);
       yield* await this.#eventsOf(Array.from({ length: count }, (_, i) => digitsOf(from + i)));
@@ -189,20 +247,29 @@ export class RedisStore implements LiveStore {
   }
 
   async upsert(kind: 'items' | 'users', things: readonly FieldChanges[], time: number): Promise<StoredThing[]> {
-    if (things.length > 0) {
-      const writes = this.#client.multi();
-      for (const { id, fields } of things) {
-        const key = this.#thingKey(kind, id);
-        writes.sAdd(this.#key(kind), fieldOf(id)).hSetNX(key, SINCE, String(time));
-        for (const [name, value] of fields) {
-          if (value === null) writes.hDel(key, fieldOf(name));
-          else writes.hSet(key, fieldOf(name), JSON.stringify(value));
-        }
-      }
-      await writes.exec();
-    }
     const ids = [...new Set(things.map(({ id }) => id))];
+    if (things.length > 0) {
+      await this.#ask(async (client) => {
+        const writes = client.multi();
+        for (const { id, fields } of things) {
+          const key = this.#thingKey(kind, id);
+          writes.sAdd(this.#key(kind), fieldOf(id)).hSetNX(key, SINCE, String(time));
+          for (const [name, value] of fields) {
+            if (value === null) writes.hDel(key, fieldOf(name));
+            else writes.hSet(key, fieldOf(name), JSON.stringify(value));
+          }
+          if (kind === 'users') writes.hIncrBy(this.#key('revisions'), hashOf(id), 1);
+        }
+        if (kind === 'items') writes.eval(ANNOUNCE, this.#announcement('items', JSON.stringify(ids)));
+        await writes.exec();
+      });
+    }
     return (await Promise.all(ids.map(async (id) => this.thing(kind, id)))).filter((thing) => thing !== null);
+  }
+
+  /** What `ANNOUNCE` is given. */
+  #announcement(kind: Change['kind'], data: string): { keys: string[]; arguments: string[] } {
+    return { keys: this.#keys('change', 'changes'), arguments: [kind, data] };
   }
 
   #thingKey(kind: 'items' | 'users', id: string): string {
@@ -210,7 +277,9 @@ export class RedisStore implements LiveStore {
   }
 
   async thing(kind: 'items' | 'users', id: string): Promise<StoredThing | null> {
-    const { [SINCE]: since, ...fields } = await this.#client.hGetAll(this.#thingKey(kind, id));
+    const { [SINCE]: since, ...fields } = await this.#ask(async (client) =>
+      client.hGetAll(this.#thingKey(kind, id)),
+    );
     if (since === undefined) return null;
     const known: Fields = new Map(
       Object.entries(fields).map(([name, value]) => [idOf(name), JSON.parse(value) as string | readonly string[]]),
@@ -220,39 +289,48 @@ export class RedisStore implements LiveStore {
 
   async *things(kind: 'items' | 'users'): AsyncGenerator<StoredThing> {
     const seen = new Set<string>(); // a scan may tell of one twice
-    for await (const fields of this.#client.sScanIterator(this.#key(kind), { COUNT: STEP })) {
-      for (const field of fields) {
-        if (seen.has(field)) continue;
-        seen.add(field);
-        const thing = await this.thing(kind, idOf(field));
-        if (thing) yield thing;
-      }
-    }
+    let cursor = '0';
+    do {
+      const found = await this.#ask(async (client) => client.sScan(this.#key(kind), cursor, { COUNT: STEP }));
+      ({ cursor } = found);
+      const fresh = found.members.filter((field) => !seen.has(field));
+      for (const field of fresh) seen.add(field);
+      const things = await Promise.all([...new Set(fresh)].map(async (field) => this.thing(kind, idOf(field))));
+      yield* things.filter((thing) => thing !== null);
+    } while (cursor !== '0');
   }
 
   async *actionCounts(): AsyncGenerator<readonly [item: string, count: number]> {
     const seen = new Set<string>();
-    for await (const entries of this.#client.hScanIterator(this.#key('counts'), { COUNT: STEP })) {
-      for (const { field, value } of entries) {
+    let cursor = '0';
+    do {
+      const found = await this.#ask(async (client) => client.hScan(this.#key('counts'), cursor, { COUNT: STEP }));
+      ({ cursor } = found);
+      for (const { field, value } of found.entries) {
         if (seen.has(field)) continue;
         seen.add(field);
         yield [idOf(field), Number(value)];
       }
-    }
+    } while (cursor !== '0');
   }
 
   recordServed(served: Served): void {
     const id = fieldOf(served.id);
-    const writes = this.#client
-      .multi()
-      .hSet(this.#key('lists'), id, JSON.stringify(served))
-      .zAdd(this.#key('served'), { score: served.time, value: id });
-    if (served.user !== null) writes.sAdd(this.#key('servedTo', hashOf(served.user)), id);
-    writes.exec().catch((error: unknown) => this.#hooks.failed?.('keeping what was served', error));
+    const writing = this.#ask(async (client) => {
+      const writes = client
+        .multi()
+        .hSet(this.#key('lists'), id, JSON.stringify(served))
+        .zAdd(this.#key('served'), { score: served.time, value: id });
+      if (served.user !== null) writes.sAdd(this.#key('servedTo', hashOf(served.user)), id);
+      return writes.exec();
+    });
+    writing.catch((error: unknown) => {
+      if (!(error instanceof StoreAwayError)) this.#hooks.failed?.('keeping what was served', error);
+    });
   }
 
   async served(id: string): Promise<Served | null> {
-    const text = await this.#client.hGet(this.#key('lists'), fieldOf(id));
+    const text = await this.#ask(async (client) => client.hGet(this.#key('lists'), fieldOf(id)));
     return text == null ? null : (JSON.parse(text) as Served);
   }
 
@@ -267,9 +345,11 @@ export class RedisStore implements LiveStore {
   async *#servedInOrder(isNewestFirst: boolean): AsyncGenerator<Served> {
     for (let from = 0; ; from += STEP) {
       const order = isNewestFirst ? { REV: true as const } : {};
-      const ids = await this.#client.zRange(this.#key('served'), from, from + STEP - 1, order);
+      const ids = await this.#ask(async (client) =>
+        client.zRange(this.#key('served'), from, from + STEP - 1, order),
+      );
       if (ids.length === 0) return;
-      const lists = await this.#client.hmGet(this.#key('lists'), ids);
+      const lists = await this.#ask(async (client) => client.hmGet(this.#key('lists'), ids));
       for (const text of lists) if (text != null) yield JSON.parse(text) as Served;
     }
   }
@@ -278,7 +358,9 @@ export class RedisStore implements LiveStore {
     let forgotten = 0;
     for (;;) {
       const range = { BY: 'SCORE', LIMIT: { offset: 0, count: STEP } } as const;
-      const ids = await this.#client.zRange(this.#key('served'), '-inf', `(${before}`, range);
+      const ids = await this.#ask(async (client) =>
+        client.zRange(this.#key('served'), '-inf', `(${before}`, range),
+      );
       if (ids.length === 0) return forgotten;
       await this.#forget(ids);
       forgotten += ids.length;
@@ -287,31 +369,38 @@ export class RedisStore implements LiveStore {
 
   /** Lists that were served go. */
   async #forget(ids: readonly string[]): Promise<void> {
-    const lists = await this.#client.hmGet(this.#key('lists'), [...ids]);
-    const writes = this.#client
-      .multi()
-      .hDel(this.#key('lists'), [...ids])
-      .zRem(this.#key('served'), [...ids]);
-    ids.forEach((id, i) => {
-      const user = lists[i] == null ? null : (JSON.parse(lists[i]) as Served).user;
-      if (user !== null) writes.sRem(this.#key('servedTo', hashOf(user)), id);
+    const lists = await this.#ask(async (client) => client.hmGet(this.#key('lists'), [...ids]));
+    await this.#ask(async (client) => {
+      const writes = client
+        .multi()
+        .hDel(this.#key('lists'), [...ids])
+        .zRem(this.#key('served'), [...ids]);
+      ids.forEach((id, i) => {
+        const user = lists[i] == null ? null : (JSON.parse(lists[i]) as Served).user;
+        if (user !== null) writes.sRem(this.#key('servedTo', hashOf(user)), id);
+      });
+      await writes.exec();
     });
-    await writes.exec();
   }
 
   async erase(user: string, time: number): Promise<{ readonly events: number; readonly other: number }> {
     const hash = hashOf(user);
     let [events, other] = [0, 0];
-    await this.#client.hSet(this.#key('erased'), hash, String(time));
-    const gone = await this.#client
-      .multi()
-      .del(this.#thingKey('users', user))
-      .sRem(this.#key('users'), fieldOf(user))
-      .exec();
+    const erased = this.#announcement('erased', hash);
+    const gone = await this.#ask(async (client) =>
+      client
+        .multi()
+        .del(this.#thingKey('users', user))
+        .sRem(this.#key('users'), fieldOf(user))
+        .hSet(this.#key('erased'), hash, String(time))
+        .hIncrBy(this.#key('revisions'), hash, 1)
+        .eval(ANNOUNCE, erased)
+        .exec(),
+    );
     other += Number(gone[0]);
     const history = this.#key('user', hash);
     for (;;) {
-      const numbers = await this.#client.zRange(history, 0, STEP - 1);
+      const numbers = await this.#ask(async (client) => client.zRange(history, 0, STEP - 1));
       if (numbers.length === 0) break;
       const found = new Map((await this.#eventsOf(numbers)).map(({ sequence, event }) => [sequence, event]));
       const given = numbers.flatMap((number) => {
@@ -319,33 +408,42 @@ export class RedisStore implements LiveStore {
         const counts = event?.item !== undefined && isActionType(event.type);
         return [number, event?.id === undefined ? '' : hashOf(event.id), counts ? fieldOf(event.item as string) : ''];
       });
-      const keys = [...['events', 'ids', 'counts'].map((name) => this.#key(name)), history];
-      await this.#client.eval(ERASE, { keys, arguments: given });
+      const keys = [...this.#keys('change', 'changes', 'events', 'ids', 'counts'), history];
+      await this.#ask(async (client) => client.eval(ERASE, { keys, arguments: given }));
       events += numbers.length;
     }
-    const served = await this.#client.sMembers(this.#key('servedTo', hash));
+    const served = await this.#ask(async (client) => client.sMembers(this.#key('servedTo', hash)));
     if (served.length > 0) await this.#forget(served);
+    // what was read while it went is not kept either
+    await this.#ask(async (client) =>
+      client.multi().hIncrBy(this.#key('revisions'), hash, 1).eval(ANNOUNCE, erased).exec(),
+    );
     return { events, other: other + served.length };
   }
 
   async wasErased(user: string): Promise<boolean> {
-    return (await this.#client.hExists(this.#key('erased'), hashOf(user))) === 1;
+    return (await this.#ask(async (client) => client.hExists(this.#key('erased'), hashOf(user)))) === 1;
   }
 
   async *erasedUsers(): AsyncGenerator<string> {
-    for (const hash of await this.#client.hKeys(this.#key('erased'))) yield hash;
+    for (const hash of await this.#ask(async (client) => client.hKeys(this.#key('erased')))) yield hash;
   }
 
-  async rememberActive({ active, started }: ActiveRun): Promise<void> {
-    await this.#client.hSet(this.#key('meta'), 'active', JSON.stringify({ active, started }));
+  async rememberActive(active: ActiveRun): Promise<number> {
+    const text = JSON.stringify(active);
+    const done = await this.#ask(async (client) =>
+      client.multi().hSet(this.#key('meta'), 'active', text).eval(ANNOUNCE, this.#announcement('model', text)).exec(),
+    );
+    return Number(done[1]);
   }
 
   async activeRun(): Promise<ActiveRun | null> {
-    const text = await this.#client.hGet(this.#key('meta'), 'active');
+    const text = await this.#ask(async (client) => client.hGet(this.#key('meta'), 'active'));
     return text == null ? null : (JSON.parse(text) as ActiveRun);
   }
 
   async close(): Promise<void> {
-    await this.#client.close(); // after what was sent is answered
+    await (await this.#changes?.catch(() => null))?.close();
+    await this.#connection.close(); // after what was sent is answered
   }
 }
