@@ -15,7 +15,8 @@ export async function openEngine(run: string, settings: Configuration, metrics: 
   return open({
     run: directory,
     runs: runsOf(run, settings),
-    store: settings.store === '' ? join(dirname(directory), `${basename(directory)}.live`) : resolvedStore(settings.store),
+    store:
+      settings.store === '' ? join(dirname(directory), `${basename(directory)}.live`) : resolvedStore(settings.store),
     threads: settings.threads,
     exactUpTo: settings.exactUpTo,
     candidates: settings.candidates,

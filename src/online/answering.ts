@@ -128,11 +128,7 @@ export function popularRanking({ model, popularity }: Answerer): Ranking {
   };
 }
 
-export function notesOn(
-  { model }: Answerer,
-  request: RecommendationRequest,
-  { history, missing }: KnownUser,
-): Note[] {
+export function notesOn({ model }: Answerer, request: RecommendationRequest, { history, missing }: KnownUser): Note[] {
   const notes: Note[] = [];
   const note = (code: string, message: string): void => void notes.push({ code, message });
   if (missing !== null)

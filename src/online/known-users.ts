@@ -21,11 +21,7 @@ export class KnownUsers<Value> {
   /**
    * The value of a user, made where there is none of this revision; one that fails is not kept. `charge` tells of memory that it holds, now or later.
    */
-  async get(
-    user: string,
-    make: (charge: (bytes: number) => void) => Promise<Value>,
-    revision = '',
-  ): Promise<Value> {
+  async get(user: string, make: (charge: (bytes: number) => void) => Promise<Value>, revision = ''): Promise<Value> {
     const known = this.#entries.get(user);
     if (known?.revision === revision) {
       this.#entries.delete(user); // the one asked for last comes last

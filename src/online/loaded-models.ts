@@ -203,7 +203,10 @@ export class LoadedModels {
 
   #tryToFollow(): void {
     if (this.#ending.signal.aborted) return;
-    this.#inBackground('switching as others did', this.#inTurn(async () => this.#becomeWanted()));
+    this.#inBackground(
+      'switching as others did',
+      this.#inTurn(async () => this.#becomeWanted()),
+    );
   }
 
   async #becomeWanted(): Promise<void> {

@@ -1,7 +1,15 @@
 /** `sesrec serve`: a trained run behind HTTP. Knows flags, signals and streams; the server is in serve/. */
 import { once } from 'node:events';
 import { Command, InvalidArgumentError, Option } from 'commander';
-import { NO_KEYS, SETTINGS, type Setting, configure, shownSetting, startServer, variableOf } from '../../serve/index.js';
+import {
+  NO_KEYS,
+  SETTINGS,
+  type Setting,
+  configure,
+  shownSetting,
+  startServer,
+  variableOf,
+} from '../../serve/index.js';
 import { jsonOption, numberFrom, optionName, wholeNumber } from '../options.js';
 import { note, printJson, printText } from '../output.js';
 import { experimentsIn } from '../experiments/index.js';

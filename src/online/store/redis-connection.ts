@@ -17,7 +17,8 @@ const TRIAL_MILLISECONDS = 250;
 const SILENT_TRIALS = 3;
 
 /** Answers of a Redis that can do nothing now, and could later. */
-const UNABLE = /^(LOADING|READONLY|MASTERDOWN|MISCONF|OOM|NOREPLICAS|CLUSTERDOWN|TRYAGAIN|BUSY |UNKILLABLE|OTHERSTORE|EXECABORT)/;
+const UNABLE =
+  /^(LOADING|READONLY|MASTERDOWN|MISCONF|OOM|NOREPLICAS|CLUSTERDOWN|TRYAGAIN|BUSY |UNKILLABLE|OTHERSTORE|EXECABORT)/;
 
 const clientFor = (url: string) =>
   createClient({
@@ -71,7 +72,8 @@ export class RedisConnection {
       return new RedisConnection(url, client, options);
     } catch (error) {
       if (client) end(client);
-      throw new UserError(`${shownUrl(url)} cannot be opened as a live store: ${toldOf(error)}`, { cause: error });
+      // without its cause, which may know the address with its password
+      throw new UserError(`${shownUrl(url)} cannot be opened as a live store: ${toldOf(error)}`);
     }
   }
 
@@ -183,7 +185,9 @@ async function inTime<Result>(work: Promise<Result>, more = 0): Promise<Result> 
   const late = new Promise<never>((_, reject) => {
     timer = setTimeout(() => {
       // a busy thread may have let the time pass with the answer lying there
-      void breathe().then(breathe).then(() => reject(new Error(`no answer within ${ANSWER_MILLISECONDS + more} ms`)));
+      void breathe()
+        .then(breathe)
+        .then(() => reject(new Error(`no answer within ${ANSWER_MILLISECONDS + more} ms`)));
     }, ANSWER_MILLISECONDS + more);
   });
   try {

@@ -53,7 +53,10 @@ export interface RedisOptions {
 }
 
 /** Opens a store at `redis[s]://[user:password@]host[:port][/database][?prefix=NAME]`, or makes one where there is none. */
-export async function openRedisStore(url: string, { readOnly = false, hooks = {} }: RedisOptions = {}): Promise<LiveStore> {
+export async function openRedisStore(
+  url: string,
+  { readOnly = false, hooks = {} }: RedisOptions = {},
+): Promise<LiveStore> {
   let id: string | null = null;
   const tag = tagOf(url);
   const meta = `{${tag}}:meta`;
@@ -81,7 +84,12 @@ export async function openRedisStore(url: string, { readOnly = false, hooks = {}
       id = known['id'];
       const [sequence, change] = await Promise.all([client.get(`{${tag}}:sequence`), client.get(`{${tag}}:change`)]);
       const process = await processOf(client);
-      return new RedisStore(connection, tag, { id, sequence: Number(sequence ?? 0), change: Number(change ?? 0), process }, hooks);
+      return new RedisStore(
+        connection,
+        tag,
+        { id, sequence: Number(sequence ?? 0), change: Number(change ?? 0), process },
+        hooks,
+      );
     });
   } catch (error) {
     connection.destroy();
@@ -90,6 +98,8 @@ export async function openRedisStore(url: string, { readOnly = false, hooks = {}
 }
 
 function tagOf(url: string): string {
+  if (!URL.canParse(url))
+    throw new UserError(`${shownUrl(url)} is no address: redis://user:password@host:port/database`);
   const tag = new URL(url).searchParams.get('prefix') ?? PREFIX;
   if (tag === '' || /[{}]/.test(tag)) throw new UserError(`${shownUrl(url)}: a prefix is a name without { and }`);
   return tag;
@@ -99,7 +109,9 @@ function tagOf(url: string): string {
 async function refuseUnfit(client: Client, url: string, { warned }: NonNullable<RedisOptions['hooks']>): Promise<void> {
   const shown = shownUrl(url);
   if (/^redis_mode:cluster/m.test(await client.info('server').catch(() => '')))
-    throw new UserError(`${shown} is a node of a Redis cluster, which this program does not speak to: name a Redis of its own`);
+    throw new UserError(
+      `${shown} is a node of a Redis cluster, which this program does not speak to: name a Redis of its own`,
+    );
   const settings = await client
     .configGet(['appendonly', 'appendfsync', 'maxmemory', 'maxmemory-policy'])
     .catch(() => null);
@@ -143,7 +155,12 @@ export class RedisStore implements LiveStore, Sharing {
   #sequence: number;
   #changes: Promise<RedisChanges> | null = null;
 
-  constructor(connection: RedisConnection, tag: string, beginning: Beginning, hooks: NonNullable<RedisOptions['hooks']>) {
+  constructor(
+    connection: RedisConnection,
+    tag: string,
+    beginning: Beginning,
+    hooks: NonNullable<RedisOptions['hooks']>,
+  ) {
     this.#connection = connection;
     this.#prefix = `{${tag}}:`;
     this.#hooks = hooks;
@@ -277,9 +294,7 @@ export class RedisStore implements LiveStore, Sharing {
   }
 
   async thing(kind: 'items' | 'users', id: string): Promise<StoredThing | null> {
-    const { [SINCE]: since, ...fields } = await this.#ask(async (client) =>
-      client.hGetAll(this.#thingKey(kind, id)),
-    );
+    const { [SINCE]: since, ...fields } = await this.#ask(async (client) => client.hGetAll(this.#thingKey(kind, id)));
     if (since === undefined) return null;
     const known: Fields = new Map(
       Object.entries(fields).map(([name, value]) => [idOf(name), JSON.parse(value) as string | readonly string[]]),
@@ -345,9 +360,7 @@ export class RedisStore implements LiveStore, Sharing {
   async *#servedInOrder(isNewestFirst: boolean): AsyncGenerator<Served> {
     for (let from = 0; ; from += STEP) {
       const order = isNewestFirst ? { REV: true as const } : {};
-      const ids = await this.#ask(async (client) =>
-        client.zRange(this.#key('served'), from, from + STEP - 1, order),
-      );
+      const ids = await this.#ask(async (client) => client.zRange(this.#key('served'), from, from + STEP - 1, order));
       if (ids.length === 0) return;
       const lists = await this.#ask(async (client) => client.hmGet(this.#key('lists'), ids));
       for (const text of lists) if (text != null) yield JSON.parse(text) as Served;
@@ -358,9 +371,7 @@ export class RedisStore implements LiveStore, Sharing {
     let forgotten = 0;
     for (;;) {
       const range = { BY: 'SCORE', LIMIT: { offset: 0, count: STEP } } as const;
-      const ids = await this.#ask(async (client) =>
-        client.zRange(this.#key('served'), '-inf', `(${before}`, range),
-      );
+      const ids = await this.#ask(async (client) => client.zRange(this.#key('served'), '-inf', `(${before}`, range));
       if (ids.length === 0) return forgotten;
       await this.#forget(ids);
       forgotten += ids.length;

@@ -65,9 +65,7 @@ export function managingRoutes(app: FastifyInstance, service: Service): void {
       if (reason !== null) throw new RequestProblem('not_ready', reason, { retryAfter: 1 });
       const troubles = engineOf(service).troubles();
       // not 503: what ails one server that shares a store often ails all of them, and none would be asked any more
-      return troubles.length === 0
-        ? { status: 'ready' as const }
-        : { status: 'impaired' as const, troubles };
+      return troubles.length === 0 ? { status: 'ready' as const } : { status: 'impaired' as const, troubles };
     },
   });
 }
