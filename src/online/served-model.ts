@@ -172,7 +172,7 @@ export class ServedModel {
 
   /** Somebody was erased, of whom the hash is told. */
   async leaveOutHash(hash: string): Promise<void> {
-    for (const user of [...this.#cached.users()]) if (hashOf(user) === hash) this.forget(user);
+    for (const user of this.#cached.users()) if (hashOf(user) === hash) this.forget(user);
     const user = await this.#hashes.find(hash);
     if (user !== null) this.leaveOut(user);
   }

@@ -26,27 +26,31 @@ export async function freePort(): Promise<number> {
 export class RedisProcess {
   readonly port: number;
   readonly #folder: string;
+  readonly #password: string;
   #process: ChildProcess | null = null;
 
-  private constructor(folder: string, port: number) {
+  private constructor(folder: string, port: number, password: string) {
     this.#folder = folder;
     this.port = port;
+    this.#password = password;
   }
 
-  static async start(...settings: readonly string[]): Promise<RedisProcess> {
-    const redis = new RedisProcess(await mkdtemp(join(tmpdir(), 'sesrec-redis-')), await freePort());
-    await redis.start(...settings);
+  /** Starts one. @param password asked of everybody; none unless told */
+  static async start(password = ''): Promise<RedisProcess> {
+    const redis = new RedisProcess(await mkdtemp(join(tmpdir(), 'sesrec-redis-')), await freePort(), password);
+    await redis.start();
     return redis;
   }
 
   /** Where a store of a name is. */
   url(prefix = 'sesrec'): string {
-    return `redis://127.0.0.1:${this.port}?prefix=${prefix}`;
+    const who = this.#password === '' ? '' : `:${this.#password}@`;
+    return `redis://${who}127.0.0.1:${this.port}?prefix=${prefix}`;
   }
 
   /** Starts it, with what it had; it keeps a log of its writes unless told otherwise. */
   async start(...settings: readonly string[]): Promise<void> {
-    const own = ['--port', String(this.port), '--dir', this.#folder, '--save', ''];
+    const own = ['--port', String(this.port), '--dir', this.#folder, '--save', '', '--requirepass', this.#password];
     const child = spawn('redis-server', [...own, ...(settings.length === 0 ? DURABLE : settings)], {
       stdio: ['ignore', 'pipe', 'inherit'],
     });

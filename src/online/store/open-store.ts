@@ -2,7 +2,7 @@
 import { resolve } from 'node:path';
 import { openLmdbStore } from './lmdb-store.js';
 import { shownUrl } from './redis-connection.js';
-import { type RedisOptions, openRedisStore } from './redis-store.js';
+import { type RedisOptions, openRedisStore } from './open-redis-store.js';
 import type { LiveStore } from './store.js';
 
 const REDIS = /^rediss?:/i;

@@ -14,12 +14,11 @@
  *
  * Ids of users and events are kept as their SHA-256, as in the store on LMDB; numbers as digits of one length, so that equal times are in order.
  */
-import { randomUUID } from 'node:crypto';
-import { CorruptFileError, UserError, hashOf } from '../../base/index.js';
+import { hashOf } from '../../base/index.js';
 import { isActionType } from '../../data/index.js';
 import type { Hooks, LiveEvent } from '../questions.js';
-import { RedisChanges, processOf } from './redis-changes.js';
-import { type Client, RedisConnection, shownUrl } from './redis-connection.js';
+import { RedisChanges } from './redis-changes.js';
+import type { Client, RedisConnection } from './redis-connection.js';
 import { ANNOUNCE, APPEND, DIGITS, ERASE } from './redis-scripts.js';
 import {
   type ActiveRun,
@@ -34,7 +33,6 @@ import {
   type StoredThing,
 } from './store.js';
 
-const FORMAT = '1';
 /** Entries that one command reads or erases. */
 const STEP = 1000;
 
@@ -43,124 +41,31 @@ const digitsOf = (sequence: number): string => String(sequence).padStart(DIGITS,
 /** The field of a thing with when it was first upserted: no name, which are all in quotes. */
 const SINCE = 'since';
 
-/** Before every key, unless the address says `?prefix=NAME`: stores of several sites in one Redis. */
-const PREFIX = 'sesrec';
-
-export interface RedisOptions {
-  /** Only reads: one that is not there is not made. */
-  readonly readOnly?: boolean;
-  readonly hooks?: Pick<Hooks, 'flushed' | 'failed' | 'warned' | 'storeAway'>;
-}
-
-/** Opens a store at `redis[s]://[user:password@]host[:port][/database][?prefix=NAME]`, or makes one where there is none. */
-export async function openRedisStore(
-  url: string,
-  { readOnly = false, hooks = {} }: RedisOptions = {},
-): Promise<LiveStore> {
-  let id: string | null = null;
-  const tag = tagOf(url);
-  const meta = `{${tag}}:meta`;
-  const connection = await RedisConnection.open(url, {
-    check: async (client) => {
-      if (id === null) return;
-      if ((await client.hGet(meta, 'id')) !== id) throw new Error('it was emptied or replaced: start the servers anew');
-      if (!readOnly) await client.hSetNX(meta, 'format', FORMAT); // changes nothing, and fails where nothing could be written
-    },
-    changed: (reason) => hooks.storeAway?.(reason),
-  });
-  try {
-    return await connection.ask(async (client) => {
-      await refuseUnfit(client, url, hooks);
-      if (!readOnly) {
-        await client.hSetNX(meta, 'id', randomUUID());
-        await client.hSetNX(meta, 'format', FORMAT);
-      }
-      const known = await client.hGetAll(meta);
-      if (known['id'] === undefined) throw new UserError(`${shownUrl(url)} has no live store with the prefix ${tag}`);
-      if (known['format'] !== FORMAT)
-        throw new CorruptFileError(
-          `the store at ${shownUrl(url)} has format version ${known['format']}, this program reads ${FORMAT}`,
-        );
-      id = known['id'];
-      const [sequence, change] = await Promise.all([client.get(`{${tag}}:sequence`), client.get(`{${tag}}:change`)]);
-      const process = await processOf(client);
-      return new RedisStore(
-        connection,
-        tag,
-        { id, sequence: Number(sequence ?? 0), change: Number(change ?? 0), process },
-        hooks,
-      );
-    });
-  } catch (error) {
-    connection.destroy();
-    throw error;
-  }
-}
-
-function tagOf(url: string): string {
-  if (!URL.canParse(url))
-    throw new UserError(`${shownUrl(url)} is no address: redis://user:password@host:port/database`);
-  const tag = new URL(url).searchParams.get('prefix') ?? PREFIX;
-  if (tag === '' || /[{}]/.test(tag)) throw new UserError(`${shownUrl(url)}: a prefix is a name without { and }`);
-  return tag;
-}
-
-/** A store that forgets what it has answered for is none. Where the settings may not be read, nobody knows. */
-async function refuseUnfit(client: Client, url: string, { warned }: NonNullable<RedisOptions['hooks']>): Promise<void> {
-  const shown = shownUrl(url);
-  if (/^redis_mode:cluster/m.test(await client.info('server').catch(() => '')))
-    throw new UserError(
-      `${shown} is a node of a Redis cluster, which this program does not speak to: name a Redis of its own`,
-    );
-  const settings = await client
-    .configGet(['appendonly', 'appendfsync', 'maxmemory', 'maxmemory-policy'])
-    .catch(() => null);
-  if (!settings) {
-    warned?.(`${shown} does not tell its settings: acknowledged events are as durable as it is set up to be`);
-    return;
-  }
-  if (settings['appendonly'] === 'no')
-    throw new UserError(
-      `${shown} keeps no log of its writes, so that what was acknowledged would be lost: set appendonly yes, and appendfsync always`,
-    );
-  const policy = settings['maxmemory-policy'] ?? 'noeviction';
-  if (policy !== 'noeviction' && settings['maxmemory'] !== '0')
-    throw new UserError(
-      `${shown} drops keys when its memory is full (maxmemory-policy ${policy}), and events with them: set maxmemory-policy noeviction`,
-    );
-  if (settings['appendfsync'] !== 'always')
-    warned?.(
-      `${shown} has appendfsync ${settings['appendfsync']}: what was acknowledged in the last moments before a power cut may be lost; always keeps it`,
-    );
-}
-
 /** Ids as fields of a hash: any text, without loss. */
 const fieldOf = (id: string): string => JSON.stringify(id);
 const idOf = (field: string): string => JSON.parse(field) as string;
 
 /** What a store begins with. */
-interface Beginning {
+export interface Beginning {
   readonly id: string;
   readonly sequence: number;
   readonly change: number;
   readonly process: string | null;
 }
 
+/** What a store tells whoever counts. */
+export type StoreHooks = Pick<Hooks, 'flushed' | 'failed' | 'warned' | 'storeAway'>;
+
 export class RedisStore implements LiveStore, Sharing {
   readonly id: string;
   readonly #connection: RedisConnection;
   readonly #prefix: string;
-  readonly #hooks: NonNullable<RedisOptions['hooks']>;
+  readonly #hooks: StoreHooks;
   readonly #beginning: Beginning;
   #sequence: number;
   #changes: Promise<RedisChanges> | null = null;
 
-  constructor(
-    connection: RedisConnection,
-    tag: string,
-    beginning: Beginning,
-    hooks: NonNullable<RedisOptions['hooks']>,
-  ) {
+  constructor(connection: RedisConnection, tag: string, beginning: Beginning, hooks: StoreHooks) {
     this.#connection = connection;
     this.#prefix = `{${tag}}:`;
     this.#hooks = hooks;
@@ -251,7 +156,7 @@ export class RedisStore implements LiveStore, Sharing {
     const found = await this.#ask(async (client) => client.hmGet(this.#key('events'), [...numbers]));
     return numbers.flatMap((number, i) => {
       const text = found[i];
-      return text == null ? [] : [{ sequence: Number(number), event: JSON.parse(text) as LiveEvent }];
+      return typeof text !== 'string' ? [] : [{ sequence: Number(number), event: JSON.parse(text) as LiveEvent }];
     });
   }
 
@@ -346,7 +251,7 @@ export class RedisStore implements LiveStore, Sharing {
 
   async served(id: string): Promise<Served | null> {
     const text = await this.#ask(async (client) => client.hGet(this.#key('lists'), fieldOf(id)));
-    return text == null ? null : (JSON.parse(text) as Served);
+    return text === null ? null : (JSON.parse(text) as Served);
   }
 
   allServed(): AsyncGenerator<Served> {
@@ -363,7 +268,7 @@ export class RedisStore implements LiveStore, Sharing {
       const ids = await this.#ask(async (client) => client.zRange(this.#key('served'), from, from + STEP - 1, order));
       if (ids.length === 0) return;
       const lists = await this.#ask(async (client) => client.hmGet(this.#key('lists'), ids));
-      for (const text of lists) if (text != null) yield JSON.parse(text) as Served;
+      for (const text of lists) if (text !== null) yield JSON.parse(text) as Served;
     }
   }
 
@@ -387,7 +292,8 @@ export class RedisStore implements LiveStore, Sharing {
         .hDel(this.#key('lists'), [...ids])
         .zRem(this.#key('served'), [...ids]);
       ids.forEach((id, i) => {
-        const user = lists[i] == null ? null : (JSON.parse(lists[i]) as Served).user;
+        const text = lists[i];
+        const user = typeof text === 'string' ? (JSON.parse(text) as Served).user : null;
         if (user !== null) writes.sRem(this.#key('servedTo', hashOf(user)), id);
       });
       await writes.exec();
@@ -417,7 +323,7 @@ export class RedisStore implements LiveStore, Sharing {
       const given = numbers.flatMap((number) => {
         const event = found.get(Number(number));
         const counts = event?.item !== undefined && isActionType(event.type);
-        return [number, event?.id === undefined ? '' : hashOf(event.id), counts ? fieldOf(event.item as string) : ''];
+        return [number, event?.id === undefined ? '' : hashOf(event.id), counts ? fieldOf(event.item) : ''];
       });
       const keys = [...this.#keys('change', 'changes', 'events', 'ids', 'counts'), history];
       await this.#ask(async (client) => client.eval(ERASE, { keys, arguments: given }));
@@ -450,7 +356,7 @@ export class RedisStore implements LiveStore, Sharing {
 
   async activeRun(): Promise<ActiveRun | null> {
     const text = await this.#ask(async (client) => client.hGet(this.#key('meta'), 'active'));
-    return text == null ? null : (JSON.parse(text) as ActiveRun);
+    return text === null ? null : (JSON.parse(text) as ActiveRun);
   }
 
   async close(): Promise<void> {
