@@ -3,7 +3,7 @@
  * redis-server.
  */
 import assert from 'node:assert/strict';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
@@ -212,6 +212,7 @@ describe('two servers on one Redis', { skip: WITHOUT_REDIS }, () => {
     // and the loop closes: training data from the store
     const data = join(folder, 'from redis');
     await sesrecJson('import', 'live', stores, join(folder, 'log.jsonl'), '--out', data);
+    assert.doesNotMatch(await readFile(join(data, 'manifest.json'), 'utf8'), new RegExp(`${PASSWORD}|redis:`));
     const { code, err } = await sesrec(
       'train',
       data,
