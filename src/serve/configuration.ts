@@ -4,8 +4,7 @@
  */
 import { Ajv } from 'ajv';
 import { type Static, Type } from 'typebox';
-import { UserError, readJson } from '../base/index.js';
-import { shownStore } from '../online/index.js';
+import { UserError, readJson, shownUrl } from '../base/index.js';
 import { flawsOf } from './problems.js';
 import { strict, word } from './schemas/index.js';
 
@@ -25,6 +24,10 @@ export const Configuration = strict({
     'live store: a directory, or redis://… or rediss://… for several servers (default: the name of the run with .live behind it)',
     '',
   ),
+  eventsFrom: text('stream that events are taken from as well: nats://… or tls://…; none unless told', ''),
+  eventsStream: text('its name in JetStream', 'EVENTS'),
+  eventsConsumer: text('durable consumer, made where there is none; servers that share a store share it', 'sesrec'),
+  eventsDeadLetters: text('subject that what is no event is moved to; counted and left out unless told', ''),
   keys: text('file of API keys (sesrec keys makes one)', ''),
   begin: word(['last', 'given'], {
     default: 'last',
@@ -136,9 +139,12 @@ export async function configure({ flags, environment, file }: ConfigurationSourc
   return { values, origins: origins as Record<SettingName, Origin> };
 }
 
+const ADDRESS = /^[a-z]+:\/\//i;
+const ADDRESSES: ReadonlySet<string> = new Set<SettingName>(['store', 'eventsFrom']);
+
 /** A setting as it may be shown: addresses without their passwords. */
 export const shownSetting = (name: string, value: unknown): unknown =>
-  name === 'store' && typeof value === 'string' ? shownStore(value) : value;
+  typeof value === 'string' && ADDRESSES.has(name) && ADDRESS.test(value) ? shownUrl(value) : value;
 
 /** Text that is no number stays, for the check to refuse. */
 const numberOf = (text: string): unknown => (/^\d+(\.\d+)?$/.test(text) ? Number(text) : text);

@@ -8,6 +8,7 @@ import type { Configuration } from './configuration.js';
 import type { Engine } from '../online/index.js';
 import { type Experiments, NO_EXPERIMENTS } from './experiments.js';
 import { Idempotency } from './idempotency.js';
+import { Intake } from './intake.js';
 import { type KeyFile, Keys } from './keys.js';
 import { Metrics } from './metrics.js';
 import { Operations } from './operations.js';
@@ -47,6 +48,7 @@ export async function startServer(
   const operations = new Operations(metrics);
   const service: Service = {
     engine: null,
+    intake: null,
     configuration,
     keys,
     metrics,
@@ -60,6 +62,7 @@ export async function startServer(
   const admin = await buildAdminServer(service);
   const end = async (): Promise<void> => {
     service.isDraining = true;
+    await service.intake?.close();
     await sleep(service.engine ? configuration.drainDelay : 0);
     const late = setTimeout(() => app.server.closeAllConnections(), configuration.drainTimeout);
     await app.close();
@@ -77,11 +80,19 @@ export async function startServer(
     service.engine = engine;
     for (const { name, version, state } of await engine.models())
       if (state === 'active') metrics.modelInfo.set({ name, version }, 1);
+    if (configuration.eventsFrom !== '')
+      service.intake = await takeFromStream(service, (what, more) => app.log.warn(more, what));
   } catch (error) {
     await stop();
     throw error;
   }
   return { url: urlOf(app.server.address()), adminUrl: urlOf(admin.server.address()), metrics, stop };
+}
+
+async function takeFromStream(service: Service, tell: (what: string, more: object) => void): Promise<Intake> {
+  const { eventsFrom: url, eventsStream: stream, eventsConsumer: consumer, eventsDeadLetters } = service.configuration;
+  const { openNatsStream } = await import('./nats-stream.js'); // not loaded where nobody asks for it
+  return new Intake(await openNatsStream({ url, stream, consumer, deadLetters: eventsDeadLetters }), service, tell);
 }
 
 async function listen(

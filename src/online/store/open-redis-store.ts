@@ -2,9 +2,9 @@
  * Opens a live store on Redis. Knows addresses, and which Redis is fit to keep what was acknowledged; does not know what is kept.
  */
 import { randomUUID } from 'node:crypto';
-import { CorruptFileError, UserError } from '../../base/index.js';
+import { CorruptFileError, UserError, shownUrl } from '../../base/index.js';
 import { processOf } from './redis-changes.js';
-import { type Client, RedisConnection, shownUrl } from './redis-connection.js';
+import { type Client, RedisConnection } from './redis-connection.js';
 import { RedisStore, type StoreHooks } from './redis-store.js';
 import type { LiveStore } from './store.js';
 

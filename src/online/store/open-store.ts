@@ -1,7 +1,7 @@
 /** Opens a live store wherever it lies. Knows how addresses are told from directories; does not know either kind. */
 import { resolve } from 'node:path';
 import { openLmdbStore } from './lmdb-store.js';
-import { shownUrl } from './redis-connection.js';
+import { shownUrl } from '../../base/index.js';
 import { type RedisOptions, openRedisStore } from './open-redis-store.js';
 import type { LiveStore } from './store.js';
 

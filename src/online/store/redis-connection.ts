@@ -6,7 +6,7 @@
  */
 import { setImmediate as breathe, setTimeout as sleep } from 'node:timers/promises';
 import { ErrorReply, createClient } from '@redis/client';
-import { UserError, messageOf } from '../../base/index.js';
+import { UserError, messageOf, shownUrl } from '../../base/index.js';
 import { StoreAwayError } from './store.js';
 
 /** An answer is waited for so long. */
@@ -28,15 +28,6 @@ const clientFor = (url: string) =>
     socket: { connectTimeout: ANSWER_MILLISECONDS, reconnectStrategy: false }, // `#find` does it
   });
 export type Client = ReturnType<typeof clientFor>;
-
-/** An address without its password, to be shown. */
-export function shownUrl(text: string): string {
-  if (!URL.canParse(text)) return `${text.split(':')[0]}://…`; // where a password ends is anybody's guess
-  const url = new URL(text);
-  if (url.password !== '') url.password = '…';
-  for (const name of url.searchParams.keys()) if (name !== 'prefix') url.searchParams.set(name, '…');
-  return decodeURI(url.href);
-}
 
 export interface ConnectionOptions {
   /** What must hold whenever it was connected anew; fails where it does not. */
@@ -109,7 +100,7 @@ export class RedisConnection {
     try {
       return await inTime(work(client), milliseconds);
     } catch (error) {
-      if (error instanceof ErrorReply && !UNABLE.test(error.message)) throw error;
+      if (error instanceof UserError || (error instanceof ErrorReply && !UNABLE.test(error.message))) throw error;
       if (client === this.#client) this.lose(toldOf(error));
       throw this.#error(error);
     }
