@@ -49,7 +49,7 @@ export interface EventStream {
 /** Messages of one batch. */
 const MOST = 500;
 /** A message that could not be taken for want of the store comes again after so long, and one that met a bug. */
-const [AWAY_MILLISECONDS, BUG_MILLISECONDS] = [1000, 5000];
+const AGAIN_MILLISECONDS = 1000;
 /** A message that meets a bug so often is refused. */
 const MOST_BUGS = 5;
 
@@ -110,8 +110,8 @@ export class Intake {
       }
     } catch (error) {
       if (error instanceof StoreAwayError || (error instanceof RequestProblem && error.code === 'not_ready')) {
-        for (const { message } of opened) this.#again(message, AWAY_MILLISECONDS);
-        await sleep(AWAY_MILLISECONDS, undefined, { signal: this.#ending.signal }).catch(() => undefined);
+        for (const { message } of opened) this.#again(message, AGAIN_MILLISECONDS);
+        await sleep(AGAIN_MILLISECONDS, undefined, { signal: this.#ending.signal }).catch(() => undefined);
       } else if (opened.length > 1) for (const one of opened) await this.#take([one]);
       else for (const { message } of opened) await this.#metBug(message, error);
     }
@@ -133,7 +133,7 @@ export class Intake {
     this.#tell('bug', { message: message.id, error: error instanceof Error ? error.stack : String(error) });
     if (bugs >= MOST_BUGS) return this.#refuse(message, [{ content: message.body, reason: 'a bug; the log has it' }]);
     this.#bugs.set(message.id, bugs);
-    this.#again(message, BUG_MILLISECONDS);
+    this.#again(message, AGAIN_MILLISECONDS);
   }
 
   async #refuse(message: StreamMessage, refused: readonly Refused[]): Promise<void> {
@@ -147,7 +147,7 @@ export class Intake {
         message: message.id,
         error: messageOf(error),
       });
-      this.#again(message, BUG_MILLISECONDS);
+      this.#again(message, AGAIN_MILLISECONDS);
     }
   }
 

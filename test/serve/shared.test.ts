@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { SesrecClient } from '../../src/client/index.js';
 import { openStore } from '../../src/online/index.js';
-import { QUICK, assertRefusal, sesrec, sesrecJson, tinyWorld } from '../support/command-line.js';
+import { QUICK, assertRefusal, inProcess, sesrec, sesrecJson, tinyWorld } from '../support/command-line.js';
 import { RedisProcess, WITHOUT_REDIS, until } from '../support/redis-process.js';
 import { type ServingProcess, serveProcess } from '../support/serving-process.js';
 
@@ -234,14 +234,14 @@ describe('two servers on one Redis', { skip: WITHOUT_REDIS }, () => {
   test('passwords are shown nowhere; what cannot be done with a store on Redis is one line', async () => {
     const file = join(folder, 'serve.json');
     await writeFile(file, JSON.stringify({ store: redis.url('shown') }));
-    const printed = await sesrec('serve', run, '--config', file, '--print-config');
+    const printed = await inProcess('serve', run, '--config', file, '--print-config');
     assert.equal(printed.code, 0);
     assert.match(printed.out, /redis:\/\/:…@127\.0\.0\.1/);
     const outcomes = [
       printed,
-      await sesrec('recover', redis.url('shown'), '--out', join(folder, 'recovered')),
-      await sesrec('import', 'live', redis.url('nothing'), '--out', join(folder, 'nothing')),
-      await sesrec(
+      await inProcess('recover', redis.url('shown'), '--out', join(folder, 'recovered')),
+      await inProcess('import', 'live', redis.url('nothing'), '--out', join(folder, 'nothing')),
+      await inProcess(
         'serve',
         run,
         '--store',
@@ -253,7 +253,7 @@ describe('two servers on one Redis', { skip: WITHOUT_REDIS }, () => {
         '--log-level',
         'error',
       ),
-      await sesrec(
+      await inProcess(
         'serve',
         run,
         '--store',

@@ -77,9 +77,17 @@ export class RedisConnection {
     return this.#epoch;
   }
 
-  /** Another connection to the same. */
-  async another(): Promise<RedisConnection> {
-    return RedisConnection.open(this.#url);
+  /** Another connection to the same, as soon as there is one; null where this one was closed before. */
+  async another(): Promise<RedisConnection | null> {
+    while (!this.#isClosed) {
+      const other = await RedisConnection.open(this.#url).catch((error: unknown) => {
+        this.lose(toldOf(error));
+        return null;
+      });
+      if (other) return other;
+      await this.back();
+    }
+    return null;
   }
 
   #watch(client: Client): void {

@@ -63,7 +63,7 @@ export class RedisStore implements LiveStore, Sharing {
   readonly #hooks: StoreHooks;
   readonly #beginning: Beginning;
   #sequence: number;
-  #changes: Promise<RedisChanges> | null = null;
+  #changes: Promise<RedisChanges | null> | null = null;
 
   constructor(connection: RedisConnection, tag: string, beginning: Beginning, hooks: StoreHooks) {
     this.#connection = connection;
@@ -90,20 +90,16 @@ export class RedisStore implements LiveStore, Sharing {
 
   follow(take: (change: Change) => Promise<void>): void {
     const { change: position, process } = this.#beginning;
-    const begin = async (): Promise<RedisChanges> =>
-      new RedisChanges(
-        await this.#connection.another(),
-        {
-          keys: { change: this.#key('change'), changes: this.#key('changes') },
-          position,
-          process,
-          failed: (error) => this.#hooks.failed?.('hearing of changes', error),
-          lost: () => void this.#ask(async (client) => client.ping()).catch(() => undefined), // is it away altogether?
-        },
-        take,
-      );
-    this.#changes = begin();
-    this.#changes.catch((error: unknown) => this.#connection.lose(String(error)));
+    const options = {
+      keys: { change: this.#key('change'), changes: this.#key('changes') },
+      position,
+      process,
+      failed: (error: unknown) => this.#hooks.failed?.('hearing of changes', error),
+      lost: () => void this.#ask(async (client) => client.ping()).catch(() => undefined), // is it away altogether?
+    };
+    this.#changes = this.#connection
+      .another()
+      .then((connection) => connection && new RedisChanges(connection, options, take));
   }
 
   async #ask<Answer>(work: (client: Client) => Promise<Answer>): Promise<Answer> {
@@ -360,7 +356,8 @@ export class RedisStore implements LiveStore, Sharing {
   }
 
   async close(): Promise<void> {
-    await (await this.#changes?.catch(() => null))?.close();
-    await this.#connection.close(); // after what was sent is answered
+    const closing = this.#connection.close(); // after what was sent is answered
+    await (await this.#changes)?.close();
+    await closing;
   }
 }
