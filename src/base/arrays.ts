@@ -95,19 +95,24 @@ export class Largest {
 
   /** Offers values of the indices firstIndex, firstIndex + 1, …; each index once, in whatever order. `allows` is asked for those only that would be kept. */
   offer(values: ArrayLike<number>, firstIndex = 0, allows: (index: number) => boolean = () => true): void {
+    if (this.#count <= 0) return;
+    let least = this.#least;
     for (let i = 0; i < values.length; i++) {
-      const [value, index] = [values[i] as number, firstIndex + i];
-      if (Number.isNaN(value)) continue;
-      if (this.#values.length < this.#count) {
-        if (!allows(index)) continue;
-        this.#values.push(value);
-        this.#indices.push(index);
-        this.#rise(this.#values.length - 1);
-      } else if (this.#count > 0 && this.#isWorse(0, value, index) && allows(index)) {
+      const value = values[i] as number;
+      if (!(value >= least)) continue; // NaN is not, either
+      const index = firstIndex + i;
+      const isFull = this.#values.length === this.#count;
+      if ((isFull && !this.#isWorse(0, value, index)) || !allows(index)) continue;
+      if (isFull) {
         this.#values[0] = value;
         this.#indices[0] = index;
         this.#sink();
+      } else {
+        this.#values.push(value);
+        this.#indices.push(index);
+        this.#rise(this.#values.length - 1);
       }
+      least = this.#least;
     }
   }
 
@@ -118,17 +123,22 @@ export class Largest {
       .sort((a, b) => b.value - a.value || a.index - b.index);
   }
 
+  /** What a value must reach to be kept. */
+  get #least(): number {
+    return this.#values.length < this.#count ? -Infinity : (this.#values[0] as number);
+  }
+
   #isWorse(i: number, value: number, index: number): boolean {
     const kept = this.#values[i] as number;
     return kept < value || (kept === value && (this.#indices[i] as number) > index);
   }
 
   #swap(i: number, j: number): void {
-    for (const column of [this.#values, this.#indices]) {
-      const kept = at(column, i);
-      column[i] = at(column, j);
-      column[j] = kept;
-    }
+    const [value, index] = [at(this.#values, i), at(this.#indices, i)];
+    this.#values[i] = at(this.#values, j);
+    this.#indices[i] = at(this.#indices, j);
+    this.#values[j] = value;
+    this.#indices[j] = index;
   }
 
   #rise(start: number): void {
@@ -164,7 +174,7 @@ export function getOrCreate<Key, Value>(map: Map<Key, Value>, key: Key, create: 
 }
 
 /** The n-th largest of some numbers, n from 1 to their count, none of them NaN. Leaves them in another order (Hoare's selection). */
-export function nthLargest(values: Float32Array, n: number): number {
+export function nthLargest(values: Float32Array | Float64Array, n: number): number {
   let [low, high] = [0, values.length - 1];
   const place = n - 1;
   while (low < high) {

@@ -208,7 +208,9 @@ export class LiveEngine implements Engine {
     const { events, other } = await this.#store.erase(user, Date.now());
     await this.#models.atAll(async (model) => model.leaveOut(user));
     this.#inspector.forget(user);
-    if (!this.#store.sharing) await this.#countAnew();
+    if (this.#store.sharing)
+      this.#counts.beginEra(); // live counts are told by the store
+    else await this.#countAnew();
     const isOfRun = this.#serving().model.run.dataset.users.has(user);
     return { erased: events + other > 0 || isOfRun, events };
   }
@@ -248,13 +250,16 @@ export class LiveEngine implements Engine {
       }
       case 'erased':
         this.#inspector.forgetHash(change.hash);
-        return this.#models.atAll(async (model) => model.leaveOutHash(change.hash));
+        await this.#models.atAll(async (model) => model.leaveOutHash(change.hash));
+        this.#counts.beginEra();
+        return;
       case 'model':
         this.#models.follow(change.run, change.number);
         return;
       case 'missed': {
         await this.#countAnew();
         await this.#models.atAll(async (model) => model.readAgain());
+        this.#counts.beginEra();
         const run = await this.#store.activeRun();
         if (run) this.#models.follow(run, null);
       }

@@ -10,12 +10,12 @@
  *
  * Lists have one length always: each length is a program.
  */
-import { Largest, at, grouped, offsetsOf } from '../base/index.js';
-import { type Dataset, FIRST_INDEX } from '../data/index.js';
-import { recentSearches } from '../features/index.js';
+import { Largest } from '../base/index.js';
+import { FIRST_INDEX } from '../data/index.js';
 import { CandidateSearch } from '../model/index.js';
 import { type FinderParts, type FinderQuestion, type FoundCandidates, open } from './candidate-finder.js';
 import { bestSpace } from './item-space.js';
+import { Meetings } from './meetings.js';
 import type { ItemSource } from './questions.js';
 import type { KnownUser, ServedModel } from './served-model.js';
 import { vectorCells } from './vector-cells.js';
@@ -30,10 +30,6 @@ export interface Retrieval {
   candidates(known: KnownUser, popularity: Float32Array): Promise<Candidates>;
 }
 
-/** Items of a history, and queries, that co-occurrence looks at: the newest. */
-const RECENT = 10;
-/** Meetings of each of them that are looked at, and how far around each. */
-const [MEETINGS, AROUND] = [100, 3];
 /** At most these shares of the list, and at most so many of one source. */
 const SHARES = { 'co-occurrence': 0.2, new: 0.05, popular: 0.05 } as const;
 const MOST_NAMED = 200;
@@ -60,7 +56,7 @@ export class Retrieving implements Retrieval {
     this.#count = parts.count;
     this.#sample = new Set(parts.sample);
     this.#search = parts.search;
-    this.#meetings = new Meetings(model);
+    this.#meetings = new Meetings(model.run.dataset, model.erased);
   }
 
   /** Makes what it looks things up in. `wanted`: candidates of a list. */
@@ -97,7 +93,7 @@ export class Retrieving implements Retrieval {
         if (!this.#sample.has(item)) named.push(item);
       }
     };
-    add(this.#meetings.around(known), 'co-occurrence');
+    add(this.#meetings.around(known.history, this.#mostNamedBy('co-occurrence')), 'co-occurrence');
     if (this.#model.seesAttributes) add(this.#model.items.newestFirst(this.#mostNamed), 'new');
     add(this.#mostPopular(popularity), 'popular');
     const found = await known.search(this.#search, { named: Int32Array.from(named) });
@@ -127,76 +123,4 @@ function mostOf(counts: Float32Array, size: number): number[] {
   const largest = new Largest(size);
   largest.offer(counts, 0, (item) => item >= FIRST_INDEX);
   return largest.sorted().map(({ index }) => index);
-}
-
-/** Who met what, and after which query: looked up, never summed up beforehand. */
-class Meetings {
-  readonly #dataset: Dataset;
-  readonly #erased: ReadonlySet<number>;
-  readonly #offsets: Int32Array;
-  /** Feed positions, grouped by item. */
-  readonly #positions: Int32Array;
-  readonly #userOf: Int32Array;
-  readonly #queryOffsets: Int32Array;
-  /** Searches, grouped by query. */
-  readonly #searches: Int32Array;
-
-  constructor({ run: { dataset }, erased }: ServedModel) {
-    this.#dataset = dataset;
-    this.#erased = erased;
-    this.#offsets = offsetsOf(dataset.feedItem, dataset.items.ids.length);
-    this.#positions = grouped(dataset.feedItem, this.#offsets);
-    this.#userOf = new Int32Array(dataset.feedItem.length);
-    for (let user = 0; user + 1 < dataset.feedOffsets.length; user++)
-      this.#userOf.fill(user, at(dataset.feedOffsets, user), at(dataset.feedOffsets, user + 1));
-    this.#queryOffsets = offsetsOf(dataset.searchQuery, dataset.queries.ids.length);
-    this.#searches = grouped(dataset.searchQuery, this.#queryOffsets);
-  }
-
-  /** Whose search it is. */
-  #searcher(search: number): number {
-    const { searchOffsets } = this.#dataset;
-    let [low, high] = [0, searchOffsets.length - 1];
-    while (high - low > 1) {
-      const middle = (low + high) >> 1;
-      if (at(searchOffsets, middle) <= search) low = middle;
-      else high = middle;
-    }
-    return low;
-  }
-
-  /** Items around what somebody did last, those named most first. */
-  around({ history }: KnownUser): number[] {
-    const { feedItem, clickOffsets, clickItem, items, queries } = this.#dataset;
-    const counts = new Map<number, number>();
-    const count = (item: number, weight: number): void => {
-      if (item >= FIRST_INDEX) counts.set(item, (counts.get(item) ?? 0) + weight);
-    };
-    history.recentItems.slice(0, RECENT).forEach((item, step) => {
-      if (item >= items.ids.length) return;
-      for (const position of newest(this.#positions, this.#offsets, item)) {
-        const user = at(this.#userOf, position);
-        if (this.#erased.has(user)) continue;
-        for (let other = position - AROUND; other <= position + AROUND; other++)
-          if (other !== position && this.#userOf[other] === user) count(at(feedItem, other), 1 / (1 + step));
-      }
-    });
-    const searches = recentSearches(history.dataset, history.moment, RECENT).toReversed();
-    searches.forEach((searched, step) => {
-      const query = at(history.dataset.searchQuery, searched);
-      if (query < FIRST_INDEX || query >= queries.ids.length) return;
-      for (const search of newest(this.#searches, this.#queryOffsets, query)) {
-        if (this.#erased.size > 0 && this.#erased.has(this.#searcher(search))) continue;
-        for (let click = at(clickOffsets, search); click < at(clickOffsets, search + 1); click++)
-          count(at(clickItem, click), 1 / (1 + step));
-      }
-    });
-    return [...counts].sort((a, b) => b[1] - a[1] || a[0] - b[0]).map(([item]) => item);
-  }
-}
-
-/** The last entries of a group. */
-function newest(entries: Int32Array, offsets: Int32Array, group: number): Int32Array {
-  const end = at(offsets, group + 1);
-  return entries.subarray(Math.max(at(offsets, group), end - MEETINGS), end);
 }

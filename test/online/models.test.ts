@@ -1,8 +1,9 @@
 /** Every model ranks for a history that is a data set of its own as it ranks for the same history in the whole data set. */
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
+import { setImmediate } from 'node:timers/promises';
 import { UserError, at } from '../../src/base/index.js';
-import { UNKNOWN } from '../../src/data/index.js';
+import { FIRST_INDEX, UNKNOWN } from '../../src/data/index.js';
 import { CandidateSearch, rankerOf } from '../../src/model/index.js';
 import { LiveCatalogue, valueIndices } from '../../src/online/live-catalogue.js';
 import { liveHistory } from '../../src/online/live-history.js';
@@ -62,3 +63,29 @@ for (const { name, ...entry } of everyPreset) {
     }
   });
 }
+
+test('items that are revised while a whole catalogue is ranked for the first time are ranked as they are afterwards', async () => {
+  const { model, parameters, dataset } = tinyModel({ id: 'sesrec', preset: 'paper' });
+  const items = new LiveCatalogue(dataset, model.config);
+  const attributes = valueIndices(model.config.userAttributes, dataset.userAttributes, null, UNKNOWN);
+  const someone = { user: UNKNOWN, row: UNKNOWN, attributes };
+  const things = ['a', 'b'].map((kind) => ({ id: `new ${kind}`, fields: new Map([['kind', kind]]), since: 0 }));
+  const event = { type: 'view', user: 'x', item: dataset.items.ids[FIRST_INDEX] as string, time: 0 } as const;
+  const base = rankerOf(model, parameters, dataset, runtime);
+  const before = liveHistory(dataset, items, someone, [event], false);
+  const ranker = base.forHistories(before);
+  const encoded = await ranker.encodeHistory(before.moment);
+  const revised = async (index: number): Promise<void> => {
+    const [thing] = things.slice(index) as [(typeof things)[number]];
+    const changed = items.revise([thing]);
+    await base.forHistories(liveHistory(dataset, items, someone, [], false)).reviseItems(changed);
+  };
+  await revised(0); // what works out vectors is compiled, what ranks is not: the second is done before vectors are ranked by
+  const revising = revised(1);
+  await setImmediate(); // it is under way
+  await Promise.all([revising, ranker.scoreAllFor(encoded)]);
+  const changed = Int32Array.from([items.firstNew, items.firstNew + 1]);
+  const [whole, alone] = [await ranker.scoreAllFor(encoded), await ranker.scoreFor(encoded, changed)];
+  changed.forEach((item, place) => assert.ok(Math.abs(at(whole, item) - at(alone, place)) < 1e-5, `item ${item}`));
+  assert.notEqual(alone[0], alone[1]);
+});

@@ -9,6 +9,7 @@ import { open } from '../../src/online/candidate-finder.js';
 import { CellSearch } from '../../src/online/cell-search.js';
 import { LinearFit } from '../../src/online/linear-fit.js';
 import { sentence } from '../../src/online/messages/catalogue.js';
+import { LiveCounts, Popularity } from '../../src/online/popularity.js';
 import { select } from '../../src/online/selection.js';
 import { RowProducts, sharedRows } from '../../src/online/row-products.js';
 import { vectorCells } from '../../src/online/vector-cells.js';
@@ -201,4 +202,52 @@ test('users are kept within bounds, the one not asked for longest goes first, an
   );
   await new Promise((resolve) => setImmediate(resolve));
   assert.deepEqual(users.size, { users: 1, bytes: 10 });
+});
+
+test('counts that are brought up to date are those that are counted anew, however they changed', () => {
+  const step = fc.oneof(
+    { weight: 8, arbitrary: fc.record({ item: fc.nat(7), count: fc.integer({ min: 1, max: 3 }) }) },
+    { weight: 3, arbitrary: fc.constantFrom('look', 'clear', 'another item') },
+  );
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
+      const training = Float32Array.from([0, 0, 5, 3]);
+      const ids = ['', 'unknown', 'i0', 'i1'];
+      const items = {
+        get size() {
+          return ids.length;
+        },
+        index: (item: string) => Math.max(1, ids.indexOf(item)),
+      };
+      const live = new LiveCounts();
+      const popularity = new Popularity(live, items, training, -1);
+      const expected = new Map<string, number>();
+      for (const one of [...steps, 'look'] as const) {
+        if (typeof one === 'object') {
+          live.add(`i${one.item}`, one.count);
+          expected.set(`i${one.item}`, (expected.get(`i${one.item}`) ?? 0) + one.count);
+        } else if (one === 'clear') {
+          live.clear();
+          expected.clear();
+        } else if (one === 'another item') ids.push(`i${ids.length - 2}`);
+        else {
+          const known = ids.slice(2);
+          assert.deepEqual(
+            [...popularity.counts().subarray(2)],
+            known.map((id, i) => (training[2 + i] ?? 0) + (expected.get(id) ?? 0)),
+          );
+        }
+      }
+    }),
+  );
+});
+
+test('counts that changed more often than is remembered are counted anew', () => {
+  const live = new LiveCounts();
+  const items = { size: 4, index: (item: string) => Number(item) };
+  const popularity = new Popularity(live, items, new Float32Array(4), -1);
+  live.add('2', 1);
+  popularity.counts();
+  for (let i = 0; i < 100_000; i++) live.add('3', 1);
+  assert.deepEqual([...popularity.counts()], [0, 0, 1, 100_000]);
 });

@@ -229,9 +229,10 @@ export class GraphRanker implements ExplainingRanker {
     // a program is made for a size: a few items more do not change it
     const size = roundUp(Math.ceil(total / Math.ceil(total / chunk)), 64);
     const tasks = Array.from({ length: Math.ceil(total / size) }, (_, stretch) => async () => {
+      // as they are when they are sent, which may be after some were revised
       const own = (): Float32Array => {
         const given = new Float32Array(size * width);
-        given.set(vectors.subarray(stretch * size * width, (stretch + 1) * size * width));
+        given.set(items.vectors.subarray(stretch * size * width, (stretch + 1) * size * width));
         return given;
       };
       const found =
