@@ -53,6 +53,8 @@ export class LoadedModels {
   #meanwhile: ((model: ServedModel) => Promise<void>)[] | null = null;
   /** The run that was activated last, here or by another server. */
   #wanted: Wanted | null = null;
+  /** What the store remembered when it was last heard of, as JSON. */
+  #known = 'null';
   /** Why the model that was activated last does not answer here. */
   #trouble: string | null = null;
   #again: NodeJS.Timeout | null = null;
@@ -87,7 +89,9 @@ export class LoadedModels {
   /** The run that answered last, unless the server was started with another one since, or that one is wanted; the given one if it is broken. */
   async #loadFirst(): Promise<Answerer> {
     const { run, begin, hooks } = this.#settings;
-    const last = begin === 'last' ? await this.#store.activeRun() : null;
+    const stored = await this.#store.activeRun();
+    this.#known = JSON.stringify(stored);
+    const last = begin === 'last' ? stored : null;
     if (!last || last.started !== this.#told(run)) return this.#load(run);
     this.#wanted = { run: last, number: 0 };
     try {
@@ -184,6 +188,7 @@ export class LoadedModels {
     };
     try {
       this.#wanted = { run, number: await this.#store.rememberActive(run) };
+      this.#known = JSON.stringify(run);
     } catch (error) {
       if (next === this.#coming) {
         this.#coming = null;
@@ -194,9 +199,14 @@ export class LoadedModels {
     this.#followed();
   }
 
-  /** Another server activated a run, or this one did before: so it does too, if it can. */
+  /**
+   * A run was activated: so it is here, if that can be done. What was known before is no news: a server that was started with another run goes on with that.
+   * @param number of the change, null where it was not heard
+   */
   follow(run: ActiveRun, number: number | null): void {
-    if (number !== null && number <= (this.#wanted?.number ?? 0)) return;
+    const told = JSON.stringify(run);
+    if (number === null ? told === this.#known : number <= (this.#wanted?.number ?? 0)) return;
+    this.#known = told;
     this.#wanted = { run, number: number ?? this.#wanted?.number ?? 0 };
     this.#tryToFollow();
   }

@@ -87,6 +87,7 @@ async function settingsOf(url: string): Promise<ConnectionOptions> {
     servers: `${hostname}:${port || '4222'}`,
     name: 'sesrec',
     maxReconnectAttempts: -1,
+    ignoreAuthErrorAbort: true, // a password that is changed here and there may differ for a while
     reconnectTimeWait: AGAIN_MILLISECONDS,
     ...(protocol === 'tls:' ? { tls: {} } : {}),
     ...(user === '' ? {} : pass === '' ? { token: user } : { user, pass }),

@@ -8,7 +8,7 @@ import type { Configuration } from './configuration.js';
 import type { Engine } from '../online/index.js';
 import { type Experiments, NO_EXPERIMENTS } from './experiments.js';
 import { Idempotency } from './idempotency.js';
-import { Intake } from './intake.js';
+import { type EventStream, Intake } from './intake.js';
 import { type KeyFile, Keys } from './keys.js';
 import { Metrics } from './metrics.js';
 import { Operations } from './operations.js';
@@ -73,26 +73,35 @@ export async function startServer(
   };
   let ending: Promise<void> | null = null;
   const stop = async (): Promise<void> => (ending ??= end());
+  let stream: EventStream | null = null;
   try {
     await listen(admin, configuration.adminHost, configuration.adminPort, 'admin-port');
     await listen(app, configuration.host, configuration.port, 'port');
+    stream = await streamOf(configuration);
     const engine = await open(metrics);
     service.engine = engine;
     for (const { name, version, state } of await engine.models())
       if (state === 'active') metrics.modelInfo.set({ name, version }, 1);
-    if (configuration.eventsFrom !== '')
-      service.intake = await takeFromStream(service, (what, more) => app.log.warn(more, what));
+    if (stream) service.intake = new Intake(stream, service, (what, more) => app.log.warn(more, what));
   } catch (error) {
     await stop();
+    await stream?.close();
     throw error;
   }
   return { url: urlOf(app.server.address()), adminUrl: urlOf(admin.server.address()), metrics, stop };
 }
 
-async function takeFromStream(service: Service, tell: (what: string, more: object) => void): Promise<Intake> {
-  const { eventsFrom: url, eventsStream: stream, eventsConsumer: consumer, eventsDeadLetters } = service.configuration;
+/** The stream that events are taken from as well; null where there is none. */
+async function streamOf(configuration: Configuration): Promise<EventStream | null> {
+  const {
+    eventsFrom: url,
+    eventsStream: stream,
+    eventsConsumer: consumer,
+    eventsDeadLetters: deadLetters,
+  } = configuration;
+  if (url === '') return null;
   const { openNatsStream } = await import('./nats-stream.js'); // not loaded where nobody asks for it
-  return new Intake(await openNatsStream({ url, stream, consumer, deadLetters: eventsDeadLetters }), service, tell);
+  return openNatsStream({ url, stream, consumer, deadLetters });
 }
 
 async function listen(

@@ -238,6 +238,10 @@ describe('on one Redis', { skip: WITHOUT_REDIS }, () => {
     const [known, unknown] = [users[1] as string, users[2] as string];
     const item = idsOf(await engine.recommend({ user: known, k: 1 }))[0] as string;
     await accept(engine, { type: 'view', id: 'v', user: known, item, time: Date.now() });
+    // one that was started with another run since the last one was activated goes on with its own
+    await engine.activate({ run: 'plain' });
+    const rolled = await engineOn('away', { run: join(folder, 'other') });
+    assert.equal(await activeOf(rolled), versions['other']);
     const before = await engine.recommend({ user: known, k: 9 });
     await redis.kill();
     const during = await engine.recommend({ user: known, k: 9 });
@@ -267,7 +271,10 @@ describe('on one Redis', { skip: WITHOUT_REDIS }, () => {
     assert.deepEqual([back.items, back.degraded, codesOf(back)], [before.items, false, []]);
     assert.equal(await activeOf(engine), versions['plain']);
     await accept(engine, { ...refused });
-    // changes are heard again
+    // everything is read again, and changes are heard
+    await engine.upsertItems([{ item: 'since then', fields: { title: 'Since then' } }]);
+    await until('the item', async () => (await rolled.inspection.item('since then')) !== null);
+    assert.deepEqual([await activeOf(rolled), rolled.troubles()], [versions['other'], []]);
     const other = await engineOn('away');
     await other.activate({ run: 'other' });
     await until('changes are heard again', async () => (await activeOf(engine)) === versions['other']);

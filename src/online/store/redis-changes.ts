@@ -4,6 +4,7 @@
  * Blocking commands have a connection of their own. Changes have numbers without a gap: one that is missing was cut off, or lost with the Redis that had it, and
  * so everything is to be read again. The same goes for a Redis that is another process than before, which may have lost something without a gap to be seen.
  */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { StoreAwayError, type ActiveRun, type Change } from './store.js';
 import type { Client, RedisConnection } from './redis-connection.js';
 
@@ -52,7 +53,8 @@ export class RedisChanges {
         if (epoch !== this.#connection.epoch) {
           const { epoch: now } = this.#connection;
           const process = await this.#connection.ask(processOf);
-          if (epoch >= 0 && (process === null || process !== this.#process)) await this.#readAgain(take);
+          const isOther = process === null ? epoch >= 0 : process !== this.#process;
+          if (isOther) await this.#readAgain(take);
           this.#process = process;
           epoch = now;
         }
@@ -62,7 +64,10 @@ export class RedisChanges {
         if (error instanceof StoreAwayError) {
           this.#options.lost();
           await this.#connection.back();
-        } else this.#options.failed(error);
+        } else {
+          this.#options.failed(error);
+          await sleep(WAIT_MILLISECONDS);
+        }
       }
     }
   }
