@@ -21,7 +21,8 @@ import type {
 } from './questions.js';
 import type { Retrieval } from './retrieval.js';
 import { type Scored, type Selected, type Selection, select } from './selection.js';
-import type { KnownUser, ServedModel } from './served-model.js';
+import type { KnownUser } from './known-user.js';
+import type { ServedModel } from './served-model.js';
 import { tellReason } from './telling.js';
 
 export interface Answerer {

@@ -6,8 +6,6 @@ import { UserError, at, hashOf, isFiniteEverywhere, range } from '../base/index.
 import { FIRST_INDEX, UNKNOWN } from '../data/index.js';
 import {
   type AlignedVectors,
-  type CandidateSearch,
-  type EncodedHistory,
   type GraphRanker,
   type Run,
   countTrainingEvents,
@@ -15,6 +13,7 @@ import {
   rankerOf,
 } from '../model/index.js';
 import { Runtime } from '../tensor/index.js';
+import { type KnownUser, knownBy } from './known-user.js';
 import { KnownUsers } from './known-users.js';
 import { LiveCatalogue, valueIndices } from './live-catalogue.js';
 import { type LiveHistory, type Person, liveHistory } from './live-history.js';
@@ -33,20 +32,6 @@ const CANARIES = 3;
 const NICENESS = 10;
 /** People that a model ranks for before anybody asks, and for how long. */
 const [REHEARSALS, REHEARSING_MILLISECONDS] = [300, 2000];
-
-/** Somebody's history and what the model makes of it, which is worked out when it is first asked for. */
-export interface KnownUser {
-  readonly history: LiveHistory;
-  /** What is missing since the store is away: perhaps the newest events, or all that is stored; null where nothing is. */
-  readonly missing: 'newest' | 'stored' | null;
-  readonly ranker: GraphRanker;
-  readonly encoded: () => Promise<EncodedHistory>;
-  /** Searches for candidates by their scores, and encodes on the way what is not yet. */
-  readonly search: <Question, Found extends object>(
-    search: CandidateSearch<Question, Found>,
-    question: Question,
-  ) => Promise<Found>;
-}
 
 /** What a store has of somebody. */
 interface StoredOf {
@@ -162,7 +147,7 @@ export class ServedModel {
   #meetByRun(user: string, session: readonly LiveEvent[]): KnownUser {
     const own = this.run.dataset.users.index(user);
     const stored = { events: [], thing: null, wasErased: this.erased.has(own) };
-    return { ...this.#knowing(this.#historyOf(user, stored, session)), missing: 'stored' };
+    return { ...knownBy(this.#base, this.#historyOf(user, stored, session)), missing: 'stored' };
   }
 
   /** Something changed about a user. */
@@ -203,7 +188,7 @@ export class ServedModel {
             this.#store.thing('users', user),
             this.#store.wasErased(user),
           ]);
-    return this.#knowing(this.#historyOf(user, { events, thing, wasErased }, session), charge);
+    return knownBy(this.#base, this.#historyOf(user, { events, thing, wasErased }, session), charge);
   }
 
   #historyOf(user: string | null, { events, thing, wasErased }: StoredOf, session: readonly LiveEvent[]): LiveHistory {
@@ -216,32 +201,6 @@ export class ServedModel {
     };
     const counted = events.filter(({ sequence }) => sequence > this.through).map(({ event }) => event);
     return liveHistory(this.run.dataset, this.items, person, [...counted, ...session], !wasErased);
-  }
-
-  /** @param charge is told of the memory that it takes, for those who keep it */
-  #knowing(history: LiveHistory, charge: (bytes: number) => void = () => undefined): KnownUser {
-    const ranker = this.#base.forHistories(history);
-    charge(bytesOf(history));
-    let encoded: Promise<EncodedHistory> | null = null;
-    const keep = (encoding: Promise<EncodedHistory>): Promise<EncodedHistory> => {
-      encoded = encoding.then((done) => {
-        charge(Object.values(done.state.values).reduce((sum, { byteLength }) => sum + byteLength, 0));
-        return done;
-      });
-      return encoded;
-    };
-    return {
-      history,
-      missing: null,
-      ranker,
-      encoded: async () => encoded ?? keep(ranker.encodeHistory(history.moment)),
-      search: async (search, question) => {
-        if (encoded) return (await ranker.search(await encoded, search, question)).found;
-        const searching = ranker.search(history.moment, search, question);
-        await keep(searching.then((done) => done.history));
-        return (await searching).found;
-      },
-    };
   }
 
   /** Takes in items that were upserted; resolves when the model ranks by them. */
@@ -275,7 +234,7 @@ export class ServedModel {
 
   /** Somebody's history as it would be otherwise, which nobody keeps. */
   imagined(history: LiveHistory): KnownUser {
-    return this.#knowing(history);
+    return knownBy(this.#base, history);
   }
 
   /** Ranks for people of the run with long and short histories, twice: scores must be numbers, and the same. */
@@ -306,7 +265,7 @@ export class ServedModel {
 
   /** Scores of all items, from the first one that is none of padding and unknown. */
   async scoresFor(history: LiveHistory): Promise<Float32Array> {
-    const { ranker, encoded } = this.#knowing(history);
+    const { ranker, encoded } = knownBy(this.#base, history);
     return (await ranker.scoreAllFor(await encoded())).subarray(FIRST_INDEX);
   }
 
@@ -328,14 +287,14 @@ export class ServedModel {
             query: '',
           }));
           const events = [...feed, ...searches].map((event) => ({ ...event, user: '', time: 0 }));
-          await rank(this.#knowing(liveHistory(this.run.dataset, this.items, NOBODY, events, false)));
+          await rank(knownBy(this.#base, liveHistory(this.run.dataset, this.items, NOBODY, events, false)));
         }
       }
     }
     const end = performance.now() + REHEARSING_MILLISECONDS;
     for (const history of this.histories(REHEARSALS)) {
       if (signal.aborted || performance.now() > end) return;
-      await rank(this.#knowing(history));
+      await rank(knownBy(this.#base, history));
     }
   }
 
@@ -348,16 +307,6 @@ export class ServedModel {
     await this.#revising;
     await this.#runtime.dispose();
   }
-}
-
-/** What a history takes, about; queries that training never saw have a catalogue made for them. */
-function bytesOf({ dataset, catalogue, unknown }: LiveHistory): number {
-  const columns = [dataset.feedItem, dataset.searchQuery, dataset.clickItem].reduce(
-    (sum, { length }) => sum + length,
-    0,
-  );
-  const own = [catalogue.wordOffsets, catalogue.queryWords, catalogue.queryRow];
-  return 2000 + 100 * columns + (unknown.queries > 0 ? own.reduce((sum, { byteLength }) => sum + byteLength, 0) : 0);
 }
 
 const NOBODY: Person = { user: UNKNOWN, row: UNKNOWN, attributes: {} };
