@@ -7,11 +7,13 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { Random } from '../../src/base/index.js';
 import { SesrecClient } from '../../src/client/index.js';
 import { openStore } from '../../src/online/index.js';
 import { QUICK, assertRefusal, inProcess, sesrec, sesrecJson, tinyWorld } from '../support/command-line.js';
 import { RedisProcess, WITHOUT_REDIS, until } from '../support/redis-process.js';
 import { type ServingProcess, serveProcess } from '../support/serving-process.js';
+import { SEED, inSoak } from '../support/soak.js';
 
 const PASSWORD = 'hunter2hunter2';
 const USERS = 24;
@@ -19,6 +21,11 @@ const USERS = 24;
 let folder: string;
 let run: string;
 let redis: RedisProcess;
+/** Servers that are begun in the course of a test. */
+const later = new Set<ServingProcess>();
+
+/** How often servers and Redis are killed. */
+const ROUNDS = inSoak(1, 20);
 
 interface Told {
   readonly status: number;
@@ -49,8 +56,16 @@ class Load {
   #made = 0;
   #turn = 0;
 
-  constructor(readonly servers: readonly ServingProcess[]) {
+  readonly #servers: ServingProcess[];
+
+  constructor(...servers: readonly ServingProcess[]) {
+    this.#servers = [...servers];
     for (let worker = 0; worker < 3; worker++) this.#workers.push(this.#send(), this.#ask());
+  }
+
+  /** Asks this one as well. */
+  add(server: ServingProcess): void {
+    this.#servers.push(server);
   }
 
   get asking(): number {
@@ -58,7 +73,7 @@ class Load {
   }
 
   async #any(path: string, body: unknown): Promise<Told | null> {
-    const there = this.servers.filter(({ url }) => !this.#gone.has(url));
+    const there = this.#servers.filter(({ url }) => !this.#gone.has(url));
     const { url, child } = there[this.#turn++ % there.length] as ServingProcess;
     try {
       const told = await post(url, path, body);
@@ -146,6 +161,7 @@ describe('two servers on one Redis', { skip: WITHOUT_REDIS }, () => {
     redis = await RedisProcess.start(PASSWORD);
   });
   after(async () => {
+    for (const { kill } of later) await kill();
     await redis.remove();
     await rm(folder, { recursive: true, force: true });
   });
@@ -154,7 +170,8 @@ describe('two servers on one Redis', { skip: WITHOUT_REDIS }, () => {
     const stores = redis.url('load');
     await using a = await serveProcess(run, stores);
     await using b = await serveProcess(run, stores);
-    const load = new Load([a, b]);
+    const random = new Random('kills', SEED);
+    const load = new Load(a, b);
     await load.more(100);
 
     // a model that one is told to switch to
@@ -187,12 +204,30 @@ describe('two servers on one Redis', { skip: WITHOUT_REDIS }, () => {
     );
     const refused = await post(b.url, '/v1/events', [{ type: 'view', id: 'refused', user: 'u1', item: 'i1' }]);
     assert.deepEqual([refused.status, refused.json.code, refused.retryAfter], [503, 'store_away', '1']);
-    const marked = await post(b.url, '/v1/recommendations', { user: 'u1', k: 5 });
+    let marked: Told;
+    do marked = await post(b.url, '/v1/recommendations', { user: 'u1', k: 5 });
+    while (marked.json.code === 'overloaded');
     assert.deepEqual([marked.status, marked.json.degraded, marked.json.notes[0].code], [200, true, 'store_away']);
     assert.match(await (await fetch(`${b.adminUrl}/metrics`)).text(), /^sesrec_store_up 0$/m);
     await redis.start();
     await load.more(100);
     assert.deepEqual(await (await fetch(`${b.url}/health/ready`)).json(), { status: 'ready' });
+
+    // again and again, in the full form: servers one after another, and Redis at any moment
+    let last = b;
+    for (let round = 1; round < ROUNDS; round++) {
+      const next = await serveProcess(run, stores);
+      later.add(next);
+      load.add(next);
+      await load.more(random.integer(100));
+      await last.kill();
+      last = next;
+      await load.more(1 + random.integer(200));
+      await redis.kill();
+      await redis.start();
+      await load.more(50);
+      assert.ok(load.lost <= load.asking * (round + 1));
+    }
     await load.end();
 
     const stored = await storedIds('load');
