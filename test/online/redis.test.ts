@@ -107,6 +107,32 @@ describe('on Redis', { skip: WITHOUT_REDIS }, () => {
     await Promise.all([writer, reader, late].map(async (store) => store.close()));
   });
 
+  test('the revision of a user changes with whatever changes about the user, at whichever server, and with nothing else', async () => {
+    const [writer, reader] = await Promise.all([0, 1].map(async () => openStore(redis.url('revisions'))));
+    assert.ok(writer && reader);
+    let before = await reader.sharing?.revisionOf('u');
+    const isChangedBy = async (work: Promise<unknown>): Promise<boolean> => {
+      await work;
+      const now = await reader.sharing?.revisionOf('u');
+      const isChanged = now !== before;
+      before = now;
+      return isChanged;
+    };
+    const attributes = (id: string) => [{ id, fields: new Map([['country', 'NL']]) }];
+    assert.ok(await isChangedBy(writer.append([view('u', 1, 'e')])));
+    assert.ok(
+      !(await isChangedBy(writer.append([view('u', 1, 'e'), view('w', 1, 'other')]))),
+      'a duplicate, and others',
+    );
+    assert.ok(await isChangedBy(writer.append([view('u', 0, 'late')])));
+    assert.ok(await isChangedBy(writer.upsert('users', attributes('u'), 1)));
+    assert.ok(!(await isChangedBy(writer.upsert('users', attributes('w'), 1))));
+    assert.ok(!(await isChangedBy(writer.upsert('items', attributes('u'), 1))));
+    assert.ok(await isChangedBy(writer.erase('u', 2)));
+    assert.ok(await isChangedBy(writer.append([view('u', 3, 'e')])));
+    await Promise.all([writer, reader].map(async (store) => store.close()));
+  });
+
   test('kill -9 of Redis: all that was acknowledged is there, once, and connections come back', async () => {
     const store = await openStore(redis.url('killed'));
     const changes: Change[] = [];

@@ -95,7 +95,7 @@ describe('on one Redis', { skip: WITHOUT_REDIS }, () => {
       assert.deepEqual(next.notes, []);
       if (i % 10 === 0) assert.deepEqual(next.items, (await writer.recommend({ user, k: 5 })).items);
     }
-    // attributes of users are no less known
+    // somebody whom neither knew
     const user = 'somebody new';
     await engines[0].recommend({ user });
     await accept(engines[1], { type: 'search', id: 's', user, query: 'category 3', time: 1 });
