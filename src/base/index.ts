@@ -46,3 +46,4 @@ export {
 } from './rules.js';
 export { hashFile, hashOf, isThere, readJson, stageDirectory, unpack, writeAtomically } from './files.js';
 export { type Holder, isLocked, refuseIfLocked, releaseLock, takeLock, withLock } from './lock.js';
+export { programVersion } from './version.js';

@@ -5,7 +5,7 @@ import { createRequire } from 'node:module';
 import { availableParallelism, cpus, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { programVersion } from './version.js';
+import { programVersion } from '../base/index.js';
 
 export interface Environment {
   readonly versions: {

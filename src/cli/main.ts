@@ -3,7 +3,7 @@
  * of them does.
  */
 import { Command, CommanderError } from 'commander';
-import { UserError } from '../base/index.js';
+import { UserError, programVersion } from '../base/index.js';
 import { auditCommand } from './commands/audit.js';
 import { analyseCommand } from './commands/analyse.js';
 import { checkCommand } from './commands/check.js';
@@ -21,9 +21,9 @@ import { reproduceCommand } from './commands/reproduce.js';
 import { recoverCommand } from './commands/recover.js';
 import { serveCommand } from './commands/serve.js';
 import { simulateCommand } from './commands/simulate.js';
+import { taskCommands } from './commands/tasks.js';
 import { trainCommand } from './commands/train.js';
 import { note } from './output.js';
-import { programVersion } from './version.js';
 
 /** All commands; nothing of it runs yet. */
 export function createProgram(): Command {
@@ -55,6 +55,7 @@ export function createProgram(): Command {
     demoCommand(),
   ];
   for (const command of commands) program.addCommand(command);
+  for (const command of taskCommands()) program.addCommand(command, { hidden: true });
   for (const command of everyCommand(program)) {
     command.exitOverride().copyInheritedSettings(program);
   }

@@ -3,24 +3,22 @@
  */
 import { UserError, at, counted } from '../base/index.js';
 import { type Dataset, UNKNOWN, withSearch } from '../data/index.js';
-import { clicksBefore, hasHistory, metBefore } from '../features/index.js';
+import { clicksBefore, metBefore } from '../features/index.js';
 import {
   type Case,
-  GraphRanker,
+  type GraphRanker,
   REASON_METHODS,
   type ModelId,
-  type Ranker,
   type Reason,
   type ReasonMethod,
   type Run,
   type SidedAction,
   explain,
-  popularityRanker,
-  rankerOf,
   ranksOfItems,
   recommend,
 } from '../model/index.js';
 import type { Runtime } from '../tensor/index.js';
+import { Rankers, momentAfter } from './scoring/lists.js';
 
 /** An action of a history, told. */
 export interface ToldAction {
@@ -96,18 +94,16 @@ export async function recommendFor(run: Run, runtime: Runtime, wanted: Wanted): 
     throw new UserError(`the model of ${run.directory} cannot see searches: --search would change nothing`);
   const index = user === undefined ? UNKNOWN : users.index(user);
   const dataset = search === undefined ? run.dataset : withSearch(run.dataset, index, { query: search });
-  const moment = { user: index, feedPosition: at(dataset.feedOffsets, index + 1) };
+  const moment = momentAfter(dataset, index);
   const excluded = includeSeen ? new Set<number>() : metBefore(dataset, moment);
-  const ranker = rankerFor(run, runtime, dataset, moment);
-  const best = await recommend(ranker, moment, k, excluded);
+  const rankers = new Rankers(run, dataset, runtime);
+  const trained = rankers.trainedFor(moment);
+  const best = await recommend(trained ?? rankers.popular, moment, k, excluded);
   const items = best.map(({ item }) => item);
-  const why =
-    wanted.explain && ranker instanceof GraphRanker
-      ? await reasonsFor(ranker, dataset, moment, items, excluded, wanted)
-      : null;
+  const why = wanted.explain && trained ? await reasonsFor(trained, dataset, moment, items, excluded, wanted) : null;
   const before = search === undefined ? null : await ranksBefore(run, runtime, moment, excluded, items);
   return {
-    source: ranker instanceof GraphRanker ? run.manifest.model : 'popularity',
+    source: trained ? run.manifest.model : 'popularity',
     reasonsBy: why && (wanted.reasonsBy ?? USUAL_METHOD),
     items: best.map(({ item, score }, position) => ({
       rank: position + 1,
@@ -145,14 +141,6 @@ async function reasonsFor(
   return explain(ranker, dataset, moment, items, { method, most, excluded });
 }
 
-/** The model where there is any history that it can see; it has learned nothing for somebody without one. */
-function rankerFor({ model, parameters }: Run, runtime: Runtime, dataset: Dataset, moment: Case): Ranker {
-  const sees = model.seesSearches
-    ? hasHistory(dataset, moment, false)
-    : moment.feedPosition > at(dataset.feedOffsets, moment.user);
-  return sees ? rankerOf(model, parameters, dataset, runtime) : popularityRanker(dataset);
-}
-
 /** The ranks of items in the log as it is, without an imagined search. */
 async function ranksBefore(
   run: Run,
@@ -161,7 +149,8 @@ async function ranksBefore(
   excluded: ReadonlySet<number>,
   items: readonly number[],
 ): Promise<number[]> {
-  const ranker = rankerFor(run, runtime, run.dataset, moment);
+  const rankers = new Rankers(run, run.dataset, runtime);
+  const ranker = rankers.trainedFor(moment) ?? rankers.popular;
   return [...(await ranksOfItems(ranker, [moment], items, { catalogue: run.dataset.items.ids.length, excluded }))];
 }
 

@@ -4,7 +4,7 @@
  */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { UsageError, UserError, refuseIfLocked, takeLock } from '../base/index.js';
+import { UsageError, UserError, programVersion, refuseIfLocked, takeLock } from '../base/index.js';
 import { type Dataset, loadDataset, readManifest } from '../data/index.js';
 import {
   type Candidates,
@@ -36,7 +36,7 @@ import {
 } from '../model/index.js';
 import { type ComputeFlags, applySettings, checkDevice, namesIn, optionName } from './options.js';
 import { note } from './output.js';
-import { programVersion } from './version.js';
+import type { RoundSession } from './rounds/index.js';
 
 /** How one session of a training works; none of it shapes the result. */
 export interface Session extends ComputeFlags {
@@ -48,6 +48,8 @@ export interface Session extends ComputeFlags {
   readonly overwrite?: boolean;
   /** Asks the training to stop where it can go on. Unless given, Ctrl-C does. */
   readonly signal?: AbortSignal;
+  /** Where the workers of rounds are. */
+  readonly spark?: NonNullable<RoundSession['spark']>;
 }
 
 /** The options of `sesrec train`. */
@@ -68,6 +70,11 @@ export interface TrainFlags extends Session {
   readonly shuffle: boolean;
   readonly bucketBatches: number;
   readonly batchParts: number;
+  /** Train in rounds of so many workers; without rounds unless told. */
+  readonly workers?: number;
+  readonly localSteps?: number;
+  readonly outerLearningRate?: number;
+  readonly outerMomentum?: number;
   readonly candidates?: string;
   readonly candidateCount: number;
   readonly validationUsers?: number;
@@ -78,6 +85,9 @@ export interface TrainFlags extends Session {
   readonly warm?: string;
   readonly json?: boolean;
 }
+
+/** Of rounds, what is not said: the outer step of DiLoCo (docs/scale.md says what it is better than, and where). */
+export const USUAL_ROUNDS = { localSteps: 64, outerLearningRate: 0.7, outerMomentum: 0.9 } as const;
 
 /** Width of an attribute's embedding; the authors use 8 for items and 4 for users. */
 const ATTRIBUTE_WIDTH = { item: 8, user: 4 } as const;
@@ -250,6 +260,16 @@ export function planRun(dataset: Dataset, flags: TrainFlags): RunPlan {
       shuffle: flags.shuffle,
       bucketBatches: flags.bucketBatches,
       batchParts: flags.batchParts,
+      ...(flags.workers === undefined
+        ? {}
+        : {
+            rounds: {
+              workers: flags.workers,
+              localSteps: flags.localSteps ?? USUAL_ROUNDS.localSteps,
+              outerLearningRate: flags.outerLearningRate ?? USUAL_ROUNDS.outerLearningRate,
+              outerMomentum: flags.outerMomentum ?? USUAL_ROUNDS.outerMomentum,
+            },
+          }),
       requireBoth: dataset.manifest.source.options['requireBoth'] === true,
       validationUsers: flags.validationUsers ?? null,
     },
@@ -270,7 +290,9 @@ function checkSame(plan: RunPlan, flags: TrainFlags, said: readonly string[]): v
     shape,
     bucketBatches: 0,
     batchParts: 1,
+    workers: 'none',
     ...training,
+    ...training.rounds,
     itemAttributes: listed(config.itemAttributes),
     userAttributes: listed(config.userAttributes),
   };

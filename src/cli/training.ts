@@ -25,11 +25,14 @@ import {
 import type { Runtime } from '../tensor/index.js';
 import {
   type FitEvent,
+  type FitHooks,
   type FitState,
   type LossParts,
+  OuterOptimizer,
   Stepper,
   createOptimizer,
   fit,
+  fitInRounds,
   fitStateRule,
   initialState,
   migrateFitState,
@@ -38,6 +41,7 @@ import {
 import { interruptible } from './interruption.js';
 import { withRuntime } from './options.js';
 import { note } from './output.js';
+import { withRounds } from './rounds/index.js';
 import { duration, progressLine } from './progress.js';
 import { type Figures, figuresOf, placeOf, recordCandidates, resultManifest, writeResult } from './results.js';
 import { type Beginning, type Session, type TrainFlags, begin, reopen } from './run-plan.js';
@@ -153,10 +157,15 @@ async function trainRun(
     runtime,
     createOptimizer({ kind: training.optimizer, weightDecay: training.weightDecay }),
   );
-  const everything = (): Map<string, NamedTensor> => new Map([...parameters.tensors(), ...stepper.momentTensors()]);
+  const { rounds } = training;
+  if (session.spark && !rounds)
+    throw new UserError(`${out} was begun without rounds, and Spark trains in rounds: resume it without --engine`);
+  const outer = rounds && new OuterOptimizer(parameters.descriptions, rounds, (name) => parameters.get(name).length);
+  const moments = new Map([...stepper.momentTensors(), ...(outer?.momentumTensors() ?? [])]);
+  const everything = (): Map<string, NamedTensor> => new Map([...parameters.tensors(), ...moments]);
 
   // without a saved state it was interrupted before its first save
-  const last = session.resume ? await restore(directory, training.seed, parameters, stepper.momentTensors()) : null;
+  const last = session.resume ? await restore(directory, training.seed, parameters, moments) : null;
   if (last === null) begun(parameters, beginning, out);
   note(
     `${parameters.size.toLocaleString('en-US')} parameters; ${dataset.feedItem.length.toLocaleString('en-US')} feed events, ${dataset.searchQuery.length.toLocaleString('en-US')} searches`,
@@ -167,41 +176,47 @@ async function trainRun(
   let figures: Figures | undefined;
   const log = join(out, 'log.jsonl');
   try {
-    const end = await fit(
-      dataset,
-      model,
-      stepper,
-      training,
-      {
-        signal,
-        validate: async () => {
-          ranker.refresh();
-          const evaluation = await evaluate(ranker, dataset, {
-            on: 'validation',
-            protocol: 'sampled',
-            candidates,
-            signal,
-            ...(training.validationUsers === null ? {} : { users: training.validationUsers, seed: 1 }),
-          });
-          figures = figuresOf(evaluation);
-          return { score: evaluation.metrics.mrr, metrics: evaluation.metrics };
-        },
-        save: async (next, isBest) => {
-          if (isBest) await saveCheckpoint(directory, 'best', parameters.tensors(), { ...next.best, figures });
-          await saveCheckpoint(directory, 'last', everything(), next, { reserve: true });
-        },
-        saveSeconds: session.saveEvery,
-        onEvent: (event) => {
-          if (event.kind === 'step') progress.show(stepLine(event, training.epochs));
-          else if (event.kind === 'epoch') {
-            progress.clear();
-            note(epochLine(event));
-            appendFileSync(log, `${JSON.stringify({ time: new Date().toISOString(), ...event })}\n`);
-          }
-        },
+    const hooks: FitHooks = {
+      signal,
+      validate: async () => {
+        ranker.refresh();
+        const evaluation = await evaluate(ranker, dataset, {
+          on: 'validation',
+          protocol: 'sampled',
+          candidates,
+          signal,
+          ...(training.validationUsers === null ? {} : { users: training.validationUsers, seed: 1 }),
+        });
+        figures = figuresOf(evaluation);
+        return { score: evaluation.metrics.mrr, metrics: evaluation.metrics };
       },
-      last ?? initialState(training),
-    );
+      save: async (next, isBest) => {
+        if (isBest) await saveCheckpoint(directory, 'best', parameters.tensors(), { ...next.best, figures });
+        await saveCheckpoint(directory, 'last', everything(), next, { reserve: true });
+      },
+      saveSeconds: session.saveEvery,
+      onEvent: (event) => {
+        if (event.kind === 'step') progress.show(stepLine(event, training.epochs));
+        else if (event.kind === 'epoch') {
+          progress.clear();
+          note(epochLine(event));
+          appendFileSync(log, `${JSON.stringify({ time: new Date().toISOString(), ...event })}\n`);
+        }
+      },
+    };
+    const from = last ?? initialState(training);
+    const end =
+      rounds && outer
+        ? await withRounds(session, { dataset, model, options: training }, async (runRound): Promise<FitState> =>
+            fitInRounds(
+              { dataset, model, options: training, stepper, outer },
+              { ...training, ...rounds },
+              hooks,
+              runRound,
+              from,
+            ),
+          )
+        : await fit(dataset, model, stepper, training, hooks, from);
     return await conclude(session, beginning, end, { startedAt, start, resumed: last !== null, size: parameters.size });
   } finally {
     progress.clear();

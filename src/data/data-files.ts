@@ -3,8 +3,8 @@
  * `prepare.ts` leaves behind, and the columns of the files; does not know what is in them.
  */
 import { join } from 'node:path';
-import { writeParquet, type Database } from './database.js';
-import { atFirst, numbered } from './sources/dialect.js';
+import { numbered, writeParquet, type Database } from './database.js';
+import type { Engine } from './engine.js';
 
 /** The Parquet files of a data directory. */
 export const DATA_FILES = [
@@ -17,12 +17,11 @@ export const DATA_FILES = [
   'words.parquet',
 ] as const;
 
-/** Rows that lists are made of at once: lists are what the engine cannot put on the disk while it makes or joins them. */
+/** Rows that DuckDB makes lists of at once: lists are what it cannot put on the disk while it makes or joins them. */
 const ROWS_OF_STRETCH = 100_000;
 
 /** Writes every Parquet file, each safe on the disk, and returns their hashes. */
 export async function writeDataFiles(database: Database, directory: string): Promise<Record<string, string>> {
-  await writeSearches(database);
   await writeQueries(database);
   const contents: Readonly<Record<(typeof DATA_FILES)[number], string>> = {
     'feed.parquet': 'SELECT user, ordinal, time, type, item, search FROM feed ORDER BY ordinal',
@@ -38,19 +37,31 @@ export async function writeDataFiles(database: Database, directory: string): Pro
   return hashes;
 }
 
-/** Makes `written_searches` in order, with the items clicked, each at its first click, in order. */
-async function writeSearches(database: Database): Promise<void> {
-  await database.run(`CREATE TABLE written_searches
-    (user VARCHAR, ordinal BIGINT, time DOUBLE, query VARCHAR, source VARCHAR, clicked STRUCT(item VARCHAR, ordinal BIGINT, time DOUBLE)[])`);
+/** Makes `written_searches`, with the items clicked, each at its first click, in order. */
+export async function foldClicks(engine: Engine): Promise<void> {
+  const { text, clicks, clicksInOrder, emptyList, atFirst } = engine.dialect;
+  await engine.run(
+    `CREATE TABLE written_searches ("user" ${text}, ordinal BIGINT, time DOUBLE, query ${text}, source ${text}, clicked ${clicks})`,
+  );
+  const fold = (
+    searches: string,
+    clicked: string,
+  ): string => `SELECT "user", searches.ordinal, time, query, source, coalesce(clicked, ${emptyList})
+    FROM ${searches} AS searches LEFT JOIN (
+      SELECT search, ${clicksInOrder} AS clicked
+      FROM (SELECT search, item, min(ordinal) AS ordinal, ${atFirst('time', 'ordinal')} AS time
+        FROM ${clicked} GROUP BY search, item) GROUP BY search
+    ) AS folded ON folded.search = searches.ordinal`;
+  if (engine.makesListsAtOnce) {
+    await engine.run(`INSERT INTO written_searches ${fold('searches', 'clicks')}`);
+    return;
+  }
   const rows = 'SELECT ordinal AS place FROM searches UNION ALL SELECT search FROM clicks';
-  for (const [from, below] of await stretches(database, rows))
-    await database.run(`INSERT INTO written_searches
-      SELECT user, searches.ordinal, time, query, source, coalesce(clicked, [])
-      FROM (SELECT * FROM searches WHERE ordinal >= ${from} AND ordinal < ${below}) AS searches LEFT JOIN (
-        SELECT search, list({'item': item, 'ordinal': ordinal, 'time': time} ORDER BY ordinal) AS clicked
-        FROM (SELECT search, item, min(ordinal) AS ordinal, ${atFirst('time', 'ordinal')} AS time
-          FROM clicks WHERE search >= ${from} AND search < ${below} GROUP BY search, item) GROUP BY search
-      ) AS folded ON folded.search = searches.ordinal ORDER BY searches.ordinal`);
+  for (const [from, below] of await stretches(engine, rows)) {
+    const part = `(SELECT * FROM searches WHERE ordinal >= ${from} AND ordinal < ${below})`;
+    const clicked = `clicks WHERE search >= ${from} AND search < ${below}`;
+    await engine.run(`INSERT INTO written_searches ${fold(part, clicked)} ORDER BY searches.ordinal`);
+  }
 }
 
 /** Makes `written_queries` in order, with the indices of their words, in order. */
@@ -66,8 +77,8 @@ async function writeQueries(database: Database): Promise<void> {
 }
 
 /** Where stretches of so many rows begin and end (at what is not in them any more), in order of `place`, the column of `rows`; one place is in one stretch. */
-async function stretches(database: Database, rows: string): Promise<[from: number, below: number][]> {
-  const { from } = await database.read(
+async function stretches(engine: Engine, rows: string): Promise<[from: number, below: number][]> {
+  const { from } = await engine.read(
     `SELECT DISTINCT place FROM (${numbered(rows, 'place', 'number')}) WHERE number % ${ROWS_OF_STRETCH} = 0 ORDER BY place`,
     { from: 'number' },
   );

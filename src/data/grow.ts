@@ -4,11 +4,10 @@
  */
 import { join } from 'node:path';
 import { UserError } from '../base/index.js';
-import { identifier, parquetTable, type Database } from './database.js';
+import { identifier, numbered, parquetTable, type Database } from './database.js';
 import { checkedManifest } from './load.js';
 import { checkAttributeNames, OLD_VOCABULARIES } from './prepare.js';
 import type { DataManifest } from './schema.js';
-import { numbered } from './sources/dialect.js';
 
 /** What the tables are after growing. */
 export interface Grown {

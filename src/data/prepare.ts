@@ -13,10 +13,10 @@
  */
 import { join } from 'node:path';
 import { UserError, hashOf, writeAtomically } from '../base/index.js';
-import { writeDataFiles } from './data-files.js';
+import { foldClicks, writeDataFiles } from './data-files.js';
 import { identifier, type Database } from './database.js';
+import type { Engine } from './engine.js';
 import { DATA_FORMAT_VERSION, FIRST_INDEX, type DataManifest, type ReadCounts, type StepCounts } from './schema.js';
-import { comparedQuery } from './sources/dialect.js';
 import { createSplitViews, resolveSplit, type SplitRequest } from './split.js';
 import { normaliseQuery, splitWords } from './vocabulary.js';
 
@@ -68,48 +68,94 @@ export function checkAttributeNames(key: 'item' | 'user', names: readonly string
 }
 
 /** Counts the tables feed, searches and clicks, or the views of a part of them: `training` for training_feed, …. */
-async function countStep(database: Database, step: string, part?: string): Promise<StepCounts> {
+async function countStep(engine: Engine, step: string, part?: string): Promise<StepCounts> {
   const [feed, searches, clicks] = ['feed', 'searches', 'clicks'].map((table) => (part ? `${part}_${table}` : table));
-  return {
-    step,
-    users: await database.number(
-      `SELECT count(DISTINCT user) FROM (SELECT user FROM ${feed} UNION ALL SELECT user FROM ${searches})`,
-    ),
-    items: await database.number(
-      `SELECT count(DISTINCT item) FROM (SELECT item FROM ${feed} UNION ALL SELECT item FROM ${clicks})`,
-    ),
-    feed: await database.number(`SELECT count(*) FROM ${feed}`),
-    searches: await database.number(`SELECT count(*) FROM ${searches}`),
-    queries: await database.number(
-      `SELECT count(DISTINCT query) FROM (SELECT ${comparedQuery('query')} AS query FROM (SELECT DISTINCT query FROM ${searches})) WHERE query <> ''`,
-    ),
-  };
+  const compared = engine.dialect.withComparedQuery(`SELECT DISTINCT query FROM ${searches}`);
+  const [users, items, acted, searched, queries] = (await engine.numbers([
+    `SELECT count(DISTINCT "user") FROM (SELECT "user" FROM ${feed} UNION ALL SELECT "user" FROM ${searches})`,
+    `SELECT count(DISTINCT item) FROM (SELECT item FROM ${feed} UNION ALL SELECT item FROM ${clicks})`,
+    `SELECT count(*) FROM ${feed}`,
+    `SELECT count(*) FROM ${searches}`,
+    `SELECT count(DISTINCT compared) FROM (${compared}) WHERE compared <> ''`,
+  ])) as [number, number, number, number, number];
+  return { step, users, items, feed: acted, searches: searched, queries };
 }
 
 /** Drops the users who never searched or never acted in the feed. */
-async function requireBothSides(database: Database): Promise<void> {
-  await database.replace('feed', 'SELECT * FROM feed WHERE "user" IN (SELECT "user" FROM searches)');
-  await database.run('DELETE FROM searches WHERE user NOT IN (SELECT user FROM feed)');
-  await database.run('DELETE FROM clicks WHERE search NOT IN (SELECT ordinal FROM searches)');
+async function requireBothSides(engine: Engine): Promise<void> {
+  await engine.replace('feed', 'SELECT * FROM feed WHERE "user" IN (SELECT "user" FROM searches)');
+  await engine.keep('searches', '"user" IN (SELECT "user" FROM feed)');
+  await engine.keep('clicks', 'search IN (SELECT ordinal FROM searches)');
 }
 
 /**
  * Keeps users and items that have at least `least` feed events among themselves, iterated until nothing changes. Of the
  * others all goes: searches of users, clicks on items.
  */
-async function keepCore(database: Database, least: number): Promise<void> {
-  const rows = async (): Promise<number> => database.number('SELECT count(*) FROM feed');
+async function keepCore(engine: Engine, least: number): Promise<void> {
+  const rows = async (): Promise<number> => engine.number('SELECT count(*) FROM feed');
   for (let before = -1, now = await rows(); now !== before; before = now, now = await rows())
     for (const key of ['"user"', 'item'])
-      await database.replace(
+      await engine.replace(
         'feed',
         `SELECT * FROM feed WHERE ${key} IN (SELECT ${key} FROM feed GROUP BY ${key} HAVING count(*) >= ${least})`,
       );
-  await database.run('DELETE FROM searches WHERE "user" NOT IN (SELECT "user" FROM feed)');
-  await database.run('DELETE FROM clicks WHERE search NOT IN (SELECT ordinal FROM searches)');
-  await database.run('DELETE FROM clicks WHERE item NOT IN (SELECT item FROM feed)');
-  await database.run('UPDATE feed SET search = NULL WHERE search NOT IN (SELECT ordinal FROM searches)');
-  await database.run('DELETE FROM items WHERE item NOT IN (SELECT item FROM feed)');
+  await engine.keep('searches', '"user" IN (SELECT "user" FROM feed)');
+  await engine.keep('clicks', 'search IN (SELECT ordinal FROM searches) AND item IN (SELECT item FROM feed)');
+  await engine.replace(
+    'feed',
+    `SELECT feed."user", feed.ordinal, feed.time, feed.type, feed.item, kept.ordinal AS search
+    FROM feed LEFT JOIN searches AS kept ON kept.ordinal = feed.search`,
+  );
+  await engine.keep('items', 'item IN (SELECT item FROM feed)');
+}
+
+/** Makes earlier vocabularies empty tables, where there are none. */
+async function createOld(engine: Engine, ...names: readonly (keyof typeof OLD_VOCABULARIES)[]): Promise<void> {
+  for (const name of names)
+    await engine.run(
+      `CREATE TABLE IF NOT EXISTS old_${name} ("index" INTEGER, ${identifier(OLD_VOCABULARIES[name])} ${engine.dialect.text})`,
+    );
+}
+
+/** Makes the orders of vocabularies: `item_order`, `user_order`, `source_order`, each numbered from 0. */
+async function createOrders(engine: Engine): Promise<void> {
+  await createOld(engine, 'items', 'users', 'sources');
+  const isIn = (table: string, name: string, value: string): string =>
+    `EXISTS (SELECT 1 FROM ${table} WHERE ${table}.${name} = ${value})`;
+  await engine.run(`CREATE VIEW vocabulary_items AS SELECT item, place FROM known_items
+    UNION ALL SELECT item, NULL FROM old_items WHERE NOT ${isIn('known_items', 'item', 'old_items.item')}`);
+  await engine.createNumbered(
+    'item_order',
+    `SELECT entries.item, old_items."index" AS old, part, place FROM (
+      SELECT item, 0 AS part, "index" AS place FROM items WHERE ${isIn('vocabulary_items', 'item', 'items.item')}
+      UNION ALL
+      SELECT item, 1, place FROM vocabulary_items WHERE NOT ${isIn('items', 'item', 'vocabulary_items.item')}
+    ) AS entries LEFT JOIN old_items ON old_items.item = entries.item`,
+    'old NULLS LAST, part, place NULLS LAST',
+    'number',
+  );
+  await engine.createNumbered(
+    'user_order',
+    `SELECT entries."user", part, old_users."index" AS old, place FROM (
+      SELECT "user", 0 AS part, place FROM known_users
+      UNION ALL
+      SELECT "user", 1, min(ordinal) FROM (
+        SELECT "user", ordinal FROM feed UNION ALL SELECT "user", ordinal FROM searches
+      ) AS everybody WHERE NOT ${isIn('known_users', '"user"', 'everybody."user"')} GROUP BY "user"
+    ) AS entries LEFT JOIN old_users ON old_users."user" = entries."user"`,
+    'part, old NULLS LAST, place NULLS LAST',
+    'number',
+  );
+  await engine.createNumbered(
+    'source_order',
+    `SELECT entries.source, old_sources."index" AS old, place FROM (
+      SELECT source, min(ordinal) AS place FROM training_searches GROUP BY source
+      UNION ALL SELECT source, NULL FROM old_sources WHERE NOT ${isIn('training_searches', 'source', 'old_sources.source')}
+    ) AS entries LEFT JOIN old_sources ON old_sources.source = entries.source`,
+    'old NULLS LAST, place NULLS LAST',
+    'number',
+  );
 }
 
 /** Makes the tables of indices: `item_index`, `user_index`, `source_index`. */
@@ -119,40 +165,20 @@ async function createIndices(
 ): Promise<void> {
   const selected = (names: readonly string[], table: string): string =>
     names.map((name) => `, ${table}.${identifier(name)}`).join('');
-  const index = (order: string): string =>
-    `CAST(row_number() OVER (ORDER BY ${order}) + ${FIRST_INDEX - 1} AS INTEGER) AS "index"`;
-  for (const [name, column] of Object.entries(OLD_VOCABULARIES))
-    await database.run(`CREATE TABLE IF NOT EXISTS old_${name} ("index" INTEGER, ${identifier(column)} VARCHAR)`);
-  await database.run(`CREATE VIEW vocabulary_items AS SELECT item, place FROM known_items
-    UNION ALL SELECT item, NULL FROM old_items WHERE item NOT IN (SELECT item FROM known_items)`);
-  await database.run(`CREATE TABLE item_index AS
-    SELECT ${index('old_items."index" NULLS LAST, part, place')}, entries.item${selected(attributes.items, 'items')} FROM (
-      SELECT item, 0 AS part, "index" AS place FROM items WHERE item IN (SELECT item FROM vocabulary_items)
-      UNION ALL
-      SELECT item, 1, place FROM vocabulary_items WHERE item NOT IN (SELECT item FROM items)
-    ) AS entries LEFT JOIN items ON items.item = entries.item LEFT JOIN old_items ON old_items.item = entries.item`);
-  await database.run(`CREATE TABLE user_index AS
-    SELECT ${index('part, old_users."index" NULLS LAST, place')}, entries.user${selected(attributes.users, 'users')} FROM (
-      SELECT user, 0 AS part, place FROM known_users
-      UNION ALL
-      SELECT user, 1, min(ordinal) FROM (SELECT user, ordinal FROM feed UNION ALL SELECT user, ordinal FROM searches)
-      WHERE user NOT IN (SELECT user FROM known_users) GROUP BY user
-    ) AS entries LEFT JOIN users ON users.user = entries.user LEFT JOIN old_users ON old_users.user = entries.user`);
-  await database.run(`CREATE TABLE source_index AS
-    SELECT ${index('old_sources."index" NULLS LAST, place')}, entries.source FROM (
-      SELECT source, min(ordinal) AS place FROM training_searches GROUP BY source
-      UNION ALL SELECT source, NULL FROM old_sources WHERE source NOT IN (SELECT source FROM training_searches)
-    ) AS entries LEFT JOIN old_sources ON old_sources.source = entries.source`);
+  const index = `CAST(number + ${FIRST_INDEX} AS INTEGER) AS "index"`;
+  await database.run(`CREATE TABLE item_index AS SELECT ${index}, item_order.item${selected(attributes.items, 'items')}
+    FROM item_order LEFT JOIN items ON items.item = item_order.item`);
+  await database.run(`CREATE TABLE user_index AS SELECT ${index}, user_order."user"${selected(attributes.users, 'users')}
+    FROM user_order LEFT JOIN users ON users."user" = user_order."user"`);
+  await database.run(`CREATE TABLE source_index AS SELECT ${index}, source FROM source_order`);
 }
 
 /** Makes `query_index`, `query_words` and `word_index` of the queries of training searches. */
 async function createQueryIndices(database: Database): Promise<{ queries: number; words: number }> {
+  await createOld(database, 'queries', 'words');
   const { query: old } = await database.read('SELECT query FROM old_queries ORDER BY "index"', { query: 'text' });
   const { word: oldWords } = await database.read('SELECT word FROM old_words ORDER BY "index"', { word: 'text' });
-  const { query: typed } = await database.read(
-    'SELECT query FROM (SELECT query, min(ordinal) AS place FROM training_searches GROUP BY query) ORDER BY place',
-    { query: 'text' },
-  );
+  const { query: typed } = await database.read('SELECT query FROM typed_queries ORDER BY place', { query: 'text' });
   const queryWriter = await database.create('query_index', [
     ['index', 'INTEGER'],
     ['query', 'VARCHAR'],
@@ -207,21 +233,28 @@ export function identityOf({
   return hashOf(...lines, `split ${[split.strategy, ...cuts].join(' ')}\n`, `generator ${JSON.stringify(generator)}\n`);
 }
 
-/** Makes the data directory in `directory`, which exists and is empty, from the tables in the database. */
+/** The tables that the files are made of. */
+const HANDED_OVER = ['feed', 'written_searches', 'item_order', 'user_order', 'source_order', 'typed_queries'];
+
+/**
+ * Makes the data directory in `directory`, which exists and is empty, from the tables of `engine`. Files are written by the
+ * database of this process, which has the attributes of items and users, so that they are the same bytes whatever the engine.
+ */
 export async function prepareDirectory(
+  engine: Engine,
   database: Database,
   directory: string,
   described: SourceDescription,
 ): Promise<DataManifest> {
   const { source, itemAttributes, userAttributes } = described;
-  const counts = [await countStep(database, 'imported')];
+  const counts = [await countStep(engine, 'imported')];
   if (source.options['requireBoth'] === true) {
-    await requireBothSides(database);
-    counts.push(await countStep(database, 'users with both feed and searches'));
+    await requireBothSides(engine);
+    counts.push(await countStep(engine, 'users with both feed and searches'));
   }
   if (described.kCore) {
-    await keepCore(database, described.kCore);
-    counts.push(await countStep(database, `${described.kCore}-core`));
+    await keepCore(engine, described.kCore);
+    counts.push(await countStep(engine, `${described.kCore}-core`));
   }
   if (counts.at(-1)?.users === 0 && described.kCore)
     throw new UserError(
@@ -231,19 +264,26 @@ export async function prepareDirectory(
     throw new UserError(
       'nothing is left to import: no user has both searches and feed events; leave out --require-both',
     );
-  const split = await resolveSplit(database, described.split);
-  await createSplitViews(database, split);
+  const split = await resolveSplit(engine, described.split);
+  await createSplitViews(engine, split);
   if (split.strategy === 'leave-one-out')
-    counts.push(await countStep(database, 'before the held-out events', 'training'));
+    counts.push(await countStep(engine, 'before the held-out events', 'training'));
   else {
-    for (const part of ['training', 'validation', 'test']) counts.push(await countStep(database, part, part));
+    for (const part of ['training', 'validation', 'test']) counts.push(await countStep(engine, part, part));
   }
+  await createOrders(engine);
+  await engine.run(
+    'CREATE TABLE typed_queries AS SELECT query, min(ordinal) AS place FROM training_searches GROUP BY query',
+  );
+  await foldClicks(engine);
+  const knownUsers = await engine.number('SELECT count(*) FROM known_users');
+  await engine.handOver(HANDED_OVER);
   await createIndices(database, { items: itemAttributes, users: userAttributes });
   const { queries, words } = await createQueryIndices(database);
   const size = async (table: string): Promise<number> =>
     FIRST_INDEX + (await database.number(`SELECT count(*) FROM ${table}`));
   const sizes = {
-    users: await size('known_users'),
+    users: FIRST_INDEX + knownUsers,
     items: await size('item_index'),
     queries,
     words,

@@ -12,7 +12,7 @@
  * ids come from training.
  */
 import { UserError, at } from '../base/index.js';
-import type { Database } from './database.js';
+import type { Engine } from './engine.js';
 import { FIRST_INDEX, type Dataset, type Split } from './schema.js';
 
 /** The split that an import is asked for. Without times, the cuts lie where 80 % and 90 % of the feed events have passed. */
@@ -23,18 +23,17 @@ export type SplitRequest =
 const INSTEAD = 'or import with --split leave-one-out';
 const iso = (time: number): string => new Date(time).toISOString();
 
-/** Decides on the cuts, and refuses what global time cannot divide. The tables of a source are in the database. */
-export async function resolveSplit(database: Database, request: SplitRequest): Promise<Split> {
+/** Decides on the cuts, and refuses what global time cannot divide. The tables of a source are there. */
+export async function resolveSplit(engine: Engine, request: SplitRequest): Promise<Split> {
   if (request.strategy === 'leave-one-out') return { strategy: 'leave-one-out' };
-  await database.run(`CREATE VIEW timeline AS SELECT user, ordinal, time FROM feed
+  await engine.run(`CREATE VIEW timeline AS SELECT user, ordinal, time FROM feed
     UNION ALL SELECT user, ordinal, time FROM searches
     UNION ALL SELECT user, clicks.ordinal, clicks.time FROM clicks JOIN searches ON searches.ordinal = clicks.search`);
-  await refuseBadTimes(database);
-  const feed = await database.number('SELECT count(*) FROM feed');
+  await refuseBadTimes(engine);
+  const feed = await engine.number('SELECT count(*) FROM feed');
   if (feed === 0)
     throw new UserError(`--split global-time: the log has no feed events to predict; add some, ${INSTEAD}`);
-  const passed = async (share: number): Promise<number> =>
-    database.number(`SELECT time FROM feed ORDER BY time LIMIT 1 OFFSET ${Math.floor(share * feed)}`);
+  const passed = async (share: number): Promise<number> => engine.atRank('feed', 'time', Math.floor(share * feed));
   const validationFrom = request.validationFrom ?? (await passed(0.8));
   const testFrom = request.testFrom ?? (await passed(0.9));
   for (const time of [validationFrom, testFrom])
@@ -48,14 +47,14 @@ export async function resolveSplit(database: Database, request: SplitRequest): P
 }
 
 /** Every event needs a time, and a user's times must not go back: else what is earlier by ordinal may be later by the clock. */
-async function refuseBadTimes(database: Database): Promise<void> {
-  const missing = await database.number('SELECT count(*) FROM timeline WHERE time IS NULL');
+async function refuseBadTimes(engine: Engine): Promise<void> {
+  const missing = await engine.number('SELECT count(*) FROM timeline WHERE time IS NULL');
   if (missing > 0) {
     throw new UserError(
       `--split global-time needs the time of every event, and ${missing.toLocaleString('en-US')} have none: import a log with times, ${INSTEAD}`,
     );
   }
-  const { user, time, before } = await database.read(
+  const { user, time, before } = await engine.read(
     `SELECT user, time, before FROM (
       SELECT user, ordinal, time, lag(time) OVER (PARTITION BY user ORDER BY ordinal, time) AS before FROM timeline
     ) WHERE time < before ORDER BY ordinal LIMIT 1`,
@@ -77,36 +76,36 @@ async function refuseBadTimes(database: Database): Promise<void> {
  *
  * Under global time also validation_feed, test_feed, … of the same kinds, for counting.
  */
-export async function createSplitViews(database: Database, split: Split): Promise<void> {
-  if (split.strategy === 'leave-one-out') await createLeaveOneOutViews(database);
-  else await createGlobalTimeViews(database, split);
+export async function createSplitViews(engine: Engine, split: Split): Promise<void> {
+  if (split.strategy === 'leave-one-out') await createLeaveOneOutViews(engine);
+  else await createGlobalTimeViews(engine, split);
 }
 
-async function createLeaveOneOutViews(database: Database): Promise<void> {
+async function createLeaveOneOutViews(engine: Engine): Promise<void> {
   // The last feed event of every user is the test event, the one before it, at which holding out starts, the validation event.
-  await database.run(`CREATE TABLE held AS SELECT feed."user", max(ordinal) AS start FROM feed
+  await engine.run(`CREATE TABLE held AS SELECT feed."user", max(ordinal) AS start FROM feed
     JOIN (SELECT "user", max(ordinal) AS last, count(*) AS events FROM feed GROUP BY "user") AS ends ON ends."user" = feed."user"
     WHERE events >= 3 AND ordinal < last GROUP BY feed."user"`);
-  await database.run(`CREATE TABLE held_out AS SELECT feed."user", ordinal, search FROM feed
+  await engine.run(`CREATE TABLE held_out AS SELECT feed."user", ordinal, search FROM feed
     JOIN held ON held."user" = feed."user" WHERE ordinal >= start`);
-  await database.run(`CREATE VIEW training_feed AS SELECT feed.* FROM feed
+  await engine.run(`CREATE VIEW training_feed AS SELECT feed.* FROM feed
     LEFT JOIN held ON held."user" = feed."user" WHERE start IS NULL OR ordinal < start`);
-  await database.run(`CREATE VIEW training_searches AS SELECT searches.* FROM searches
+  await engine.run(`CREATE VIEW training_searches AS SELECT searches.* FROM searches
     LEFT JOIN held ON held."user" = searches."user"
     WHERE (start IS NULL OR ordinal < start)
-      AND ordinal NOT IN (SELECT search FROM held_out WHERE search IS NOT NULL)`);
-  await database.run(
+      AND NOT EXISTS (SELECT 1 FROM held_out WHERE held_out.search = searches.ordinal)`);
+  await engine.run(
     'CREATE VIEW training_clicks AS SELECT * FROM clicks WHERE search IN (SELECT ordinal FROM training_searches)',
   );
-  await database.run(`CREATE VIEW known_items AS SELECT item, min(ordinal) AS place FROM (
+  await engine.run(`CREATE VIEW known_items AS SELECT item, min(ordinal) AS place FROM (
     SELECT item, ordinal FROM feed UNION ALL SELECT item, ordinal FROM clicks UNION ALL SELECT item, NULL FROM items
   ) GROUP BY item`);
-  await database.run(`CREATE VIEW known_users AS SELECT user, min(ordinal) AS place FROM (
+  await engine.run(`CREATE VIEW known_users AS SELECT user, min(ordinal) AS place FROM (
     SELECT user, ordinal FROM feed UNION ALL SELECT user, ordinal FROM searches) GROUP BY user`);
 }
 
 async function createGlobalTimeViews(
-  database: Database,
+  engine: Engine,
   { validationFrom, testFrom }: Extract<Split, { strategy: 'global-time' }>,
 ): Promise<void> {
   const windows = {
@@ -116,27 +115,27 @@ async function createGlobalTimeViews(
   };
   for (const [name, condition] of Object.entries(windows))
     for (const table of ['feed', 'searches', 'clicks'])
-      await database.run(`CREATE VIEW ${name}_${table} AS SELECT * FROM ${table} WHERE ${condition}`);
-  await database.run(`CREATE VIEW known_items AS SELECT item, min(ordinal) AS place FROM (
+      await engine.run(`CREATE VIEW ${name}_${table} AS SELECT * FROM ${table} WHERE ${condition}`);
+  await engine.run(`CREATE VIEW known_items AS SELECT item, min(ordinal) AS place FROM (
     SELECT item, ordinal FROM training_feed UNION ALL SELECT item, ordinal FROM training_clicks) GROUP BY item`);
-  await database.run(`CREATE VIEW known_users AS SELECT user, min(ordinal) AS place FROM (
+  await engine.run(`CREATE VIEW known_users AS SELECT user, min(ordinal) AS place FROM (
     SELECT user, ordinal FROM training_feed UNION ALL SELECT user, ordinal FROM training_searches) GROUP BY user`);
-  await refuseEmptyWindows(database, validationFrom, testFrom);
+  await refuseEmptyWindows(engine, validationFrom, testFrom);
 }
 
 /** A model needs something to learn from, something to choose by and something to be tested on. */
-async function refuseEmptyWindows(database: Database, validationFrom: number, testFrom: number): Promise<void> {
+async function refuseEmptyWindows(engine: Engine, validationFrom: number, testFrom: number): Promise<void> {
   const refuse = (what: string): never => {
     throw new UserError(`--split global-time: ${what}: move --validation-from and --test-from, ${INSTEAD}`);
   };
-  if ((await database.number('SELECT count(*) FROM training_feed')) === 0)
+  if ((await engine.number('SELECT count(*) FROM training_feed')) === 0)
     refuse(`no feed event is before ${iso(validationFrom)}, so nothing is left to train on`);
   for (const [name, where] of [
     ['validation', `from ${iso(validationFrom)} on and before ${iso(testFrom)}`],
     ['test', `from ${iso(testFrom)} on`],
   ] as const) {
-    const targets = await database.number(`SELECT count(*) FROM (
-      SELECT arg_min(item, ordinal) AS item FROM ${name}_feed GROUP BY user) WHERE item IN (SELECT item FROM known_items)`);
+    const targets = await engine.number(`SELECT count(*) FROM (
+      SELECT ${engine.dialect.atFirst('item', 'ordinal')} AS item FROM ${name}_feed GROUP BY user) WHERE item IN (SELECT item FROM known_items)`);
     if (targets === 0)
       refuse(`no user has a ${name} target, a first feed event ${where} on an item that training knows`);
   }

@@ -23,3 +23,4 @@ export {
   type RandomState,
 } from './state.js';
 export { parity, TOLERANCES, type ParityReport } from './parity.js';
+export * from './rounds/index.js';

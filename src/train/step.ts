@@ -119,7 +119,7 @@ export class Stepper {
   readonly parameters: Parameters;
   readonly #model: Model;
   readonly #runtime: Runtime;
-  readonly #optimizer: Optimizer;
+  #optimizer: Optimizer;
   readonly #slots: ReadonlyMap<string, Slot>;
   /** One program per lane and kind of batch (its rows and their room): other sizes never shrink, so an outgrown one is not met again. */
   readonly #programs = new Map<string, { readonly shapes: string; readonly training: TrainingProgram }>();
@@ -135,6 +135,12 @@ export class Stepper {
     this.#runtime = runtime;
     this.#optimizer = optimizer;
     this.#slots = new Map(parameters.descriptions.map(({ name }) => [name, slotOf(parameters, name)]));
+  }
+
+  /** Goes on from values and moments that somebody has put in place, and so many steps, with an optimiser that remembers no others. */
+  beginFrom(steps: number, optimizer: Optimizer): void {
+    this.#optimizer = optimizer;
+    this.steps = steps;
   }
 
   /** Moments as named tensors that share memory with them: part of a resumable state. */

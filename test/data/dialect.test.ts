@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as fc from 'fast-check';
-import { literal, withDatabase } from '../../src/data/database.js';
+import { literal, numbered, withDatabase } from '../../src/data/database.js';
 import * as sql from '../../src/data/sources/dialect.js';
 import { parseTime } from '../../src/data/sources/times.js';
 
@@ -97,7 +97,7 @@ test('rows are numbered in the order that is said, with any threads and when mem
         `CREATE TABLE rows AS SELECT n AS line, CAST(hash(n) % 1000 AS BIGINT) AS time, repeat('x', 40) || n AS payload FROM range(300000) AS r(n)`,
       );
       const wrong =
-        await database.number(`SELECT count(*) FROM (${sql.numbered('SELECT * FROM rows', 'time, line', 'place')}) AS ours
+        await database.number(`SELECT count(*) FROM (${numbered('SELECT * FROM rows', 'time, line', 'place')}) AS ours
         JOIN (SELECT line, row_number() OVER (ORDER BY time, line) - 1 AS place FROM rows) AS plain ON plain.line = ours.line
         WHERE plain.place <> ours.place`);
       assert.equal(wrong, 0, JSON.stringify(options));

@@ -3,6 +3,7 @@ import { Command, Option } from 'commander';
 import { FORMATS, TIME_UNITS, type TimeUnit, importInteractions, importLog, importS3rec } from '../../data/index.js';
 import { importLive } from '../importing-live.js';
 import { type DataFlags, reportData, splitRequest, withDataOptions, withLogOptions } from '../making-data.js';
+import { onSpark, type SparkFlags, withSparkOptions } from '../on-spark.js';
 
 interface InteractionsFlags extends DataFlags {
   readonly items?: string;
@@ -44,11 +45,17 @@ export function importCommand(): Command {
 
   const logs = FORMATS.filter(({ name }) => name !== 's3rec');
   for (const { name, about } of [...logs, { name: 'auto', about: 'recognises the format, and says which and why' }])
-    withLogOptions(command.command(name))
+    withSparkOptions(withLogOptions(command.command(name)), 'duckdb')
       .description(about)
       .argument('<files...>', 'files, folders, patterns, or - for standard input; plain, gzip or zstd')
-      .action(async (files: string[], flags: DataFlags) =>
-        reportData(await importLog({ ...flags, ...splitRequest(flags), format: name, files }), flags),
+      .action(
+        async (files: string[], { engine, master, driverMemory, sparkConf, ...flags }: DataFlags & SparkFlags) => {
+          const split = splitRequest(flags);
+          const result = await onSpark({ engine, master, driverMemory, sparkConf }, async (spark) =>
+            importLog({ ...flags, ...split, ...(spark ? { spark } : {}), format: name, files }),
+          );
+          reportData(result, flags);
+        },
       );
 
   withDataOptions(command.command('live'))

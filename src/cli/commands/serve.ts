@@ -15,7 +15,7 @@ import { jsonOption, numberFrom, optionName, wholeNumber } from '../options.js';
 import { note, printJson, printText } from '../output.js';
 import { experimentsIn } from '../experiments/index.js';
 import { openEngine, runsOf } from '../serving.js';
-import { programVersion } from '../version.js';
+import { programVersion } from '../../base/index.js';
 import { readKeys } from './keys.js';
 
 interface ServeFlags {

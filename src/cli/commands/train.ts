@@ -2,9 +2,19 @@
 import { Command, Option } from 'commander';
 import { MODEL_IDS, publishedShapes } from '../../model/index.js';
 import { OPTIMIZERS } from '../../train/index.js';
-import { candidateCountOption, deviceOption, jsonOption, numberFrom, threadsOption, wholeNumber } from '../options.js';
+import {
+  candidateCountOption,
+  deviceOption,
+  jsonOption,
+  numberFrom,
+  optionName,
+  threadsOption,
+  wholeNumber,
+} from '../options.js';
+import { UsageError } from '../../base/index.js';
+import { type SparkFlags, type WorkerFlags, onSpark, withSparkOptions, withWorkerOptions } from '../on-spark.js';
 import { note, printJson, printText } from '../output.js';
-import type { TrainFlags } from '../run-plan.js';
+import { type TrainFlags, USUAL_ROUNDS } from '../run-plan.js';
 import { train } from '../training.js';
 
 /** What `sesrec train` would do with these arguments; for commands that train on the way. */
@@ -16,12 +26,24 @@ export function trainFlags(args: readonly string[]): TrainFlags {
     .opts();
 }
 
+/** Options that only rounds heed. */
+const OF_ROUNDS = ['localSteps', 'outerLearningRate', 'outerMomentum'];
+
 export function trainCommand(): Command {
-  return describeTrain()
+  return withWorkerOptions(withSparkOptions(describeTrain(), 'local'))
     .requiredOption('--out <run>', 'the run directory to make')
-    .action(async (data: string, flags: TrainFlags, command: Command) => {
+    .action(async (data: string, flags: TrainFlags & SparkFlags & WorkerFlags, command: Command) => {
       const said = Object.keys(flags).filter((name) => command.getOptionValueSource(name) === 'cli');
-      const summary = await train(data, flags, said);
+      const lost = said.find((name) => OF_ROUNDS.includes(name));
+      if (lost !== undefined && flags.workers === undefined && !flags.resume)
+        throw new UsageError(`${optionName(lost)} is about rounds: say how many --workers they have`);
+      if (flags.engine === 'spark' && flags.workers === undefined && !flags.resume)
+        throw new UsageError('--engine spark trains in rounds: say how many --workers they have');
+      const summary = await onSpark(flags, async (spark) => {
+        const { node, package: own } = flags;
+        const where = spark ? { spark: { ...spark, node, package: own }, signal: spark.signal } : {};
+        return train(data, { ...flags, ...where } as TrainFlags, said);
+      });
       if (flags.json) printJson(summary);
       else
         printText(
@@ -78,6 +100,29 @@ function describeTrain(): Command {
       'cut each batch into this many parts, computed side by side where there are threads for it; it matters to the last bits of a result only',
       wholeNumber(1, 64),
       2,
+    )
+    .option(
+      '--workers <number>',
+      'train in rounds: so many workers take steps each from the same parameters, then their moves are averaged (default: none)',
+      wholeNumber(1, 4096),
+    )
+    .option(
+      '--local-steps <number>',
+      'with --workers: steps that each takes in a round',
+      wholeNumber(1),
+      USUAL_ROUNDS.localSteps,
+    )
+    .option(
+      '--outer-learning-rate <number>',
+      'with --workers: how much of the mean move is made; 1 without momentum is the mean of the workers',
+      numberFrom(0),
+      USUAL_ROUNDS.outerLearningRate,
+    )
+    .option(
+      '--outer-momentum <number>',
+      "with --workers: Nesterov's momentum of the mean moves",
+      numberFrom(0, 1),
+      USUAL_ROUNDS.outerMomentum,
     )
     .option(
       '--candidates <file>',

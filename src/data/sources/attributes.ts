@@ -1,5 +1,6 @@
-/** Attributes of items and users, from entries to tables. Knows JSON objects of attributes; does not know formats. */
-import { identifier, type Database } from '../database.js';
+/** Attributes of items and users, from entries to tables. Knows JSON objects of attributes, which DuckDB takes apart; does not know formats. */
+import { identifier } from '../database.js';
+import type { Engine } from '../engine.js';
 import { checkAttributeNames } from '../prepare.js';
 import * as sql from './dialect.js';
 import { ACCEPTED, PLACE } from './staged.js';
@@ -9,7 +10,7 @@ import { ACCEPTED, PLACE } from './staged.js';
  * the others are rejected. Returns the names of the attributes.
  */
 export async function makeAttributes(
-  database: Database,
+  database: Engine,
   key: 'item' | 'user',
   repeated: 'replace' | 'merge' | 'reject',
 ): Promise<string[]> {
@@ -50,7 +51,7 @@ export async function makeAttributes(
 }
 
 /** Gives every entry about an item or user the attributes of all of them, of each the last value. */
-async function mergeAttributes(database: Database, key: 'item' | 'user'): Promise<void> {
+async function mergeAttributes(database: Engine, key: 'item' | 'user'): Promise<void> {
   await database.run(`CREATE TABLE ${key}_merged AS SELECT "${key}", '{' || ${sql.joinedInOrder(`${sql.jsonText('name')} || ':' || value`, ',', 'first_occurrence, position')} || '}' AS fields FROM (
       SELECT "${key}", name, ${sql.atMost('value', 'occurrence')} AS value, min(occurrence) AS first_occurrence, ${sql.atLeast('position', 'occurrence')} AS position FROM (
         SELECT "${key}", occurrence, ${sql.eachOf(sql.namesOf('fields'))} AS name, ${sql.positionsOf(sql.namesOf('fields'))} AS position,

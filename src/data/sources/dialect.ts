@@ -1,9 +1,8 @@
 /**
- * Every place where the importers' SQL leaves the standard: how DuckDB takes JSON and text apart. Knows expressions; does
- * not know tables or formats. Another engine needs this file written anew, and nothing else: what each function means is
- * said here.
+ * Every place where the SQL that reads records leaves the standard: how DuckDB takes JSON and text apart. Knows expressions; does
+ * not know tables or formats. What becomes of entries is SQL for other engines, too (`dialects/dialect.ts`).
  */
-import { literal } from '../database.js';
+import { literal } from '../sql-text.js';
 
 /** Blanks of all kinds, as an SQL text: what makes an id empty. */
 const BLANKS = literal(
@@ -127,13 +126,6 @@ export const numericTime = (text: string, milliseconds: number): string =>
 export const scaledTime = (column: string, milliseconds: number): string =>
   `CASE WHEN abs(${column} * ${milliseconds}) <= ${LATEST} THEN ${column} * ${milliseconds} END`;
 
-/**
- * The rows of a query numbered from 0 in an order that has no ties. DuckDB numbers rows as they come out of a sort, which
- * spills to disk and uses all threads; `row_number() OVER (ORDER BY …)` says the same and is many times as slow.
- */
-export const numbered = (query: string, order: string, name: string): string =>
-  `SELECT row_number() OVER () - 1 AS ${name}, * FROM (${query} ORDER BY ${order})`;
-
 /** Milliseconds since 1970 of a number of seconds, milliseconds or microseconds, told apart by its size: 10^11 is the year 5138 in seconds and 1973 in milliseconds. */
 export const sizedTime = (text: string): string =>
   `CASE WHEN abs(TRY_CAST(${text} AS DOUBLE)) < 1e11 THEN ${numericTime(text, 1000)} WHEN abs(TRY_CAST(${text} AS DOUBLE)) < 1e14 THEN ${numericTime(text, 1)} ELSE ${numericTime(text, 0.001)} END`;
@@ -158,9 +150,6 @@ export const shownTime = (time: string): string =>
 /** Of a group, the value of `column` where `by` is least or most. */
 export const atLeast = (column: string, by: string): string => `arg_min(${column}, ${by})`;
 export const atMost = (column: string, by: string): string => `arg_max(${column}, ${by})`;
-
-/** Of a group, the value of `column` where `by` is least, even if it is null there. */
-export const atFirst = (column: string, by: string): string => `arg_min_null(${column}, ${by})`;
 
 /** Texts of a group, joined in an order. */
 export const joinedInOrder = (text: string, between: string, order: string): string =>

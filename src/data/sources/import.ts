@@ -6,57 +6,22 @@ import { mkdir, readdir, rm, rmdir, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { UsageError, UserError, hashFile, messageOf, readJson, stageDirectory, countOf } from '../../base/index.js';
 import { withDatabase, type Database } from '../database.js';
+import type { Engine } from '../engine.js';
 import { readEventIds, writeEventIds } from '../event-ids.js';
 import { growFrom } from '../grow.js';
 import { readManifest } from '../load.js';
 import { prepareDirectory } from '../prepare.js';
 import type { DataManifest, Generator, ReadCounts } from '../schema.js';
-import type { SplitRequest } from '../split.js';
 import { oneEntryEach } from './compile.js';
 import type { Format } from './formats/format.js';
+import type { ImportOptions, ImportResult } from './import-options.js';
 import type { Input } from './input.js';
 import { ignoreUsers, refuseRejected, rememberIds, settle, writeQuarantine, type SettleOptions } from './settle.js';
-import { stage, type Assigned } from './stage.js';
+import type { Assigned } from './stage.js';
+import { onEngine, type Workplace, type Workshop } from './workshop.js';
 
-/** Options of every importer. */
-export interface ImportOptions {
-  /** The data directory to make. */
-  readonly out: string;
-  /** Replace `out` if it exists. Default: refuse. */
-  readonly overwrite?: boolean;
-  /** The filter of the paper: only users who searched and acted in the feed. Default: everybody stays. */
-  readonly requireBoth?: boolean;
-  /** Keep only users and items with at least so many feed events, again and again until that holds. Default: 0, everybody. */
-  readonly kCore?: number;
-  /** Who is held out. Default: leave-one-out. */
-  readonly split?: SplitRequest;
-  /** Refuse on the first rejected record, instead of putting it into quarantine. Default: false. */
-  readonly strict?: boolean;
-  /** Leave out events that equal an earlier one in everything. Default: false. */
-  readonly dropRepeats?: boolean;
-  /** A data directory to grow from: its events come in, too, and its vocabularies come first, so that no index changes. */
-  readonly append?: string;
-  /** People whose records are taken for none, in all files but one: for those who were erased. */
-  readonly leaveOut?: LeftOut;
-  /** Threads of the engine. Results do not depend on it. Default: 2. */
-  readonly threads?: number;
-  /** Megabytes that the engine may use; the rest goes to disk. Default: 1500. */
-  readonly memory?: number;
-}
-
-/** Whose records do not count. */
-export interface LeftOut {
-  /** SHA-256 of their ids, in hexadecimal digits. */
-  readonly users: readonly string[];
-  /** The path of the file whose records count all the same. */
-  readonly exceptIn: string;
-}
-
-/** What an import made, and what its maker should know about the input. */
-export interface ImportResult {
-  readonly manifest: DataManifest;
-  readonly warnings: readonly string[];
-}
+export type { ImportOptions, ImportResult } from './import-options.js';
+export type { Workshop } from './workshop.js';
 
 /** What a source leaves behind, beside its tables in the database. */
 export interface FilledTables {
@@ -76,17 +41,6 @@ export const QUARANTINE = 'quarantine.jsonl';
 
 const [THREADS, MEMORY] = [2, 1500];
 
-/** A place to work in, beside the files of the data directory, that is removed at the end. */
-export interface Workshop {
-  readonly database: Database;
-  /** The directory that becomes the data directory. */
-  readonly directory: string;
-  /** For temporary files. */
-  readonly temporary: string;
-  /** The table `earlier_ids` has ids of events of the data directory that grows. */
-  readonly hasEarlierIds: boolean;
-}
-
 /**
  * Runs an import: `fill` puts the tables of a source (see `prepare.ts`) into the database, the rest is the same for all.
  * `inputs` finds the files, once there is a place for temporary ones. `generator`: what made the log, when it is simulated.
@@ -100,6 +54,11 @@ export async function runImport(
   generator: Generator | null = null,
 ): Promise<ImportResult> {
   await checkOut(options);
+  const { spark, append } = options;
+  if (spark && options.leaveOut)
+    throw new UsageError('people who were erased are left out on one machine only: import without --engine spark');
+  if (spark && append !== undefined)
+    throw new UsageError('--append is not there with --engine spark: grow on one machine, or import all logs at once');
   if (options.append !== undefined && (options.kCore || options.requireBoth))
     throw new UsageError('a data directory that grows loses nothing: leave out --k-core and --require-both');
   return keepingParents(options.out, async () =>
@@ -116,55 +75,59 @@ export async function runImport(
       const { fresh, known } = await notYetIn(base, found);
       if (base && fresh.length === 0 && found.length > 0)
         throw new UserError(`${known.join(', ')}: every file is in ${options.append} already`);
+      const prepare = async (database: Database, on: Workplace): Promise<ImportResult> => {
+        const forgotten =
+          base && options.append !== undefined
+            ? await readEventIds(database, options.append, base)
+            : await database.run('CREATE TABLE earlier_ids (id BLOB)').then(() => null);
+        const hasEarlierIds = (await database.number('SELECT count(*) FROM earlier_ids')) > 0;
+        const own = await fill({ ...on, database, directory, temporary, hasEarlierIds }, fresh);
+        // a source of its own may have none
+        if (!spark) await database.run('CREATE TABLE IF NOT EXISTS event_ids (id BLOB)');
+        const isForgotten = forgotten !== null && (await database.number('SELECT count(*) FROM event_ids')) > 0;
+        const filled = options.append === undefined ? own : await grown(database, options.append, own);
+        const files: DataManifest['source']['files'][number][] = [...(base?.source.files ?? [])];
+        for (const file of [...fresh, ...(filled.files ?? [])]) {
+          const path = typeof file === 'string' ? file : file.path;
+          const name = typeof file === 'string' ? file : file.name;
+          files.push({ name: basename(name), sha256: await hashFile(path), bytes: (await stat(path)).size });
+        }
+        const source = {
+          importer,
+          files,
+          options: {
+            ...settings,
+            requireBoth: options.requireBoth ?? false,
+            ...(options.kCore ? { kCore: options.kCore } : {}),
+            ...(options.dropRepeats ? { dropRepeats: true } : {}),
+          },
+          generator,
+        };
+        const { split = { strategy: 'leave-one-out' } } = options;
+        const { itemAttributes, userAttributes, read = null, warnings } = filled;
+        return {
+          manifest: await prepareDirectory(on.engine, database, directory, {
+            source,
+            split,
+            itemAttributes,
+            userAttributes,
+            read,
+            kCore: options.kCore ?? 0,
+            eventIds: await writeEventIds(database, directory),
+            grownFrom: base?.hash ?? null,
+          }),
+          warnings: [
+            ...warnings,
+            ...(isForgotten ? [forgotten] : []),
+            ...known.map((name) => `${name} is in ${options.append} already, and left out`),
+          ],
+        };
+      };
+      const { threads = THREADS, memory = MEMORY } = options;
       const result = await withDatabase(
-        async (database) => {
-          const forgotten =
-            base && options.append !== undefined
-              ? await readEventIds(database, options.append, base)
-              : await database.run('CREATE TABLE earlier_ids (id BLOB)').then(() => null);
-          const hasEarlierIds = (await database.number('SELECT count(*) FROM earlier_ids')) > 0;
-          const own = await fill({ database, directory, temporary, hasEarlierIds }, fresh);
-          await database.run('CREATE TABLE IF NOT EXISTS event_ids (id BLOB)'); // a source of its own may have none
-          const isForgotten = forgotten !== null && (await database.number('SELECT count(*) FROM event_ids')) > 0;
-          const filled = options.append === undefined ? own : await grown(database, options.append, own);
-          const files: DataManifest['source']['files'][number][] = [...(base?.source.files ?? [])];
-          for (const file of [...fresh, ...(filled.files ?? [])]) {
-            const path = typeof file === 'string' ? file : file.path;
-            const name = typeof file === 'string' ? file : file.name;
-            files.push({ name: basename(name), sha256: await hashFile(path), bytes: (await stat(path)).size });
-          }
-          const source = {
-            importer,
-            files,
-            options: {
-              ...settings,
-              requireBoth: options.requireBoth ?? false,
-              ...(options.kCore ? { kCore: options.kCore } : {}),
-              ...(options.dropRepeats ? { dropRepeats: true } : {}),
-            },
-            generator,
-          };
-          const { split = { strategy: 'leave-one-out' } } = options;
-          const { itemAttributes, userAttributes, read = null, warnings } = filled;
-          return {
-            manifest: await prepareDirectory(database, directory, {
-              source,
-              split,
-              itemAttributes,
-              userAttributes,
-              read,
-              kCore: options.kCore ?? 0,
-              eventIds: await writeEventIds(database, directory),
-              grownFrom: base?.hash ?? null,
-            }),
-            warnings: [
-              ...warnings,
-              ...(isForgotten ? [forgotten] : []),
-              ...known.map((name) => `${name} is in ${options.append} already, and left out`),
-            ],
-          };
-        },
-        { directory: temporary, threads: options.threads ?? THREADS, memory: options.memory ?? MEMORY },
+        async (database) =>
+          onEngine(database, temporary, importer, { spark, memory }, async (on) => prepare(database, on)),
+        { directory: temporary, threads, memory },
       );
       await rm(temporary, { recursive: true });
       return result;
@@ -194,13 +157,13 @@ async function grown(database: Database, base: string, filled: FilledTables): Pr
 
 /** Reads files of a format into the tables of `prepare.ts`. Rejected records go to quarantine, or are refused with `strict`. */
 export async function fillFromFormat(
-  { database, directory, hasEarlierIds }: Workshop,
+  { database, engine, stage: read, directory, hasEarlierIds }: Workshop,
   format: Format,
   files: readonly Assigned[],
   { strict = false, dropRepeats = false, leaveOut }: Pick<ImportOptions, 'strict' | 'dropRepeats' | 'leaveOut'>,
   options: Omit<SettleOptions, 'dropRepeats' | 'hasEarlierIds'> = {},
 ): Promise<FilledTables & { readonly read: ReadCounts }> {
-  const records = await stage(database, format, files);
+  const records = await read(format, files);
   if (leaveOut && leaveOut.users.length > 0)
     await ignoreUsers(
       database,
@@ -208,23 +171,25 @@ export async function fillFromFormat(
       files.findIndex(({ input }) => input.path === leaveOut.exceptIn),
     );
   const simple = 'tables' in format && oneEntryEach(format.tables);
-  const { counts, itemAttributes, userAttributes, unmatched } = await settle(database, format, records, simple, {
+  const { counts, itemAttributes, userAttributes, unmatched } = await settle(engine, format, records, simple, {
     ...options,
     dropRepeats,
     hasEarlierIds,
   });
-  await rememberIds(database);
-  await database.run('DROP TABLE staged'); // most of what is in memory, or on the disk
+  await rememberIds(engine);
+  await engine.handOver(['event_ids']);
+  await engine.drop('staged'); // most of what is in memory, or on the disk
   const names = files.map(({ input }) => basename(input.name));
   if (strict && counts.rejected > 0)
     await refuseRejected(
-      database,
+      engine,
       files.map(({ input }) => input.name),
     );
+  if (counts.rejected > 0) await engine.handOver(['rejected']);
   if (counts.rejected > 0) await writeQuarantine(database, names, join(directory, QUARANTINE));
   const warnings: string[] = format.caveat === undefined ? [] : [format.caveat];
   if (counts.rejected > 0) {
-    const { reason, file, line } = await database.read(
+    const { reason, file, line } = await engine.read(
       'SELECT reason, file, line FROM rejected ORDER BY file, line, part LIMIT 1',
       { reason: 'text', file: 'integer', line: 'number' },
     );
@@ -244,12 +209,12 @@ export async function fillFromFormat(
 }
 
 /** Refuses tables without any event, with the reason of the first rejected record if there is one. */
-export async function refuseNothing(database: Database, names: readonly string[], nothing: string): Promise<void> {
-  const events = await database.number(
+export async function refuseNothing(engine: Engine, names: readonly string[], nothing: string): Promise<void> {
+  const events = await engine.number(
     'SELECT (SELECT count(*) FROM feed) + (SELECT count(*) FROM searches) + (SELECT count(*) FROM clicks)',
   );
   if (events > 0) return;
-  await refuseRejected(database, names);
+  await refuseRejected(engine, names);
   throw new UserError(nothing);
 }
 

@@ -14,6 +14,8 @@ export interface Input {
   /** As it is called in messages and in quarantine. */
   readonly name: string;
   readonly path: string;
+  /** Whole lines of a file that is not compressed, by their bytes [from, below): the rest is not there. */
+  readonly range?: { readonly from: number; readonly below: number };
 }
 
 /** Some whole lines: `first` is the number of the first one, counted from 1; lines are separated by \n. */
@@ -63,7 +65,10 @@ export async function kindOf({ name, path }: Input): Promise<Compression | 'parq
 
 /** Decompressed bytes. */
 async function* bytesOf(input: Input, kind: Compression): AsyncGenerator<Uint8Array> {
-  const file = createReadStream(input.path, { highWaterMark: 1 << 18 });
+  const { path, range } = input;
+  if (range && range.from >= range.below) return;
+  const within = range ? { start: range.from, end: range.below - 1 } : {};
+  const file = createReadStream(path, { highWaterMark: 1 << 18, ...within });
   try {
     if (kind === 'zstd') yield* zstdBytes(file);
     else if (kind === 'none') yield* file as AsyncIterable<Buffer>;
@@ -104,7 +109,8 @@ export async function* readPieces(input: Input, bad: (line: BadLine) => void): A
   let length = 0;
   let skipped: Buffer | null = null; // the beginning of a line that is too long
   const take = (bytes: Buffer): Piece | null => {
-    const start = line === 1 && bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf ? 3 : 0;
+    const isFirst = line === 1 && (input.range?.from ?? 0) === 0;
+    const start = isFirst && bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf ? 3 : 0;
     const lines = bytes.subarray(start);
     if (lines.length === 0) return null;
     const first = line;

@@ -55,6 +55,8 @@ export async function importInteractions(options: InteractionsOptions): Promise<
     typeColumn: options.typeColumn ?? null,
     constructSearches: options.constructSearches ?? null,
   };
+  if (options.spark)
+    throw new UsageError('--engine spark does not read interactions: import them on one machine, or as another format');
   if (options.constructSearches !== undefined && options.items === undefined) {
     throw new UsageError('--construct-searches takes the queries from the item table: pass it with --items FILE');
   }

@@ -2,6 +2,7 @@
  * Imports logs of a mapped format. Knows that formats have names and that `auto` recognises them; does not know what is in them.
  */
 import { UsageError, UserError, countOf } from '../../base/index.js';
+import { refuseParser } from '../cluster/stage.js';
 import type { Database } from '../database.js';
 import type { Generator } from '../schema.js';
 import { FORMATS } from './formats/index.js';
@@ -35,6 +36,7 @@ export type EventsOptions = Omit<LogOptions, 'format'>;
 export async function importLog({ format, files, ...options }: LogOptions): Promise<ImportResult> {
   if (files.length === 0) throw new UserError('there is no file to import: name at least one');
   const known = formatNamed(format);
+  if (options.spark && known) refuseParser(known);
   return runImport(
     format,
     async (temporary) => expandInputs(files, temporary),
@@ -98,7 +100,7 @@ async function fill(
   );
   const names = inputs.map(({ name }) => name);
   await refuseNothing(
-    workshop.database,
+    workshop.engine,
     names,
     filled.read.duplicates > 0 && workshop.hasEarlierIds
       ? `${names.join(', ')}: nothing is new, every event came with the data that is to grow`

@@ -24,8 +24,9 @@ export interface Sample {
 const SAMPLED = 100;
 const JUDGED = 20; // lines that tell JSON lines from a table
 
-/** Looks at the beginning of a file. */
-export async function sampleOf(input: Input, connection: Connection): Promise<Sample> {
+/** Looks at the beginning of a file, whatever part of it is to be read. */
+export async function sampleOf({ name, path }: Input, connection: Connection): Promise<Sample> {
+  const input = { name, path };
   if ((await kindOf(input)) === 'parquet') return sampleOfParquet(input, connection);
   const beginning = await beginningOf(input);
   const lines = beginning.split('\n').filter((line) => line.trim() !== '');

@@ -1,15 +1,15 @@
 /**
  * What becomes of the entries of a log: duplicates, who somebody was, which search led to an action, order; and from there the
- * tables of `prepare.ts`. Knows the staging table and events; does not know formats, files, or who is held out. Every order is
- * said: time, file, line, part.
+ * tables of `prepare.ts`. Knows the staging table and events; does not know formats, files, or who is held out, nor on which
+ * engine it happens. Every order is said: time, file, line, part.
  */
 import { UserError, assert } from '../../base/index.js';
 import { copyToJsonLines, literal, type Database } from '../database.js';
+import type { Engine } from '../engine.js';
 import type { ReadCounts } from '../schema.js';
 import { makeAttributes } from './attributes.js';
-import * as sql from './dialect.js';
 import type { Format, JoinRule } from './formats/format.js';
-import { ACCEPTED, PLACE, STAGED } from './staged.js';
+import { ACCEPTED, PLACE, STAGED, rejectedColumns, type StagedColumn } from './staged.js';
 
 /** What is decided about entries. */
 export interface Settlement {
@@ -40,25 +40,27 @@ const WHO = 'coalesce(staged.user, merged.user, staged.anonymous)';
  * (file, line, part, reason, raw). `records`: how many the files hold, null to take the staging table's word.
  */
 export async function settle(
-  database: Database,
+  engine: Engine,
   format: Format,
   records: number | null,
   oneEntryEach: boolean,
   { dropRepeats = false, keepIds = dropRepeats, hasEarlierIds = false, spaced = false }: SettleOptions = {},
 ): Promise<Settlement> {
-  await database.run(`CREATE TABLE rejected AS SELECT ${PLACE}, reason, raw FROM staged WHERE reason IS NOT NULL`);
-  await findDuplicates(database, hasEarlierIds);
-  await placeEvents(database, format.order, dropRepeats, keepIds);
-  if (format.join) await leaveOutEchoes(database, format.join);
-  await findSearches(database, format, hasEarlierIds);
-  await numberEvents(database, spaced, format.join?.inherits === true);
-  const itemAttributes = await makeAttributes(database, 'item', format.repeated ?? 'replace');
-  const userAttributes = await makeAttributes(database, 'user', format.repeated ?? 'replace');
+  await engine.run(`CREATE TABLE rejected AS SELECT ${PLACE}, reason, raw FROM staged WHERE reason IS NOT NULL`);
+  await findDuplicates(engine, hasEarlierIds);
+  await placeEvents(engine, format.order, dropRepeats, keepIds);
+  if (format.join) await leaveOutEchoes(engine, format.join);
+  await findSearches(engine, format, hasEarlierIds);
+  await numberEvents(engine, spaced, format.join?.inherits === true);
+  const itemAttributes = await makeAttributes(engine.here, 'item', format.repeated ?? 'replace');
+  const userAttributes = await makeAttributes(engine.here, 'user', format.repeated ?? 'replace');
+  await engine.adopt('items', `"index" BIGINT, item ${engine.dialect.text}`, 'SELECT "index", item FROM items');
+  await engine.adopt('rejected', rejectedColumns(engine.dialect.text), 'SELECT * FROM rejected');
   const unmatched =
     format.unmatched === 'feed'
-      ? await database.number('SELECT count(*) FROM led WHERE search_place IS NULL AND named')
+      ? await engine.number('SELECT count(*) FROM led WHERE search_place IS NULL AND named')
       : 0;
-  const counts = await countEntries(database, records, oneEntryEach);
+  const counts = await countEntries(engine, records, oneEntryEach);
   return { counts, itemAttributes, userAttributes, unmatched };
 }
 
@@ -66,14 +68,14 @@ export async function settle(
  * Makes `duplicates`: entries whose id an earlier one has, or, with `hasEarlierIds`, an event that came before (`known_ids`).
  * `again` is true for further rows of a search that has many.
  */
-async function findDuplicates(database: Database, hasEarlierIds: boolean): Promise<void> {
-  await database.run(
+async function findDuplicates(engine: Engine, hasEarlierIds: boolean): Promise<void> {
+  await engine.run(
     hasEarlierIds
       ? `CREATE TABLE known_ids AS SELECT DISTINCT id FROM staged
-          WHERE ${ACCEPTED} AND kind IN ('search', 'action') AND id IS NOT NULL AND ${sql.fingerprint('id')} IN (SELECT id FROM earlier_ids)`
-      : 'CREATE TABLE known_ids (id VARCHAR)',
+          WHERE ${ACCEPTED} AND kind IN ('search', 'action') AND id IS NOT NULL AND ${engine.dialect.fingerprint('id')} IN (SELECT id FROM earlier_ids)`
+      : `CREATE TABLE known_ids (id ${engine.dialect.text})`,
   );
-  await database.run(`CREATE TABLE duplicates AS SELECT ${PLACE}, again AND occurrence > 1 AS again FROM (
+  await engine.run(`CREATE TABLE duplicates AS SELECT ${PLACE}, again AND occurrence > 1 AS again FROM (
     SELECT ${PLACE}, kind = 'search' AND coalesce(type, '') = 'many' AS again, dense_rank() OVER (PARTITION BY id ORDER BY file, line) AS occurrence,
       id IN (SELECT id FROM known_ids) AS known
     FROM staged WHERE ${ACCEPTED} AND id IN (
@@ -82,8 +84,8 @@ async function findDuplicates(database: Database, hasEarlierIds: boolean): Promi
 }
 
 /** Makes `event_ids`: hashes of the ids of searches and actions that are accepted, for whatever log comes later. */
-export async function rememberIds(database: Database): Promise<void> {
-  await database.run(`CREATE TABLE event_ids AS SELECT DISTINCT ${sql.fingerprint('id')} AS id FROM staged
+export async function rememberIds(engine: Engine): Promise<void> {
+  await engine.run(`CREATE TABLE event_ids AS SELECT DISTINCT ${engine.dialect.fingerprint('id')} AS id FROM staged
     WHERE ${ACCEPTED} AND id IS NOT NULL AND kind IN ('search', 'action') 
       AND NOT EXISTS (SELECT 1 FROM rejected WHERE rejected.file = staged.file AND rejected.line = staged.line AND rejected.part = staged.part)`);
 }
@@ -92,40 +94,40 @@ export async function rememberIds(database: Database): Promise<void> {
 const visitOf = (within: JoinRule['within']): string => (within === 'session' ? `coalesce(session, '')` : `''`);
 
 /** Takes out of `placed` what reports the search before it once more; it counts like a further row of that search. */
-async function leaveOutEchoes(database: Database, { within, minutes }: JoinRule): Promise<void> {
+async function leaveOutEchoes(engine: Engine, { within, minutes }: JoinRule): Promise<void> {
   const order = `PARTITION BY "user", ${visitOf(within)} ORDER BY place`;
-  const words = sql.comparedQuery('query');
-  await database.run(`CREATE TABLE echoes AS SELECT place, ${PLACE} FROM (
-      SELECT *, lag(${words}) OVER (${order}) AS before, lag(time) OVER (${order}) AS since FROM placed WHERE kind = 'search'
-    ) WHERE follows = 1 AND before = ${words} AND time - since <= ${minutes * 60_000}`);
-  await database.run(`INSERT INTO duplicates SELECT ${PLACE}, true FROM echoes`);
-  await database.run('DELETE FROM placed WHERE place IN (SELECT place FROM echoes)');
-  await database.run('DROP TABLE echoes');
+  const searches = engine.dialect.withComparedQuery(`SELECT * FROM placed WHERE kind = 'search'`);
+  await engine.run(`CREATE TABLE echoes AS SELECT place, ${PLACE} FROM (
+      SELECT *, lag(compared) OVER (${order}) AS before, lag(time) OVER (${order}) AS since FROM (${searches})
+    ) WHERE follows = 1 AND before = compared AND time - since <= ${minutes * 60_000}`);
+  await engine.run(`INSERT INTO duplicates SELECT ${PLACE}, true FROM echoes`);
+  await engine.keep('placed', 'NOT EXISTS (SELECT 1 FROM echoes WHERE echoes.place = placed.place)');
+  await engine.run('DROP TABLE echoes');
 }
 
 /** Makes `placed`: searches and actions in order, each with its place, and with the user that it is of. */
 async function placeEvents(
-  database: Database,
+  engine: Engine,
   order: Format['order'],
   dropRepeats: boolean,
   keepIds: boolean,
 ): Promise<void> {
   // What no entry has is not carried through the sort.
   const optional = ['anonymous', 'id', 'session', 'time', 'query', 'source', 'search', 'follows', 'list'] as const;
-  const counts = await database.read(
+  const counts = await engine.read(
     `SELECT ${optional.map((name) => `count("${name}")`).join(', ')}, count(DISTINCT file), count(DISTINCT part) FROM staged`,
     Object.fromEntries([...optional, 'file', 'part'].map((name) => [name, 'number' as const])),
   );
   const has = (name: (typeof optional)[number]): boolean => (counts[name]?.[0] as number) > 0;
   const several = ['file', 'part'].filter((name) => (counts[name]?.[0] as number) > 1);
   const keys = [
-    ...(order === 'time' ? ['time'] : []),
+    ...(order === 'time' ? ['time NULLS LAST'] : []),
     ...['file', 'line', 'part'].filter((name) => name === 'line' || several.includes(name)),
   ];
-  await database.run(`CREATE TABLE merged AS SELECT anonymous, min("user") AS "user" FROM staged
+  await engine.run(`CREATE TABLE merged AS SELECT anonymous, min("user") AS "user" FROM staged
       WHERE ${ACCEPTED} AND "user" IS NOT NULL AND anonymous IS NOT NULL GROUP BY anonymous HAVING count(DISTINCT "user") = 1`);
   const who = has('anonymous') ? WHO : 'staged."user"';
-  const anyDuplicate = (await database.number('SELECT count(*) FROM duplicates')) > 0;
+  const anyDuplicate = (await engine.number('SELECT count(*) FROM duplicates')) > 0;
   const carried = optional.filter((name) => name !== 'anonymous' && name !== 'id');
   const events = `SELECT ${PLACE}, kind, ${who} AS "user", item, type${has('id') ? `, ${keepIds ? 'id' : `CASE WHEN kind = 'search' THEN id END AS id`}` : ''}${carried.map((name) => (has(name) ? `, ${name}` : '')).join('')}
     FROM ${has('anonymous') ? STAGED_AND_MERGED : 'staged'}
@@ -133,103 +135,107 @@ async function placeEvents(
       ${anyDuplicate ? `AND NOT EXISTS (SELECT 1 FROM duplicates WHERE duplicates.file = staged.file AND duplicates.line = staged.line AND duplicates.part = staged.part)` : ''}`;
   const absent = [...carried, 'id' as const]
     .filter((name) => !has(name))
-    .map((name) => `, CAST(NULL AS ${STAGED[name]}) AS ${name}`);
-  await database.run(
-    `CREATE TABLE placed AS SELECT *${absent.join('')} FROM (${sql.numbered(events, keys.join(', '), 'place')})`,
-  );
+    .map((name) => `, CAST(NULL AS ${typeOf(engine, name)}) AS ${name}`);
+  await engine.createNumbered('placed', events, keys.join(', '), 'place', absent.join(''));
   if (!dropRepeats) return;
   const same = `"user", kind, time, item, query, type, search, session, list`;
-  await database.run(`INSERT INTO duplicates SELECT ${PLACE}, false FROM (
+  await engine.run(`INSERT INTO duplicates SELECT ${PLACE}, false FROM (
     SELECT ${PLACE}, row_number() OVER (PARTITION BY ${same} ORDER BY place) AS occurrence FROM placed WHERE id IS NULL
   ) WHERE occurrence > 1`);
-  await database.run(`DELETE FROM placed WHERE EXISTS (SELECT 1 FROM duplicates
-    WHERE duplicates.file = placed.file AND duplicates.line = placed.line AND duplicates.part = placed.part)`);
+  await engine.keep(
+    'placed',
+    `NOT EXISTS (SELECT 1 FROM duplicates
+      WHERE duplicates.file = placed.file AND duplicates.line = placed.line AND duplicates.part = placed.part)`,
+  );
 }
+
+/** The type of a column of the staging table. */
+const typeOf = ({ dialect }: Engine, name: StagedColumn): string =>
+  STAGED[name] === 'VARCHAR' ? dialect.text : STAGED[name];
 
 /** Makes `led`: for actions that a search may have led to, its place; rejects those that name a wrong one. */
 async function findSearches(
-  database: Database,
+  engine: Engine,
   { unmatched = 'reject', join }: Format,
   hasEarlierIds: boolean,
 ): Promise<void> {
-  await database.run(`CREATE TABLE led AS SELECT actions.place, true AS named,
+  await engine.run(`CREATE TABLE led AS SELECT actions.place, true AS named,
       CASE WHEN started."user" = actions."user" AND started.place < actions.place THEN started.place END AS search_place,
       started."user" AS other, started.place AS other_place
     FROM placed AS actions LEFT JOIN (SELECT id, place, "user" FROM placed WHERE kind = 'search' AND id IS NOT NULL) AS started
       ON started.id = actions.search
     WHERE actions.kind = 'action' AND actions.search IS NOT NULL`);
-  if (unmatched === 'reject') {
-    const wrong = `SELECT led.place FROM led WHERE search_place IS NULL`;
+  const wrong = 'SELECT count(*) FROM led WHERE search_place IS NULL';
+  if (unmatched === 'reject' && (await engine.number(wrong)) > 0) {
     const known = hasEarlierIds
       ? ` WHEN search IN (SELECT id FROM known_ids) THEN 'which came with the data that grow: import both logs at once'`
       : '';
-    await database.run(`INSERT INTO rejected SELECT ${PLACE},
-        'the event names the search ' || ${sql.shown('search')} || ', ' || CASE${known} WHEN other_place IS NULL THEN 'which no line has as a search'
-          WHEN other <> "user" THEN 'which is a search of the user ' || ${sql.shown('other')}
+    await engine.run(`INSERT INTO rejected SELECT ${PLACE},
+        'the event names the search ' || ${engine.dialect.shown('search')} || ', ' || CASE${known} WHEN other_place IS NULL THEN 'which no line has as a search'
+          WHEN other <> "user" THEN 'which is a search of the user ' || ${engine.dialect.shown('other')}
           ELSE 'which comes later: correct the times' END,
-        ${sql.jsonObject([
+        ${engine.dialect.jsonObject([
           ['type', 'type'],
           ['user', '"user"'],
           ['item', 'item'],
           ['search', 'search'],
         ])}
       FROM placed JOIN led ON led.place = placed.place WHERE led.search_place IS NULL`);
-    await database.run(`DELETE FROM placed WHERE place IN (${wrong})`);
-    await database.run('DELETE FROM led WHERE search_place IS NULL');
+    await engine.keep(
+      'placed',
+      'NOT EXISTS (SELECT 1 FROM led WHERE led.place = placed.place AND led.search_place IS NULL)',
+    );
+    await engine.keep('led', 'search_place IS NOT NULL');
   }
-  if (join) await seekSearches(database, join);
+  if (join) await seekSearches(engine, join);
 }
 
 /**
  * Adds to `led` the newest search that fits for every action that follows one without naming it: unless another list was shown
  * in between. With `inherits`, an action that is no click belongs to the search of the newest click on its item.
  */
-async function seekSearches(database: Database, { within, minutes, inherits }: JoinRule): Promise<void> {
+async function seekSearches(engine: Engine, { within, minutes, inherits }: JoinRule): Promise<void> {
   const visit = visitOf(within);
   const window = minutes * 60_000;
   const all = `SELECT place, ${PLACE}, kind, "user", ${visit} AS visit, time, item, follows, search, list, type FROM placed
       UNION ALL SELECT NULL, ${PLACE}, kind, ${WHO}, ${visit}, time, NULL, NULL, NULL, NULL, NULL
       FROM ${STAGED_AND_MERGED} WHERE ${ACCEPTED} AND kind = 'ignored' AND follows = 1`;
-  await database.run(`CREATE TABLE steps AS ${sql.numbered(all, `time, ${PLACE}`, 'step')}`);
+  await engine.createNumbered('steps', all, `time NULLS LAST, ${PLACE}`, 'step');
   // The newest search of the user and visit before each action: of the same list; of searches that have no list; of any.
   const newest = (condition: string, extra: string): string =>
     `max(CASE WHEN kind = 'ignored' OR (kind = 'search' AND ${condition}) THEN step END) OVER (PARTITION BY "user", visit${extra} ORDER BY step ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)`;
-  await database.run(`INSERT INTO led SELECT found.place, false, searched.place, NULL, NULL FROM (
+  await engine.run(`INSERT INTO led SELECT found.place, false, searched.place, NULL, NULL FROM (
       SELECT place, kind, follows, search, time, CASE WHEN list IS NULL THEN ${newest('true', '')}
         ELSE coalesce(${newest('true', ', list')}, ${newest('list IS NULL', '')}) END AS search_step FROM steps
     ) AS found JOIN steps AS searched ON searched.step = found.search_step
     WHERE found.kind = 'action' AND found.follows = 1 AND found.search IS NULL
       AND searched.kind = 'search' AND found.time - searched.time <= ${window}`);
   if (inherits === true)
-    await database.run(`INSERT INTO led SELECT found.place, false, led.search_place, NULL, NULL FROM (
+    await engine.run(`INSERT INTO led SELECT found.place, false, led.search_place, NULL, NULL FROM (
         SELECT place, kind, type, follows, search, time,
           max(CASE WHEN type = 'click' THEN step END) OVER (PARTITION BY "user", visit, item ORDER BY step ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS click_step
         FROM steps WHERE kind = 'action'
       ) AS found JOIN steps AS clicked ON clicked.step = found.click_step JOIN led ON led.place = clicked.place
       WHERE found.type <> 'click' AND found.follows IS NULL AND found.search IS NULL AND found.time - clicked.time <= ${window}`);
-  await database.run('DROP TABLE steps');
+  await engine.run('DROP TABLE steps');
 }
 
 /** Makes feed, searches and clicks. */
-async function numberEvents(database: Database, spaced: boolean, inherits: boolean): Promise<void> {
+async function numberEvents(engine: Engine, spaced: boolean, inherits: boolean): Promise<void> {
   // Without gaps, places are ordinals already; what was rejected leaves gaps.
   const [count, last] = [
-    await database.number('SELECT count(*) FROM placed'),
-    await database.number('SELECT coalesce(max(place), -1) FROM placed'),
+    await engine.number('SELECT count(*) FROM placed'),
+    await engine.number('SELECT coalesce(max(place), -1) FROM placed'),
   ];
   const gaps = count !== last + 1;
-  await database.run(
-    gaps
-      ? `CREATE TABLE numbered AS ${sql.numbered('SELECT place FROM placed', 'place', 'number')}`
-      : 'CREATE TABLE numbered AS SELECT place, place AS number FROM placed WHERE false',
-  );
+  if (gaps) await engine.createNumbered('numbered', 'SELECT place FROM placed', 'place', 'number');
   const ordinal = (place: string): string => (spaced ? `2 * ${place} + 1` : place);
   const numbers = (table: string, place: string): string =>
     gaps ? `JOIN numbered AS ${table} ON ${table}.place = ${place}` : '';
   const [own, its] = [gaps ? 'own.number' : 'placed.place', gaps ? 'its.number' : 'led.search_place'];
-  await database.run(`CREATE TABLE searches AS SELECT "user", ${ordinal(own)} AS ordinal, time, query, coalesce(source, 'unknown') AS source
+  await engine.run(`CREATE TABLE searches AS SELECT "user", ${ordinal(own)} AS ordinal, time, query, coalesce(source, 'unknown') AS source
     FROM placed ${numbers('own', 'placed.place')} WHERE kind = 'search'`);
-  await database.run(`CREATE TABLE clicks AS SELECT ${ordinal(its)} AS search, item, ${ordinal(own)} AS ordinal, time
+  await engine.run(`CREATE TABLE clicks AS SELECT ${ordinal(its)} AS search, item, ${ordinal(own)} AS ordinal, time
     FROM placed JOIN led ON led.place = placed.place ${numbers('own', 'placed.place')} ${numbers('its', 'led.search_place')}
     WHERE led.search_place IS NOT NULL`);
   // Without gaps the feed is a view: most of a log is feed, and a copy of it would cost more than looking at it again.
@@ -239,7 +245,7 @@ async function numberEvents(database: Database, spaced: boolean, inherits: boole
     UNION ALL SELECT "user", ${ordinal(own)}, time, type, item, ${ordinal(its)}
       FROM placed LEFT JOIN led ON led.place = placed.place ${numbers('own', 'placed.place')} ${gaps ? `LEFT ${numbers('its', 'led.search_place')}` : ''}
       WHERE kind = 'action' AND (${followed}) AND (type <> 'click' OR led.search_place IS NULL)`;
-  await database.run(`CREATE ${gaps ? 'TABLE' : 'VIEW'} feed AS ${feed}`);
+  await engine.run(`CREATE ${gaps ? 'TABLE' : 'VIEW'} feed AS ${feed}`);
 }
 
 /** Makes entries of some users ones to be ignored, with nothing in them any more, but for those of one file. */
@@ -258,27 +264,29 @@ export async function ignoreUsers(database: Database, users: readonly string[], 
 }
 
 /** Counts what became of everything, from what was made of it, and makes sure that nothing is missing. */
-async function countEntries(database: Database, expected: number | null, oneEntryEach: boolean): Promise<ReadCounts> {
-  const count = async (query: string): Promise<number> => database.number(`SELECT count(*) FROM ${query}`);
-  const read = await count('staged');
-  const records = oneEntryEach ? read : await count('(SELECT DISTINCT file, line FROM staged)');
-  const events =
-    (await count('searches')) +
-    (await count('feed')) +
-    (await count(`placed JOIN led ON led.place = placed.place WHERE type = 'click' AND search_place IS NOT NULL`));
-  const rejected = await count('rejected');
-  const duplicates = await count('duplicates WHERE NOT again');
-  const ignored =
-    (await count(`staged WHERE ${ACCEPTED} AND kind = 'ignored'`)) +
-    (await count('duplicates WHERE again')) -
-    (await count(
-      `duplicates JOIN staged ON duplicates.file = staged.file AND duplicates.line = staged.line AND duplicates.part = staged.part WHERE staged.kind = 'ignored'`,
-    ));
-  const attributes =
-    (await count(`staged WHERE ${ACCEPTED} AND kind IN ('item', 'user')`)) -
-    (await count(
-      `(SELECT ${PLACE} FROM rejected EXCEPT SELECT ${PLACE} FROM staged WHERE reason IS NOT NULL) AS late JOIN staged USING (${PLACE}) WHERE kind IN ('item', 'user')`,
-    ));
+async function countEntries(engine: Engine, expected: number | null, oneEntryEach: boolean): Promise<ReadCounts> {
+  const kinds = `kind IN ('item', 'user')`;
+  const [read, distinct, searches, feed, clicks, rejected, duplicates, ignoring, again, ignoredTwice, told, late] =
+    (await engine.numbers(
+      [
+        'staged',
+        oneEntryEach ? '(SELECT 1 AS one)' : '(SELECT DISTINCT file, line FROM staged)',
+        'searches',
+        'feed',
+        `placed JOIN led ON led.place = placed.place WHERE type = 'click' AND search_place IS NOT NULL`,
+        'rejected',
+        'duplicates WHERE NOT again',
+        `staged WHERE ${ACCEPTED} AND kind = 'ignored'`,
+        'duplicates WHERE again',
+        `duplicates JOIN staged ON duplicates.file = staged.file AND duplicates.line = staged.line AND duplicates.part = staged.part WHERE staged.kind = 'ignored'`,
+        `staged WHERE ${ACCEPTED} AND ${kinds}`,
+        `(SELECT ${PLACE} FROM rejected EXCEPT SELECT ${PLACE} FROM staged WHERE reason IS NOT NULL) AS late JOIN staged USING (${PLACE}) WHERE ${kinds}`,
+      ].map((rows) => `SELECT count(*) FROM ${rows}`),
+    )) as [number, number, number, number, number, number, number, number, number, number, number, number];
+  const records = oneEntryEach ? read : distinct;
+  const events = searches + feed + clicks;
+  const ignored = ignoring + again - ignoredTwice;
+  const attributes = told - late;
   const accepted = events + attributes;
   assert(expected === null || expected === records, `${records} records of ${expected} were staged`);
   assert(
@@ -289,8 +297,8 @@ async function countEntries(database: Database, expected: number | null, oneEntr
 }
 
 /** Refuses on the first rejected entry: for --strict. */
-export async function refuseRejected(database: Database, names: readonly string[]): Promise<void> {
-  const { file, line, reason } = await database.read(
+export async function refuseRejected(engine: Engine, names: readonly string[]): Promise<void> {
+  const { file, line, reason } = await engine.read(
     `SELECT file, line, reason FROM rejected ORDER BY ${PLACE} LIMIT 1`,
     {
       file: 'integer',

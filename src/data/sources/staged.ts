@@ -38,3 +38,7 @@ export const STAGED_COLUMNS = Object.entries(STAGED)
 export const PLACE = 'file, line, part';
 /** What holds of entries that are accepted so far. */
 export const ACCEPTED = 'reason IS NULL';
+
+/** The columns of the table of what is rejected, as CREATE TABLE wants them, with the engine's type of texts. */
+export const rejectedColumns = (text: string): string =>
+  `file INTEGER, line BIGINT, part INTEGER, reason ${text}, raw ${text}`;

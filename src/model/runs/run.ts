@@ -8,6 +8,7 @@
  *   log.jsonl       one line per epoch
  *   results/        one manifest per result
  *   lock            while a process trains it
+ *   rounds/         while Spark trains it
  *
  * A new run appears whole, in one rename, or not at all.
  */
@@ -65,6 +66,13 @@ export interface TrainingSettings {
   readonly bucketBatches?: number;
   /** Not in the runs of older versions, whose batches are in one part. */
   readonly batchParts?: number;
+  /** In rounds of several workers; absent where one takes all steps. See train/rounds. */
+  readonly rounds?: {
+    readonly workers: number;
+    readonly localSteps: number;
+    readonly outerLearningRate: number;
+    readonly outerMomentum: number;
+  };
   /** The version of the run whose parameters it began with; absent where it began from its seed. */
   readonly warmFrom?: string;
   readonly requireBoth: boolean;
@@ -125,6 +133,15 @@ const planFields = {
     shuffle: isTrueOrFalse,
     bucketBatches: isEither(isOneOf(undefined), isWhole(0)),
     batchParts: isEither(isOneOf(undefined), isWhole(1, 64)),
+    rounds: isEither(
+      isOneOf(undefined),
+      isRecordOf({
+        workers: isWhole(1),
+        localSteps: isWhole(1),
+        outerLearningRate: isNotNegative,
+        outerMomentum: isNotNegative,
+      }),
+    ),
     warmFrom: isEither(isOneOf(undefined), isText),
     requireBoth: isTrueOrFalse,
     validationUsers: isEither(isOneOf(null), isWhole(1)),

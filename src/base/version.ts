@@ -1,4 +1,4 @@
-/** The version in package.json. */
+/** The version of this program. Knows package.json. */
 import { readFileSync } from 'node:fs';
 
 export function programVersion(): string {

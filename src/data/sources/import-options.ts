@@ -1,0 +1,56 @@
+/** What every importer is asked, and what it gives. Knows the words; does not know what is done. */
+import type { SparkOptions, SparkSession } from '../../spark/index.js';
+import type { DataManifest } from '../schema.js';
+import type { SplitRequest } from '../split.js';
+
+/** Options of every importer. */
+export interface ImportOptions {
+  /** The data directory to make. */
+  readonly out: string;
+  /** Replace `out` if it exists. Default: refuse. */
+  readonly overwrite?: boolean;
+  /** The filter of the paper: only users who searched and acted in the feed. Default: everybody stays. */
+  readonly requireBoth?: boolean;
+  /** Keep only users and items with at least so many feed events, again and again until that holds. Default: 0, everybody. */
+  readonly kCore?: number;
+  /** Who is held out. Default: leave-one-out. */
+  readonly split?: SplitRequest;
+  /** Refuse on the first rejected record, instead of putting it into quarantine. Default: false. */
+  readonly strict?: boolean;
+  /** Leave out events that equal an earlier one in everything. Default: false. */
+  readonly dropRepeats?: boolean;
+  /** A data directory to grow from: its events come in, too, and its vocabularies come first, so that no index changes. */
+  readonly append?: string;
+  /** People whose records are taken for none, in all files but one: for those who were erased. */
+  readonly leaveOut?: LeftOut;
+  /** Threads of the engine. Results do not depend on it. Default: 2. */
+  readonly threads?: number;
+  /** Megabytes that the engine may use; the rest goes to disk. Default: 1500. */
+  readonly memory?: number;
+  /** Do the work on a Spark cluster. The data are the same, byte for byte. `threads` and `memory` are then those of each reader of the log, and of the writer of the files. */
+  readonly spark?: SparkImport;
+}
+
+/** How an import uses Spark. */
+export type SparkImport = (
+  | Pick<SparkOptions, 'master' | 'conf' | 'driverMemory' | 'signal' | 'onProgress'>
+  /** An application that runs. */
+  | { readonly session: SparkSession }
+) & {
+  /** Bytes of a file that are read at once on a machine. Default: 128 MiB. */
+  readonly unitBytes?: number;
+};
+
+/** Whose records do not count. */
+export interface LeftOut {
+  /** SHA-256 of their ids, in hexadecimal digits. */
+  readonly users: readonly string[];
+  /** The path of the file whose records count all the same. */
+  readonly exceptIn: string;
+}
+
+/** What an import made, and what its maker should know about the input. */
+export interface ImportResult {
+  readonly manifest: DataManifest;
+  readonly warnings: readonly string[];
+}

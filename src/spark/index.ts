@@ -1,0 +1,5 @@
+/** Apache Spark, as an application that runs SQL for us. Knows spark-sql; does not know what is asked of it. The door. */
+export { findSpark, type SparkHome } from './find.js';
+export { SparkError } from './failure.js';
+export { sparkIdentifier, sparkText } from './text.js';
+export { type SparkOptions, type SparkSession, withSpark } from './session.js';

@@ -1,0 +1,243 @@
+/** Training in rounds: shares, sums that do not depend on who is first, outer steps, and one worker that is no other than `fit`. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import * as fc from 'fast-check';
+import { UserError } from '../../src/base/index.js';
+import { type NamedTensor, type ParameterDescription, buildModel, parametersOf } from '../../src/model/index.js';
+import {
+  type FitOptions,
+  type Round,
+  OuterOptimizer,
+  Stepper,
+  createOptimizer,
+  fit,
+  fitInRounds,
+  roundsHere,
+  sharesOf,
+  summedBlocks,
+  workShare,
+  workbench,
+} from '../../src/train/index.js';
+import { meanMoves, movedBlocks } from '../../src/train/rounds/blocks.js';
+import { runtimeForTests } from '../support/runtime.js';
+import { tinyModel } from '../support/tiny-model.js';
+
+const runtime = runtimeForTests();
+
+test('the shares of rounds are all steps of an epoch, in order, as even as they can be', () => {
+  fc.assert(
+    fc.property(
+      fc.record({
+        workers: fc.integer({ min: 1, max: 9 }),
+        localSteps: fc.integer({ min: 1, max: 9 }),
+        steps: fc.integer({ min: 1, max: 200 }),
+      }),
+      ({ workers, localSteps, steps }) => {
+        let next = 0;
+        while (next < steps) {
+          const shares = sharesOf({ workers, localSteps, outerLearningRate: 1, outerMomentum: 0 }, next, steps);
+          const sizes = shares.map(([from, to]) => to - from);
+          assert.ok(sizes.length >= 1 && sizes.length <= workers);
+          assert.ok(
+            Math.min(...sizes) >= 1 && Math.max(...sizes) <= localSteps && Math.max(...sizes) - Math.min(...sizes) <= 1,
+          );
+          for (const [from, to] of shares) {
+            assert.equal(from, next);
+            next = to;
+          }
+        }
+        assert.equal(next, steps);
+      },
+    ),
+  );
+});
+
+const DESCRIPTIONS: ParameterDescription[] = [
+  { name: 'table', shape: [6, 3], table: true, initialiser: { kind: 'constant', value: 0 }, padding: 'none' },
+  { name: 'dense', shape: [5000], table: false, initialiser: { kind: 'constant', value: 0 }, padding: 'none' },
+];
+const SIZES: Readonly<Record<string, number>> = { table: 18, dense: 5000 };
+const stateFrom = (value: (name: string, tensor: number, place: number) => number): Map<string, NamedTensor> =>
+  new Map(
+    DESCRIPTIONS.flatMap(({ name, shape }) =>
+      ['', ' / first moment', ' / second moment'].map(
+        (suffix, tensor) =>
+          [
+            `${name}${suffix}`,
+            {
+              shape,
+              data: Float32Array.from({ length: SIZES[name] as number }, (_, place) => value(name, tensor, place)),
+            },
+          ] as const,
+      ),
+    ),
+  );
+const collect = async (lines: AsyncIterable<string>): Promise<string[]> => {
+  const all: string[] = [];
+  for await (const line of lines) all.push(line);
+  return all;
+};
+
+test('rows are averaged over the workers that moved them, and what nobody moved stays', async () => {
+  const start = stateFrom(() => 1);
+  // worker 0 moves row 1, worker 2 rows 1 and 4; both move what is dense
+  const moved = [0, 2].map((worker) => {
+    const end = stateFrom((name, tensor, place) => {
+      if (name === 'dense') return 1 + (worker + 1) * (tensor + 1);
+      const row = Math.floor(place / 3);
+      return row === 1 || (row === 4 && worker === 2) ? 1 + (worker + 1) * (tensor + 1) : 1;
+    });
+    return [...movedBlocks(DESCRIPTIONS, start, end, worker)];
+  });
+  const keyOf = (line: string): string => line.split(' ')[0] as string;
+  assert.deepEqual(moved[0]?.map(keyOf), ['0.1', '1.0', '1.1']);
+  assert.deepEqual(moved[1]?.map(keyOf), ['0.1', '0.4', '1.0', '1.1']);
+  const byKey = moved.flat().toSorted((a, b) => (keyOf(a) < keyOf(b) ? -1 : keyOf(a) > keyOf(b) ? 1 : 0));
+  const sums = await collect(summedBlocks(byKey));
+  const moves = meanMoves(DESCRIPTIONS, (name) => SIZES[name] as number, sums.toReversed());
+  const [values, first, second] = moves.get('table') as readonly Float32Array[];
+  assert.deepEqual([...(values as Float32Array)], [0, 0, 0, 2, 2, 2, 0, 0, 0, 0, 0, 0, 3, 3, 3, 0, 0, 0]);
+  assert.deepEqual([...(first as Float32Array).subarray(3, 6)], [4, 4, 4]);
+  assert.deepEqual([...(second as Float32Array).subarray(12, 15)], [9, 9, 9]);
+  const [dense] = moves.get('dense') as readonly Float32Array[];
+  assert.ok((dense as Float32Array).every((value) => value === 2));
+});
+
+test('lines that are none, come twice, or out of order are refused in a line', async () => {
+  const start = stateFrom(() => 0);
+  const [line = ''] = movedBlocks(
+    DESCRIPTIONS,
+    start,
+    stateFrom(() => 1),
+    3,
+  );
+  const refused = async (lines: string[], message: RegExp): Promise<void> =>
+    assert.rejects(collect(summedBlocks(lines)), (error) => error instanceof UserError && message.test(error.message));
+  await refused([line, line], /do not come by worker/);
+  await refused(['nonsense'], /is no block of a round/);
+  await refused(['0.1 2 AAA='], /not whole/);
+  await refused([line, line.replace(/ 3 .*/, ' 4 AAAAAA==')], /are not alike/);
+  const sums = await collect(summedBlocks([line]));
+  const lengths = (name: string): number => SIZES[name] as number;
+  assert.throws(() => meanMoves(DESCRIPTIONS, lengths, [...sums, ...sums]), /were added up in pieces/);
+  assert.throws(
+    () =>
+      meanMoves(
+        DESCRIPTIONS,
+        lengths,
+        sums.map((sum) => sum.replace(/^\S+/, '7.0')),
+      ),
+    /no block of this model/,
+  );
+});
+
+test("outer steps are those of gradient descent with Nesterov's momentum, written out", () => {
+  const [rate, decay] = [0.7, 0.9];
+  const outer = new OuterOptimizer(
+    DESCRIPTIONS,
+    { outerLearningRate: rate, outerMomentum: decay },
+    (name) => SIZES[name] as number,
+  );
+  const state = stateFrom(() => 1);
+  let [value, momentum] = [1, 0];
+  for (const move of [0.5, -0.25, 0]) {
+    const moves = new Map(
+      DESCRIPTIONS.map(({ name }) => {
+        const filled = (by: number): Float32Array => new Float32Array(SIZES[name] as number).fill(by);
+        return [name, [filled(move), filled(move), filled(-2)] as const];
+      }),
+    );
+    outer.apply(state, moves);
+    const gradient = -move;
+    momentum = decay * momentum + gradient;
+    value -= rate * (gradient + decay * momentum);
+    assert.ok(Math.abs((state.get('table')?.data[4] as number) - value) < 1e-6);
+  }
+  assert.ok(Math.abs((state.get('dense / first moment')?.data[0] as number) - 1.25) < 1e-6);
+  assert.equal(state.get('dense / second moment')?.data[0], 0, 'a mean of squares is never negative');
+  assert.deepEqual([...outer.momentumTensors().keys()], ['table / outer momentum', 'dense / outer momentum']);
+});
+
+const OPTIONS: FitOptions = {
+  seed: 5,
+  epochs: 1,
+  batchSize: 4,
+  learningRate: 0.01,
+  learningRatePatience: 2,
+  minimumLearningRate: 1e-5,
+  patience: 3,
+  shuffle: true,
+  requireBoth: false,
+};
+const hooks = {
+  validate: async () => ({ score: 1, metrics: {} }),
+  save: async () => undefined,
+  onEvent: () => undefined,
+};
+
+for (const optimizer of ['adam', 'adamCatchUp', 'lazyAdam'] as const)
+  test(`one worker that takes all steps moves the parameters where fit does: ${optimizer}`, async () => {
+    const { model, dataset } = tinyModel({ id: 'sesrec', preset: 'official' });
+    const train = async (rounds: boolean) => {
+      const parameters = parametersOf(buildModel(model.card.id as 'sesrec', model.config));
+      parameters.initialise(1);
+      const start = new Map([...parameters.tensors()].map(([name, { data }]) => [name, data.slice()]));
+      const stepper = new Stepper(model, parameters, runtime, createOptimizer({ kind: optimizer, weightDecay: 0.01 }));
+      if (!rounds) await fit(dataset, model, stepper, OPTIONS, hooks);
+      else {
+        const options = { workers: 1, localSteps: 1000, outerLearningRate: 1, outerMomentum: 0 };
+        const outer = new OuterOptimizer(parameters.descriptions, options, (name) => parameters.get(name).length);
+        const shared = { dataset, model, options: { ...OPTIONS, optimizer, weightDecay: 0.01 } };
+        const runRound = roundsHere(shared, runtime);
+        const end = await fitInRounds({ ...shared, stepper, outer }, { ...OPTIONS, ...options }, hooks, runRound);
+        assert.equal(end.epoch, 1);
+      }
+      stepper.level();
+      return { start, end: parameters.tensors() };
+    };
+    const [whole, inRounds] = [await train(false), await train(true)];
+    let moved = 0;
+    for (const [name, { data }] of inRounds.end) {
+      const [from, to] = [whole.start.get(name) as Float32Array, whole.end.get(name)?.data as Float32Array];
+      const expected = from.map((value, i) => value + Math.fround((to[i] as number) - value));
+      assert.deepEqual(data, expected, name);
+      if (to.some((value, i) => value !== from[i])) moved++;
+    }
+    assert.ok(moved > 5, `${moved} parameters moved`);
+  });
+
+for (const optimizer of ['adam', 'adamCatchUp', 'lazyAdam'] as const)
+  test(`a share says the same whatever was worked at its bench before: ${optimizer}`, async () => {
+    const { model, dataset } = tinyModel({ id: 'sesrec', preset: 'official' });
+    const trained = { dataset, model, options: { ...OPTIONS, optimizer, weightDecay: 0.01 } };
+    const bench = workbench(trained, runtime);
+    const { parameters } = bench;
+    parameters.initialise(1);
+    const start = new Map(
+      [...parameters.tensors(), ...bench.momentTensors()].map(([name, { shape, data }]) => [
+        name,
+        { shape, data: data.slice() },
+      ]),
+    );
+    const shares = [
+      [0, 1],
+      [1, 2],
+      [2, 4],
+    ] as const;
+    const round: Round = { epoch: 0, learningRate: 0.01, optimizerSteps: 0, reached: {}, shares };
+    const said = async (stepper: Stepper, worker: number): Promise<unknown> => {
+      const lines: string[] = [];
+      const { milliseconds: _, ...report } = await workShare(
+        trained,
+        stepper,
+        start,
+        round,
+        worker,
+        (line) => void lines.push(line),
+      );
+      assert.ok(lines.length > 5);
+      return { lines, report };
+    };
+    for (const worker of [1, 0, 2, 1])
+      assert.deepEqual(await said(bench, worker), await said(workbench(trained, runtime), worker), `worker ${worker}`);
+  });
