@@ -132,6 +132,7 @@ class Shell implements SparkSession {
   #asked: Asked | null = null;
   #count = 0;
   #what = '';
+  #isUp = false;
   #ended = false;
   #queue: Promise<unknown> = Promise.resolve();
   readonly #killAtExit = (): void => this.#signal('SIGTERM');
@@ -254,6 +255,7 @@ class Shell implements SparkSession {
   #hear(line: string): void {
     const asked = this.#asked;
     if (!asked) return;
+    this.#isUp ||= line.startsWith('sesrec.after');
     if (line.startsWith(this.#mark)) asked.rows.push(line.slice(this.#mark.length));
     else if (line === `sesrec.done\t${asked.number}`) asked.succeeded = true;
     else if (line === `sesrec.after\t${asked.number}`) {
@@ -285,8 +287,9 @@ class Shell implements SparkSession {
   }
 
   #failure(what: string, logged: readonly string[] = [...this.#start, ...(this.#asked?.logged ?? [])]): SparkError {
-    const cause = firstCause(logged);
-    return new SparkError(`Spark: ${cause ?? what}; its log is ${this.#logPath}`);
+    const cause = firstCause(logged) ?? what;
+    const where = this.#isUp ? 'Spark' : `Spark did not start on the master ${this.#options.master}`;
+    return new SparkError(`${where}: ${cause}; its log is ${this.#logPath}`);
   }
 }
 
