@@ -12,6 +12,7 @@ const BENCHES: Readonly<Record<string, string>> = {
   import: 'a log of the Kuaishou size, from Parquet and from gzipped JSON lines to training-ready',
   catalogue: 'one training step over ever more items',
   'serve-runs': 'the runs that serve measures: a log of so many items, and SESRec trained on it',
+  scale: 'what a large site needs, and what more workers would do: calculated from constants that were measured',
   serve: 'a server under load from a second process: latencies, durability, recall',
 };
 

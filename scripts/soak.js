@@ -7,7 +7,15 @@ import { loadavg } from 'node:os';
 import { join } from 'node:path';
 
 /** Folders and files of the campaign. */
-const CAMPAIGN = ['guarantees/', 'cli/interruption', 'cli/fuzz', 'data/directory', 'data/import-fuzz', 'data/spark'];
+const CAMPAIGN = [
+  'guarantees/',
+  'cli/interruption',
+  'cli/fuzz',
+  'data/directory',
+  'data/import-fuzz',
+  'data/spark',
+  'serve/shared',
+];
 
 const asked = process.argv.slice(2);
 const words = asked.length > 0 ? asked : CAMPAIGN;

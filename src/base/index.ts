@@ -24,6 +24,7 @@ export {
 export { counted, countOf } from './counts.js';
 export { GENERATOR, Random } from './random.js';
 export { inTime } from './in-time.js';
+export { shownUrl } from './shown-url.js';
 export { sideBySide } from './side-by-side.js';
 export { solvePositive } from './linear-equations.js';
 export { type GrowableMemory, LARGEST_MEMORY, PAGE, compileModule, growableMemory, pagesOf } from './webassembly.js';

@@ -4,12 +4,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { UserError } from '../base/index.js';
 import { type ImportOptions, type ImportResult, importEvents } from '../data/index.js';
-import { type LiveLog, openLmdbStore, writeLiveLog } from '../online/index.js';
+import { type LiveLog, openStore, shownStore, writeLiveLog } from '../online/index.js';
 import { note } from './output.js';
 
 /** The log of a store, and who was erased from it. */
 async function logOf(directory: string, folder: string): Promise<LiveLog & { readonly erased: string[] }> {
-  const store = await openLmdbStore(directory, { readOnly: true });
+  const store = await openStore(directory, { readOnly: true });
   try {
     const log = await writeLiveLog(store, folder);
     const erased: string[] = [];
@@ -30,7 +30,7 @@ export async function importLive(
   try {
     const log = await logOf(directory, folder);
     if (log.events === 0 && earlier.length === 0)
-      throw new UserError(`${directory} has no events yet: there is nothing to import`);
+      throw new UserError(`${shownStore(directory)} has no events yet: there is nothing to import`);
     if (log.withoutSearch > 0)
       note(`${log.withoutSearch} clicks left out: their searches are not in the store, or come later`);
     if (log.erased.length > 0 && options.append !== undefined)

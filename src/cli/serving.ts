@@ -1,6 +1,6 @@
 /** The engine behind a server: settings to options, what happens to metrics and logs. Knows both sides; does not know HTTP. */
 import { basename, dirname, join, resolve } from 'node:path';
-import { type Engine, openEngine as open } from '../online/index.js';
+import { type Engine, openEngine as open, resolvedStore } from '../online/index.js';
 import type { Configuration, Metrics } from '../serve/index.js';
 
 /** The directory of runs: that of the run unless told. */
@@ -15,7 +15,8 @@ export async function openEngine(run: string, settings: Configuration, metrics: 
   return open({
     run: directory,
     runs: runsOf(run, settings),
-    store: settings.store === '' ? join(dirname(directory), `${basename(directory)}.live`) : resolve(settings.store),
+    store:
+      settings.store === '' ? join(dirname(directory), `${basename(directory)}.live`) : resolvedStore(settings.store),
     threads: settings.threads,
     exactUpTo: settings.exactUpTo,
     candidates: settings.candidates,
@@ -30,7 +31,17 @@ export async function openEngine(run: string, settings: Configuration, metrics: 
       },
       began: (model, why) =>
         tell({ level: 'warn', message: 'begins with another run than the one that was given', why, model }),
-      switched: (model) => tell({ level: 'info', message: 'another model answers', model }),
+      switched: (model) => {
+        metrics.modelInfo.reset();
+        metrics.modelInfo.set({ ...model }, 1);
+        tell({ level: 'info', message: 'another model answers', model });
+      },
+      storeAway: (reason) => {
+        metrics.storeUp.set(reason === null ? 1 : 0);
+        if (reason === null) tell({ level: 'info', message: 'the live store answers again' });
+        else tell({ level: 'error', message: 'the live store does not answer', reason });
+      },
+      warned: (what) => tell({ level: 'warn', message: what }),
       // items are no people; the id of the answer leads to nobody without the store
       shadowed: (comparison) => tell({ level: 'info', message: 'shadow', ...comparison }),
       failed: (what, error) =>

@@ -21,7 +21,8 @@ import type {
 } from './questions.js';
 import type { Retrieval } from './retrieval.js';
 import { type Scored, type Selected, type Selection, select } from './selection.js';
-import type { KnownUser, ServedModel } from './served-model.js';
+import type { KnownUser } from './known-user.js';
+import type { ServedModel } from './served-model.js';
 import { tellReason } from './telling.js';
 
 export interface Answerer {
@@ -90,7 +91,7 @@ export async function listFor(
   if (because === undefined) notes.push({ code: 'late', message: 'There was no time left for reasons.' });
   return {
     source: (ranking ?? popular).source,
-    degraded: !ranking || because === undefined,
+    degraded: !ranking || because === undefined || known.missing !== null,
     notes,
     items: choice.map(({ item, score, source, probability }, position) => {
       const reasons = because?.get(item);
@@ -128,9 +129,16 @@ export function popularRanking({ model, popularity }: Answerer): Ranking {
   };
 }
 
-export function notesOn({ model }: Answerer, request: RecommendationRequest, { history }: KnownUser): Note[] {
+export function notesOn({ model }: Answerer, request: RecommendationRequest, { history, missing }: KnownUser): Note[] {
   const notes: Note[] = [];
   const note = (code: string, message: string): void => void notes.push({ code, message });
+  if (missing !== null)
+    note(
+      'store_away',
+      missing === 'newest'
+        ? 'The live store does not answer: what the user did last may be missing.'
+        : 'The live store does not answer: what the user did since the model was trained is missing.',
+    );
   if (!model.sees(history))
     note(
       request.user === undefined ? 'nobody' : 'unknown_user',

@@ -3,14 +3,15 @@
  * which order things change; does not know how lists come about, nor where events lie.
  */
 import { randomUUID } from 'node:crypto';
-import { dirname, isAbsolute, join, resolve } from 'node:path';
-import { UserError, messageOf } from '../base/index.js';
+import { dirname, resolve } from 'node:path';
+import { messageOf } from '../base/index.js';
 import { isActionType } from '../data/index.js';
-import { type Answerer, type List, listFor, rankingFor } from './answering.js';
+import { type Answerer, type List, listFor } from './answering.js';
 import { flawOfEvent, keptFields } from './checking.js';
 import type { Inspection } from './inspection.js';
 import { Inspector } from './inspector.js';
-import { LiveCounts, Popularity } from './popularity.js';
+import { LoadedModels, type ModelSettings } from './loaded-models.js';
+import { LiveCounts } from './popularity.js';
 import type {
   ActivateRequest,
   Engine,
@@ -28,12 +29,10 @@ import type {
   UpsertAnswer,
   UserUpsert,
 } from './questions.js';
-import { Retrieving } from './retrieval.js';
-import { ServedModel } from './served-model.js';
 import { similarItems } from './similar.js';
 import { damaged, isDamage } from './store/damage.js';
-import { openLmdbStore } from './store/lmdb-store.js';
-import type { LiveStore, StoredThing } from './store/store.js';
+import { openStore } from './store/open-store.js';
+import { type Change, type LiveStore, StoreAwayError } from './store/store.js';
 import { tellAffinity, tellTimeline } from './telling.js';
 
 /** The newest actions of a timeline. */
@@ -43,7 +42,7 @@ const SERVED_MILLISECONDS = 90 * 24 * 60 * 60 * 1000;
 
 /** Opens the store, loads the run, tries it out. The caller closes it. */
 export async function openEngine(options: EngineOptions): Promise<Engine> {
-  const store = await openLmdbStore(options.store, { hooks: options.hooks ?? {} });
+  const store = await openStore(options.store, { hooks: options.hooks ?? {} });
   try {
     return await LiveEngine.open(store, options);
   } catch (error) {
@@ -52,30 +51,19 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
   }
 }
 
-interface Settings extends EngineOptions {
-  readonly runs: string;
-  readonly cachedUsers: number;
-  readonly exactUpTo: number;
-  readonly candidates: number;
+interface Settings extends ModelSettings {
   readonly shadowShare: number;
-  readonly begin: 'last' | 'given';
 }
 
 export class LiveEngine implements Engine {
   readonly #store: LiveStore;
   readonly #settings: Settings;
   readonly #counts = new LiveCounts();
+  readonly #models: LoadedModels;
   readonly #inspector: Inspector;
-  #active: Answerer | null = null;
-  #previous: Answerer | null = null;
-  #shadow: Answerer | null = null;
-  /** Items that were upserted while a model is being loaded, for it to catch up with. */
-  #missed: StoredThing[] | null = null;
-  /** Users who were erased while a model is being loaded. */
-  #erasedMeanwhile: string[] | null = null;
-  #switching: Promise<unknown> = Promise.resolve();
-  readonly #warming = new AbortController();
   readonly #background = new Set<Promise<unknown>>();
+  /** The change of a shared store that is being taken in. */
+  #taking: Promise<void> = Promise.resolve();
   #isClosed = false;
 
   private constructor(store: LiveStore, options: EngineOptions) {
@@ -90,31 +78,25 @@ export class LiveEngine implements Engine {
       begin: 'last',
       ...options,
     };
+    this.#models = new LoadedModels({
+      store,
+      settings: this.#settings,
+      counts: this.#counts,
+      inBackground: (what, work) => this.#inBackground(what, work),
+    });
   }
 
   /** On any store: it belongs to the engine from then on. */
   static async open(store: LiveStore, options: EngineOptions): Promise<LiveEngine> {
     const engine = new LiveEngine(store, options);
     await engine.#countAnew();
-    engine.#active = await engine.#loadFirst();
-    engine.#warm(engine.#active);
+    await engine.#models.begin();
+    store.sharing?.follow(async (change) => {
+      engine.#taking = engine.#take(change);
+      await engine.#taking;
+    });
     engine.#inBackground('forgetting what was served long ago', store.forgetServed(Date.now() - SERVED_MILLISECONDS));
     return engine;
-  }
-
-  /** The run that answered last, unless the server was started with another one since, or that one is wanted; the given one if it is broken. */
-  async #loadFirst(): Promise<Answerer> {
-    const { run, begin, hooks } = this.#settings;
-    const last = begin === 'last' ? await this.#store.activeRun() : null;
-    if (!last || last.started !== resolve(run) || last.active === last.started) return this.#load(run);
-    try {
-      const loaded = await this.#load(last.active);
-      hooks?.began?.(loaded.model.name, 'it answered last');
-      return loaded;
-    } catch (error) {
-      hooks?.failed?.(`${last.active} answered last and cannot be loaded: beginning with ${run}`, error);
-      return this.#load(run);
-    }
   }
 
   async recommend(request: RecommendationRequest, signal?: AbortSignal): Promise<RecommendationAnswer> {
@@ -139,7 +121,7 @@ export class LiveEngine implements Engine {
 
   /** What the shadow would have answered, of a sample. */
   #cast(request: RecommendationRequest, id: string, active: Answerer, list: List): void {
-    const shadow = this.#shadow;
+    const { shadow } = this.#models;
     const { shadowed } = this.#settings.hooks ?? {};
     if (!shadow || !shadowed || Math.random() >= this.#settings.shadowShare) return;
     const { deadline_ms: _deadline, explain: _explain, explore: _explore, ...question } = request;
@@ -167,7 +149,8 @@ export class LiveEngine implements Engine {
   ): Promise<InterestsAnswer> {
     const { model } = this.#serving();
     return model.use(async () => {
-      const { history, ranker } = await model.known(user, []);
+      const { history, ranker, missing } = await model.known(user, []);
+      if (missing !== null) throw new StoreAwayError('the live store does not answer');
       const [actions = []] = await ranker.sides([history.moment]);
       const found = affinity ? await ranker.affinity(history.moment) : null;
       const { feed, search } = model.run.model.config.window;
@@ -197,9 +180,9 @@ export class LiveEngine implements Engine {
     const isNew = await this.#store.append(sound.map(({ event }) => event));
     const fresh = sound.filter((_, i) => isNew[i]);
     for (const { event } of fresh) {
-      for (const serving of this.#loaded()) serving.model.forget(event.user);
-      this.#inspector.met(event.user);
-      if (event.item !== undefined && isActionType(event.type)) this.#counts.add(event.item, 1);
+      for (const { model } of this.#models.all()) model.forget(event.user);
+      // where others write too, counts are told by the store
+      if (!this.#store.sharing && event.item !== undefined && isActionType(event.type)) this.#counts.add(event.item, 1);
     }
     return { accepted: fresh.length, duplicate: sound.length - fresh.length, rejected };
   }
@@ -208,8 +191,7 @@ export class LiveEngine implements Engine {
     this.#refuseWhenClosed();
     const changes = items.map(({ item, fields }) => ({ id: item, fields: keptFields(fields) }));
     const things = await this.#store.upsert('items', changes, Date.now());
-    this.#missed?.push(...things);
-    await Promise.all(this.#loaded().map(async ({ model }) => model.reviseItems(things)));
+    await this.#models.atAll(async (model) => model.reviseItems(things));
     return { accepted: items.length, rejected: [] };
   }
 
@@ -217,17 +199,18 @@ export class LiveEngine implements Engine {
     this.#refuseWhenClosed();
     const changes = users.map(({ user, fields }) => ({ id: user, fields: keptFields(fields) }));
     await this.#store.upsert('users', changes, Date.now());
-    for (const { model } of this.#loaded()) for (const { user } of users) model.forget(user);
+    for (const { model } of this.#models.all()) for (const { user } of users) model.forget(user);
     return { accepted: users.length, rejected: [] };
   }
 
   async erase(user: string): Promise<EraseAnswer> {
     this.#refuseWhenClosed();
     const { events, other } = await this.#store.erase(user, Date.now());
-    this.#erasedMeanwhile?.push(user);
-    for (const { model } of this.#loaded()) model.leaveOut(user);
+    await this.#models.atAll(async (model) => model.leaveOut(user));
     this.#inspector.forget(user);
-    await this.#countAnew();
+    if (this.#store.sharing)
+      this.#counts.beginEra(); // live counts are told by the store
+    else await this.#countAnew();
     const isOfRun = this.#serving().model.run.dataset.users.has(user);
     return { erased: events + other > 0 || isOfRun, events };
   }
@@ -240,121 +223,80 @@ export class LiveEngine implements Engine {
   }
 
   async models(): Promise<ModelEntry[]> {
-    const states = [
-      [this.#active, 'active'],
-      [this.#previous, 'previous'],
-      [this.#shadow, 'shadow'],
-    ] as const;
-    return states.flatMap(([serving, state]) =>
-      serving ? [{ ...serving.model.name, state, run: serving.model.run.directory }] : [],
-    );
+    return this.#models.entries();
   }
 
-  async activate({ run, shadow = false }: ActivateRequest): Promise<ModelEntry[]> {
-    return this.#inTurn(async () => {
-      const directory = isAbsolute(run) ? run : join(this.#settings.runs, run);
-      const loaded = await this.#load(directory);
-      if (shadow) {
-        const before = this.#shadow;
-        this.#shadow = loaded;
-        this.#retire(before);
-      } else {
-        const before = this.#previous;
-        this.#previous = this.#active;
-        this.#active = loaded;
-        this.#retire(before);
-        await this.#switched(loaded);
-      }
-      this.#warm(loaded);
-      return this.models();
-    });
+  async activate(request: ActivateRequest): Promise<ModelEntry[]> {
+    this.#refuseWhenClosed();
+    return this.#models.activate(request);
   }
 
   async rollback(): Promise<ModelEntry[]> {
-    return this.#inTurn(async () => {
-      if (!this.#previous) throw new UserError('there is no model before this one: activate a run instead');
-      [this.#active, this.#previous] = [this.#previous, this.#active];
-      await this.#switched(this.#active);
-      return this.models();
-    });
+    this.#refuseWhenClosed();
+    return this.#models.rollback();
   }
 
-  async #switched({ model }: Answerer): Promise<void> {
-    this.#settings.hooks?.switched?.(model.name);
-    await this.#store.rememberActive({
-      active: resolve(model.run.directory),
-      started: resolve(this.#settings.run),
-    });
+  /** Takes in what changed in a store that others write to; what this engine changed itself comes as well. */
+  async #take(change: Change): Promise<void> {
+    if (this.#isClosed) return;
+    switch (change.kind) {
+      case 'counts':
+        for (const [item, count] of change.counts) this.#counts.set(item, count);
+        return;
+      case 'items': {
+        const found = await Promise.all(change.ids.map(async (id) => this.#store.thing('items', id)));
+        const things = found.filter((thing) => thing !== null);
+        return this.#models.atAll(async (model) => model.reviseItems(things));
+      }
+      case 'erased':
+        this.#inspector.forgetHash(change.hash);
+        await this.#models.atAll(async (model) => model.leaveOutHash(change.hash));
+        this.#counts.beginEra();
+        return;
+      case 'model':
+        this.#models.follow(change.run, change.number);
+        return;
+      case 'missed': {
+        await this.#countAnew();
+        await this.#models.atAll(async (model) => model.readAgain());
+        this.#counts.beginEra();
+        const run = await this.#store.activeRun();
+        if (run) this.#models.follow(run, null);
+      }
+    }
+  }
+
+  troubles(): string[] {
+    const { sharing } = this.#store;
+    const troubles = [sharing?.away() ? 'the live store does not answer' : null, this.#models.trouble];
+    return troubles.filter((trouble) => trouble !== null);
   }
 
   notReady(): string | null {
     if (this.#isClosed) return 'it is closed';
-    return this.#active ? null : 'no model is loaded yet';
+    return this.#models.active ? null : 'no model is loaded yet';
   }
 
   async close(): Promise<void> {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    this.#warming.abort();
     await this.#inspector.close();
-    await this.#switching.catch(() => undefined);
+    await this.#models.end();
+    await this.#taking.catch(() => undefined);
     await Promise.allSettled(this.#background);
-    await Promise.all(this.#loaded().map(async ({ model }) => model.retire()));
+    await this.#models.retireAll();
     await Promise.allSettled(this.#background);
     await this.#store.close();
   }
 
-  /** Loads a run, tries it out, and lets it catch up with what was upserted meanwhile. */
-  async #load(directory: string): Promise<Answerer> {
-    const { threads, cachedUsers, exactUpTo, candidates } = this.#settings;
-    this.#missed = [];
-    this.#erasedMeanwhile = [];
-    try {
-      const model = await ServedModel.load(directory, this.#store, { threads, cachedUsers });
-      for (let missed = this.#missed; missed.length > 0; missed = this.#missed) {
-        this.#missed = [];
-        await model.reviseItems(missed);
-      }
-      const popularity = new Popularity(this.#counts, model.items, model.trainingCounts);
-      const retrieval = model.items.size > exactUpTo ? await Retrieving.of(model, candidates) : null;
-      for (const user of this.#erasedMeanwhile) model.leaveOut(user);
-      return { model, popularity, retrieval };
-    } finally {
-      this.#missed = null;
-      this.#erasedMeanwhile = null;
-    }
-  }
-
-  #warm(serving: Answerer): void {
-    const { model } = serving;
-    const warm = model.use(async () => model.warmUp(async (known) => rankingFor(serving, known), this.#warming.signal));
-    this.#inBackground('warming up', warm);
-  }
-
-  #retire(serving: Answerer | null): void {
-    if (serving) this.#inBackground('ending a model', serving.model.retire());
-  }
-
-  #loaded(): Answerer[] {
-    return [this.#active, this.#previous, this.#shadow].filter((serving) => serving !== null);
-  }
-
   #serving(): Answerer {
     this.#refuseWhenClosed();
-    if (!this.#active) throw new Error('no model is loaded yet');
-    return this.#active;
+    if (!this.#models.active) throw new Error('no model is loaded yet');
+    return this.#models.active;
   }
 
   #refuseWhenClosed(): void {
     if (this.#isClosed) throw new Error('the engine is closed');
-  }
-
-  /** Changes of models come one after another. */
-  async #inTurn<Result>(work: () => Promise<Result>): Promise<Result> {
-    this.#refuseWhenClosed();
-    const turn = this.#switching.then(work, work);
-    this.#switching = turn.catch(() => undefined);
-    return turn;
   }
 
   /** Does what nobody waits for. */

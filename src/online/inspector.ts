@@ -50,13 +50,14 @@ export class Inspector implements Inspection {
     return this.#looked;
   }
 
-  /** Somebody did something. */
-  met(user: string): void {
-    this.#looked?.people.met(user);
-  }
-
+  /** Somebody was erased. */
   forget(user: string): void {
     this.#looked?.people.forget(user);
+  }
+
+  /** Somebody was erased, of whom the hash is told. */
+  forgetHash(hash: string): void {
+    this.#looked?.people.forgetHash(hash);
   }
 
   async people(listing: Listing, signal?: AbortSignal): Promise<PeopleAnswer> {

@@ -2,6 +2,7 @@
 
 interface Entry<Value> {
   readonly value: Promise<Value>;
+  readonly revision: string;
   bytes: number;
 }
 
@@ -17,17 +18,20 @@ export class KnownUsers<Value> {
     this.#mostBytes = mostBytes;
   }
 
-  /** The value of a user, made where there is none; one that fails is not kept. `charge` tells of memory that it holds, now or later. */
-  async get(user: string, make: (charge: (bytes: number) => void) => Promise<Value>): Promise<Value> {
+  /**
+   * The value of a user, made where there is none of this revision; one that fails is not kept. `charge` tells of memory that it holds, now or later.
+   */
+  async get(user: string, make: (charge: (bytes: number) => void) => Promise<Value>, revision = ''): Promise<Value> {
     const known = this.#entries.get(user);
-    if (known) {
+    if (known?.revision === revision) {
       this.#entries.delete(user); // the one asked for last comes last
       this.#entries.set(user, known);
       return known.value;
     }
+    this.forget(user);
     let early = 0; // what is charged before there is an entry
     let charge = (bytes: number): void => void (early += bytes);
-    const entry: Entry<Value> = { value: make((bytes) => charge(bytes)), bytes: 0 };
+    const entry: Entry<Value> = { value: make((bytes) => charge(bytes)), revision, bytes: 0 };
     this.#entries.set(user, entry);
     charge = (bytes) => this.#charge(user, entry, bytes);
     charge(early);
@@ -45,6 +49,15 @@ export class KnownUsers<Value> {
       if (this.#entries.size <= this.#mostUsers && this.#bytes <= this.#mostBytes) return;
       this.forget(oldest);
     }
+  }
+
+  /** The value that is there, of whatever revision. */
+  peek(user: string): Promise<Value> | null {
+    return this.#entries.get(user)?.value ?? null;
+  }
+
+  users(): Iterable<string> {
+    return this.#entries.keys();
   }
 
   forget(user: string): void {

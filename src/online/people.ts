@@ -1,6 +1,6 @@
 /** People by id, with how much is known of each. Knows counts and times of a run and of a store; does not know what models make of them. */
 import { setImmediate as breathe } from 'node:timers/promises';
-import { at } from '../base/index.js';
+import { at, hashOf } from '../base/index.js';
 import { type Dataset, FIRST_INDEX, UNKNOWN, isActionType } from '../data/index.js';
 import type { Listing, PeopleAnswer, Person } from './inspection.js';
 import type { ServedModel } from './served-model.js';
@@ -27,7 +27,10 @@ export class People {
   readonly #store: LiveStore;
   /** Ids with live events that the run does not know; whoever was new last comes last. */
   readonly #strangers = new Set<string>();
-  /** Worked out when people are first asked for: all live events are read. */
+  /** The newest live event that was read. */
+  #read = 0;
+  #reading: Promise<void> = Promise.resolve();
+  /** Worked out when people are first asked for. */
   #ready: Promise<Found> | null = null;
 
   constructor(model: ServedModel, store: LiveStore) {
@@ -36,11 +39,6 @@ export class People {
   }
 
   async #begin(): Promise<Found> {
-    let read = 0;
-    for await (const { event } of this.#store.events()) {
-      this.#meet(event.user);
-      if (++read % STRETCH === 0) await breathe();
-    }
     const { dataset } = this.#model.run;
     const { ids } = dataset.users;
     return {
@@ -49,22 +47,29 @@ export class People {
     };
   }
 
-  /** Somebody did something. Before people are asked for it is enough that the store knows. */
-  met(user: string): void {
-    if (this.#ready) this.#meet(user);
-  }
-
-  #meet(user: string): void {
-    if (!this.#model.run.dataset.users.has(user)) this.#strangers.add(user);
+  /** Reads the live events that came since. */
+  async #catchUp(): Promise<void> {
+    let read = 0;
+    for await (const { sequence, event } of this.#store.events(this.#read)) {
+      this.#read = sequence;
+      if (!this.#model.run.dataset.users.has(event.user)) this.#strangers.add(event.user);
+      if (++read % STRETCH === 0) await breathe();
+    }
   }
 
   forget(user: string): void {
     this.#strangers.delete(user);
   }
 
+  forgetHash(hash: string): void {
+    for (const user of this.#strangers) if (hashOf(user) === hash) this.#strangers.delete(user);
+  }
+
   async list({ search = '', limit, offset }: Listing, signal?: AbortSignal): Promise<PeopleAnswer> {
     this.#ready ??= this.#begin();
     const { index, byActivity } = await this.#ready;
+    this.#reading = this.#reading.catch(() => undefined).then(async () => this.#catchUp()); // one after another
+    await this.#reading;
     const { users } = this.#model.run.dataset;
     const wanted = comparable(search.trim());
     if (wanted === '') {

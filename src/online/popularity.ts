@@ -19,17 +19,22 @@ export class LiveCounts {
   #era = 0;
 
   add(item: string, count: number): void {
-    this.#counts.set(item, this.of(item) + count);
-    if (this.#changes.length === MOST_CHANGES) this.#beginEra();
+    this.set(item, this.of(item) + count);
+  }
+
+  set(item: string, count: number): void {
+    this.#counts.set(item, count);
+    if (this.#changes.length === MOST_CHANGES) this.beginEra();
     this.#changes.push(item);
   }
 
   clear(): void {
     this.#counts.clear();
-    this.#beginEra();
+    this.beginEra();
   }
 
-  #beginEra(): void {
+  /** What they are added to has changed as well: all is counted anew. */
+  beginEra(): void {
     this.#era++;
     this.#changes = [];
   }
@@ -67,7 +72,7 @@ export class Popularity {
   readonly #fresh: number;
 
   /**
-   * @param training by item of the run; who changes it clears the live counts
+   * @param training by item of the run; who changes it begins an era of the live counts
    * @param fresh milliseconds that counts may be old
    */
   constructor(

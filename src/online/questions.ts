@@ -256,6 +256,8 @@ export interface Engine {
   rollback(): Promise<ModelEntry[]>;
   /** Null when it can answer; else what it still waits for. */
   notReady(): string | null;
+  /** What is wrong although it answers, for everybody to read: a store that is away, a model that it should have switched to. */
+  troubles(): string[];
   /** Waits for what is under way, then closes what it keeps. */
   close(): Promise<void>;
 }
@@ -278,6 +280,10 @@ export interface Hooks {
     readonly active: ModelName;
     readonly activeItems: readonly string[];
   }) => void;
+  /** The store does not answer, and why; null: it answers again. */
+  readonly storeAway?: (reason: string | null) => void;
+  /** Something that whoever runs it should know when it begins. */
+  readonly warned?: (what: string) => void;
   /** Something failed that nobody waits for. */
   readonly failed?: (what: string, error: unknown) => void;
 }
@@ -289,7 +295,7 @@ export interface EngineOptions {
   readonly begin?: 'last' | 'given';
   /** The directory that runs are activated from by name; that of `run` unless told. */
   readonly runs?: string;
-  /** The directory of the live store; made when it is not there. */
+  /** The live store: a directory, or redis://… or rediss://…; made when it is not there. */
   readonly store: string;
   /** Threads that rank; all of the machine unless told. */
   readonly threads?: number;

@@ -17,7 +17,8 @@ import { type FinderParts, type FinderQuestion, type FoundCandidates, open } fro
 import { bestSpace } from './item-space.js';
 import { Meetings } from './meetings.js';
 import type { ItemSource } from './questions.js';
-import type { KnownUser, ServedModel } from './served-model.js';
+import type { KnownUser } from './known-user.js';
+import type { ServedModel } from './served-model.js';
 import { vectorCells } from './vector-cells.js';
 
 /** Items with the ranker's own scores. */

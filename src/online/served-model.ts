@@ -6,8 +6,6 @@ import { UserError, at, hashOf, isFiniteEverywhere, range } from '../base/index.
 import { FIRST_INDEX, UNKNOWN } from '../data/index.js';
 import {
   type AlignedVectors,
-  type CandidateSearch,
-  type EncodedHistory,
   type GraphRanker,
   type Run,
   countTrainingEvents,
@@ -15,12 +13,14 @@ import {
   rankerOf,
 } from '../model/index.js';
 import { Runtime } from '../tensor/index.js';
+import { type KnownUser, knownBy } from './known-user.js';
 import { KnownUsers } from './known-users.js';
 import { LiveCatalogue, valueIndices } from './live-catalogue.js';
 import { type LiveHistory, type Person, liveHistory } from './live-history.js';
 import type { LiveEvent, ModelName } from './questions.js';
 import { throughOf } from './store/live-log.js';
-import type { LiveStore, StoredThing } from './store/store.js';
+import { UserHashes } from './user-hashes.js';
+import { type LiveStore, StoreAwayError, type StoredEvent, type StoredThing } from './store/store.js';
 
 /** The newest events of a user that are read from the store. */
 const NEWEST_EVENTS = 5000;
@@ -33,16 +33,11 @@ const NICENESS = 10;
 /** People that a model ranks for before anybody asks, and for how long. */
 const [REHEARSALS, REHEARSING_MILLISECONDS] = [300, 2000];
 
-/** Somebody's history and what the model makes of it, which is worked out when it is first asked for. */
-export interface KnownUser {
-  readonly history: LiveHistory;
-  readonly ranker: GraphRanker;
-  readonly encoded: () => Promise<EncodedHistory>;
-  /** Searches for candidates by their scores, and encodes on the way what is not yet. */
-  readonly search: <Question, Found extends object>(
-    search: CandidateSearch<Question, Found>,
-    question: Question,
-  ) => Promise<Found>;
+/** What a store has of somebody. */
+interface StoredOf {
+  readonly events: readonly StoredEvent[];
+  readonly thing: StoredThing | null;
+  readonly wasErased: boolean;
 }
 
 export class ServedModel {
@@ -56,6 +51,7 @@ export class ServedModel {
   readonly #base: GraphRanker;
   readonly #store: LiveStore;
   readonly #cached: KnownUsers<KnownUser>;
+  readonly #hashes: UserHashes;
   /** The events of the store that are in the run's data already. */
   readonly through: number;
   #answering = 0;
@@ -67,6 +63,7 @@ export class ServedModel {
     this.#store = store;
     this.#runtime = runtime;
     this.#cached = new KnownUsers(cachedUsers, CACHED_BYTES);
+    this.#hashes = new UserHashes(run.dataset.users);
     this.items = new LiveCatalogue(run.dataset, run.model.config);
     this.trainingCounts = countTrainingEvents(run.dataset);
     this.#base = rankerOf(run.model, run.parameters, run.dataset, runtime);
@@ -83,18 +80,26 @@ export class ServedModel {
     const runtime = new Runtime({ niceness: NICENESS, ...(threads === undefined ? {} : { threads }) });
     try {
       const model = new ServedModel(run, store, runtime, cachedUsers);
-      const things: StoredThing[] = [];
-      for await (const thing of store.things('items')) things.push(thing);
-      await model.reviseItems(things);
-      const erased = new Set<string>();
-      for await (const hash of store.erasedUsers()) erased.add(hash);
-      if (erased.size > 0) for (const user of run.dataset.users.ids) if (erased.has(hashOf(user))) model.leaveOut(user);
+      await model.readAgain();
       await model.#tryOut();
       return model;
     } catch (error) {
       await runtime.dispose();
       throw error;
     }
+  }
+
+  /** Takes in all items of the store, and all users who were erased from it. */
+  async readAgain(): Promise<void> {
+    const things: StoredThing[] = [];
+    for await (const thing of this.#store.things('items')) things.push(thing);
+    // new items get their places in one order, on every server
+    things.sort((a, b) => a.since - b.since || (a.id < b.id ? -1 : 1));
+    await this.reviseItems(things);
+    const erased = new Set<string>();
+    for await (const hash of this.#store.erasedUsers()) erased.add(hash);
+    if (erased.size === 0) return;
+    for (const user of this.run.dataset.users.ids) if (erased.has(hashOf(user))) this.leaveOut(user);
   }
 
   get name(): ModelName {
@@ -122,15 +127,39 @@ export class ServedModel {
     }
   }
 
-  /** What is known of somebody: by what is stored, cached until that changes, and what the session adds. */
+  /**
+   * What is known of somebody: by what is stored, cached until that changes, and what the session adds. While the store is away, what is cached, or what the
+   * run has.
+   */
   async known(user: string | null, session: readonly LiveEvent[]): Promise<KnownUser> {
-    if (user === null || session.length > 0) return this.#meet(user, session);
-    return this.#cached.get(user, async (charge) => this.#meet(user, [], charge));
+    try {
+      if (user === null || session.length > 0) return await this.#meet(user, session);
+      const revision = await this.#store.sharing?.revisionOf(user);
+      return await this.#cached.get(user, async (charge) => this.#meet(user, [], charge), revision);
+    } catch (error) {
+      if (!(error instanceof StoreAwayError) || user === null) throw error;
+      const cached = session.length > 0 ? null : await this.#cached.peek(user)?.catch(() => null);
+      return cached ? { ...cached, missing: 'newest' } : this.#meetByRun(user, session);
+    }
+  }
+
+  /** What the run has of somebody, and the session. */
+  #meetByRun(user: string, session: readonly LiveEvent[]): KnownUser {
+    const own = this.run.dataset.users.index(user);
+    const stored = { events: [], thing: null, wasErased: this.erased.has(own) };
+    return { ...knownBy(this.#base, this.#historyOf(user, stored, session)), missing: 'stored' };
   }
 
   /** Something changed about a user. */
   forget(user: string): void {
     this.#cached.forget(user);
+  }
+
+  /** Somebody was erased, of whom the hash is told. */
+  async leaveOutHash(hash: string): Promise<void> {
+    for (const user of this.#cached.users()) if (hashOf(user) === hash) this.forget(user);
+    const user = await this.#hashes.find(hash);
+    if (user !== null) this.leaveOut(user);
   }
 
   /** Somebody was erased: what the run's data have of them counts no longer. */
@@ -151,7 +180,7 @@ export class ServedModel {
     session: readonly LiveEvent[],
     charge?: (bytes: number) => void,
   ): Promise<KnownUser> {
-    const [stored, thing, wasErased] =
+    const [events, thing, wasErased] =
       user === null
         ? [[], null, false]
         : await Promise.all([
@@ -159,6 +188,10 @@ export class ServedModel {
             this.#store.thing('users', user),
             this.#store.wasErased(user),
           ]);
+    return knownBy(this.#base, this.#historyOf(user, { events, thing, wasErased }, session), charge);
+  }
+
+  #historyOf(user: string | null, { events, thing, wasErased }: StoredOf, session: readonly LiveEvent[]): LiveHistory {
     const own = wasErased || user === null ? UNKNOWN : this.run.dataset.users.index(user);
     const { userAttributes } = this.run.model.config;
     const person: Person = {
@@ -166,36 +199,8 @@ export class ServedModel {
       row: own < this.run.dataset.trainedUsers ? own : UNKNOWN,
       attributes: valueIndices(userAttributes, this.run.dataset.userAttributes, thing?.fields ?? null, own),
     };
-    const events = stored.filter(({ sequence }) => sequence > this.through).map(({ event }) => event);
-    return this.#knowing(
-      liveHistory(this.run.dataset, this.items, person, [...events, ...session], !wasErased),
-      charge,
-    );
-  }
-
-  /** @param charge is told of the memory that it takes, for those who keep it */
-  #knowing(history: LiveHistory, charge: (bytes: number) => void = () => undefined): KnownUser {
-    const ranker = this.#base.forHistories(history);
-    charge(bytesOf(history));
-    let encoded: Promise<EncodedHistory> | null = null;
-    const keep = (encoding: Promise<EncodedHistory>): Promise<EncodedHistory> => {
-      encoded = encoding.then((done) => {
-        charge(Object.values(done.state.values).reduce((sum, { byteLength }) => sum + byteLength, 0));
-        return done;
-      });
-      return encoded;
-    };
-    return {
-      history,
-      ranker,
-      encoded: async () => encoded ?? keep(ranker.encodeHistory(history.moment)),
-      search: async (search, question) => {
-        if (encoded) return (await ranker.search(await encoded, search, question)).found;
-        const searching = ranker.search(history.moment, search, question);
-        await keep(searching.then((done) => done.history));
-        return (await searching).found;
-      },
-    };
+    const counted = events.filter(({ sequence }) => sequence > this.through).map(({ event }) => event);
+    return liveHistory(this.run.dataset, this.items, person, [...counted, ...session], !wasErased);
   }
 
   /** Takes in items that were upserted; resolves when the model ranks by them. */
@@ -229,7 +234,7 @@ export class ServedModel {
 
   /** Somebody's history as it would be otherwise, which nobody keeps. */
   imagined(history: LiveHistory): KnownUser {
-    return this.#knowing(history);
+    return knownBy(this.#base, history);
   }
 
   /** Ranks for people of the run with long and short histories, twice: scores must be numbers, and the same. */
@@ -260,7 +265,7 @@ export class ServedModel {
 
   /** Scores of all items, from the first one that is none of padding and unknown. */
   async scoresFor(history: LiveHistory): Promise<Float32Array> {
-    const { ranker, encoded } = this.#knowing(history);
+    const { ranker, encoded } = knownBy(this.#base, history);
     return (await ranker.scoreAllFor(await encoded())).subarray(FIRST_INDEX);
   }
 
@@ -282,14 +287,14 @@ export class ServedModel {
             query: '',
           }));
           const events = [...feed, ...searches].map((event) => ({ ...event, user: '', time: 0 }));
-          await rank(this.#knowing(liveHistory(this.run.dataset, this.items, NOBODY, events, false)));
+          await rank(knownBy(this.#base, liveHistory(this.run.dataset, this.items, NOBODY, events, false)));
         }
       }
     }
     const end = performance.now() + REHEARSING_MILLISECONDS;
     for (const history of this.histories(REHEARSALS)) {
       if (signal.aborted || performance.now() > end) return;
-      await rank(this.#knowing(history));
+      await rank(knownBy(this.#base, history));
     }
   }
 
@@ -302,16 +307,6 @@ export class ServedModel {
     await this.#revising;
     await this.#runtime.dispose();
   }
-}
-
-/** What a history takes, about; queries that training never saw have a catalogue made for them. */
-function bytesOf({ dataset, catalogue, unknown }: LiveHistory): number {
-  const columns = [dataset.feedItem, dataset.searchQuery, dataset.clickItem].reduce(
-    (sum, { length }) => sum + length,
-    0,
-  );
-  const own = [catalogue.wordOffsets, catalogue.queryWords, catalogue.queryRow];
-  return 2000 + 100 * columns + (unknown.queries > 0 ? own.reduce((sum, { byteLength }) => sum + byteLength, 0) : 0);
 }
 
 const NOBODY: Person = { user: UNKNOWN, row: UNKNOWN, attributes: {} };

@@ -17,7 +17,7 @@ import {
 import type { FallenItem, WhatIfAnswer, WhatIfItem, WhatIfRequest } from './inspection.js';
 import { withoutOrdinals } from './live-history.js';
 import type { Note } from './questions.js';
-import type { KnownUser } from './served-model.js';
+import type { KnownUser } from './known-user.js';
 
 /** A signal ends it between its steps, with its reason. */
 export async function whatIf(answerer: Answerer, request: WhatIfRequest, signal?: AbortSignal): Promise<WhatIfAnswer> {

@@ -4,7 +4,7 @@
  */
 import { Ajv } from 'ajv';
 import { type Static, Type } from 'typebox';
-import { UserError, readJson } from '../base/index.js';
+import { UserError, readJson, shownUrl } from '../base/index.js';
 import { flawsOf } from './problems.js';
 import { strict, word } from './schemas/index.js';
 
@@ -20,7 +20,14 @@ export const Configuration = strict({
   port: port('port to listen at; 0: any free one', 8080),
   adminHost: text('address of metrics and profiling; keep it private', '127.0.0.1'),
   adminPort: port('port of metrics and profiling; 0: any free one', 8081),
-  store: text('directory of the live store (default: the name of the run with .live behind it)', ''),
+  store: text(
+    'live store: a directory, or redis://… or rediss://… for several servers (default: the name of the run with .live behind it)',
+    '',
+  ),
+  eventsFrom: text('stream that events are taken from as well: nats://… or tls://…; none unless told', ''),
+  eventsStream: text('its name in JetStream', 'EVENTS'),
+  eventsConsumer: text('durable consumer, made where there is none; servers that share a store share it', 'sesrec'),
+  eventsDeadLetters: text('subject that what is no event is moved to; counted and left out unless told', ''),
   keys: text('file of API keys (sesrec keys makes one)', ''),
   begin: word(['last', 'given'], {
     default: 'last',
@@ -126,11 +133,18 @@ export async function configure({ flags, environment, file }: ConfigurationSourc
     const name = pointer.slice(1);
     const where = { default: 'the default', file: file ?? '', environment: variableOf(name), flag: 'the flag' };
     throw new UserError(
-      `${name} ${message}: ${JSON.stringify(values[name])}, from ${where[origins[name] ?? 'default']}`,
+      `${name} ${message}: ${JSON.stringify(shownSetting(name, values[name]))}, from ${where[origins[name] ?? 'default']}`,
     );
   }
   return { values, origins: origins as Record<SettingName, Origin> };
 }
+
+const ADDRESS = /^[a-z]+:\/\//i;
+const ADDRESSES: ReadonlySet<string> = new Set<SettingName>(['store', 'eventsFrom']);
+
+/** A setting as it may be shown: addresses without their passwords. */
+export const shownSetting = (name: string, value: unknown): unknown =>
+  typeof value === 'string' && ADDRESSES.has(name) && ADDRESS.test(value) ? shownUrl(value) : value;
 
 /** Text that is no number stays, for the check to refuse. */
 const numberOf = (text: string): unknown => (/^\d+(\.\d+)?$/.test(text) ? Number(text) : text);

@@ -6,6 +6,7 @@ export {
   SETTINGS,
   type Setting,
   configure,
+  shownSetting,
   variableOf,
 } from './configuration.js';
 export { KeyFile, NO_KEYS, SCOPES, type Scope, keyFileFrom, newKey } from './keys.js';

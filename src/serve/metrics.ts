@@ -15,6 +15,9 @@ export class Metrics {
   readonly ranking: Histogram<'source'>;
   readonly flush: Histogram;
   readonly flushed: Counter;
+  readonly storeUp: Gauge;
+  readonly streamMessages: Counter<'result'>;
+  readonly streamPending: Gauge;
 
   constructor() {
     const registers = [this.registry];
@@ -63,6 +66,19 @@ export class Metrics {
       registers,
     });
     this.flushed = new Counter({ name: 'sesrec_store_writes_total', help: 'Writes that were flushed.', registers });
+    this.storeUp = new Gauge({ name: 'sesrec_store_up', help: '1 while the live store answers.', registers });
+    this.storeUp.set(1);
+    this.streamMessages = new Counter({
+      name: 'sesrec_stream_messages_total',
+      help: 'Messages of the stream of events, by what became of them.',
+      labelNames: ['result'],
+      registers,
+    });
+    this.streamPending = new Gauge({
+      name: 'sesrec_stream_pending',
+      help: 'Messages of the stream that were still to come when the last batch came.',
+      registers,
+    });
     this.modelInfo = new Gauge({
       name: 'sesrec_model_info',
       help: '1 for the model that answers.',

@@ -5,6 +5,7 @@
 import type { ErrorObject } from 'ajv';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { InterruptedError, UserError, messageOf } from '../base/index.js';
+import { StoreAwayError } from '../online/index.js';
 import type { Flaw, Problem } from './schemas/index.js';
 
 /** What can go wrong between a client and us; the words are part of the interface. */
@@ -21,6 +22,7 @@ const KINDS = {
   internal: [500, 'Something went wrong on our side'],
   not_ready: [503, 'Not ready'],
   overloaded: [503, 'Too much to do'],
+  store_away: [503, 'The live store does not answer'],
   deadline: [504, 'No answer in time'],
 } as const;
 export type ProblemCode = keyof typeof KINDS;
@@ -66,6 +68,8 @@ export function problemOf(error: unknown): RequestProblem | Error {
   if (error instanceof RequestProblem) return error;
   if (error instanceof InterruptedError || (error instanceof Error && error.name === 'AbortError'))
     return new RequestProblem('deadline', 'There was no answer in time.', { retryAfter: 1 });
+  if (error instanceof StoreAwayError)
+    return new RequestProblem('store_away', 'The live store does not answer: send the same again.', { retryAfter: 1 });
   if (error instanceof UserError) return new RequestProblem('invalid', error.message);
   if (!(error instanceof Error)) return new Error(messageOf(error));
   const { validation, code, statusCode } = error as Error & {

@@ -8,6 +8,7 @@ import type { Configuration } from './configuration.js';
 import type { Engine } from '../online/index.js';
 import { type Experiments, NO_EXPERIMENTS } from './experiments.js';
 import { Idempotency } from './idempotency.js';
+import { type EventStream, Intake } from './intake.js';
 import { type KeyFile, Keys } from './keys.js';
 import { Metrics } from './metrics.js';
 import { Operations } from './operations.js';
@@ -47,6 +48,7 @@ export async function startServer(
   const operations = new Operations(metrics);
   const service: Service = {
     engine: null,
+    intake: null,
     configuration,
     keys,
     metrics,
@@ -60,6 +62,7 @@ export async function startServer(
   const admin = await buildAdminServer(service);
   const end = async (): Promise<void> => {
     service.isDraining = true;
+    await service.intake?.close();
     await sleep(service.engine ? configuration.drainDelay : 0);
     const late = setTimeout(() => app.server.closeAllConnections(), configuration.drainTimeout);
     await app.close();
@@ -70,18 +73,35 @@ export async function startServer(
   };
   let ending: Promise<void> | null = null;
   const stop = async (): Promise<void> => (ending ??= end());
+  let stream: EventStream | null = null;
   try {
     await listen(admin, configuration.adminHost, configuration.adminPort, 'admin-port');
     await listen(app, configuration.host, configuration.port, 'port');
+    stream = await streamOf(configuration);
     const engine = await open(metrics);
     service.engine = engine;
     for (const { name, version, state } of await engine.models())
       if (state === 'active') metrics.modelInfo.set({ name, version }, 1);
+    if (stream) service.intake = new Intake(stream, service, (what, more) => app.log.warn(more, what));
   } catch (error) {
     await stop();
+    await stream?.close();
     throw error;
   }
   return { url: urlOf(app.server.address()), adminUrl: urlOf(admin.server.address()), metrics, stop };
+}
+
+/** The stream that events are taken from as well; null where there is none. */
+async function streamOf(configuration: Configuration): Promise<EventStream | null> {
+  const {
+    eventsFrom: url,
+    eventsStream: stream,
+    eventsConsumer: consumer,
+    eventsDeadLetters: deadLetters,
+  } = configuration;
+  if (url === '') return null;
+  const { openNatsStream } = await import('./nats-stream.js'); // not loaded where nobody asks for it
+  return openNatsStream({ url, stream, consumer, deadLetters });
 }
 
 async function listen(

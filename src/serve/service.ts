@@ -4,6 +4,7 @@ import type { Configuration } from './configuration.js';
 import type { Engine } from '../online/index.js';
 import type { Experiments } from './experiments.js';
 import type { Idempotency } from './idempotency.js';
+import type { Intake } from './intake.js';
 import type { Keys } from './keys.js';
 import type { Metrics } from './metrics.js';
 import type { Operations } from './operations.js';
@@ -12,6 +13,8 @@ import { RequestProblem } from './problems.js';
 export interface Service {
   /** Null while it is being opened. */
   engine: Engine | null;
+  /** Null where events come over HTTP alone. */
+  intake: Intake | null;
   readonly configuration: Configuration;
   readonly keys: Keys;
   readonly metrics: Metrics;
@@ -34,6 +37,12 @@ const LOADING = 'loading the model';
 
 /** Null when it can answer; else what it waits for. */
 export const notReady = ({ engine }: Service): string | null => (engine ? engine.notReady() : LOADING);
+
+/** What is wrong although it answers. */
+export function troublesOf(service: Service): string[] {
+  const trouble = service.intake?.trouble() ?? null;
+  return [...engineOf(service).troubles(), ...(trouble === null ? [] : [trouble])];
+}
 
 /** Does a write once for an Idempotency-Key. Keys of different callers and routes have nothing in common. */
 export async function writeOnce<Answer>(

@@ -180,6 +180,11 @@ export class PlainEngine implements Engine {
     return this.models();
   }
 
+  readonly wrong: string[] = [];
+  troubles(): string[] {
+    return this.wrong;
+  }
+
   notReady(): string | null {
     return this.waitsFor;
   }

@@ -60,7 +60,7 @@ export function importCommand(): Command {
 
   withDataOptions(command.command('live'))
     .description('what happened on a site that sesrec serve answers, from its store; it may go on answering')
-    .argument('<store>', 'the directory of the live store')
+    .argument('<store>', 'the live store: a directory, or redis://…')
     .argument('[files...]', 'logs of events from before, as for import events')
     .action(async (store: string, files: string[], flags: DataFlags) =>
       reportData(await importLive(store, files, { ...flags, ...splitRequest(flags) }), flags),

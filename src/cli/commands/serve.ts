@@ -2,7 +2,15 @@
 import { once } from 'node:events';
 import { setFlagsFromString } from 'node:v8';
 import { Command, InvalidArgumentError, Option } from 'commander';
-import { NO_KEYS, SETTINGS, type Setting, configure, startServer, variableOf } from '../../serve/index.js';
+import {
+  NO_KEYS,
+  SETTINGS,
+  type Setting,
+  configure,
+  shownSetting,
+  startServer,
+  variableOf,
+} from '../../serve/index.js';
 import { jsonOption, numberFrom, optionName, wholeNumber } from '../options.js';
 import { note, printJson, printText } from '../output.js';
 import { experimentsIn } from '../experiments/index.js';
@@ -36,7 +44,10 @@ export function serveCommand(): Command {
     .action(async (run: string, { config, printConfig, json, ...flags }: ServeFlags) => {
       if (flags['page'] === false) flags['page'] = 'off';
       const { values, origins } = await configure({ flags, environment: process.env, file: config });
-      if (printConfig) return printJson({ settings: values, origins });
+      if (printConfig) {
+        const shown = Object.entries(values).map(([name, value]) => [name, shownSetting(name, value)] as const);
+        return printJson({ settings: Object.fromEntries(shown), origins });
+      }
       setFlagsFromString(`--heap-growing-percent=${HEAP_GROWING_PERCENT}`);
       const keys = values.keys === '' ? NO_KEYS : await readKeys(values.keys);
       const server = await startServer(async (metrics) => openEngine(run, values, metrics, tell), {

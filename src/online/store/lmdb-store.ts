@@ -97,6 +97,7 @@ export interface Contents {
 
 export class LmdbStore implements LiveStore {
   readonly id: string;
+  readonly sharing = null;
   readonly #path: string;
   readonly #root: RootDatabase;
   readonly #lock: string | null;
@@ -439,8 +440,9 @@ export class LmdbStore implements LiveStore {
     for (const key of this.#erased.getKeys()) yield Buffer.from(key, 'base64url').toString('hex');
   }
 
-  async rememberActive({ active, started }: ActiveRun): Promise<void> {
-    await this.#write(() => void this.#meta.put('active', { active, started }));
+  async rememberActive(active: ActiveRun): Promise<number> {
+    await this.#write(() => void this.#meta.put('active', active));
+    return 0;
   }
 
   async activeRun(): Promise<ActiveRun | null> {

@@ -5,7 +5,13 @@
  * A promise of a write is kept once what was written is durable: it survives the end of the process (kill -9) and, where the disk
  * keeps its word, of the power. What one call writes is there whole or not at all. What was written is read from then on.
  */
+import { UserError } from '../../base/index.js';
 import type { LiveEvent } from '../questions.js';
+
+/** The store does not answer, or takes nothing: what was asked of it may be asked again. Whether something was kept is not known. */
+export class StoreAwayError extends UserError {
+  override readonly name = 'StoreAwayError';
+}
 
 /** An event, and its number: events are numbered from 1 in the order in which they were taken. */
 export interface StoredEvent {
@@ -39,16 +45,46 @@ export interface Served {
   readonly probabilities: readonly number[] | null;
 }
 
-/** Run directories. */
+/** Run directories; where several servers share the store, names in the directory of runs that each of them has. */
 export interface ActiveRun {
   readonly active: string;
   /** The one that the server was started with when `active` was activated. */
   readonly started: string;
+  /** SHA-256 of its parameters. Stores of before November 29, 2026 do not have it, nor the one before. */
+  readonly version?: string;
+  /** What answered before, for `rollback`. */
+  readonly previous?: { readonly run: string; readonly version: string } | null;
+}
+
+/** What changed in a store, told to everybody who shares it. */
+export type Change =
+  | { readonly kind: 'items'; readonly ids: readonly string[] }
+  /** How many actions there are on some items now. */
+  | { readonly kind: 'counts'; readonly counts: readonly (readonly [item: string, count: number])[] }
+  /** SHA-256 of the id of a user who was erased, in hexadecimal digits. */
+  | { readonly kind: 'erased'; readonly hash: string }
+  | { readonly kind: 'model'; readonly number: number; readonly run: ActiveRun }
+  /** Some changes were missed: everything has to be read again. */
+  | { readonly kind: 'missed' };
+
+/** What a store can do that others write to at the same time. */
+export interface Sharing {
+  /** As long as the text is the same, nothing has changed about a user. */
+  revisionOf(user: string): Promise<string>;
+  /**
+   * Hands over what changed since the store was opened, whoever changed it: in order, one after another, until it is closed. One that `take` fails on is handed
+   * over again. The same may come twice.
+   */
+  follow(take: (change: Change) => Promise<void>): void;
+  /** Null while it answers; else what is wrong. */
+  away(): string | null;
 }
 
 export interface LiveStore {
   /** Tells this store from every other. */
   readonly id: string;
+  /** Null where nobody else writes. */
+  readonly sharing: Sharing | null;
   /** The number of the newest event; 0 when there is none. */
   sequence(): number;
   /**
@@ -81,8 +117,8 @@ export interface LiveStore {
   wasErased(user: string): Promise<boolean>;
   /** SHA-256 of the ids of all who were, in hexadecimal digits. */
   erasedUsers(): AsyncIterable<string>;
-  /** Remembers which run answers, and with which one the server was started then. */
-  rememberActive(active: ActiveRun): Promise<void>;
+  /** Remembers which run answers, and with which one the server was started then. The number of the change, where others are told of it; else 0. */
+  rememberActive(active: ActiveRun): Promise<number>;
   /** Null where none was ever activated. */
   activeRun(): Promise<ActiveRun | null>;
   /** Waits for what is being written. */

@@ -4,7 +4,7 @@ import type { FastifyInstance } from 'fastify';
 import { RequestProblem } from '../problems.js';
 import { addRoute } from '../route.js';
 import { ActivateRequest, HealthAnswer, type ModelEntry, ModelsAnswer, PATHS } from '../schemas/index.js';
-import { type Service, engineOf, notReady, writeOnce } from '../service.js';
+import { type Service, engineOf, notReady, troublesOf, writeOnce } from '../service.js';
 
 export function managingRoutes(app: FastifyInstance, service: Service): void {
   const { metrics } = service;
@@ -51,19 +51,21 @@ export function managingRoutes(app: FastifyInstance, service: Service): void {
     operation: 'live',
     summary: 'Whether the process answers at all',
     answerText: 'It does.',
-    handle: async () => ({ status: 'live' }),
+    handle: async () => ({ status: 'live' as const }),
   });
   addRoute(app, {
     ...health,
     url: PATHS.ready,
     operation: 'ready',
     summary: 'Whether it may be sent requests',
-    answerText: 'It may.',
+    answerText: 'It may; impaired says that the store or a model is missing something.',
     problems: [503],
     handle: async () => {
       const reason = service.isDraining ? 'shutting down' : notReady(service);
       if (reason !== null) throw new RequestProblem('not_ready', reason, { retryAfter: 1 });
-      return { status: 'ready' };
+      const troubles = troublesOf(service);
+      // not 503: what ails one server that shares a store often ails all of them, and none would be asked any more
+      return troubles.length === 0 ? { status: 'ready' as const } : { status: 'impaired' as const, troubles };
     },
   });
 }

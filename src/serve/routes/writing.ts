@@ -1,12 +1,9 @@
 /** Routes that store: events, items, users; and that erase somebody. Knows batches; does not know where anything is kept. */
 import type { FastifyInstance } from 'fastify';
 import { Type } from 'typebox';
-import { parseInstant } from '../../data/index.js';
-import type { PlacedEvent } from '../../online/index.js';
 import { addRoute } from '../route.js';
 import {
   EraseAnswer,
-  Event,
   Events,
   EventsAnswer,
   Id,
@@ -20,16 +17,10 @@ import {
   UserUpserts,
 } from '../schemas/index.js';
 import { type Service, engineOf, writeOnce } from '../service.js';
+import { inOrder, takeEvents } from '../taking-events.js';
 import { checkOf, sortBatch } from '../validation.js';
 
-/** Clocks differ, but not by more than that. */
-const FUTURE_MILLISECONDS = 24 * 3600 * 1000;
-
-const inOrder = (rejected: readonly Rejection[]): Rejection[] => rejected.toSorted((a, b) => a.index - b.index);
-
 export function writingRoutes(app: FastifyInstance, service: Service): void {
-  const { metrics } = service;
-  const checkEvent = checkOf(Event);
   addRoute(app, {
     method: 'POST',
     url: PATHS.events,
@@ -42,33 +33,7 @@ export function writingRoutes(app: FastifyInstance, service: Service): void {
     status: 202,
     answer: EventsAnswer,
     answerText: 'Accepted events are on disk, and the next recommendation sees them.',
-    handle: async ({ body, request }) =>
-      writeOnce(service, request, async () => {
-        const { sound, rejected } = sortBatch(body, checkEvent, LIMITS.events);
-        const placed: PlacedEvent[] = [];
-        const now = Date.now();
-        for (const { index, value } of sound) {
-          const { time = now } = value;
-          const instant = typeof time === 'number' ? time : parseInstant(time);
-          if (instant === null || instant > now + FUTURE_MILLISECONDS)
-            rejected.push({
-              index,
-              code: 'invalid_time',
-              pointer: '/time',
-              message: instant === null ? 'is no time of ISO 8601' : 'is more than a day ahead',
-            });
-          else placed.push({ index, event: { ...value, time: instant } });
-        }
-        const answer =
-          placed.length > 0
-            ? await engineOf(service).accept(placed)
-            : { accepted: 0, duplicate: 0, rejected: [] as Rejection[] };
-        const all = inOrder([...rejected, ...answer.rejected]);
-        metrics.events.inc({ result: 'accepted' }, answer.accepted);
-        metrics.events.inc({ result: 'duplicate' }, answer.duplicate);
-        metrics.events.inc({ result: 'rejected' }, all.length);
-        return { ...answer, rejected: all };
-      }),
+    handle: async ({ body, request }) => writeOnce(service, request, async () => takeEvents(service, body)),
   });
   const checkItem = checkOf(ItemUpsert);
   addRoute(app, {

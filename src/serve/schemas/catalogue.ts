@@ -55,5 +55,13 @@ export const ActivateRequest = strict(
 );
 export type ActivateRequest = Static<typeof ActivateRequest>;
 
-export const HealthAnswer = Type.Object({ status: Type.String() }, { title: 'HealthAnswer' });
+export const HealthAnswer = Type.Object(
+  {
+    status: word(['live', 'ready', 'impaired'], {
+      description: 'Impaired: it answers, with less than it should have; `troubles` say what.',
+    }),
+    troubles: Type.Optional(Type.Array(Type.String())),
+  },
+  { title: 'HealthAnswer' },
+);
 export type HealthAnswer = Static<typeof HealthAnswer>;
