@@ -50,7 +50,7 @@ export interface ActiveRun {
   readonly active: string;
   /** The one that the server was started with when `active` was activated. */
   readonly started: string;
-  /** SHA-256 of its parameters. Stores of before November 29, 2026 do not have it, nor the one before. */
+  /** SHA-256 of its parameters. What was remembered before servers could share a store lacks it, and the one before. */
   readonly version?: string;
   /** What answered before, for `rollback`. */
   readonly previous?: { readonly run: string; readonly version: string } | null;
