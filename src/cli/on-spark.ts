@@ -97,7 +97,7 @@ export async function onSpark<Result>(
   const onProgress = (text: string): void => {
     // a line for every step, and in a terminal one that rewrites itself for what the step is at
     const [, step = ''] = text.split(': ');
-    if (!process.stderr.isTTY && step !== last) note(step === '' ? text : `Spark: ${step}`);
+    if (!process.stderr.isTTY && step !== '' && step !== last) note(`Spark: ${step}`);
     last = step;
     progress.show(text);
   };

@@ -2,4 +2,5 @@
 export { findSpark, type SparkHome } from './find.js';
 export { SparkError } from './failure.js';
 export { sparkIdentifier, sparkText } from './text.js';
-export { type SparkOptions, type SparkSession, withSpark } from './session.js';
+export { type SparkSession, withSpark } from './session.js';
+export type { SparkOptions } from './settings.js';

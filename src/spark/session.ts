@@ -11,30 +11,13 @@ import { randomBytes } from 'node:crypto';
 import { createWriteStream, type WriteStream } from 'node:fs';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
 import { finished } from 'node:stream/promises';
-import { InterruptedError, UsageError } from '../base/index.js';
+import { InterruptedError } from '../base/index.js';
 import { findSpark } from './find.js';
 import { firstCause, SparkError } from './failure.js';
-
-/** How an application is started. */
-export interface SparkOptions {
-  /** The master: `local[2]`, `local-cluster[2,1,1024]`, `spark://host:7077`, `yarn`, `k8s://…`. */
-  readonly master: string;
-  /** The name of the application. */
-  readonly name: string;
-  /** A folder for its tables. Every machine of the cluster must see it under this path. */
-  readonly work: string;
-  /** Settings of Spark, each `key=value`. */
-  readonly conf?: readonly string[];
-  /** Memory of the driver, such as `4g`. Default: Spark's. */
-  readonly driverMemory?: string;
-  /** Ends the application; what waits for it ends with an `InterruptedError`. */
-  readonly signal?: AbortSignal;
-  /** Told in words what the application is doing. */
-  readonly onProgress?: (text: string) => void;
-}
+import { settingsOf, type SparkOptions } from './settings.js';
 
 /** A running application. */
 export interface SparkSession {
@@ -43,24 +26,6 @@ export interface SparkSession {
   /** The rows of a query, in its order, as objects: numbers, texts, truth, nulls, lists and objects as JSON has them. */
   rows(sql: string, what?: string): Promise<Record<string, unknown>[]>;
 }
-
-/** What makes statements mean the same everywhere. */
-const FIXED: Readonly<Record<string, string>> = {
-  'spark.sql.catalogImplementation': 'in-memory',
-  'spark.sql.session.timeZone': 'UTC',
-  'spark.sql.ansi.enabled': 'true',
-  'spark.sql.ansi.doubleQuotedIdentifiers': 'true',
-  'spark.sql.ansi.enforceReservedKeywords': 'false',
-  'spark.sql.caseSensitive': 'false',
-  'spark.sql.defaultCatalog': 'spark_catalog',
-  'spark.sql.sources.default': 'parquet',
-  'spark.sql.storeAssignmentPolicy': 'ANSI',
-  'spark.sql.variable.substitute': 'false',
-  'spark.sql.parser.escapedStringLiterals': 'false',
-  'spark.sql.cli.print.header': 'false',
-  'spark.ui.showConsoleProgress': 'true',
-};
-const WAREHOUSE = 'spark.sql.warehouse.dir';
 
 /** Lines of the log that are looked at for a cause. */
 const LINES_KEPT = 2000;
@@ -74,6 +39,7 @@ const PATIENCE = 20_000;
 export async function withSpark<T>(options: SparkOptions, work: (session: SparkSession) => Promise<T>): Promise<T> {
   const { sparkSql } = await findSpark();
   const own = settingsOf(options);
+  if (options.signal?.aborted) throw stopped();
   const scratch = await mkdtemp(join(tmpdir(), 'sesrec-spark-'));
   const log = join(scratch, 'spark.log');
   let keepsLog = false;
@@ -82,6 +48,7 @@ export async function withSpark<T>(options: SparkOptions, work: (session: SparkS
     const session = new Shell(sparkSql, own, options, scratch, log);
     try {
       const result = await work(session);
+      if (options.signal?.aborted) throw stopped();
       await session.end();
       return result;
     } catch (error) {
@@ -94,20 +61,7 @@ export async function withSpark<T>(options: SparkOptions, work: (session: SparkS
   }
 }
 
-/** The settings as arguments. One that we set ourselves, and one that is none, is a `UsageError`. */
-function settingsOf({ conf = [], work }: SparkOptions): string[] {
-  const settings: [string, string][] = [...Object.entries(FIXED), [WAREHOUSE, join(resolve(work), 'warehouse')]];
-  for (const setting of conf) {
-    const equals = setting.indexOf('=');
-    const name = setting.slice(0, equals);
-    if (equals < 1 || !name.startsWith('spark.'))
-      throw new UsageError(`--spark-conf ${setting}: write it as spark.NAME=VALUE`);
-    if (name in FIXED || name === WAREHOUSE)
-      throw new UsageError(`--spark-conf ${name}: the result depends on it, so it cannot be chosen`);
-    settings.push([name, setting.slice(equals + 1)]);
-  }
-  return settings.flatMap(([name, value]) => ['--conf', `${name}=${value}`]);
-}
+const stopped = (): InterruptedError => new InterruptedError('stopped; the Spark application was ended');
 
 /** A statement that the shell works on. */
 interface Asked {
@@ -132,11 +86,12 @@ class Shell implements SparkSession {
   #asked: Asked | null = null;
   #count = 0;
   #what = '';
+  #isUp = false;
   #ended = false;
   #queue: Promise<unknown> = Promise.resolve();
   readonly #killAtExit = (): void => this.#signal('SIGTERM');
   readonly #abort = (): void => {
-    this.#answer(new InterruptedError('stopped; the Spark application was ended'));
+    this.#answer(stopped());
     void this.kill();
   };
 
@@ -146,7 +101,6 @@ class Shell implements SparkSession {
     this.#logPath = log;
     this.#log = createWriteStream(log);
     const { master, name, driverMemory, signal } = options;
-    signal?.throwIfAborted();
     const memory = driverMemory === undefined ? [] : ['--driver-memory', driverMemory];
     // A group of its own: Ctrl-C in a terminal reaches us alone, and ending the group ends the shell whatever it has become.
     this.#process = spawn(program, ['--master', master, '--name', name, ...memory, ...settings], {
@@ -227,7 +181,7 @@ class Shell implements SparkSession {
   }
 
   async #ask(sql: string, what: string): Promise<string[]> {
-    if (this.#options.signal?.aborted) throw new InterruptedError('stopped; the Spark application was ended');
+    if (this.#options.signal?.aborted) throw stopped();
     if (this.#ended) throw this.#failure('the application ended');
     const number = ++this.#count;
     const path = join(this.#scratch, `${number}.sql`);
@@ -254,6 +208,7 @@ class Shell implements SparkSession {
   #hear(line: string): void {
     const asked = this.#asked;
     if (!asked) return;
+    this.#isUp ||= line.startsWith('sesrec.after');
     if (line.startsWith(this.#mark)) asked.rows.push(line.slice(this.#mark.length));
     else if (line === `sesrec.done\t${asked.number}`) asked.succeeded = true;
     else if (line === `sesrec.after\t${asked.number}`) {
@@ -285,8 +240,9 @@ class Shell implements SparkSession {
   }
 
   #failure(what: string, logged: readonly string[] = [...this.#start, ...(this.#asked?.logged ?? [])]): SparkError {
-    const cause = firstCause(logged);
-    return new SparkError(`Spark: ${cause ?? what}; its log is ${this.#logPath}`);
+    const cause = firstCause(logged) ?? what;
+    const where = this.#isUp ? 'Spark' : `Spark did not start on the master ${this.#options.master}`;
+    return new SparkError(`${where}: ${cause}; its log is ${this.#logPath}`);
   }
 }
 

@@ -1,9 +1,9 @@
 /** One Spark application: statements, rows, failures in a line, and ends. */
 import assert from 'node:assert/strict';
-import { existsSync } from 'node:fs';
+import { existsSync, rmSync } from 'node:fs';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { UsageError } from '../../src/base/index.js';
 import { findSpark, SparkError, sparkIdentifier, sparkText, withSpark } from '../../src/spark/index.js';
@@ -70,7 +70,14 @@ test('a master that is none, and settings that cannot be chosen', onSpark, async
   const work = await folder(t);
   await assert.rejects(
     withSpark({ ...smallSpark(work), master: 'nonsense' }, async (spark) => spark.run('SELECT 1')),
-    (error) => error instanceof SparkError && /Master must either be yarn or start with/.test(error.message),
+    (error) => {
+      assert.ok(error instanceof SparkError);
+      assert.match(error.message, /did not start on the master nonsense: Master must either be yarn or start with/);
+      const log = /its log is (.+)$/.exec(error.message)?.[1] as string;
+      assert.ok(existsSync(log));
+      rmSync(dirname(log), { recursive: true });
+      return true;
+    },
   );
   for (const setting of ['spark.sql.ansi.enabled=false', 'spark.sql.warehouse.dir=/', 'nonsense', 'a=b'])
     await assert.rejects(
