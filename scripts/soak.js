@@ -14,6 +14,7 @@ const CAMPAIGN = [
   'data/directory',
   'data/import-fuzz',
   'data/spark',
+  'spark/train',
   'serve/shared',
 ];
 

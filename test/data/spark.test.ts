@@ -19,8 +19,7 @@ import {
 import type { Dialect } from '../../src/data/sources/dialects/dialect.js';
 import { EXPORT_FOLDERS, simulateData } from '../../src/simulate/index.js';
 import { withSpark } from '../../src/spark/index.js';
-import { IS_SOAK } from '../support/soak.js';
-import { onSpark, SMALL, smallSpark } from '../support/spark.js';
+import { onSpark, SMALL, smallSpark, onSparkInFull } from '../support/spark.js';
 import { jsonLines, put, scratchFolder } from './folders.js';
 
 /** Imports on both engines, and holds every file of one data directory to that of the other. */
@@ -136,9 +135,6 @@ function hostileEvents(seed: number): string[] {
   return lines;
 }
 
-/** A minute or more of Spark: not every day. */
-const IN_FULL_FORM = !IS_SOAK && 'in the full form only: npm run soak';
-
 test('imports on Spark', onSpark, async (t) => {
   const folder = await scratchFolder(t);
   await withSpark(smallSpark(join(folder, 'work')), async (session) => {
@@ -221,7 +217,7 @@ test('imports on Spark', onSpark, async (t) => {
     });
 
     const sought = 'a format whose searches are sought, global time, both sides, a k-core';
-    await t.test(sought, { skip: IN_FULL_FORM }, async (t) => {
+    await t.test(sought, onSparkInFull, async (t) => {
       const site = join(folder, 'site');
       await simulateData({ users: 120, items: 60, seed: 1, searchSignal: 0.5, as: 'ga4', out: site });
       const files = [join(site, EXPORT_FOLDERS.ga4)];
@@ -241,9 +237,7 @@ test('imports on Spark', onSpark, async (t) => {
   });
 });
 
-const inFullForm = { skip: onSpark.skip || IN_FULL_FORM };
-
-test('executors that are killed change nothing', inFullForm, async (t) => {
+test('executors that are killed change nothing', onSparkInFull, async (t) => {
   const folder = await scratchFolder(t);
   const log = await put(folder, 'log.jsonl', hostileEvents(4).join('\n'));
   const executors = (): number[] =>

@@ -19,7 +19,7 @@ import {
   start,
   tinyWorld,
 } from '../support/command-line.js';
-import { SMALL, onSpark } from '../support/spark.js';
+import { SMALL, onSpark, onSparkInFull } from '../support/spark.js';
 
 let folder: string;
 let world: TinyWorld;
@@ -58,7 +58,15 @@ before(async () => {
 });
 after(async () => (onSpark.skip === false ? rm(folder, { recursive: true, force: true }) : undefined));
 
-test('a killed process, a lost executor and a killed driver change no bit', onSpark, async () => {
+test('rounds on Spark are the same rounds here, to the last bit', onSpark, async () => {
+  const few = ['--local-steps', '8'];
+  const here = await sesrecJson<{ version: string }>(...trainTo('few here', ...few));
+  const there = await sesrecJson<{ version: string }>(...trainTo('few there', ...few, ...onMaster('local[2]')));
+  assert.equal(there.version, here.version);
+  assert.ok(!existsSync(join(folder, 'few there', 'rounds')));
+});
+
+test('a killed process, a lost executor and a killed driver change no bit', onSparkInFull, async () => {
   const here = await sesrecJson<{ version: string; epochs: number }>(...trainTo('here'));
   const accidents = await accidentsOf(join(folder, 'accidents'), 'share-task', '0.1 0 AAAAAA==\n0.2 0 AA');
   const onCluster = [...onMaster('local-cluster[2,1,1024]'), '--package', accidents];

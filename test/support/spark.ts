@@ -1,5 +1,6 @@
 /** Spark for tests. Knows whether there is one; nothing of what is run on it. */
 import { findSpark, type SparkOptions } from '../../src/spark/index.js';
+import { IS_SOAK } from './soak.js';
 
 const missing: string | false = await findSpark().then(
   () => false as const,
@@ -8,6 +9,9 @@ const missing: string | false = await findSpark().then(
 
 /** Of tests that need Spark: they skip, by name, where there is none. */
 export const onSpark = { skip: missing };
+
+/** Of those that take a minute or more of it. */
+export const onSparkInFull = { skip: missing || (!IS_SOAK && 'in the full form only: npm run soak') };
 
 /** A small machine, and data of which every stage has a few rows: compiling takes longer than working. */
 export const SMALL = [
