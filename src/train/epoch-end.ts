@@ -1,8 +1,9 @@
 /**
- * What comes of an epoch: its validation, the learning-rate schedule, whether to stop. Knows states; does not know how steps are taken.
+ * What is told of an epoch's steps, and what comes of it: its validation, the learning-rate schedule, whether to stop. Knows states; does not know
+ * how steps are taken.
  */
 import { InterruptedError, NotFiniteError, UserError } from '../base/index.js';
-import type { FitHooks, FitOptions } from './fit.js';
+import type { FitEvent, FitHooks, FitOptions } from './fit.js';
 import { type FitState, noLosses } from './state.js';
 import type { LossParts } from './step.js';
 
@@ -10,7 +11,7 @@ import type { LossParts } from './step.js';
 export const added = (sums: LossParts, losses: LossParts): LossParts =>
   Object.fromEntries(Object.entries(losses).map(([name, value]) => [name, (sums[name] ?? 0) + value])) as LossParts;
 /** Their mean. */
-export const meanOf = (sums: LossParts, steps: number): LossParts =>
+const meanOf = (sums: LossParts, steps: number): LossParts =>
   Object.fromEntries(Object.entries(sums).map(([name, sum]) => [name, sum / steps])) as LossParts;
 
 /** Improvement as PyTorch's ReduceLROnPlateau (mode max, relative threshold 1e-4) sees it. */
@@ -18,6 +19,37 @@ const improves = (score: number, best: FitState['best']): boolean => best === nu
 
 export const withWayOut = (error: NotFiniteError, saved: FitState | null): UserError =>
   new UserError(`${error.message}: ${wayOut(saved)}`, { cause: error });
+
+/** How far an epoch is. `stepsTaken` and `epochStart`: in this session. */
+export function stepEvent(
+  { epoch, step, sums }: FitState,
+  { epochs, batchSize }: FitOptions,
+  { steps, stepsTaken, epochStart }: Pick<EpochCourse, 'steps' | 'stepsTaken' | 'epochStart'>,
+): FitEvent {
+  const stepMilliseconds = (performance.now() - epochStart) / stepsTaken;
+  return {
+    kind: 'step',
+    epoch: epoch + 1,
+    step,
+    steps,
+    losses: meanOf(sums, step),
+    rowsPerSecond: (1000 * batchSize) / stepMilliseconds,
+    stepMilliseconds,
+    secondsLeft: ((steps - step + (epochs - epoch - 1) * steps) * stepMilliseconds) / 1000,
+  };
+}
+
+/** A training that was stopped after the steps of a state. */
+export const stoppedAfter = (
+  { epoch, step }: Pick<FitState, 'epoch' | 'step'>,
+  steps: number,
+  where = '',
+  cause?: unknown,
+): InterruptedError =>
+  new InterruptedError(
+    `stopped in epoch ${epoch + 1} after step ${step} of ${steps}${where}; resume with the same command and --resume`,
+    { cause },
+  );
 
 /** How the steps of an epoch went. */
 export interface EpochCourse {
@@ -56,10 +88,7 @@ export async function endEpoch(
       );
     if (!(error instanceof InterruptedError)) throw error;
     await course.save();
-    throw new InterruptedError(
-      `stopped in epoch ${epoch + 1} after step ${steps} of ${steps}, in its validation; resume with the same command and --resume`,
-      { cause: error },
-    );
+    throw stoppedAfter({ epoch, step: steps }, steps, ', in its validation', error);
   });
   const validationSeconds = (performance.now() - validationStart) / 1000;
   const improved = improves(validation.score, state.best);

@@ -5,11 +5,11 @@
  * All randomness is derived from (seed, what for, epoch, step): a run that is stopped at any step and resumed from its
  * state ends with the same weights, bit for bit, as one that was not.
  */
-import { GENERATOR, InterruptedError, NotFiniteError, UserError } from '../base/index.js';
+import { GENERATOR, NotFiniteError, UserError } from '../base/index.js';
 import type { Dataset } from '../data/index.js';
 import type { Model } from '../model/index.js';
 import { Epoch, type EpochOptions, TrainingRows } from './epoch.js';
-import { added, endEpoch, meanOf, withWayOut } from './epoch-end.js';
+import { added, endEpoch, stepEvent, stoppedAfter, withWayOut } from './epoch-end.js';
 import { type FitState, initialState, strangeRandomness } from './state.js';
 import type { LossParts, Stepper } from './step.js';
 
@@ -84,7 +84,7 @@ export async function fit(
 ): Promise<FitState> {
   const rows = new TrainingRows(dataset, model, options, from.reached);
   const { steps } = rows;
-  const { seed, batchSize } = options;
+  const { seed } = options;
   const strange = strangeRandomness(from, seed);
   if (strange !== null) throw new UserError(`this training cannot go on from that state: ${strange}`);
   stepper.steps = from.optimizerSteps;
@@ -114,27 +114,13 @@ export async function fit(
         reached,
       };
       const now = Date.now();
-      const done = state.step - firstStep;
-      const stepMilliseconds = (performance.now() - epochStart) / done;
       if (now - lastReport >= 500 || state.step === steps) {
         lastReport = now;
-        const secondsLeft = ((steps - state.step + (options.epochs - epoch - 1) * steps) * stepMilliseconds) / 1000;
-        hooks.onEvent({
-          kind: 'step',
-          epoch: epoch + 1,
-          step: state.step,
-          steps,
-          losses: meanOf(state.sums, state.step),
-          rowsPerSecond: (1000 * batchSize) / stepMilliseconds,
-          stepMilliseconds,
-          secondsLeft,
-        });
+        hooks.onEvent(stepEvent(state, options, { steps, stepsTaken: state.step - firstStep, epochStart }));
       }
       if (hooks.signal?.aborted) {
         await save(state, false);
-        throw new InterruptedError(
-          `stopped in epoch ${epoch + 1} after step ${state.step} of ${steps}; resume with the same command and --resume`,
-        );
+        throw stoppedAfter(state, steps);
       }
       if (now - lastSave >= 1000 * (hooks.saveSeconds ?? 300)) {
         await save(state, false);

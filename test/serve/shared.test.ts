@@ -10,7 +10,7 @@ import { after, before, describe, test } from 'node:test';
 import { Random } from '../../src/base/index.js';
 import { SesrecClient } from '../../src/client/index.js';
 import { openStore } from '../../src/online/index.js';
-import { QUICK, assertRefusal, inProcess, sesrec, sesrecJson, tinyWorld } from '../support/command-line.js';
+import { assertRefusal, inProcess, sesrecJson, tinyWorld, trainTiny } from '../support/command-line.js';
 import { RedisProcess, WITHOUT_REDIS, until } from '../support/redis-process.js';
 import { type ServingProcess, serveProcess } from '../support/serving-process.js';
 import { SEED, inSoak } from '../support/soak.js';
@@ -146,18 +146,7 @@ describe('two servers on one Redis', { skip: WITHOUT_REDIS }, () => {
     folder = await mkdtemp(join(tmpdir(), 'sesrec-shared-'));
     const world = await tinyWorld(folder, 1);
     ({ run } = world);
-    const other = await sesrec(
-      'train',
-      world.data,
-      '--out',
-      join(folder, 'other'),
-      '--epochs',
-      '1',
-      ...QUICK,
-      '--seed',
-      '2',
-    );
-    assert.equal(other.code, 0, other.err);
+    await trainTiny(world, join(folder, 'other'), 1, '--seed', '2');
     redis = await RedisProcess.start(PASSWORD);
   });
   after(async () => {
@@ -248,18 +237,7 @@ describe('two servers on one Redis', { skip: WITHOUT_REDIS }, () => {
     const data = join(folder, 'from redis');
     await sesrecJson('import', 'live', stores, join(folder, 'log.jsonl'), '--out', data);
     assert.doesNotMatch(await readFile(join(data, 'manifest.json'), 'utf8'), new RegExp(`${PASSWORD}|redis:`));
-    const { code, err } = await sesrec(
-      'train',
-      data,
-      '--warm',
-      run,
-      '--out',
-      join(folder, 'grown'),
-      '--epochs',
-      '1',
-      ...QUICK,
-    );
-    assert.equal(code, 0, err);
+    await trainTiny({ data }, join(folder, 'grown'), 1, '--warm', run);
     assert.equal(
       (await new SesrecClient({ url: again.url, deadline: 60_000 }).activateModel('grown')).models[0]?.name,
       'grown',

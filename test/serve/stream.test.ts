@@ -73,17 +73,22 @@ const leftOf = async (name: string): Promise<number> => {
   return num_pending + num_ack_pending;
 };
 
+/** A nats-server, connected to. */
+async function startNats(): Promise<void> {
+  nats = await NatsProcess.start(PASSWORD);
+  connection = await connect({
+    servers: `127.0.0.1:${nats.port}`,
+    user: 'sesrec',
+    pass: PASSWORD,
+    maxReconnectAttempts: -1,
+    reconnectTimeWait: 100,
+  });
+  manager = await jetstreamManager(connection);
+}
+
 describe('events from a stream', { skip: WITHOUT_NATS }, () => {
   before(async () => {
-    nats = await NatsProcess.start(PASSWORD);
-    connection = await connect({
-      servers: `127.0.0.1:${nats.port}`,
-      user: 'sesrec',
-      pass: PASSWORD,
-      maxReconnectAttempts: -1,
-      reconnectTimeWait: 100,
-    });
-    manager = await jetstreamManager(connection);
+    await startNats();
   });
   after(async () => {
     await connection.close();
@@ -213,15 +218,7 @@ describe('events from a stream for two servers', { skip: WITHOUT_NATS || WITHOUT
     const folder = await mkdtemp(join(tmpdir(), 'sesrec-stream-'));
     const { run } = await tinyWorld(folder, 1);
     const redis = await RedisProcess.start();
-    nats = await NatsProcess.start(PASSWORD);
-    connection = await connect({
-      servers: `127.0.0.1:${nats.port}`,
-      user: 'sesrec',
-      pass: PASSWORD,
-      maxReconnectAttempts: -1,
-      reconnectTimeWait: 100,
-    });
-    manager = await jetstreamManager(connection);
+    await startNats();
     const { name, send } = await stream();
     // a message that a killed server had at hand comes again soon
     await manager.consumers.add(name, {

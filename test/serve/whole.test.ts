@@ -9,7 +9,7 @@ import { createInterface } from 'node:readline';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { SesrecClient } from '../../src/client/index.js';
-import { QUICK, sesrec, tinyWorld } from '../support/command-line.js';
+import { tinyWorld, trainTiny } from '../support/command-line.js';
 
 const BIN = fileURLToPath(new URL('../../../bin/sesrec.js', import.meta.url));
 
@@ -28,18 +28,7 @@ before(async () => {
   folder = await mkdtemp(join(tmpdir(), 'sesrec-serve-'));
   const world = await tinyWorld(folder, 1);
   run = world.run;
-  const other = await sesrec(
-    'train',
-    world.data,
-    '--out',
-    join(folder, 'other'),
-    '--epochs',
-    '1',
-    ...QUICK,
-    '--seed',
-    '2',
-  );
-  assert.equal(other.code, 0, other.err);
+  await trainTiny(world, join(folder, 'other'), 1, '--seed', '2');
 });
 after(async () => {
   for (const child of running) child.kill('SIGKILL');

@@ -97,11 +97,21 @@ export interface TinyWorld {
 export async function tinyWorld(folder: string, epochs: number): Promise<TinyWorld> {
   const world = { log: join(folder, 'log.jsonl'), data: join(folder, 'data'), run: join(folder, 'run') };
   await writePlantedLog({ users: 24, items: 120, categories: 6, eventsPerUser: 8, seed: 3 }, world.log);
-  const results = [await sesrec('import', 'events', world.log, '--out', world.data)];
-  if (epochs > 0)
-    results.push(await sesrec('train', world.data, '--out', world.run, '--epochs', String(epochs), ...QUICK));
-  for (const { code, err } of results) assert.equal(code, 0, err);
+  const { code, err } = await sesrec('import', 'events', world.log, '--out', world.data);
+  assert.equal(code, 0, err);
+  if (epochs > 0) await trainTiny(world, world.run, epochs);
   return world;
+}
+
+/** Another run on the data of a world. */
+export async function trainTiny(
+  { data }: Pick<TinyWorld, 'data'>,
+  out: string,
+  epochs: number,
+  ...more: string[]
+): Promise<void> {
+  const { code, err } = await sesrec('train', data, '--out', out, '--epochs', String(epochs), ...QUICK, ...more);
+  assert.equal(code, 0, err);
 }
 
 /** Every file below a folder and the hash of its content. */

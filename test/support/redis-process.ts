@@ -1,12 +1,10 @@
 /** A redis-server of its own for tests, to be killed and started again. Knows how it is started; does not know what is tested. */
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { createServer } from 'node:net';
+import { spawnSync } from 'node:child_process';
+import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { KillableServer, freePort } from './killable.js';
 
 /** For `skip`: false where there is a redis-server. */
 export const WITHOUT_REDIS =
@@ -14,27 +12,7 @@ export const WITHOUT_REDIS =
 
 const DURABLE = ['--appendonly', 'yes', '--appendfsync', 'always'];
 
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as { port: number };
-  server.close();
-  await once(server, 'close');
-  return port;
-}
-
-export class RedisProcess {
-  readonly port: number;
-  readonly #folder: string;
-  readonly #password: string;
-  #process: ChildProcess | null = null;
-
-  private constructor(folder: string, port: number, password: string) {
-    this.#folder = folder;
-    this.port = port;
-    this.#password = password;
-  }
-
+export class RedisProcess extends KillableServer {
   /** Starts one. @param password asked of everybody; none unless told */
   static async start(password = ''): Promise<RedisProcess> {
     const redis = new RedisProcess(await mkdtemp(join(tmpdir(), 'sesrec-redis-')), await freePort(), password);
@@ -44,44 +22,15 @@ export class RedisProcess {
 
   /** Where a store of a name is. */
   url(prefix = 'sesrec'): string {
-    const who = this.#password === '' ? '' : `:${this.#password}@`;
+    const who = this.password === '' ? '' : `:${this.password}@`;
     return `redis://${who}127.0.0.1:${this.port}?prefix=${prefix}`;
   }
 
   /** Starts it, with what it had; it keeps a log of its writes unless told otherwise. */
   async start(...settings: readonly string[]): Promise<void> {
-    const own = ['--port', String(this.port), '--dir', this.#folder, '--save', '', '--requirepass', this.#password];
-    const child = spawn('redis-server', [...own, ...(settings.length === 0 ? DURABLE : settings)], {
-      stdio: ['ignore', 'pipe', 'inherit'],
-    });
-    this.#process = child;
-    for await (const line of createInterface({ input: child.stdout }))
-      if (line.includes('Ready to accept connections')) break;
-    child.stdout.resume();
-  }
-
-  /** `kill -9`, and its end. */
-  async kill(): Promise<void> {
-    const child = this.#process;
-    if (!child || child.exitCode !== null || child.signalCode !== null) return;
-    const ended = once(child, 'exit');
-    child.kill('SIGKILL');
-    await ended;
-  }
-
-  /** It neither answers nor ends, and goes on. */
-  pause(): void {
-    this.#process?.kill('SIGSTOP');
-  }
-  goOn(): void {
-    this.#process?.kill('SIGCONT');
-  }
-
-  /** Kills it and removes what it had. */
-  async remove(): Promise<void> {
-    this.goOn();
-    await this.kill();
-    await rm(this.#folder, { recursive: true, force: true });
+    const own = ['--port', String(this.port), '--dir', this.folder, '--save', '', '--requirepass', this.password];
+    const ready = { says: 'stdout', ready: 'Ready to accept connections' } as const;
+    await this.run('redis-server', [...own, ...(settings.length === 0 ? DURABLE : settings)], ready);
   }
 }
 

@@ -9,7 +9,7 @@ import type { ReachedSizes } from '../../features/index.js';
 import type { NamedTensor } from '../../model/index.js';
 import type { Runtime } from '../../tensor/index.js';
 import { TrainingRows } from '../epoch.js';
-import { added, endEpoch, meanOf, withWayOut } from '../epoch-end.js';
+import { added, endEpoch, stepEvent, stoppedAfter, withWayOut } from '../epoch-end.js';
 import type { FitHooks, FitOptions } from '../fit.js';
 import { type FitState, initialState, strangeRandomness } from '../state.js';
 import type { Stepper } from '../step.js';
@@ -106,7 +106,7 @@ export async function fitInRounds(
   runRound: RunRound,
   from: FitState = initialState(options),
 ): Promise<FitState> {
-  const { seed, batchSize } = options;
+  const { seed } = options;
   const { steps } = new TrainingRows(dataset, model, options, {});
   const strange = strangeRandomness(from, seed);
   if (strange !== null) throw new UserError(`this training cannot go on from that state: ${strange}`);
@@ -134,15 +134,10 @@ export async function fitInRounds(
         // the parameters are those that the round began with, whatever became of it
         if (state.optimizerSteps > (saved?.optimizerSteps ?? 0)) await save(state, false);
       };
-      const stopped = (cause?: unknown): InterruptedError =>
-        new InterruptedError(
-          `stopped in epoch ${epoch + 1} after step ${state.step} of ${steps}; resume with the same command and --resume`,
-          { cause },
-        );
       const { reports, sums } = await runRound(round, tensors, hooks.signal).catch(async (error: unknown) => {
         await keep();
         if (error instanceof NotFiniteError) throw withWayOut(error, saved);
-        throw error instanceof InterruptedError ? stopped(error) : error;
+        throw error instanceof InterruptedError ? stoppedAfter(state, steps, '', error) : error;
       });
       checkReports(reports, shares);
       outer.apply(
@@ -159,20 +154,10 @@ export async function fitInRounds(
         sums: reports.reduce((total, report) => added(total, report.sums), state.sums),
         reached: joined(reports.map((report) => report.reached)),
       };
-      const stepMilliseconds = (performance.now() - epochStart) / (state.step - firstStep);
-      hooks.onEvent({
-        kind: 'step',
-        epoch: epoch + 1,
-        step: state.step,
-        steps,
-        losses: meanOf(state.sums, state.step),
-        rowsPerSecond: (1000 * batchSize) / stepMilliseconds,
-        stepMilliseconds,
-        secondsLeft: ((steps - state.step + (options.epochs - epoch - 1) * steps) * stepMilliseconds) / 1000,
-      });
+      hooks.onEvent(stepEvent(state, options, { steps, stepsTaken: state.step - firstStep, epochStart }));
       if (hooks.signal?.aborted) {
         await keep();
-        throw stopped();
+        throw stoppedAfter(state, steps);
       }
       if (Date.now() - lastSave >= 1000 * (hooks.saveSeconds ?? 300)) {
         await save(state, false);
