@@ -5,7 +5,8 @@ import { createClient } from '@redis/client';
 import { UserError } from '../../src/base/index.js';
 import { type LiveStore, StoreAwayError, openStore, shownStore } from '../../src/online/index.js';
 import type { Change } from '../../src/online/store/store.js';
-import { RedisProcess, WITHOUT_REDIS, until } from '../support/redis-process.js';
+import { RedisProcess, WITHOUT_REDIS } from '../support/redis-process.js';
+import { until } from '../support/waiting.js';
 import { storeContract } from '../support/store-contract.js';
 
 let redis: RedisProcess;

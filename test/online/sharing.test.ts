@@ -18,7 +18,8 @@ import {
   openStore,
 } from '../../src/online/index.js';
 import { QUICK, sesrec, tinyWorld } from '../support/command-line.js';
-import { RedisProcess, WITHOUT_REDIS, until } from '../support/redis-process.js';
+import { RedisProcess, WITHOUT_REDIS } from '../support/redis-process.js';
+import { until } from '../support/waiting.js';
 
 let folder: string;
 let redis: RedisProcess;

@@ -16,7 +16,7 @@ import {
   seriousViolations,
   serveRun,
   sidewaysOf,
-  until,
+  untilInPage,
   showing,
 } from '../support/page.js';
 
@@ -31,7 +31,7 @@ const shown = showing(async (folder) => {
 /** The action that the timeline is at, once it is another one than before. */
 async function focusAfter(page: Page, before: string | null): Promise<string> {
   const focus = "document.querySelector('.timeline').dataset.focus";
-  await until(page, `${focus} !== undefined && ${focus} !== ${JSON.stringify(before)}`);
+  await untilInPage(page, `${focus} !== undefined && ${focus} !== ${JSON.stringify(before)}`);
   return (await page.evaluate(focus)) as string;
 }
 

@@ -221,6 +221,31 @@ test('a server that goes is said to be away, and the views come back by themselv
   complaints.length = 0;
 });
 
+test('a figure that cannot be drawn is told in words, and drawn when that is possible', inChromium, async () => {
+  await using opened = await at('#/people');
+  const { page, context, complaints } = opened;
+  const drawing = '**/assets/src-*.js'; // Observable Plot
+  let missed = 0;
+  await page.route(drawing, async (route) => {
+    missed++;
+    await route.abort();
+  });
+  await page.goto(`${shown.served.server.url}/#/operations`);
+  await page.locator('figure p', { hasText: 'at most.' }).first().waitFor(PATIENCE);
+  assert.equal(await page.locator('.plot svg').count(), 0);
+  assert.ok(missed > 0);
+  await page.unroute(drawing);
+  await context.setOffline(true);
+  await page.getByRole('alert').filter({ hasText: 'cannot be reached' }).first().waitFor(PATIENCE);
+  await context.setOffline(false);
+  await page.locator('.plot svg').first().waitFor(PATIENCE);
+  assert.ok(
+    complaints.every((text) => /ERR_FAILED|ERR_INTERNET_DISCONNECTED/.test(text)),
+    complaints.join(),
+  );
+  complaints.length = 0;
+});
+
 const PLACES = [
   ['#/catalogue', 'Items'],
   ['#/catalogue/item/i1', 'Where it was recommended'],

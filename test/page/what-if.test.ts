@@ -12,7 +12,7 @@ import {
   seriousViolations,
   serveRun,
   sidewaysOf,
-  until,
+  untilInPage,
   showing,
 } from '../support/page.js';
 
@@ -31,7 +31,7 @@ const itemsOf = async (page: Page): Promise<string[]> =>
 async function shows(page: Page, question: object): Promise<Answer> {
   const answer = (await shown.served.ask('POST', '/v1/what-if', { k: 10, ...question })).json as Answer;
   const expected = answer.items.map(({ item }) => item);
-  await until(
+  await untilInPage(
     page,
     `JSON.stringify([...document.querySelectorAll('.would-be li')].map((row) => row.dataset.item)) === ${JSON.stringify(JSON.stringify(expected))}`,
   );
@@ -60,7 +60,10 @@ test(
     assert.ok(searched.changed);
     const moved = searched.items.filter(({ rank_before: was }, i) => was !== i + 1).length;
     const changes = page.locator('.would-be .change.up, .would-be .change.down');
-    await until(page, `document.querySelectorAll('.would-be .change.up, .would-be .change.down').length === ${moved}`);
+    await untilInPage(
+      page,
+      `document.querySelectorAll('.would-be .change.up, .would-be .change.down').length === ${moved}`,
+    );
     assert.equal(await changes.count(), moved);
 
     const [best] = await itemsOf(page);
@@ -115,7 +118,7 @@ test('nobody in particular may be asked about, and somebody chosen', inChromium,
   await page.getByRole('combobox', { name: 'Person' }).fill('u1');
   await page.getByRole('option').first().waitFor();
   await page.keyboard.press('Enter'); // the first that is found
-  await until(page, "location.hash === '#/what-if/u1'");
+  await untilInPage(page, "location.hash === '#/what-if/u1'");
   await shows(page, { user: 'u1' });
 });
 
@@ -135,7 +138,7 @@ test('hostile texts stay text, axe finds nothing serious, and no width scrolls s
       await page.keyboard.press('Enter');
     }
     assert.equal(await page.locator('.imagined').count(), 2 * Object.keys(HOSTILE).length);
-    await until(page, "document.querySelector('.answered .shown')?.getAttribute('aria-busy') === 'false'");
+    await untilInPage(page, "document.querySelector('.answered .shown')?.getAttribute('aria-busy') === 'false'");
     assert.deepEqual(await seriousViolations(page), [], scheme);
     for (const width of WIDTHS) {
       await page.setViewportSize({ width, height: 800 });

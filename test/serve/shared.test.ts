@@ -11,7 +11,8 @@ import { Random } from '../../src/base/index.js';
 import { SesrecClient } from '../../src/client/index.js';
 import { openStore } from '../../src/online/index.js';
 import { assertRefusal, inProcess, sesrecJson, tinyWorld, trainTiny } from '../support/command-line.js';
-import { RedisProcess, WITHOUT_REDIS, until } from '../support/redis-process.js';
+import { RedisProcess, WITHOUT_REDIS } from '../support/redis-process.js';
+import { until } from '../support/waiting.js';
 import { type ServingProcess, serveProcess } from '../support/serving-process.js';
 import { SEED, inSoak } from '../support/soak.js';
 

@@ -13,7 +13,8 @@ import { StoreAwayError, openStore } from '../../src/online/index.js';
 import { sesrec, tinyWorld } from '../support/command-line.js';
 import { NatsProcess, WITHOUT_NATS } from '../support/nats-process.js';
 import { PlainEngine } from '../support/plain-engine.js';
-import { RedisProcess, WITHOUT_REDIS, until } from '../support/redis-process.js';
+import { RedisProcess, WITHOUT_REDIS } from '../support/redis-process.js';
+import { until } from '../support/waiting.js';
 import { type Served, serve } from '../support/serving.js';
 import { serveProcess } from '../support/serving-process.js';
 

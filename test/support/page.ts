@@ -15,6 +15,7 @@ import { CHROMIUM, openBrowser } from './browser.js';
 import { QUICK, sesrec } from './command-line.js';
 import { writePlantedLog } from './planted.js';
 import { type Served, serve } from './serving.js';
+import { until } from './waiting.js';
 
 export const WIDTHS = [360, 768, 1280] as const;
 export const SCHEMES = ['light', 'dark'] as const;
@@ -148,13 +149,9 @@ export function showing(serveIn: (folder: string) => Promise<Served>): Shown {
   };
 }
 
-/** Waits until an expression holds in the page, for half a minute at most; Playwright's own waiting evaluates text, which the policy forbids. */
-export async function until(page: Page, expression: string): Promise<void> {
-  const end = Date.now() + 30_000;
-  while (!(await page.evaluate(expression))) {
-    assert.ok(Date.now() < end, `never: ${expression}`);
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
+/** Waits until an expression holds in the page; Playwright's own waiting evaluates text, which the policy forbids. */
+export async function untilInPage(page: Page, expression: string): Promise<void> {
+  return until(expression, async () => page.evaluate(expression));
 }
 
 interface Violation {

@@ -3,7 +3,6 @@ import { spawnSync } from 'node:child_process';
 import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { KillableServer, freePort } from './killable.js';
 
 /** For `skip`: false where there is a redis-server. */
@@ -32,10 +31,4 @@ export class RedisProcess extends KillableServer {
     const ready = { says: 'stdout', ready: 'Ready to accept connections' } as const;
     await this.run('redis-server', [...own, ...(settings.length === 0 ? DURABLE : settings)], ready);
   }
-}
-
-/** Waits for something to become true; a minute at most, so that a test that waits for ever fails. */
-export async function until(what: string, isSo: () => Promise<boolean> | boolean): Promise<void> {
-  for (const end = Date.now() + 60_000; Date.now() < end; await sleep(20)) if (await isSo()) return;
-  throw new Error(`waited in vain: ${what}`);
 }

@@ -50,8 +50,7 @@ export function ValidationChart({ curves, metric, planned }: ValidationChartProp
   const colourOf = (label: string): string =>
     isColoured ? `var(--colour-${labels.indexOf(label) + 1})` : 'var(--ink)';
   const height = labels.length > 1 ? 320 : 260;
-  const draw: Draw = async (width) => {
-    const Plot = await import('@observablehq/plot');
+  const draw: Draw = (Plot, width) => {
     const isNarrow = width < 480;
     return Plot.plot({
       width,
@@ -165,8 +164,7 @@ export function LossChart({ epochs }: { readonly epochs: Curves[number]['epochs'
           const value = losses[part];
           return value === null || value === undefined ? [] : [{ epoch, value }];
         });
-        const draw: Draw = async (width) => {
-          const Plot = await import('@observablehq/plot');
+        const draw: Draw = (Plot, width) => {
           return Plot.plot({
             width,
             height: 150,

@@ -76,8 +76,7 @@ function CourseFigure({ title, lines, intervals }: (typeof FIGURES)[number] & { 
     colour,
     points: intervals.map((interval): Point => ({ time: new Date(interval.time), value: valueOf(interval) })),
   }));
-  const draw: Draw = async (width) => {
-    const Plot = await import('@observablehq/plot');
+  const draw: Draw = (Plot, width) => {
     const most = Math.max(...drawn.flatMap(({ points }) => points.map(({ value }) => value ?? 0)));
     return Plot.plot({
       width,
