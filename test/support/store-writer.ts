@@ -1,7 +1,10 @@
-/** A process that writes to a live store until it is killed: `store-writer.js DIRECTORY ROUND`. Prints the ids of a batch once it is acknowledged. */
+/**
+ * A process that writes to a live store until it is killed: `store-writer.js DIRECTORY ROUND [WRITERS]`, three of
+ * them unless told. Prints the ids of a batch once it is acknowledged.
+ */
 import { openLmdbStore } from '../../src/online/index.js';
 
-const [directory, round] = process.argv.slice(2) as [string, string];
+const [directory, round, writers = '3'] = process.argv.slice(2) as [string, string, string | undefined];
 const store = await openLmdbStore(directory);
 let made = 0;
 
@@ -16,4 +19,4 @@ async function write(): Promise<never> {
   }
 }
 
-await Promise.all([write(), write(), write()]);
+await Promise.all(Array.from({ length: Number(writers) }, write));

@@ -6,7 +6,9 @@ import { join } from 'node:path';
 import { UserError, assert, isThere, refuseIfLocked } from '../../base/index.js';
 import type { LiveEvent } from '../questions.js';
 import { salvage } from './damage.js';
-import { type Erasure, type KeptThing, LmdbStore, keyOf, openLmdbStore } from './lmdb-store.js';
+import { readJournal } from './journal.js';
+import { LmdbStore, eventsOf, openLmdbStore } from './lmdb-store.js';
+import { type Erasure, type KeptThing, keyOf } from './lmdb-tables.js';
 
 export interface Recovered {
   readonly events: number;
@@ -38,6 +40,9 @@ export async function recoverStore(directory: string, out: string): Promise<Reco
     else strange.set(table, (strange.get(table) ?? 0) + 1);
   });
   for (const [table, count] of strange) failures.push(`${table}: ${count} entries were none`);
+  // what has no place in the trees yet, or in the part of them that can be read
+  for (const { sequence, event } of (await readJournal(directory)).flatMap(eventsOf))
+    if (!events.has(sequence)) events.set(sequence, event);
   // an older state may be what can be read, with events in it that went afterwards
   for (const [number, { user }] of events) {
     const erasure = erased.get(keyOf(user));
