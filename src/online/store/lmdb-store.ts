@@ -27,8 +27,8 @@ import type { ActiveRun, FieldChanges, LiveStore, Served, StoredEvent, StoredThi
 
 /** Events and served lists wait so long for their place in the tables; after a failure, so long. */
 const [BEHIND_MILLISECONDS, AFTER_FAILURE] = [500, 5000];
-/** So many are put in place before others have a turn, or a tenth of all. */
-const PUT_STEP = 32;
+/** So many are put in place before others have a turn, or such a share of all where they are more. */
+const [PUT_STEP, PUT_SHARE] = [16, 1 / 32];
 /** Things that are removed at once. */
 const REMOVE_STEP = 1000;
 
@@ -203,7 +203,7 @@ export class LmdbStore implements LiveStore {
       clearTimeout(this.#placing ?? undefined);
       this.#placing = null;
       const all = this.#pending.all().slice();
-      const step = Math.max(PUT_STEP, Math.ceil(all.length / 10));
+      const step = Math.max(PUT_STEP, Math.ceil(PUT_SHARE * all.length));
       for (let start = 0; start < all.length; start += step) {
         const events = all.slice(start, start + step);
         const { sequence } = events.at(-1) as KeyedEvent;
