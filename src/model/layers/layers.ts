@@ -137,11 +137,23 @@ export function embedding(scope: Scope, name: string, shape: readonly [number, n
   return ops.gather(scope.parameter(name, shape, xavierNormal(...shape)), indices);
 }
 
-/** Adds a learned vector per position. x: (B,T,d); the parameter: (window,d), of which the first T are used. */
-export function addPositions(scope: Scope, name: string, x: Tensor, window: number): Tensor {
+/**
+ * Adds a learned vector per position. x: (B,T,d); the parameter: (window,d), of which the first T are used. Its vectors start at `zero`; or
+ * `small`, N(0, .02^2), where rows of padding go into a norm, which has no slope at zero; or `asTable`, as large as those of any table of its
+ * size. That is many times as large as vectors of items start: a norm of the sum would see positions only, and what the items say is learnt
+ * late or never.
+ */
+export function addPositions(
+  scope: Scope,
+  name: string,
+  x: Tensor,
+  window: number,
+  start: 'zero' | 'small' | 'asTable',
+): Tensor {
   const [, positions, width] = x.shape as [number, number, number];
-  const vectors = scope.parameter(name, [window, width], xavierNormal(window, width));
-  return ops.add(x, ops.slice(vectors, 0, 0, positions));
+  const { constant, normal } = initialisers;
+  const starts = { zero: constant(0), small: normal(0.02), asTable: xavierNormal(window, width) };
+  return ops.add(x, ops.slice(scope.parameter(name, [window, width], starts[start]), 0, 0, positions));
 }
 
 /**

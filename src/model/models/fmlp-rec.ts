@@ -55,7 +55,12 @@ function userOf(scope: Scope, config: CommonConfig & FmlpRecSettings, sizes: Bat
   const shape = [sizes.rows, window];
   const vectors = ops.gather(items, scope.input('alignedFeed', shape, 'int32'));
   const mask = ops.reshape(scope.input('alignedFeedMask', shape), [...shape, 1]);
-  const started = layerNorm(scope, 'input.norm', addPositions(scope, 'feed.position', vectors, window), EPSILON);
+  const started = layerNorm(
+    scope,
+    'input.norm',
+    addPositions(scope, 'feed.position', vectors, window, 'small'),
+    EPSILON,
+  );
   let hidden = scope.dropout(started);
   for (let block = 0; block < config.blocks; block++) {
     const name = `block.${block}`;

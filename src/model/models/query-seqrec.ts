@@ -115,7 +115,7 @@ function userOf(scope: Scope, config: QuerySeqrecConfig, sizes: BatchSizes, item
     timelineLength(sizes, window, options),
     options.clicks ? [feed, searches, clicksOf(scope, sizes, itemTokens, window.clicks).vectors] : [feed, searches],
   );
-  const placed = scope.dropout(addPositions(scope, 'token.position', vectors, tokens));
+  const placed = scope.dropout(addPositions(scope, 'token.position', vectors, tokens, 'zero'));
   const last = lastOfCausalTransformer(scope, 'encoder', placed, mask, {
     blocks,
     heads,

@@ -162,7 +162,13 @@ const optionsOf = (
 /** A lane with positions, normed: what its Transformer reads. (B,T,d). */
 function started(scope: Scope, lane: 'feed' | 'search', vectors: Tensor, config: SasrecConfig): Tensor {
   const scale = config.scaleItems ? Math.sqrt(vectors.shape.at(-1) as number) : 1;
-  const placed = addPositions(scope, `${lane}.position`, ops.mul(vectors, scale), config.window[lane]);
+  const placed = addPositions(
+    scope,
+    `${lane}.position`,
+    ops.mul(vectors, scale),
+    config.window[lane],
+    config.scaleItems ? 'asTable' : 'zero',
+  );
   return scope.dropout(config.scaleItems ? placed : layerNorm(scope, `${lane}.norm`, placed, EPSILON));
 }
 

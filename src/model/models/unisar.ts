@@ -210,7 +210,7 @@ function crossViews(scope: Scope, config: UnisarConfig, { vectors, mask, isSearc
   const asked = reshape(isSearch, [rows, 1, 1, length]);
   const differ = sub(add(asking, asked), mul(mul(asking, asked), 2));
   const most = config.window.feed + config.window.search;
-  const placed = addPositions(scope, 'timeline.position', vectors, most);
+  const placed = addPositions(scope, 'timeline.position', vectors, most, 'asTable');
   const visible = mul(differ, keyMask(mask));
   const encoded = maskedTransformer(scope, 'timeline.encoder', placed, visible, transformerOptions(config));
   return mul(encoded, reshape(hasBoth, [rows, 1, 1]));
@@ -226,7 +226,7 @@ function fuse(
   isPresent: Tensor,
 ): Lane {
   const options = transformerOptions(config);
-  const placed = addPositions(scope, `${name}.position`, vectors, config.window[name]);
+  const placed = addPositions(scope, `${name}.position`, vectors, config.window[name], 'asTable');
   const own = maskedTransformer(scope, `${name}.encoder`, placed, keyMask(mask), options);
   return {
     fused: transformerDecoder(scope, `${name}.fusion`, own, mask, crossed.vectors, crossed.mask, options),

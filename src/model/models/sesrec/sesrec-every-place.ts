@@ -182,7 +182,7 @@ function givenOf(scope: Scope, config: SesrecConfig, sizes: BatchSizes): Given {
   const scale = Math.sqrt(config.width);
   const items = projectedItemVectors(scope, config, sizes.items);
   const feed = feedOf(scope, sizes, items);
-  const placed = addPositions(scope, 'feed.position', mul(feed.vectors, scale), config.window.feed);
+  const placed = addPositions(scope, 'feed.position', mul(feed.vectors, scale), config.window.feed, 'asTable');
   const queries = config.useSearch ? projectQueries(scope, config, sizes) : null;
   const given = {
     items,

@@ -111,7 +111,7 @@ export function encodeUser(
   const feed = transformer(
     scope,
     'feed.encoder',
-    addPositions(scope, 'feed.position', feedItems, config.window.feed),
+    addPositions(scope, 'feed.position', feedItems, config.window.feed, 'asTable'),
     feedMask,
     config,
   ); // Eq. 2, 4, 5
@@ -132,7 +132,7 @@ export function encodeUser(
     scope.input('searchSource', [rows, sizes.search], 'int32'),
   );
   const withPositions = add(
-    addPositions(scope, 'search.position', add(searched, source), config.window.search),
+    addPositions(scope, 'search.position', add(searched, source), config.window.search, 'asTable'),
     clickMeansOf(scope, sizes, projectedItems, config.window.clicks), // Ẽ_c
   );
   const search = transformer(scope, 'search.encoder', withPositions, searchMask, config); // Eq. 3, 4, 5
