@@ -88,6 +88,7 @@ const definition: ModelDefinition<SasrecSettings> = {
     extraLosses: [],
     differs: [
       'default, everyPlace and searches: post-norm blocks with GELU, four times as wide inside, and a layer norm on the input, as in RecBole; fullSoftmax and sampledSoftmax, as in released code: pre-norm on the queries, ReLU, as wide as outside, items times √d, a feed-forward layer that adds to its normed input, dropout on attention weights and inside it',
+      'where the input is normed, positions start at zero (RecBole: N(0, .02), as its items do), so that the norm sees items however many there are',
       'norm=pre: as the paper writes it, without what only the code has',
       'default: only the last state of each prefix is trained on, as for all models here; the paper: every place, one negative each (preset everyPlace)',
       'fullSoftmax: cross-entropy over all items at every place, the training that recent replications found best',
