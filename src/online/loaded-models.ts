@@ -6,7 +6,7 @@
  * says so, and tries again.
  */
 import { basename, dirname, isAbsolute, join, resolve } from 'node:path';
-import { UserError } from '../base/index.js';
+import { Turns, UserError } from '../base/index.js';
 import { type Answerer, rankingFor } from './answering.js';
 import { type LiveCounts, Popularity } from './popularity.js';
 import type { ActivateRequest, EngineOptions, ModelEntry } from './questions.js';
@@ -58,7 +58,7 @@ export class LoadedModels {
   /** Why the model that was activated last does not answer here. */
   #trouble: string | null = null;
   #again: NodeJS.Timeout | null = null;
-  #switching: Promise<unknown> = Promise.resolve();
+  readonly #switching = new Turns();
   readonly #ending = new AbortController();
 
   constructor({ store, settings, counts, inBackground }: ModelsOptions) {
@@ -308,16 +308,14 @@ export class LoadedModels {
 
   /** Changes of models come one after another. */
   async #inTurn<Result>(work: () => Promise<Result>): Promise<Result> {
-    const turn = this.#switching.then(work, work);
-    this.#switching = turn.catch(() => undefined);
-    return turn;
+    return this.#switching.take(work);
   }
 
   /** Waits for a change that is under way; nothing begins from then on. */
   async end(): Promise<void> {
     this.#ending.abort();
     clearTimeout(this.#again ?? undefined);
-    await this.#switching.catch(() => undefined);
+    await this.#switching.over();
   }
 
   async retireAll(): Promise<void> {

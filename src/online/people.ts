@@ -1,6 +1,6 @@
 /** People by id, with how much is known of each. Knows counts and times of a run and of a store; does not know what models make of them. */
 import { setImmediate as breathe } from 'node:timers/promises';
-import { at, hashOf } from '../base/index.js';
+import { Turns, at, hashOf } from '../base/index.js';
 import { type Dataset, FIRST_INDEX, UNKNOWN, isActionType } from '../data/index.js';
 import type { Listing, PeopleAnswer, Person } from './inspection.js';
 import type { ServedModel } from './served-model.js';
@@ -29,7 +29,7 @@ export class People {
   readonly #strangers = new Set<string>();
   /** The newest live event that was read. */
   #read = 0;
-  #reading: Promise<void> = Promise.resolve();
+  readonly #reading = new Turns();
   /** Worked out when people are first asked for. */
   #ready: Promise<Found> | null = null;
 
@@ -68,8 +68,7 @@ export class People {
   async list({ search = '', limit, offset }: Listing, signal?: AbortSignal): Promise<PeopleAnswer> {
     this.#ready ??= this.#begin();
     const { index, byActivity } = await this.#ready;
-    this.#reading = this.#reading.catch(() => undefined).then(async () => this.#catchUp()); // one after another
-    await this.#reading;
+    await this.#reading.take(async () => this.#catchUp());
     const { users } = this.#model.run.dataset;
     const wanted = comparable(search.trim());
     if (wanted === '') {

@@ -2,7 +2,7 @@
  * A run that answers: loaded, warm, checked, with the items that came since. Knows one model and its threads; does not know requests.
  */
 import { basename } from 'node:path';
-import { UserError, at, hashOf, isFiniteEverywhere, range } from '../base/index.js';
+import { Turns, UserError, at, hashOf, isFiniteEverywhere, range } from '../base/index.js';
 import { FIRST_INDEX, UNKNOWN } from '../data/index.js';
 import {
   type AlignedVectors,
@@ -56,7 +56,7 @@ export class ServedModel {
   readonly through: number;
   #answering = 0;
   #idle: (() => void) | null = null;
-  #revising: Promise<void> = Promise.resolve();
+  readonly #revising = new Turns();
 
   private constructor(run: Run, store: LiveStore, runtime: Runtime, cachedUsers: number) {
     this.run = run;
@@ -205,16 +205,13 @@ export class ServedModel {
 
   /** Takes in items that were upserted; resolves when the model ranks by them. */
   async reviseItems(things: readonly StoredThing[]): Promise<void> {
-    const revise = async (): Promise<void> => {
+    return this.#revising.take(async () => {
       const changed = this.items.revise(things);
       if (changed.length === 0) return;
       this.#cached.clear(); // histories may hold them
       const nobody = liveHistory(this.run.dataset, this.items, NOBODY, [], false);
       await this.#base.forHistories(nobody).reviseItems(changed);
-    };
-    const revising = this.#revising.then(revise);
-    this.#revising = revising.catch(() => undefined);
-    await revising;
+    });
   }
 
   /** Gives back the memory that ranking the whole catalogue took: for catalogues that are retrieved from afterwards. */
@@ -304,7 +301,7 @@ export class ServedModel {
       await new Promise<void>((resolve) => {
         this.#idle = resolve;
       });
-    await this.#revising;
+    await this.#revising.over();
     await this.#runtime.dispose();
   }
 }

@@ -14,7 +14,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
 import { finished } from 'node:stream/promises';
-import { InterruptedError } from '../base/index.js';
+import { InterruptedError, Turns } from '../base/index.js';
 import { findSpark } from './find.js';
 import { firstCause, SparkError } from './failure.js';
 import { settingsOf, type SparkOptions } from './settings.js';
@@ -88,7 +88,7 @@ class Shell implements SparkSession {
   #what = '';
   #isUp = false;
   #ended = false;
-  #queue: Promise<unknown> = Promise.resolve();
+  readonly #queue = new Turns();
   readonly #killAtExit = (): void => this.#signal('SIGTERM');
   readonly #abort = (): void => {
     this.#answer(stopped());
@@ -175,9 +175,7 @@ class Shell implements SparkSession {
   }
 
   async #statement(sql: string, what: string): Promise<string[]> {
-    const asked = this.#queue.then(async () => this.#ask(sql, what));
-    this.#queue = asked.catch(() => undefined);
-    return asked;
+    return this.#queue.take(async () => this.#ask(sql, what));
   }
 
   async #ask(sql: string, what: string): Promise<string[]> {

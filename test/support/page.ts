@@ -149,9 +149,9 @@ export function showing(serveIn: (folder: string) => Promise<Served>): Shown {
   };
 }
 
-/** Waits until an expression holds in the page; Playwright's own waiting evaluates text, which the policy forbids. */
+/** Waits until an expression holds in the page, for half a minute at most; Playwright's own waiting evaluates text, which the policy forbids. */
 export async function untilInPage(page: Page, expression: string): Promise<void> {
-  return until(expression, async () => page.evaluate(expression));
+  return until(expression, async () => page.evaluate(expression), 30_000);
 }
 
 interface Violation {

@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { UserError } from '../../base/index.js';
+import { Turns, UserError } from '../../base/index.js';
 
 const run = promisify(execFile);
 const MILLISECONDS = 600_000;
@@ -18,15 +18,14 @@ const PROGRAM = fileURLToPath(new URL('../../../../bin/sesrec.js', import.meta.u
 
 export class Reports {
   readonly #kept = new Map<string, Promise<string>>();
-  #turn: Promise<unknown> = Promise.resolve();
+  readonly #turns = new Turns();
 
   /** The report of a directory as it was when it was last changed. One after another. */
   async of(directory: string, changed: string): Promise<string> {
     const key = `${directory} ${changed}`;
     const known = this.#kept.get(key);
     if (known) return known;
-    const made = this.#turn.then(async () => make(directory));
-    this.#turn = made.catch(() => undefined);
+    const made = this.#turns.take(async () => make(directory));
     this.#kept.set(key, made);
     made.catch(() => this.#kept.delete(key)); // tried again when it is asked for again
     for (const oldest of this.#kept.keys()) if (this.#kept.size > KEPT) this.#kept.delete(oldest);

@@ -14,7 +14,7 @@ import { createHash } from 'node:crypto';
 import { constants } from 'node:fs';
 import { type FileHandle, open, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { assert, isThere, writeAtomically } from '../../base/index.js';
+import { Turns, assert, isThere, roundUp, writeAtomically } from '../../base/index.js';
 
 export const JOURNAL_FILE = 'journal';
 const BLOCK = 4096;
@@ -71,10 +71,8 @@ function recordAt(bytes: Buffer, at: number): { readonly noted: Noted; readonly 
     through: Number(bytes.readBigUInt64LE(at + AT.through)),
     lines: bytes.toString('utf8', at + AT.text, end).split('\n'),
   };
-  return { noted, bytes: inBlocks(end - at) };
+  return { noted, bytes: roundUp(end - at, BLOCK) };
 }
-
-const inBlocks = (bytes: number): number => BLOCK * Math.ceil(bytes / BLOCK);
 
 const hashOf = (record: Buffer): Buffer =>
   createHash('sha256')
@@ -103,8 +101,8 @@ export class Journal {
   #at = 0;
   #through: number;
   #waiting: Waiting[] = [];
-  /** What is done to the file, one after another. */
-  #work: Promise<unknown> = Promise.resolve();
+  /** What is done to the file. */
+  readonly #turns = new Turns();
 
   private constructor(file: FileHandle, capacity: number, through: number, options: JournalOptions) {
     this.#file = file;
@@ -135,14 +133,8 @@ export class Journal {
         resolve();
       };
       this.#waiting.push({ through, line, durable: isDurable, failed: reject });
-      if (this.#waiting.length === 1) void this.#next(async () => this.#write());
+      if (this.#waiting.length === 1) void this.#turns.take(async () => this.#write());
     });
-  }
-
-  async #next(work: () => Promise<void>): Promise<void> {
-    const done = this.#work.then(work);
-    this.#work = done.catch(() => undefined);
-    return done;
   }
 
   /** Writes what waits as one record. */
@@ -153,8 +145,7 @@ export class Journal {
     try {
       const record = recordOf(group, this.#through);
       await this.#findRoom(record.length);
-      await this.#file.write(record, 0, record.length, this.#at);
-      if (DURABLE === undefined) await this.#file.datasync();
+      await put(this.#file, record, record.length, this.#at);
       const { through } = group.at(-1) as Waiting;
       this.#needed.push({ start: this.#at, end: this.#at + record.length, through });
       this.#at += record.length;
@@ -195,12 +186,12 @@ export class Journal {
 
   /** Waits for all that was noted until now. */
   async idle(): Promise<void> {
-    await this.#work;
+    await this.#turns.over();
   }
 
   /** Overwrites everything with zeros, once it is in its place. What is noted meanwhile waits. */
   async wipe(): Promise<void> {
-    return this.#next(async () => {
+    return this.#turns.take(async () => {
       await this.#options.makeRoom();
       assert(this.#needed.length === 0, 'what was noted has been put in its place');
       await fill(this.#file, 0, this.#capacity);
@@ -216,7 +207,7 @@ export class Journal {
 
 function recordOf(group: readonly Waiting[], before: number): Buffer {
   const text = Buffer.from(group.map(({ line }) => line).join('\n'));
-  const record = Buffer.alloc(inBlocks(AT.text + text.length));
+  const record = Buffer.alloc(roundUp(AT.text + text.length, BLOCK));
   record.writeUInt32LE(MAGIC, AT.magic);
   record.writeUInt32LE(text.length, AT.length);
   record.writeBigUInt64LE(BigInt(before), AT.before);
@@ -226,8 +217,14 @@ function recordOf(group: readonly Waiting[], before: number): Buffer {
   return record;
 }
 
+/** Writes the first bytes of some at a place; returns once they are on the disk. */
+async function put(file: FileHandle, bytes: Buffer, count: number, at: number): Promise<void> {
+  await file.write(bytes, 0, count, at);
+  if (DURABLE === undefined) await file.datasync();
+}
+
 /** Writes zeros. */
 async function fill(file: FileHandle, start: number, end: number): Promise<void> {
   const zeros = Buffer.alloc(Math.min(2 ** 20, end - start));
-  for (let at = start; at < end; at += zeros.length) await file.write(zeros, 0, Math.min(zeros.length, end - at), at);
+  for (let at = start; at < end; at += zeros.length) await put(file, zeros, Math.min(zeros.length, end - at), at);
 }

@@ -8,7 +8,7 @@
  */
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { assert, messageOf, releaseLock, takeLock } from '../../base/index.js';
+import { Turns, assert, messageOf, releaseLock, takeLock } from '../../base/index.js';
 import type { Hooks, LiveEvent } from '../questions.js';
 import { damaged, isDamage, refuseDamagedFile } from './damage.js';
 import { Journal, type Noted, followingOf, readJournal } from './journal.js';
@@ -29,8 +29,8 @@ import type { ActiveRun, FieldChanges, LiveStore, Served, StoredEvent, StoredThi
 const [BEHIND_MILLISECONDS, AFTER_FAILURE] = [500, 5000];
 /** So many are put in place before others have a turn, or such a share of all where they are more. */
 const [PUT_STEP, PUT_SHARE] = [16, 1 / 32];
-/** Things that are removed at once. */
-const REMOVE_STEP = 1000;
+/** Things that are removed, or taken over from another store, at once. */
+const AT_ONCE = 1000;
 
 export interface LmdbOptions {
   /** Reads beside a process that writes; takes no lock. */
@@ -89,8 +89,8 @@ export class LmdbStore implements LiveStore {
   /** What was served and is not written yet. */
   #unwritten: Served[] = [];
   #placing: NodeJS.Timeout | null = null;
-  /** What changes events and counts in the tables, one after another. */
-  #work: Promise<unknown> = Promise.resolve();
+  /** What changes events and counts in the tables. */
+  readonly #turns = new Turns();
   #sequence: number;
   #underWay = 0;
   #lastWrite: Promise<unknown> = Promise.resolve();
@@ -183,13 +183,6 @@ export class LmdbStore implements LiveStore {
     }, milliseconds).unref();
   }
 
-  /** One after another with whatever else changes events in the tables. */
-  async #serially<Result>(work: () => Promise<Result>): Promise<Result> {
-    const done = this.#work.then(work);
-    this.#work = done.catch(() => undefined);
-    return done;
-  }
-
   /** Puts into the tables what was taken until now. */
   async #settle(): Promise<void> {
     if (!this.#journal) return;
@@ -199,7 +192,7 @@ export class LmdbStore implements LiveStore {
 
   /** Puts into the tables what is in the journal, and what was served. */
   async #place(): Promise<void> {
-    return this.#serially(async () => {
+    return this.#turns.take(async () => {
       clearTimeout(this.#placing ?? undefined);
       this.#placing = null;
       const all = this.#pending.all().slice();
@@ -283,9 +276,9 @@ export class LmdbStore implements LiveStore {
 
   async *actionCounts(): AsyncGenerator<readonly [item: string, count: number]> {
     await this.#settle();
-    const counts = new Map(this.#tables.counts());
-    for (const [item, count] of this.#tables.countsWith(this.#onlyNoted(), 1).values()) counts.set(item, count);
-    yield* counts;
+    const noted = new Map(this.#tables.countsWith(this.#onlyNoted(), 1).values());
+    for (const counted of this.#tables.counts()) if (!noted.has(counted[0])) yield counted;
+    yield* noted;
   }
 
   recordServed(served: Served): void {
@@ -324,19 +317,20 @@ export class LmdbStore implements LiveStore {
 
   async forgetServed(before: number): Promise<number> {
     await this.#settle();
-    return allOf(async () => this.#tables.removeServedBefore(before, REMOVE_STEP));
+    return allOf(async () => this.#tables.removeServedBefore(before, AT_ONCE));
   }
 
   async erase(user: string, time: number): Promise<{ readonly events: number; readonly other: number }> {
+    const journal = this.#writer();
     const through = this.#sequence;
     await this.#settle(); // what was taken before is erased too
-    const erased = await this.#serially(async () => {
+    const erased = await this.#turns.take(async () => {
       const hadAttributes = await this.#tables.noteErased(user, time, through);
-      const events = await allOf(async () => this.#tables.removeEventsOf(user, REMOVE_STEP));
-      const served = await allOf(async () => this.#tables.removeServedTo(user, REMOVE_STEP));
+      const events = await allOf(async () => this.#tables.removeEventsOf(user, AT_ONCE));
+      const served = await allOf(async () => this.#tables.removeServedTo(user, AT_ONCE));
       return { events, other: served + (hadAttributes ? 1 : 0) };
     });
-    await this.#writer().wipe(); // it may have something of the user
+    await journal.wipe(); // it may have something of the user
     return erased;
   }
 
@@ -346,8 +340,8 @@ export class LmdbStore implements LiveStore {
     for (const name of ['id', 'active', 'erasedUpTo'] as const)
       if (meta.has(name)) await this.#write(() => this.#tables.putMeta(name, meta.get(name)));
     const entries = [...events].sort(([a], [b]) => a - b).map(([sequence, event]) => keyed({ sequence, event }));
-    for (let start = 0; start < entries.length; start += REMOVE_STEP)
-      await this.#write(() => this.#tables.putEvents(entries.slice(start, start + REMOVE_STEP)));
+    for (let start = 0; start < entries.length; start += AT_ONCE)
+      await this.#write(() => this.#tables.putEvents(entries.slice(start, start + AT_ONCE)));
     await this.#write(() => {
       for (const kind of ['items', 'users'] as const)
         for (const [key, thing] of things[kind]) this.#tables.putThing(kind, key, thing);

@@ -1,18 +1,14 @@
 /**
- * Events that are on the disk and not in their place in the trees yet, as they are read meanwhile. Knows whose they are and which ids are taken; does not
+ * Events that are on the disk and not in their place in the tables yet, as they are read meanwhile. Knows whose they are and which ids are taken; does not
  * know where they go.
  */
 import type { KeyedEvent } from './lmdb-tables.js';
 import type { StoredEvent } from './store.js';
 
 export class PendingEvents {
-  #events: KeyedEvent[] = [];
+  readonly #events: KeyedEvent[] = [];
   readonly #byUser = new Map<string, KeyedEvent[]>();
   readonly #ids = new Set<string>();
-
-  get size(): number {
-    return this.#events.length;
-  }
 
   /** In order of their numbers. */
   all(): readonly KeyedEvent[] {

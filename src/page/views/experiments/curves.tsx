@@ -164,8 +164,8 @@ export function LossChart({ epochs }: { readonly epochs: Curves[number]['epochs'
           const value = losses[part];
           return value === null || value === undefined ? [] : [{ epoch, value }];
         });
-        const draw: Draw = (Plot, width) => {
-          return Plot.plot({
+        const draw: Draw = (Plot, width) =>
+          Plot.plot({
             width,
             height: 150,
             marginLeft: 54,
@@ -189,7 +189,6 @@ export function LossChart({ epochs }: { readonly epochs: Curves[number]['epochs'
               }),
             ],
           });
-        };
         const said = words.curveEnd(
           nameOf(part),
           points.length,
