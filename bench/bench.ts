@@ -13,6 +13,8 @@ const BENCHES: Readonly<Record<string, string>> = {
   catalogue: 'one training step over ever more items',
   'serve-runs': 'the runs that serve measures: a log of so many items, and SESRec trained on it',
   scale: 'what a large site needs, and what more workers would do: calculated from constants that were measured',
+  pressure:
+    'a server with more to do than it can, beside a training, while models change, for an hour: latencies, goodput, memory',
   serve: 'a server under load from a second process: latencies, durability, recall',
 };
 

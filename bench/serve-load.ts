@@ -30,8 +30,13 @@ export interface Load {
 
 export interface StreamResult {
   readonly name: string;
-  /** Milliseconds, in the order of due moments. */
+  /** Milliseconds of what was answered (a status below 400), in the order of answers. */
   readonly latencies: readonly number[];
+  /** Milliseconds of what was turned away (429 or 503). */
+  readonly refusals: readonly number[];
+  /** Refusals that did not say when to come again. */
+  readonly withoutRetryAfter: number;
+  /** Everything that was not answered, refusals included. */
   readonly failed: number;
   readonly statuses: Readonly<Record<string, number>>;
   /** What the answers said of events. */
@@ -42,7 +47,13 @@ export interface StreamResult {
 
 const agent = new Agent({ keepAlive: true, maxSockets: 512 });
 
-async function post(url: string, body: string): Promise<{ status: number; answer: string }> {
+interface Answer {
+  readonly status: number;
+  readonly retryAfter: string | undefined;
+  readonly answer: string;
+}
+
+async function post(url: string, body: string): Promise<Answer> {
   return new Promise((resolve, reject) => {
     const sent = request(
       url,
@@ -52,7 +63,8 @@ async function post(url: string, body: string): Promise<{ status: number; answer
         headers: { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) },
       },
       (response) => {
-        text(response).then((answer) => resolve({ status: response.statusCode ?? 0, answer }), reject);
+        const { statusCode: status = 0, headers } = response;
+        text(response).then((answer) => resolve({ status, retryAfter: headers['retry-after'], answer }), reject);
       },
     );
     sent.on('error', reject).end(body);
@@ -61,17 +73,19 @@ async function post(url: string, body: string): Promise<{ status: number; answer
 
 async function run({ name, path, bodies, rate }: Stream, { url, seconds, warmUp, seed }: Load): Promise<StreamResult> {
   const random = new Random('load', name, seed);
-  const latencies: number[] = [];
+  const [latencies, refusals]: [number[], number[]] = [[], []];
   const statuses: Record<string, number> = {};
-  let [failed, accepted, latestSend, next] = [0, 0, 0, 0];
+  let [failed, withoutRetryAfter, accepted, latestSend, next] = [0, 0, 0, 0, 0];
   const start = performance.now();
   const one = async (due: number): Promise<void> => {
     const isCounted = due - start >= 1000 * warmUp;
     const body = bodies[next++ % bodies.length] as string;
     latestSend = Math.max(latestSend, performance.now() - due);
     try {
-      const { status, answer } = await post(`${url}${path}`, body);
-      if (isCounted) latencies.push(performance.now() - due);
+      const { status, retryAfter, answer } = await post(`${url}${path}`, body);
+      const isRefused = status === 429 || status === 503;
+      if (isCounted && (status < 400 || isRefused)) (isRefused ? refusals : latencies).push(performance.now() - due);
+      if (isRefused && retryAfter === undefined) withoutRetryAfter++;
       statuses[status] = (statuses[status] ?? 0) + 1;
       if (status >= 400) failed++;
       else if (status === 202) accepted += (JSON.parse(answer) as { accepted: number }).accepted;
@@ -96,7 +110,7 @@ async function run({ name, path, bodies, rate }: Stream, { url, seconds, warmUp,
     }
     await Promise.all(open);
   }
-  return { name, latencies, failed, statuses, accepted, latestSend };
+  return { name, latencies, refusals, withoutRetryAfter, failed, statuses, accepted, latestSend };
 }
 
 if (process.argv[2] === '--run') {

@@ -61,12 +61,13 @@ export function percentiles(latencies: readonly number[]): Percentiles {
 
 export interface Server extends AsyncDisposable {
   readonly url: string;
+  readonly adminUrl: string;
   readonly client: SesrecClient;
   readonly process: ChildProcess;
   /** From the start of the process until it says that it is ready. */
   readonly readyAfter: number;
-  /** Megabytes that are resident. */
-  readonly memory: () => Promise<number>;
+  /** Megabytes that are resident; `own`: without pages of files, such as those of the store. */
+  readonly memory: (which?: 'all' | 'own') => Promise<number>;
 }
 
 /** Starts a server of its own for a run, and waits until it is ready. */
@@ -86,6 +87,7 @@ export async function serve(run: string, store: string, settings: Readonly<Recor
     }),
   ])) as [string];
   const url = line.split(' ')[0] as string;
+  const adminUrl = /metrics: (\S+)\/metrics/.exec(line)?.[1] as string;
   const client = new SesrecClient({ url, deadline: 30_000, retries: 0 });
   while (
     !(await client.ready().then(
@@ -96,12 +98,14 @@ export async function serve(run: string, store: string, settings: Readonly<Recor
     await sleep(5);
   return {
     url,
+    adminUrl,
     client,
     process: child,
     readyAfter: performance.now() - start,
-    memory: async () => {
+    memory: async (which = 'all') => {
       const status = await readFile(`/proc/${child.pid}/status`, 'utf8').catch(() => '');
-      return Number(/^VmRSS:\s+(\d+)/m.exec(status)?.[1] ?? Number.NaN) / 1000;
+      const line = which === 'all' ? /^VmRSS:\s+(\d+)/m : /^RssAnon:\s+(\d+)/m;
+      return Number(line.exec(status)?.[1] ?? Number.NaN) / 1000;
     },
     [Symbol.asyncDispose]: async () => {
       if (child.exitCode !== null || child.signalCode !== null) return;

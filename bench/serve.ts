@@ -19,13 +19,13 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { Random, UserError, range } from '../src/base/index.js';
+import { UserError } from '../src/base/index.js';
 import { textTable } from '../src/cli/table.js';
-import { type Dataset, FIRST_INDEX } from '../src/data/index.js';
-import { openRun } from '../src/model/index.js';
+import { FIRST_INDEX } from '../src/data/index.js';
 import { conditions, conditionsLine, median, runBench, sayUnless, wholeOption } from './harness.js';
 import type { Stream, StreamResult } from './serve-load.js';
 import { type Percentiles, type Server, fsyncTimes, load, percentiles, serve } from './serve-processes.js';
+import { type Subject, eventsOf, requestsOf, subjectOf } from './serve-questions.js';
 
 const RECALL_AT = 10;
 /** Candidates of the row of the large catalogue. */
@@ -35,53 +35,9 @@ const WARM_UP = 20;
 /** Starts that are timed. */
 const STARTS = 5;
 
-/** Requests for recommendations: users of the log, every other one just searched for something. */
-function requestsOf(dataset: Dataset, count: number, explain = false): string[] {
-  const random = new Random('requests');
-  const users = dataset.users.ids.slice(FIRST_INDEX);
-  const queries = dataset.queries.ids.slice(FIRST_INDEX);
-  return Array.from({ length: count }, (_, i) =>
-    JSON.stringify({
-      user: users[random.integer(users.length)],
-      k: 10,
-      ...(i % 2 === 1 && queries.length > 0 ? { query: queries[random.integer(queries.length)] } : {}),
-      ...(explain ? { explain } : {}),
-    }),
-  );
-}
-
-/** Batches of events that nobody has sent before. */
-function eventsOf(dataset: Dataset, batches: number, atOnce: number): string[] {
-  const random = new Random('events');
-  const [users, items] = [dataset.users.ids.slice(FIRST_INDEX), dataset.items.ids.slice(FIRST_INDEX)];
-  const now = Date.now();
-  return range(batches).reduce<string[]>((all, batch) => {
-    const events = Array.from({ length: atOnce }, (_, i) => ({
-      type: 'view',
-      id: `bench-${now}-${batch}-${i}`,
-      user: users[random.integer(users.length)],
-      item: items[random.integer(items.length)],
-      time: now,
-    }));
-    all.push(JSON.stringify(events));
-    return all;
-  }, []);
-}
-
 interface Options {
   readonly seconds: number;
   readonly threads: number;
-}
-
-interface Subject {
-  readonly run: string;
-  readonly dataset: Dataset;
-  readonly items: number;
-}
-
-async function subjectOf(run: string): Promise<Subject> {
-  const { dataset } = await openRun(run);
-  return { run, dataset, items: dataset.items.ids.length - FIRST_INDEX };
 }
 
 async function withServer<Result>(

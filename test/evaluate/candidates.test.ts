@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
@@ -91,6 +91,34 @@ describe('drawn candidates', () => {
     }
   });
 
+  test('are the same in every version: a published list can be drawn again', () => {
+    assert.deepEqual(rawList(dataset, 'ann', { count: 5, seed: 1 }), ['i4', 'i6', 'i10', 'i7', 'i11']);
+  });
+
+  test('an item that training does not know is no item: not a target, and nothing that somebody met', () => {
+    const feedItem = dataset.feedItem.slice();
+    const ann = dataset.users.index('ann');
+    feedItem[dataset.feedOffsets[ann] as number] = 1; // "i0", which ann met nowhere else
+    const others = { ...dataset, feedItem };
+    // eight are left to bob, nine would be to ann: so many more that "i0" is among them in some draw
+    const drawn = Array.from({ length: 40 }, (_, seed) => rawList(others, 'ann', { count: 8, seed }));
+    assert.ok(drawn.flat().includes('i0') && !drawn.flat().some((item) => ['i1', 'i2', 'i3'].includes(item)));
+    assert.equal(new Set(drawn.flat()).size, 9);
+    for (const positions of [dataset.targets.validation, dataset.targets.test]) feedItem[positions[ann] as number] = 1;
+    assert.equal(candidatesOf(drawCandidates(others, { count: 2 }), ann), undefined);
+  });
+
+  test('a user whose very first event is held out has a list', () => {
+    const first = Int32Array.from(dataset.targets.test).fill(-1);
+    const user = dataset.feedOffsets.indexOf(0, 2);
+    first[user] = 0;
+    const none = first.slice().fill(-1);
+    const drawn = drawCandidates({ ...dataset, targets: { validation: none, test: first } }, { count: 3 });
+    assert.equal(candidatesOf(drawn, user)?.length, 3);
+    assert.equal(drawn.items.length, 3);
+    assert.equal(candidatesOf(drawn, 10_000), undefined, 'somebody who came later');
+  });
+
   test('differ by seed, and the hash tells', () => {
     const hash = (seed: number): string => hashCandidates(drawCandidates(dataset, { count: 5, seed }), dataset);
     assert.equal(hash(1), hash(1));
@@ -102,7 +130,12 @@ describe('drawn candidates', () => {
       () => drawCandidates(dataset, { count: 9 }),
       (error) => error instanceof UserError && /at most 8/.test(error.message),
     );
-    assert.throws(() => drawCandidates(dataset, { count: 0 }), UserError);
+    for (const count of [0, -1, 1.5, NaN])
+      assert.throws(() => drawCandidates(dataset, { count }), /cannot draw .* candidates: give a whole number from 1/);
+    const long = tinyDataset({ ['u'.repeat(80)]: ['i0', 'i1', 'i2'] }, { items: items.slice(0, 4) });
+    assert.throws(() => drawCandidates(long, { count: 9 }), /user "u{60}…":/);
+    const sixty = tinyDataset({ ['u'.repeat(60)]: ['i0', 'i1', 'i2'] }, { items: items.slice(0, 4) });
+    assert.throws(() => drawCandidates(sixty, { count: 9 }), /user "u{60}":/);
   });
 });
 
@@ -149,7 +182,32 @@ describe('kept candidates', () => {
       drawCandidates(dataset, { count: 3 }),
       dataset,
     );
-    await assert.rejects(loadOrDrawCandidates(directory, dataset, { count: 7 }), CorruptFileError);
+    await assert.rejects(loadOrDrawCandidates(directory, dataset, { count: 7 }), (error) => {
+      assert.ok(error instanceof CorruptFileError);
+      return /lists have 3 items, not 7 \(delete the file to have the lists drawn again\)$/.test(error.message);
+    });
+  });
+
+  test('say what an item that was seen is: a target, or something else in the log', async () => {
+    const path = join(directory, candidatesFileName({ count: 4 }));
+    for (const [item, why] of [
+      ['i3', /which is the user's own target/],
+      ['i0', /which is in the user's own log/],
+    ] as const) {
+      const others = [['bob', 'i0', 'i1', 'i2', 'i3'], ['dan', 'i0', 'i1', 'i2', 'i3']]; // prettier-ignore
+      const lines = [['ann', 'i5', 'i6', 'i7', item], ...others].map((line) => JSON.stringify(line)).join('\n');
+      await writeFile(path, gzipSync(lines));
+      await assert.rejects(loadOrDrawCandidates(directory, dataset, { count: 4 }), why);
+    }
+  });
+
+  test('a file that is there and cannot be read is told, and not drawn over', async () => {
+    const path = join(directory, candidatesFileName({ count: 2 }));
+    await mkdir(path);
+    await assert.rejects(loadOrDrawCandidates(directory, dataset, { count: 2 }), (error) => {
+      assert.ok(error instanceof CorruptFileError && (error.cause as NodeJS.ErrnoException).code === 'EISDIR');
+      return error.message.startsWith(`cannot read ${path}: `);
+    });
   });
 
   test('a data set that holds nothing out has none, twice', async () => {
@@ -177,7 +235,7 @@ describe("a user's candidates file", () => {
       dataset.items.index('i1'),
     ]);
     assert.deepEqual(await read(gzipSync(good.join('\n'))), plain);
-    assert.deepEqual(await read(`\n${good.join('\r\n\r\n').replaceAll(' ', '\t')}\r\n`), plain);
+    assert.deepEqual(await read(`\n${good.join('\r\n\r\n').replaceAll(' ', '\t \t')}\r\n`), plain);
   });
 
   test('JSON lines give the same lists', async () => {
@@ -209,6 +267,12 @@ describe("a user's candidates file", () => {
     'an item twice': { content: ['ann i4 i4', ...good.slice(1)].join('\n'), says: /"i4" twice/ },
     'a user twice': { content: [...good, 'ann i4 i5'].join('\n'), says: /:4: user "ann" has a list already/ },
     'a user alone': { content: 'ann\n', says: /"ann" has no items/ },
+    'nothing but its first sign says gzip': { content: '\x1f', says: /:1: user "\\u001f" is not in the data set/ },
+    'nothing but its second sign says gzip': { content: Uint8Array.of(0x61, 0x8b), says: /:1: the line is not UTF-8/ },
+    'an unknown item of a name without end': {
+      content: ['ann i4 ' + 'x'.repeat(1000), ...good].join('\n'),
+      says: /:1: item "x{60}…" is not in the data set/,
+    },
     'an empty array': { content: '[]\n', says: /:1: the line is empty/ },
     'broken JSON': { content: '["ann","i4"\n', says: /:1: not valid JSON/ },
     'numbers as ids': { content: '["ann",4,5]\n', says: /:1: expected a JSON array of ids in quotes/ },
@@ -225,7 +289,10 @@ describe("a user's candidates file", () => {
   }
 
   test('a file that is absent', () =>
-    assert.rejects(readCandidatesFile(join(directory, 'absent'), dataset), UserError));
+    assert.rejects(
+      readCandidatesFile(join(directory, 'absent'), dataset),
+      (error) => error instanceof UserError && error.message.startsWith('cannot read the candidates file '),
+    ));
 
   test('fuzzed files give lists or a UserError of one line, nothing else', async () => {
     const token = fc.constantFrom(

@@ -107,6 +107,7 @@ describe('place', () => {
 
   test('NaN has none, in the target or a candidate', () => {
     assert.equal(place(Number.NaN, [1]), undefined);
+    assert.equal(place(Number.NaN, []), undefined);
     assert.equal(place(1, [0, Number.NaN]), undefined);
   });
 

@@ -94,6 +94,15 @@ describe('negatives of training rows', () => {
     assert.deepEqual(drawn.sort(), ['i2', 'i3', 'i4']);
   });
 
+  test('that are hard to find are found: the last twenty of four hundred items', () => {
+    const all = Array.from({ length: 400 }, (_, i) => `i${i}`);
+    const large = tinyDataset({ ann: all.slice(0, 380), bob: ['i0', 'i1'] }, { items: all });
+    const row = { user: large.users.index('ann'), feedPosition: 379 };
+    const sampler = new NegativeSampler(large, [], { count: 20, sampling: 'uniform' });
+    const drawn = sampler.draw(row, new Random(1)).map((item) => large.items.ids[item]);
+    assert.deepEqual(drawn.toSorted(), all.slice(380).toSorted());
+  });
+
   test('that do not exist are one clear error, not a hang', () => {
     const small = tinyDataset({ ann: ['i0', 'i1'] }, { items: ['i0', 'i1', 'i2'] });
     const cases = trainingCases(small, false);
@@ -146,6 +155,9 @@ describe('negatives of the alignment', () => {
     const queries = trainingQueries(dataset);
     const sampler = new AlignmentSampler(dataset, queries, queries.length, new Random(1));
     assert.deepEqual(queriesOf(sampler.block(5).queries).sort(), ['often', 'often', 'often', 'once']);
+    const many = Int32Array.from({ length: 100 }, (_, i) => i);
+    assert.equal(new AlignmentSampler(dataset, many, 5, new Random(1)).block(0).queries.length, 5);
+    assert.ok(many.every((query, i) => query === i), 'what was given stays in its order'); // prettier-ignore
   });
 
   test('leave out held-out searches and every search that led to a held-out event', () => {

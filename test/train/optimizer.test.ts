@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import * as fc from 'fast-check';
-import { Random, UserError } from '../../src/base/index.js';
+import { Random, growableMemory } from '../../src/base/index.js';
 import { type RowGradient, type Slot, createOptimizer, planRows, sumByPlan } from '../../src/train/index.js';
+import { OPTIMIZERS, WORKING_BYTES, placeBytes } from '../../src/train/optimizer.js';
 
 const sumByRow = (indices: Int32Array, gradients: Float32Array, width: number, dropPadding: boolean): RowGradient =>
   sumByPlan(planRows(indices, dropPadding), [gradients], width);
@@ -262,6 +263,7 @@ describe('optimisers', () => {
     const slots = ['adam', 'adamCatchUp'].map((kind) => {
       const optimizer = createOptimizer({ kind: kind as 'adam', weightDecay: 0.01 });
       const slot = freshSlot();
+      for (let i = 0; i < slot.values.length; i++) slot.values[i] = 50 + i; // too much to fade before
       for (let step = 1; step <= 33_000; step++)
         optimizer.updateRows(
           slot,
@@ -273,11 +275,157 @@ describe('optimisers', () => {
       return slot;
     });
     assert.deepEqual(slots[1], slots[0]);
+    assert.ok(slots[0]?.values.every((value) => value !== 0));
   });
 
-  test('refuse a weight decay that is negative or no number', () => {
+  for (const kind of OPTIMIZERS) {
+    test(`${kind}: several tables, many rows at once, values where they lie or copied: the same bits, and nothing beside them`, () => {
+      // more values a step than are brought at once (8,192), in rows that divide that and in such that do not
+      const shapes = [
+        [900, 13],
+        [1400, 8],
+        [3, 5],
+      ] as const;
+      /** The last table is met after some steps only. */
+      const isMet = (table: number, step: number): boolean => table < 2 || step > 4;
+      const copied = createOptimizer({ kind, weightDecay: 0.01 });
+      const inPlace = createOptimizer({ kind, weightDecay: 0.01 });
+      const alone = shapes.map(() => createOptimizer({ kind, weightDecay: 0.01 }));
+      const slots = shapes.map(([rows, width], table) => {
+        const length = rows * width;
+        const room = placeBytes(length);
+        const memory = growableMemory(64 + 3 * room + WORKING_BYTES, 64 + 3 * room + WORKING_BYTES);
+        const floats = (offset: number): Float32Array => new Float32Array(memory.buffer, offset, length);
+        const [values, first, second] = [64, 64 + room, 64 + 2 * room] as const;
+        new Uint8Array(memory.buffer, 0, 64).fill(77);
+        floats(values).set(random(`table ${table}`, length));
+        const make = (): Slot => ({
+          values: random(`table ${table}`, length),
+          first: new Float32Array(length),
+          second: new Float32Array(length),
+        });
+        const place = { memory, values, first, second, work: 64 + 3 * room };
+        return {
+          memory,
+          copied: make(),
+          alone: make(),
+          written: make(),
+          inPlace: { values: floats(values), first: floats(first), second: floats(second), place },
+        };
+      });
+      for (let step = 1; step <= 12; step++) {
+        const size = { learningRate: RATE / step, step };
+        shapes.forEach(([rows, width], table) => {
+          if (!isMet(table, step)) return;
+          const all = Array.from({ length: rows }, (_, row) => row);
+          const touched = Int32Array.from(
+            all.filter((row) => (step % 4 === 1 ? row < 0.8 * rows : (row + table) % (step + 1) === 0)),
+          );
+          const gradient = { rows: touched, values: random(`${table} at ${step}`, touched.length * width) };
+          const slot = slots[table] as (typeof slots)[number];
+          assert.ok(copied.updateRows(slot.copied, width, gradient, size));
+          assert.ok(inPlace.updateRows(slot.inPlace, width, gradient, size));
+          assert.ok(alone[table]?.updateRows(slot.alone, width, gradient, size));
+          if (kind === 'lazyAdam') {
+            touched.forEach((row, i) => {
+              const one = { rows: Int32Array.of(row), values: gradient.values.slice(i * width, (i + 1) * width) };
+              assert.ok(alone[table]?.updateRows(slot.written, width, one, size));
+            });
+            return;
+          }
+          const whole = new Float32Array(rows * width);
+          touched.forEach((row, i) => whole.set(gradient.values.subarray(i * width, (i + 1) * width), row * width));
+          assert.ok(copied.updateDense(slot.written, whole, size));
+          const some = touched.filter((_, i) => i % 3 === 0);
+          assert.ok(copied.catchUp(slot.copied, some) && inPlace.catchUp(slot.inPlace, some));
+        });
+      }
+      assert.ok(copied.level() && inPlace.level() && alone.every((optimizer) => optimizer.level()));
+      for (const { memory, ...slot } of slots) {
+        for (const part of ['values', 'first', 'second'] as const) {
+          assert.deepEqual(slot.inPlace[part], slot.copied[part], part);
+          assert.deepEqual(slot.alone[part], slot.copied[part], `${part}, beside no other table`);
+          assert.deepEqual(slot.written[part], slot.copied[part], `${part}, all at once, or row by row`);
+        }
+        assert.ok(new Uint8Array(memory.buffer, 0, 64).every((byte) => byte === 77));
+      }
+    });
+  }
+
+  test('a parameter of more values than are brought at once, and of as many, is updated to its end', () => {
+    for (const length of [8191, 8192, 8193, 20_000]) {
+      const optimizer = createOptimizer({ kind: 'adam', weightDecay: 0 });
+      const slot = {
+        values: new Float32Array(length),
+        first: new Float32Array(length),
+        second: new Float32Array(length),
+      };
+      assert.ok(optimizer.updateDense(slot, new Float32Array(length).fill(2), { learningRate: RATE, step: 1 }));
+      assert.ok(slot.values.every((value) => Math.abs(value + RATE) < 1e-6)); // the first step is the rate, against the sign
+    }
+  });
+
+  test('tell of more than float32 holds in rows that a batch did not touch, and in those that were caught up with', () => {
+    const [width, rows] = [8, 4];
+    const zeros = (): Float32Array => new Float32Array(rows * width);
+    const slotWith = (row: number, value: number): Slot => {
+      const slot = { values: zeros(), first: zeros(), second: zeros() };
+      slot.values.fill(value, row * width, (row + 1) * width);
+      return slot;
+    };
+    const gradientOf = (row: number, value: number): RowGradient => ({
+      rows: Int32Array.of(row),
+      values: new Float32Array(width).fill(value),
+    });
+    const LARGE = 3e38; // a number, and eight of them together none
+    const sized = (step: number, learningRate = RATE) => ({ step, learningRate });
+
+    const adam = createOptimizer({ kind: 'adam', weightDecay: 0 });
+    assert.ok(!adam.updateRows(slotWith(2, LARGE), width, gradientOf(0, 1), sized(1)));
+    assert.ok(adam.updateRows(slotWith(2, 1), width, gradientOf(0, 1), sized(1)));
+
+    const catching = () => createOptimizer({ kind: 'adamCatchUp', weightDecay: 0 });
+    const begun = (slot: Slot) => {
+      const optimizer = catching();
+      for (const step of [1, 2]) assert.ok(optimizer.updateRows(slot, width, gradientOf(0, 1), sized(step)));
+      return optimizer;
+    };
+    for (const [value, isSound] of [
+      [LARGE, false],
+      [1, true],
+    ] as const) {
+      const slot = slotWith(2, value);
+      assert.equal(begun(slot).level(), isSound, 'levelling');
+      const other = slotWith(2, value);
+      assert.equal(begun(other).catchUp(other, Int32Array.of(2)), isSound, 'catching up');
+      assert.ok(begun(other).catchUp(other, Int32Array.of(1)), 'another row');
+    }
+    const fallen = slotWith(2, LARGE); // its own step makes it small, and comes after those that it missed
+    assert.ok(!begun(fallen).updateRows(fallen, width, gradientOf(2, 1), sized(3, 1.9e38)));
+    const risen = slotWith(2, 1); // the other way round
+    assert.ok(!begun(risen).updateRows(risen, width, gradientOf(2, -1), sized(3, LARGE)));
+    assert.ok(catching().catchUp(slotWith(2, LARGE), Int32Array.of(2)), 'a table that is not known misses nothing');
+
+    const long = slotWith(2, LARGE);
+    const levelling = catching();
+    const unsound = [];
+    for (let step = 1; step <= 33_000; step++)
+      if (!levelling.updateRows(long, width, gradientOf(0, 1), sized(step, 1e-6))) unsound.push(step);
+    assert.deepEqual(unsound, [2 ** 15 + 1], 'once, when all rows were levelled');
+  });
+
+  test('refuse a weight decay that is negative or no number, and rows that are too wide; a place has room for four floats at a time', () => {
     for (const weightDecay of [-1, Number.NaN])
-      assert.throws(() => createOptimizer({ kind: 'adam', weightDecay }), UserError);
+      assert.throws(
+        () => createOptimizer({ kind: 'adam', weightDecay }),
+        /weight decay must not be negative, not (-1|NaN)/,
+      );
+    assert.deepEqual([0, 1, 4, 5, 8].map(placeBytes), [0, 16, 16, 32, 32]);
+    const wide = { values: new Float32Array(8193), first: new Float32Array(8193), second: new Float32Array(8193) };
+    const gradient = { rows: Int32Array.of(0), values: new Float32Array(8193) };
+    const size = { learningRate: RATE, step: 1 };
+    const optimizer = createOptimizer({ kind: 'adam', weightDecay: 0 });
+    assert.throws(() => optimizer.updateRows(wide, 8193, gradient, size), /rows of 8193 values are too wide/);
   });
 });
 
@@ -298,6 +446,29 @@ describe('gradients by row', () => {
     const given = [Int32Array.of(0, 3, 0), Float32Array.of(1, 2, 3, 4, 5, 6), 2] as const;
     assert.deepEqual(sumByRow(...given, true), { rows: Int32Array.of(3), values: Float32Array.of(3, 4) });
     assert.deepEqual(sumByRow(...given, false), { rows: Int32Array.of(0, 3), values: Float32Array.of(6, 8, 3, 4) });
+  });
+
+  test('come in parts that follow one another, cut between any two occurrences', () => {
+    const indices = Int32Array.of(3, 1, 3, 2, 1, 3);
+    const gradients = random('parts', 12);
+    const whole = sumByRow(indices, gradients, 2, false);
+    for (const [first, second] of [
+      [1, 2],
+      [1, 1],
+      [0, 3],
+      [2, 6],
+      [5, 6],
+      [6, 6],
+    ] as const)
+      // prettier-ignore
+      assert.deepEqual(
+        sumByPlan(
+          planRows(indices, false),
+          [[0, first], [first, second], [second, 6]].map(([from, to]) => gradients.subarray(2 * (from as number), 2 * (to as number))), // prettier-ignore
+          2,
+        ),
+        whole,
+      );
   });
 
   test('equal sums written out, whatever the rows', () => {
