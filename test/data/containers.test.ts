@@ -141,6 +141,33 @@ test('what is wrong goes to quarantine with its place, and everything adds up', 
   await assert.rejects(readdir(join(folder, 'strict')));
 });
 
+test('JSON records that share a line are told apart: their order, ids that come again, and what is wrong with one', async (t) => {
+  const folder = await scratchFolder(t);
+  const time = 1000; // of all, so that nothing but the place in the file orders them
+  const log = [
+    { type: 'search', id: 's', user: 'u', query: 'tea', time },
+    ...['d', 'a', 'c', 'b'].map((item) => ({ type: 'view', id: item, user: 'u', item, time })),
+    { type: 'view', id: 'a', user: 'u', item: 'a', time },
+    { type: 'view', user: 'u', time },
+    { type: 'click', user: 'u', item: 'e', search: 's', time },
+    { type: 'item', item: 'a', price: '1' },
+    { type: 'item', item: 'a', price: '2' },
+  ];
+  const importOf = async (name: string, content: string) => {
+    const out = join(folder, `${name}.data`);
+    const { manifest } = await importEvents({ files: [await put(folder, name, content)], out });
+    const told = (await readFile(join(out, 'quarantine.jsonl'), 'utf8')).trim().split('\n');
+    return { hash: manifest.hash, read: manifest.read, told: told.map((line) => JSON.parse(line) as { line: number }) };
+  };
+  const lines = await importOf('log.jsonl', jsonLines(log));
+  assert.deepEqual(lines.read, { records: 10, read: 10, accepted: 8, rejected: 1, duplicates: 1, ignored: 0 });
+  const list = await importOf('list.json', JSON.stringify(log));
+  assert.deepEqual([list.hash, list.read], [lines.hash, lines.read]);
+  assert.deepEqual([lines, list].map(({ told }) => told.map(({ line }) => line)), [[7], [1]]); // prettier-ignore
+  const cut = await importOf('cut.json', JSON.stringify(log).slice(0, -20));
+  assert.deepEqual(cut.read, { records: 10, read: 10, accepted: 7, rejected: 2, duplicates: 1, ignored: 0 });
+});
+
 test('tables: quotes over lines, an open quote, wrong numbers of fields', async (t) => {
   const folder = await scratchFolder(t);
   const rows = ['u,a,1', '"u ""x"""\t,"b\nb",2', 'u,c', '', '"u","d",4', 'u,"open,5', 'u,e,6'];

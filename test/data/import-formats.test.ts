@@ -111,6 +111,15 @@ const inMilliseconds = (event: ExpectedEvent): ExpectedEvent => ({
   time: event.time === null ? null : new Date(event.time).toISOString(),
 });
 
+function isJson(text: string): boolean {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 const expectedIn = async (folder: string): Promise<Expected> =>
   JSON.parse(await readFile(join(folder, 'expected.json'), 'utf8')) as Expected;
 
@@ -130,11 +139,14 @@ for (const format of FORMATS.filter(({ name }) => !OTHERS.includes(name))) {
       assert.deepEqual(await eventsOf(database, expected.events), expected.events.map(inMilliseconds));
       assert.deepEqual(await attributesOf(database, 'item', itemAttributes), expected.items);
       assert.deepEqual(await attributesOf(database, 'user', userAttributes), expected.users);
-      const rejected = await database.read('SELECT file, line, reason FROM rejected ORDER BY file, line, part', {
-        file: 'integer',
-        line: 'number',
-        reason: 'text',
-      });
+      const rejected = await database.read(
+        'SELECT file, line, reason FROM rejected ORDER BY file, line, record, part',
+        {
+          file: 'integer',
+          line: 'number',
+          reason: 'text',
+        },
+      );
       const reasons = [...rejected.line].map((line, i) => ({
         file: expected.files[rejected.file[i] as number] as string,
         line,
@@ -172,7 +184,54 @@ for (const format of FORMATS.filter(({ name }) => !OTHERS.includes(name))) {
     }
     await check(scratch, expected);
   });
+
+  if ('parse' in format) continue; // these read lines only
+  test(`${format.name}: and so it does where all JSON of a file is a list on one line`, async (t) => {
+    const expected = await expectedIn(folder);
+    const scratch = await scratchFolder(t);
+    let { read, rejected } = expected;
+    for (const name of expected.files) {
+      const text = (await readFile(join(folder, name), 'utf8')).trim();
+      const lines = text.split('\n');
+      const isList = text.startsWith('[');
+      if (!isList && !text.startsWith('{')) {
+        await put(scratch, name, text);
+        continue;
+      }
+      // what is no JSON has no place in a list
+      const broken = new Set(isList ? [] : [...lines.keys()].filter((i) => !isJson(lines[i] as string)));
+      read -= [...broken].filter((i) => lines[i]?.trim() !== '').length;
+      const isOf = ({ file = expected.files[0] }: { readonly file?: string }): boolean => file === name;
+      rejected = rejected
+        .filter((entry) => !isOf(entry) || !broken.has(entry.line - 1))
+        .map((entry) => (isOf(entry) ? { ...entry, line: 1 } : entry));
+      await put(scratch, name, isList ? lines.join(' ') : `[${lines.filter((_, i) => !broken.has(i)).join(',')}]`);
+    }
+    await check(scratch, { ...expected, read, rejected });
+  });
 }
+
+test('amazon-reviews: a title with half a character costs its product, one that only looks so costs nothing', async (t) => {
+  const folder = await scratchFolder(t);
+  const format = FORMATS.find(({ name }) => name === 'amazon-reviews');
+  assert.ok(format);
+  const product = (asin: string, title: string): string => `{'asin': '${asin}', 'title': '${title}'}\n`;
+  const titles = ['half \\ud800', '\\ud83c\\udf75 tea', 'a path \\\\ud800'];
+  const path = await put(folder, 'meta.json', titles.map((title, i) => product(`p${i}`, title)).join(''));
+  await withDatabase(async (database) => {
+    const records = await stage(database, format, [{ input: { name: 'meta.json', path } }]);
+    const { itemAttributes } = await settle(database, format, records, false);
+    assert.deepEqual(await attributesOf(database, 'item', itemAttributes), {
+      p1: { title: '\u{1f375} tea' },
+      p2: { title: 'a path \\ud800' },
+    });
+    const { line, reason } = await database.read('SELECT line, reason FROM rejected', {
+      line: 'number',
+      reason: 'text',
+    });
+    assert.deepEqual([[...line], reason], [[1], ['half a character (a lone surrogate)']]);
+  });
+});
 
 for (const name of ['ga4', 'qilin', 'personalize']) {
   test(`${name}: Parquet, with nested columns, gives the same events`, async (t) => {

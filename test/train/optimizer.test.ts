@@ -278,7 +278,7 @@ describe('optimisers', () => {
     assert.ok(slots[0]?.values.every((value) => value !== 0));
   });
 
-  for (const kind of OPTIMIZERS) {
+  for (const kind of ['adam', 'adamCatchUp', 'lazyAdam'] as const) {
     test(`${kind}: several tables, many rows at once, values where they lie or copied: the same bits, and nothing beside them`, () => {
       // more values a step than are brought at once (8,192), in rows that divide that and in such that do not
       const shapes = [
@@ -287,7 +287,7 @@ describe('optimisers', () => {
         [3, 5],
       ] as const;
       /** The last table is met after some steps only. */
-      const isMet = (table: number, step: number): boolean => table < 2 || step > 4;
+      const isMet = (table: number, step: number): boolean => table < 2 || step > 5;
       const copied = createOptimizer({ kind, weightDecay: 0.01 });
       const inPlace = createOptimizer({ kind, weightDecay: 0.01 });
       const alone = shapes.map(() => createOptimizer({ kind, weightDecay: 0.01 }));
@@ -420,6 +420,7 @@ describe('optimisers', () => {
         () => createOptimizer({ kind: 'adam', weightDecay }),
         /weight decay must not be negative, not (-1|NaN)/,
       );
+    assert.deepEqual(OPTIMIZERS, ['adam', 'adamCatchUp', 'lazyAdam']);
     assert.deepEqual([0, 1, 4, 5, 8].map(placeBytes), [0, 16, 16, 32, 32]);
     const wide = { values: new Float32Array(8193), first: new Float32Array(8193), second: new Float32Array(8193) };
     const gradient = { rows: Int32Array.of(0), values: new Float32Array(8193) };

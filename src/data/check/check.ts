@@ -146,7 +146,7 @@ async function checkData(database: Database, directory: string, now: number): Pr
   await database.run(`CREATE VIEW clicks AS SELECT search, click.item AS item, click.ordinal AS ordinal, ${time} AS time
     FROM (SELECT ordinal AS search, unnest(clicked) AS click FROM ${table('searches')})`);
   const none = `CAST(NULL AS VARCHAR)`;
-  await database.run(`CREATE VIEW placed AS SELECT *, 0 AS file, place AS line, 0 AS part, CASE WHEN kind = 'search' THEN 's' || place END AS id, ${none} AS session, ${none} AS list FROM (
+  await database.run(`CREATE VIEW placed AS SELECT *, 0 AS file, place AS line, 0 AS record, 0 AS part, CASE WHEN kind = 'search' THEN 's' || place END AS id, ${none} AS session, ${none} AS list FROM (
     SELECT ordinal AS place, 'action' AS kind, "user", time, ${none} AS query, ${none} AS source, item, CAST(search AS VARCHAR) AS search, type FROM feed
     UNION ALL SELECT ordinal, 'search', "user", time, query, source, NULL, NULL, NULL FROM searches
     UNION ALL SELECT clicks.ordinal, 'action', searches."user", clicks.time, NULL, NULL, item, CAST(clicks.search AS VARCHAR), 'click'

@@ -5,6 +5,7 @@
 import { literal } from '../database.js';
 import * as sql from '../sources/dialect.js';
 import { EARLIEST, unitTroubles } from './time-units.js';
+import { PLACE, samePlace } from '../sources/staged.js';
 
 /** `error`: the log says something that cannot be true, or something of it is lost. `warning`: probably wrong. `note`: good to know. */
 export type Severity = 'error' | 'warning' | 'note';
@@ -25,7 +26,7 @@ export interface Trouble {
 /** Rejected records by what is wrong with them: the reasons with what they quote left out, each with its first case. */
 const QUOTED_OR_NUMBER = literal(String.raw`"([^"\\]|\\.)*"|[0-9]+`);
 export const REJECTED = `SELECT count(*) AS cases, ${sql.atLeast('reason', 'place')} AS what, ${sql.atLeast('file', 'place')} AS file, ${sql.atLeast('line', 'place')} AS line FROM (
-    SELECT *, row_number() OVER (ORDER BY file, line, part) AS place FROM rejected
+    SELECT *, row_number() OVER (ORDER BY ${PLACE}) AS place FROM rejected
   ) GROUP BY regexp_replace(reason, ${QUOTED_OR_NUMBER}, '', 'g') ORDER BY cases DESC, file, line LIMIT 20`;
 export const REJECTED_ADVICE = 'correct them, or accept their loss: sesrec import puts them into quarantine.jsonl';
 
@@ -122,7 +123,7 @@ export function troubles(now: number, order: 'time' | 'file'): Trouble[] {
       what: 'events have the id of an earlier one, and are left out',
       advice: 'nothing: sending a log twice does no harm',
       cases: `SELECT duplicates.file, duplicates.line, 'the id ' || ${quoted('id')} AS what FROM duplicates JOIN staged
-        ON staged.file = duplicates.file AND staged.line = duplicates.line AND staged.part = duplicates.part WHERE NOT again`,
+        ON ${samePlace('staged', 'duplicates')} WHERE NOT again`,
       ofLogs: true,
     },
     {
@@ -182,7 +183,7 @@ export function troubles(now: number, order: 'time' | 'file'): Trouble[] {
           ? 'this format is read in the order of the file, whatever times say: sort the file, if times are right'
           : 'nothing: events are sorted by time',
       cases: `SELECT file, line, ${sql.shownTime('time')} || ' after ' || ${sql.shownTime('before')} AS what FROM (
-        SELECT *, lag(time) OVER (PARTITION BY file ORDER BY line, part) AS before FROM placed WHERE time IS NOT NULL) WHERE time < before`,
+        SELECT *, lag(time) OVER (PARTITION BY file ORDER BY line, record, part) AS before FROM placed WHERE time IS NOT NULL) WHERE time < before`,
       ofLogs: true,
     },
     {

@@ -3,7 +3,7 @@ import { identifier } from '../database.js';
 import type { Engine } from '../engine.js';
 import { checkAttributeNames } from '../prepare.js';
 import * as sql from './dialect.js';
-import { ACCEPTED, PLACE } from './staged.js';
+import { ACCEPTED, PLACE, placeIn } from './staged.js';
 
 /**
  * Makes the table of items or users, in order of first appearance; of several entries about the same one the last counts, or
@@ -21,10 +21,10 @@ export async function makeAttributes(
   }
   await database.run(`CREATE TABLE ${key}_entries AS SELECT ${PLACE}, "${key}", fields,
       row_number() OVER (PARTITION BY "${key}" ORDER BY ${PLACE}) AS occurrence,
-      row_number() OVER (PARTITION BY "${key}" ORDER BY file DESC, line DESC, part DESC) AS from_end
+      row_number() OVER (PARTITION BY "${key}" ORDER BY ${PLACE.replaceAll(/\w+/g, '$& DESC')}) AS from_end
     FROM staged WHERE kind = '${key}' AND ${ACCEPTED}`);
   if (repeated === 'reject') {
-    await database.run(`INSERT INTO rejected SELECT later.file, later.line, later.part,
+    await database.run(`INSERT INTO rejected SELECT ${placeIn('later')},
         'the ${key} ' || ${sql.shown(`later."${key}"`)} || ' is already on line ' || first.line || ': keep one of them', later.fields
       FROM ${key}_entries AS later JOIN ${key}_entries AS first ON first."${key}" = later."${key}" AND first.occurrence = 1
       WHERE later.occurrence > 1`);
@@ -32,7 +32,7 @@ export async function makeAttributes(
   }
   if (repeated === 'merge') await mergeAttributes(database, key);
   const chosen = repeated === 'reject' ? 'occurrence = 1' : 'from_end = 1';
-  await database.run(`CREATE TABLE ${key}_known AS SELECT row_number() OVER (ORDER BY first.file, first.line, first.part) - 1 AS "index", first."${key}", last.fields
+  await database.run(`CREATE TABLE ${key}_known AS SELECT row_number() OVER (ORDER BY ${placeIn('first')}) - 1 AS "index", first."${key}", last.fields
     FROM (SELECT * FROM ${key}_entries WHERE occurrence = 1) AS first
     JOIN (SELECT * FROM ${key}_entries WHERE ${chosen}) AS last ON last."${key}" = first."${key}"`);
   const { name: names } = await database.read(

@@ -119,7 +119,7 @@ function exclusive(entries: readonly EntryMapping[]): boolean {
 }
 
 /**
- * A query that gives the entries of the records in `source`, which has the columns `file`, `line`, and `text` (the record)
+ * A query that gives the entries of the records in `source`, which has the columns `file`, `line`, `record`, and `text` (the record)
  * or, for `columns`, c0, c1, ….
  */
 export function compileTable(table: Table, container: Container, source: string): string {
@@ -167,7 +167,7 @@ export function compileTable(table: Table, container: Container, source: string)
       ]`)}, CAST([] AS INTEGER[])), [${none}]) END`,
       );
   const chosen = (column: StagedColumn): string => {
-    if (column === 'file' || column === 'line') return column;
+    if (PLACED.has(column)) return column;
     if (column === 'part') return 'CAST(entry AS INTEGER)';
     const cases = flat
       .map(([i]) => [i, compiled[i]?.[column]] as const)
@@ -208,7 +208,7 @@ export function compileTable(table: Table, container: Container, source: string)
             SELECT *, ${sql.jsonAt('element', element.paths)} AS inside FROM (${positioned}))))`;
       return withRaw(
         `SELECT ${list((column) => {
-          if (column === 'file' || column === 'line') return column;
+          if (PLACED.has(column)) return column;
           if (column === 'part') return `CAST(${(i + 1) * 100_000} + position AS INTEGER)`;
           return compiled[i]?.[column] ?? 'NULL';
         })}${kept} FROM (${read})${onlys[i] === undefined ? '' : ` WHERE ${onlys[i]}`}`,
@@ -220,6 +220,9 @@ export function compileTable(table: Table, container: Container, source: string)
   return `WITH records AS ${container.kind === 'columns' ? 'NOT ' : ''}MATERIALIZED (${records}) ${union}`;
 }
 
+/** What an entry has from its record. */
+const PLACED: ReadonlySet<StagedColumn> = new Set(['file', 'line', 'record']);
+
 const cast = (value: string, column: StagedColumn): string =>
   value === 'NULL' ? `CAST(NULL AS ${STAGED[column]})` : value;
 
@@ -228,7 +231,7 @@ function leavesOf({ record }: Expressions, container: Container, source: string)
   const layers = (raws: string, isJson: boolean): string =>
     `SELECT *${record.filled()} FROM (SELECT *${record.texts(isJson)} FROM (${raws}))`;
   if (container.kind === 'json') {
-    const valid = `SELECT file, line, text, CASE WHEN NOT ${sql.isJson('text')} THEN 'not valid JSON'
+    const valid = `SELECT file, line, record, text, CASE WHEN NOT ${sql.isJson('text')} THEN 'not valid JSON'
       WHEN ltrim(text, ' ' || chr(9)) NOT LIKE '{%' THEN 'an event is a JSON object' END AS broken FROM (${source})`;
     if (record.paths.length === 0) return valid;
     return layers(
@@ -254,7 +257,7 @@ function leavesOf({ record }: Expressions, container: Container, source: string)
     const { columns, list } = container;
     return layers(
       `SELECT *${record.raws((path) => column(path, columns, (at) => `cells[${at + 1}]`))} FROM (
-        SELECT file, line, text, cells, CASE WHEN ${sql.lengthOf('cells')} <> ${columns.length}
+        SELECT file, line, record, text, cells, CASE WHEN ${sql.lengthOf('cells')} <> ${columns.length}
           THEN ${sql.lengthOf('cells')} || ' fields where the header has ${columns.length} columns' END AS broken
         FROM (SELECT *, ${list} AS cells FROM (${source})))`,
       false,

@@ -17,6 +17,7 @@ import type { Format } from './formats/format.js';
 import type { ImportOptions, ImportResult } from './import-options.js';
 import type { Input } from './input.js';
 import { ignoreUsers, refuseRejected, rememberIds, settle, writeQuarantine, type SettleOptions } from './settle.js';
+import { PLACE } from './staged.js';
 import type { Assigned } from './stage.js';
 import { onEngine, type Workplace, type Workshop } from './workshop.js';
 
@@ -190,7 +191,7 @@ export async function fillFromFormat(
   const warnings: string[] = format.caveat === undefined ? [] : [format.caveat];
   if (counts.rejected > 0) {
     const { reason, file, line } = await engine.read(
-      'SELECT reason, file, line FROM rejected ORDER BY file, line, part LIMIT 1',
+      `SELECT reason, file, line FROM rejected ORDER BY ${PLACE} LIMIT 1`,
       { reason: 'text', file: 'integer', line: 'number' },
     );
     warnings.push(

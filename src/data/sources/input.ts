@@ -29,6 +29,8 @@ export interface Piece {
 /** A line that is no text, or too much of it. */
 export interface BadLine {
   readonly line: number;
+  /** Which of the records that begin on the line; 0 unless told. */
+  readonly record?: number;
   readonly reason: string;
   readonly raw: string;
 }
@@ -220,6 +222,8 @@ function repaired(bytes: Buffer, first: number, bad: (line: BadLine) => void): s
 export interface Line {
   readonly text: string;
   readonly number: number;
+  /** Which of the records that begin on the line; 0 unless told. */
+  readonly record?: number;
 }
 
 /** Reads the lines of a text file in batches, blank lines left out but counted. */

@@ -17,13 +17,17 @@ const [QUOTE, BACKSLASH, COMMA, OPEN_LIST, CLOSE_LIST, OPEN_OBJECT, CLOSE_OBJECT
   0x22, 0x5c, 0x2c, 0x5b, 0x5d, 0x7b, 0x7d, 0x0a,
 ];
 
+const placeOf = ({ line, record }: { line: number; record: number }) => ({ line, record });
+
 /** The records, each on one line, with the line that it began on. What is left open at the end is told to `bad`. */
 export async function* recordsOf(
   pieces: AsyncIterable<Pick<Piece, 'first' | 'text'>>,
   bad: (line: BadLine) => void,
 ): AsyncGenerator<Line[]> {
   let [depth, inText, escaped, inList] = [0, false, false, false];
-  let open: { parts: string[]; line: number; length: number } | null = null;
+  let open: { parts: string[]; line: number; record: number; length: number } | null = null;
+  /** The line that the last record began on, and which of its records that was. */
+  let [lastLine, record] = [-1, 0];
   for await (const { first, text } of pieces) {
     const records: Line[] = [];
     let line = first;
@@ -33,8 +37,8 @@ export async function* recordsOf(
       open.parts.push(text.slice(start, end));
       const whole = open.parts.join('');
       if (open.length > LONGEST_LINE)
-        bad({ line: open.line, reason: 'the record is longer than 16 MB', raw: whole.slice(0, 2000) });
-      else records.push({ text: whole.replaceAll('\n', ' '), number: open.line });
+        bad({ ...placeOf(open), reason: 'the record is longer than 16 MB', raw: whole.slice(0, 2000) });
+      else records.push({ text: whole.replaceAll('\n', ' '), number: open.line, record: open.record });
       open = null;
     };
     for (let i = 0; i < text.length; i++) {
@@ -57,7 +61,9 @@ export async function* recordsOf(
           inList = false;
           continue;
         }
-        open = { parts: [], line, length: 0 };
+        record = line === lastLine ? record + 1 : 0;
+        lastLine = line;
+        open = { parts: [], line, record, length: 0 };
         start = i;
       }
       if (code === QUOTE) inText = true;
@@ -81,7 +87,7 @@ export async function* recordsOf(
   }
   if (open)
     bad({
-      line: open.line,
+      ...placeOf(open),
       reason: 'the JSON ends in the middle of a record',
       raw: open.parts.join('').slice(0, 2000),
     });

@@ -28,7 +28,7 @@ export class Lanes {
   #pending: {
     query: Query;
     isPieces: boolean;
-    rows: [file: number, line: number, text: string][];
+    rows: [file: number, line: number, record: number, text: string][];
     characters: number;
   } | null = null;
   #failure: unknown = null;
@@ -57,7 +57,7 @@ export class Lanes {
 
   /** Whole lines. */
   async piece(file: number, first: number, text: string, query: Query): Promise<void> {
-    await this.#push(true, [[file, first, text]], text.length, query);
+    await this.#push(true, [[file, first, 0, text]], text.length, query);
   }
 
   /** Single records. */
@@ -65,13 +65,18 @@ export class Lanes {
     const characters = lines.reduce((sum, line) => sum + line.text.length, 0);
     await this.#push(
       false,
-      lines.map(({ text, number }) => [file, number, text]),
+      lines.map(({ text, number, record = 0 }) => [file, number, record, text]),
       characters,
       query,
     );
   }
 
-  async #push(isPieces: boolean, rows: [number, number, string][], characters: number, query: Query): Promise<void> {
+  async #push(
+    isPieces: boolean,
+    rows: [number, number, number, string][],
+    characters: number,
+    query: Query,
+  ): Promise<void> {
     if (this.#pending && (this.#pending.isPieces !== isPieces || this.#pending.query !== query)) await this.flush();
     this.#pending ??= { query, isPieces, rows: [], characters: 0 };
     for (const row of rows) this.#pending.rows.push(row);
@@ -89,13 +94,14 @@ export class Lanes {
     const writer = await lane.connection.create(table, [
       ['file', 'INTEGER'],
       ['line', 'BIGINT'],
+      ['record', 'INTEGER'],
       ['text', 'VARCHAR'],
     ]);
     for (const row of batch.rows) writer.row(...row);
     writer.finish();
     const lines = batch.isPieces
-      ? sql.linesOf(`(SELECT file, line AS first, text FROM ${table})`)
-      : `SELECT file, line, text FROM ${table}`;
+      ? `SELECT *, 0 AS record FROM (${sql.linesOf(`(SELECT file, line AS first, text FROM ${table})`)})`
+      : `SELECT file, line, record, text FROM ${table}`;
     const source = `SELECT * FROM (${lines}) WHERE ${sql.unblank('text')} IS NOT NULL`;
     this.#start(lane, async () => {
       await lane.connection.run(`INSERT INTO staged ${batch.query(source)}`);

@@ -158,7 +158,7 @@ export function parquetSource(
     .join('');
   const table = parquetTable(input.path).replace(/\)$/, ', file_row_number = true)');
   return {
-    source: `SELECT ${file} AS file, file_row_number + 1 AS line${cells.map((cell, i) => `, ${cell} AS c${i}`).join('')}${numbers} FROM ${table}`,
+    source: `SELECT ${file} AS file, file_row_number + 1 AS line, 0 AS record${cells.map((cell, i) => `, ${cell} AS c${i}`).join('')}${numbers} FROM ${table}`,
     numeric,
   };
 }

@@ -1,7 +1,7 @@
 /**
  * What becomes of the entries of a log: duplicates, who somebody was, which search led to an action, order; and from there the
  * tables of `prepare.ts`. Knows the staging table and events; does not know formats, files, or who is held out, nor on which
- * engine it happens. Every order is said: time, file, line, part.
+ * engine it happens. Every order is said: time, file, line, record, part.
  */
 import { UserError, assert } from '../../base/index.js';
 import { copyToJsonLines, literal, type Database } from '../database.js';
@@ -9,7 +9,7 @@ import type { Engine } from '../engine.js';
 import type { ReadCounts } from '../schema.js';
 import { makeAttributes } from './attributes.js';
 import type { Format, JoinRule } from './formats/format.js';
-import { ACCEPTED, PLACE, STAGED, rejectedColumns, type StagedColumn } from './staged.js';
+import { ACCEPTED, PLACE, STAGED, rejectedColumns, samePlace, type StagedColumn } from './staged.js';
 
 /** What is decided about entries. */
 export interface Settlement {
@@ -37,7 +37,7 @@ const WHO = 'coalesce(staged.user, merged.user, staged.anonymous)';
 
 /**
  * Settles the entries in `staged` (see `STAGED`), and makes the tables feed, searches, clicks, items and users, and `rejected`
- * (file, line, part, reason, raw). `records`: how many the files hold, null to take the staging table's word.
+ * (file, line, record, part, reason, raw). `records`: how many the files hold, null to take the staging table's word.
  */
 export async function settle(
   engine: Engine,
@@ -76,7 +76,7 @@ async function findDuplicates(engine: Engine, hasEarlierIds: boolean): Promise<v
       : `CREATE TABLE known_ids (id ${engine.dialect.text})`,
   );
   await engine.run(`CREATE TABLE duplicates AS SELECT ${PLACE}, again AND occurrence > 1 AS again FROM (
-    SELECT ${PLACE}, kind = 'search' AND coalesce(type, '') = 'many' AS again, dense_rank() OVER (PARTITION BY id ORDER BY file, line) AS occurrence,
+    SELECT ${PLACE}, kind = 'search' AND coalesce(type, '') = 'many' AS again, dense_rank() OVER (PARTITION BY id ORDER BY file, line, record) AS occurrence,
       id IN (SELECT id FROM known_ids) AS known
     FROM staged WHERE ${ACCEPTED} AND id IN (
       SELECT id FROM staged WHERE ${ACCEPTED} AND id IS NOT NULL GROUP BY id HAVING count(*) > 1 UNION ALL SELECT id FROM known_ids)
@@ -87,7 +87,7 @@ async function findDuplicates(engine: Engine, hasEarlierIds: boolean): Promise<v
 export async function rememberIds(engine: Engine): Promise<void> {
   await engine.run(`CREATE TABLE event_ids AS SELECT DISTINCT ${engine.dialect.fingerprint('id')} AS id FROM staged
     WHERE ${ACCEPTED} AND id IS NOT NULL AND kind IN ('search', 'action') 
-      AND NOT EXISTS (SELECT 1 FROM rejected WHERE rejected.file = staged.file AND rejected.line = staged.line AND rejected.part = staged.part)`);
+      AND NOT EXISTS (SELECT 1 FROM rejected WHERE ${samePlace('rejected', 'staged')})`);
 }
 
 /** The part of a user's events in which a search is sought. */
@@ -115,14 +115,14 @@ async function placeEvents(
   // What no entry has is not carried through the sort.
   const optional = ['anonymous', 'id', 'session', 'time', 'query', 'source', 'search', 'follows', 'list'] as const;
   const counts = await engine.read(
-    `SELECT ${optional.map((name) => `count("${name}")`).join(', ')}, count(DISTINCT file), count(DISTINCT part) FROM staged`,
-    Object.fromEntries([...optional, 'file', 'part'].map((name) => [name, 'number' as const])),
+    `SELECT ${optional.map((name) => `count("${name}")`).join(', ')}, count(DISTINCT file), count(DISTINCT record), count(DISTINCT part) FROM staged`,
+    Object.fromEntries([...optional, 'file', 'record', 'part'].map((name) => [name, 'number' as const])),
   );
   const has = (name: (typeof optional)[number]): boolean => (counts[name]?.[0] as number) > 0;
-  const several = ['file', 'part'].filter((name) => (counts[name]?.[0] as number) > 1);
+  const several = ['file', 'record', 'part'].filter((name) => (counts[name]?.[0] as number) > 1);
   const keys = [
     ...(order === 'time' ? ['time NULLS LAST'] : []),
-    ...['file', 'line', 'part'].filter((name) => name === 'line' || several.includes(name)),
+    ...PLACE.split(', ').filter((name) => name === 'line' || several.includes(name)),
   ];
   await engine.run(`CREATE TABLE merged AS SELECT anonymous, min("user") AS "user" FROM staged
       WHERE ${ACCEPTED} AND "user" IS NOT NULL AND anonymous IS NOT NULL GROUP BY anonymous HAVING count(DISTINCT "user") = 1`);
@@ -132,7 +132,7 @@ async function placeEvents(
   const events = `SELECT ${PLACE}, kind, ${who} AS "user", item, type${has('id') ? `, ${keepIds ? 'id' : `CASE WHEN kind = 'search' THEN id END AS id`}` : ''}${carried.map((name) => (has(name) ? `, ${name}` : '')).join('')}
     FROM ${has('anonymous') ? STAGED_AND_MERGED : 'staged'}
     WHERE ${ACCEPTED} AND kind IN ('search', 'action')
-      ${anyDuplicate ? `AND NOT EXISTS (SELECT 1 FROM duplicates WHERE duplicates.file = staged.file AND duplicates.line = staged.line AND duplicates.part = staged.part)` : ''}`;
+      ${anyDuplicate ? `AND NOT EXISTS (SELECT 1 FROM duplicates WHERE ${samePlace('duplicates', 'staged')})` : ''}`;
   const absent = [...carried, 'id' as const]
     .filter((name) => !has(name))
     .map((name) => `, CAST(NULL AS ${typeOf(engine, name)}) AS ${name}`);
@@ -145,7 +145,7 @@ async function placeEvents(
   await engine.keep(
     'placed',
     `NOT EXISTS (SELECT 1 FROM duplicates
-      WHERE duplicates.file = placed.file AND duplicates.line = placed.line AND duplicates.part = placed.part)`,
+      WHERE ${samePlace('duplicates', 'placed')})`,
   );
 }
 
@@ -250,7 +250,7 @@ async function numberEvents(engine: Engine, spaced: boolean, inherits: boolean):
 
 /** Makes entries of some users ones to be ignored, with nothing in them any more, but for those of one file. */
 export async function ignoreUsers(database: Database, users: readonly string[], exceptIn: number): Promise<void> {
-  const kept: readonly string[] = ['file', 'line', 'part', 'kind'];
+  const kept: readonly string[] = [...PLACE.split(', '), 'kind'];
   const emptied = Object.keys(STAGED)
     .filter((name) => !kept.includes(name))
     .map((name) => `"${name}" = NULL`);
@@ -270,7 +270,7 @@ async function countEntries(engine: Engine, expected: number | null, oneEntryEac
     (await engine.numbers(
       [
         'staged',
-        oneEntryEach ? '(SELECT 1 AS one)' : '(SELECT DISTINCT file, line FROM staged)',
+        oneEntryEach ? '(SELECT 1 AS one)' : '(SELECT DISTINCT file, line, record FROM staged)',
         'searches',
         'feed',
         `placed JOIN led ON led.place = placed.place WHERE type = 'click' AND search_place IS NOT NULL`,
@@ -278,7 +278,7 @@ async function countEntries(engine: Engine, expected: number | null, oneEntryEac
         'duplicates WHERE NOT again',
         `staged WHERE ${ACCEPTED} AND kind = 'ignored'`,
         'duplicates WHERE again',
-        `duplicates JOIN staged ON duplicates.file = staged.file AND duplicates.line = staged.line AND duplicates.part = staged.part WHERE staged.kind = 'ignored'`,
+        `duplicates JOIN staged ON ${samePlace('duplicates', 'staged')} WHERE staged.kind = 'ignored'`,
         `staged WHERE ${ACCEPTED} AND ${kinds}`,
         `(SELECT ${PLACE} FROM rejected EXCEPT SELECT ${PLACE} FROM staged WHERE reason IS NOT NULL) AS late JOIN staged USING (${PLACE}) WHERE ${kinds}`,
       ].map((rows) => `SELECT count(*) FROM ${rows}`),
@@ -313,6 +313,6 @@ export async function refuseRejected(engine: Engine, names: readonly string[]): 
 export async function writeQuarantine(database: Database, names: readonly string[], path: string): Promise<void> {
   const values = names.map((name, i) => `(${i}, ${literal(name)})`).join(', ');
   const rows = `SELECT names.name AS file, line, reason, raw FROM rejected
-    JOIN (VALUES ${values}) AS names(number, name) ON names.number = rejected.file ORDER BY rejected.file, line, part`;
+    JOIN (VALUES ${values}) AS names(number, name) ON names.number = rejected.file ORDER BY rejected.file, line, record, part`;
   await database.run(copyToJsonLines(rows, path));
 }

@@ -65,7 +65,7 @@ async function mapFiles(database: Database, format: MappedFormat, files: readonl
 
 async function writeBad(database: Database, bads: readonly (BadLine & { file: number })[]): Promise<void> {
   const writer = await stagingWriter(database);
-  for (const { file, line, reason, raw } of bads) writer.reject(file, line, reason, raw);
+  for (const { file, line, record, reason, raw } of bads) writer.reject(file, line, reason, raw, record);
   writer.finish();
 }
 

@@ -4,6 +4,8 @@
 export const STAGED = {
   file: 'INTEGER',
   line: 'BIGINT',
+  /** Which of the records that begin on the line: not 0 only where JSON has several on one. */
+  record: 'INTEGER',
   part: 'INTEGER',
   kind: 'VARCHAR',
   id: 'VARCHAR',
@@ -35,10 +37,17 @@ export const STAGED_COLUMNS = Object.entries(STAGED)
   .join(', ');
 
 /** The columns that say where an entry stands, in order. */
-export const PLACE = 'file, line, part';
+export const PLACE = 'file, line, record, part';
+/** The same, of a table. */
+export const placeIn = (table: string): string => PLACE.replaceAll(/\w+/g, `${table}.$&`);
+/** Whether rows of two tables stand in the same place. */
+export const samePlace = (one: string, other: string): string =>
+  PLACE.split(', ')
+    .map((column) => `${one}.${column} = ${other}.${column}`)
+    .join(' AND ');
 /** What holds of entries that are accepted so far. */
 export const ACCEPTED = 'reason IS NULL';
 
 /** The columns of the table of what is rejected, as CREATE TABLE wants them, with the engine's type of texts. */
 export const rejectedColumns = (text: string): string =>
-  `file INTEGER, line BIGINT, part INTEGER, reason ${text}, raw ${text}`;
+  `file INTEGER, line BIGINT, record INTEGER, part INTEGER, reason ${text}, raw ${text}`;

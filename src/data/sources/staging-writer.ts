@@ -25,9 +25,11 @@ export class StagingWriter implements Staging {
     const filled = (text: string | null | undefined): string | null =>
       (text ?? '').trim() === '' ? null : (text as string);
     const { kind } = entry;
+    const fields = entry.attributes === undefined ? null : JSON.stringify(entry.attributes);
     const values: Partial<Record<StagedColumn, Cell>> = {
       file: entry.file,
       line: entry.line,
+      record: 0,
       part: entry.part ?? this.#nextPart(entry),
       kind,
       id: filled(entry.id),
@@ -42,14 +44,14 @@ export class StagingWriter implements Staging {
       follows: entry.follows === true || entry.closes === true || entry.echo === true ? 1 : null,
       list: filled(entry.list),
       type: entry.type ?? null,
-      fields: entry.attributes === undefined ? null : JSON.stringify(entry.attributes),
-      reason: reasonOf(entry, filled),
+      fields,
+      reason: reasonOf(entry, fields, filled),
     };
     this.#row(values);
   }
 
-  reject(file: number, line: number, reason: string, raw: string): void {
-    this.#row({ file, line, part: this.#nextPart({ file, line }), reason, raw: raw.slice(0, RAW_LENGTH) });
+  reject(file: number, line: number, reason: string, raw: string, record = 0): void {
+    this.#row({ file, line, record, part: this.#nextPart({ file, line }), reason, raw: raw.slice(0, RAW_LENGTH) });
   }
 
   finish(): void {
@@ -67,8 +69,15 @@ export class StagingWriter implements Staging {
   }
 }
 
+/** Half of a surrogate pair in JSON, which writes nothing else as such an escape; an escaped backslash before `ud800` is none. */
+const HALF_IN_JSON = /(?<!\\)(?:\\\\)*\\ud[89a-f]/;
+
 /** Half a surrogate pair could not be stored. */
-function reasonOf(entry: StagedEntry, filled: (text: string | null | undefined) => string | null): string | null {
+function reasonOf(
+  entry: StagedEntry,
+  fields: string | null,
+  filled: (text: string | null | undefined) => string | null,
+): string | null {
   const { kind } = entry;
   const needed: readonly (keyof StagedEntry)[] =
     kind === 'search' ? ['user'] : kind === 'action' ? ['user', 'item', 'type'] : kind === 'ignored' ? [] : [kind];
@@ -76,7 +85,9 @@ function reasonOf(entry: StagedEntry, filled: (text: string | null | undefined) 
     if (name === 'user' && filled(entry.anonymous) !== null) continue;
     if (filled(entry[name] as string | null) === null) return `the ${name} is missing or empty`;
   }
-  for (const text of [entry.id, entry.user, entry.item, entry.query, entry.search])
-    if (typeof text === 'string' && /\p{Surrogate}/u.test(text)) return 'half a character (a lone surrogate)';
+  const { id, user, anonymous, session, item, query, search } = entry;
+  const isHalf = (text: string | null | undefined): boolean => typeof text === 'string' && /\p{Surrogate}/u.test(text);
+  if ([id, user, anonymous, session, item, query, search].some(isHalf) || HALF_IN_JSON.test(fields ?? ''))
+    return 'half a character (a lone surrogate)';
   return null;
 }
