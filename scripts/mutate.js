@@ -12,6 +12,7 @@ const VERSION = '9.6.1';
 
 /** What is changed, and the tests that answer for it. */
 const SUBJECTS = [
+  { code: 'base/random', tests: ['base/random'] },
   { code: 'evaluate/metrics', tests: ['evaluate/metrics'] },
   { code: 'evaluate/candidates', tests: ['evaluate/candidates', 'evaluate/evaluate'] },
   { code: 'features/negatives', tests: ['features/negatives'] },

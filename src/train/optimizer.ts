@@ -80,7 +80,7 @@ export function planRows(indices: Int32Array, dropPadding: boolean): RowPlan {
     const key = sorted[i] as number;
     const row = Math.floor(key / length);
     occurrences[i] = key - row * length;
-    if (distinct === 0 || row !== rows[distinct - 1]) {
+    if (row !== rows[distinct - 1]) {
       rows[distinct] = row;
       starts[distinct++] = i;
     }

@@ -121,3 +121,31 @@ describe('a random stream', () => {
     );
   });
 });
+
+test('a float is 53 bits of two draws; a bound that does not divide 2^32 favours nobody', () => {
+  const [one, twin] = [new Random('bits'), new Random('bits')];
+  for (let i = 0; i < 100; i++) {
+    const [high, low] = [twin.uint32(), twin.uint32()];
+    const wanted = Number((BigInt(high >>> 5) << 26n) | BigInt(low >>> 6)) / 2 ** 53;
+    assert.equal(one.float(), wanted);
+  }
+  // Without drawing again, the first third would come twice as often: half of all.
+  const random = new Random('bias');
+  const bound = 3 * 2 ** 30;
+  const draws = Array.from({ length: 3000 }, () => random.integer(bound));
+  assert.ok(draws.every((value) => value >= 0 && value < bound));
+  const first = draws.filter((value) => value < 2 ** 30).length;
+  assert.ok(Math.abs(first - 1000) < 130, `${first} of 3,000 in the first third`); // five deviations
+});
+
+test('nothing is drawn where nothing is dropped, nor for the last place of a shuffle', () => {
+  for (const rate of [0, -1]) {
+    const [one, twin] = [new Random('still'), new Random('still')];
+    one.fillMask(new Float32Array(5), rate, 2);
+    assert.equal(one.uint32(), twin.uint32());
+  }
+  const [one, twin] = [new Random('last'), new Random('last')];
+  one.shuffle(Int32Array.of(7, 8));
+  twin.integer(2);
+  assert.equal(one.uint32(), twin.uint32());
+});
