@@ -2,7 +2,7 @@
 // a change that no test notices is a survivor. Knows what is changed and which tests are asked, nothing of what they test. Stryker is
 // fetched by npx: who only builds and tests the project does not install it.
 // Usage: node scripts/mutate.js [WORD…]   only files whose path contains one of the words
-// A survivor stands in docs/mutations.md with the reason why it may live, or a test is missing.
+// A survivor stands in docs/test-quality.md with the reason why it may live, or a test is missing.
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

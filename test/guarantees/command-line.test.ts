@@ -40,8 +40,10 @@ function leaves(command: Command, words: readonly string[] = []): { words: reado
   return command.commands.length === 0 ? [{ words, command }] : [{ words, command }, ...below];
 }
 
+/** Analyses that train. */
+const SWEEPS = ['ablation', 'thresholds', 'sensitivity', 'alignment'];
 /** What would take long, or never end, if everything else were right: these meet damaged data only. A demo needs none, and is left out. */
-const LONG = new Set(['train', 'compare', 'serve', 'parity', 'reproduce']);
+const LONG = new Set(['train', 'compare', 'serve', 'parity', 'reproduce', ...SWEEPS.map((name) => `analyse ${name}`)]);
 
 const numbers = ['-1', '0', '1', '3', '1.5', '1e2', 'NaN', 'Infinity', '0x10', '1_000', ' 1', '-0', '٣'];
 const texts = ['', ' ', '\n', '=', 'a=b', '[', '{"a":1}', '__proto__', '--', 'u1', '💥', '..', 'x'.repeat(5000)];
@@ -82,7 +84,7 @@ function given(option: Option, isLong: boolean): fc.Arbitrary<readonly string[]>
 }
 
 function call({ words, command }: { words: readonly string[]; command: Command }): fc.Arbitrary<string[]> {
-  const isLong = LONG.has(words[0] ?? '');
+  const isLong = LONG.has(words.join(' '));
   const options = command.options.map((option) => given(option, isLong));
   const some = options.length === 0 ? fc.constant([]) : fc.array(fc.oneof(...options), { maxLength: 5 });
   const expected = command.registeredArguments.length;
