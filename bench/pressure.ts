@@ -5,9 +5,9 @@
  *   npm run bench -- pressure RUN [--rows overload,delay,hour] --train DATA [--seconds 30] [--minutes 60] [--threads 2] [--json]
  *
  * overload: the capacity is what is answered a second where twice as many clients as threads ask one question after another; then arrivals at random
- *           moments (open-loop) at half, two and five times the capacity. What is answered and what is turned away are timed apart. The load comes from
+ *           moments (open-loop) at half, one, two and five times the capacity. What is answered and what is turned away are timed apart. The load comes from
  *           the same machine: at five times, sending takes processors away from answering.
- * delay:    the 99th percentile of the delay of the event loop, at half the capacity: alone, beside `sesrec train` of the data directory --train, and while RUN is activated again every two seconds.
+ * delay:    the 99th percentile of the delay of the event loop, at half the capacity: alone, beside `sesrec train` of the data directory --train, as it is and with `nice -n 19`, and while RUN is activated again every two seconds.
  * hour:     questions at half the capacity and 200 events a second, for --minutes; memory every half a minute. `own` memory is what is not a page of
  *           a file: the store grows with its events, and the system drops its pages when it wants to.
  *
@@ -16,7 +16,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { setPriority, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -25,7 +25,7 @@ import { UserError } from '../src/base/index.js';
 import { textTable } from '../src/cli/table.js';
 import { conditions, conditionsLine, median, runBench, sayUnless, wholeOption } from './harness.js';
 import type { Stream, StreamResult } from './serve-load.js';
-import { type Server, load, percentiles, serve } from './serve-processes.js';
+import { type Server, load, percentiles, withServer } from './serve-processes.js';
 import { type Subject, requestsOf, subjectOf, viewsOf } from './serve-questions.js';
 
 const BIN = fileURLToPath(new URL('../../bin/sesrec.js', import.meta.url));
@@ -36,6 +36,8 @@ const SETTLED_AFTER_MINUTES = 10;
 /** Events a second beside the questions of the hour, and how many come at once. */
 const [EVENTS, AT_ONCE] = [200, 20];
 const EVERY = 30;
+/** The niceness of a training that gives way to everybody. */
+const PATIENT = 19;
 /** The timer by which prom-client measures the event loop runs so often, which is in its figures. */
 const TIMER_SECONDS = 0.01;
 
@@ -44,19 +46,8 @@ interface Options {
   readonly threads: number;
 }
 
-async function withServer<Result>(
-  { run }: Subject,
-  { threads }: Options,
-  work: (server: Server) => Promise<Result>,
-): Promise<Result> {
-  const folder = await mkdtemp(join(tmpdir(), 'sesrec-pressure-'));
-  try {
-    await using server = await serve(run, join(folder, 'store'), { threads, 'exact-up-to': 0, candidates: 500 });
-    return await work(server);
-  } finally {
-    await rm(folder, { recursive: true, force: true });
-  }
-}
+/** How every row starts its server. */
+const settingsOf = ({ threads }: Options) => ({ threads, 'exact-up-to': 0, candidates: 500 });
 
 const questions = ({ dataset }: Subject, name: string, rate: number): Stream => ({
   name,
@@ -84,7 +75,7 @@ async function capacityOf(subject: Subject, server: Server, { seconds, threads }
 
 async function overload(subject: Subject, options: Options) {
   const { seconds } = options;
-  return withServer(subject, options, async (server) => {
+  return withServer(subject.run, settingsOf(options), async (server) => {
     const capacity = await capacityOf(subject, server, options);
     const rows = [];
     for (const times of [0.5, 1, 2, 5]) {
@@ -114,9 +105,37 @@ async function eventLoopDelay({ adminUrl }: Server): Promise<number> {
   return 1000 * Math.max(0, Number(seconds) - TIMER_SECONDS);
 }
 
+/** What is measured while a training goes on, which gives way to others by so much, as `nice` counts. */
+async function beside<Result>(
+  data: string,
+  { threads }: Options,
+  niceness: number,
+  measured: () => Promise<Result>,
+): Promise<Result> {
+  const folder = await mkdtemp(join(tmpdir(), 'sesrec-pressure-run-'));
+  const training = spawn(
+    process.execPath,
+    [BIN, 'train', data, '--threads', String(threads), '--epochs', '100', '--out', join(folder, 'run')],
+    { stdio: ['ignore', 'ignore', 'inherit'] },
+  );
+  const ended = once(training, 'close');
+  try {
+    if (training.pid !== undefined) setPriority(training.pid, niceness);
+    await sleep(20_000); // it reads its data and compiles its graphs
+    const result = await measured();
+    if (training.exitCode !== null)
+      throw new UserError(`the training of ${data} ended with ${training.exitCode} before the load did`);
+    return result;
+  } finally {
+    training.kill('SIGKILL');
+    await ended;
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
 async function delay(subject: Subject, options: Options, data: string) {
   const { seconds } = options;
-  return withServer(subject, options, async (server) => {
+  return withServer(subject.run, settingsOf(options), async (server) => {
     const capacity = await capacityOf(subject, server, options);
     const measured = async () => {
       await eventLoopDelay(server);
@@ -125,21 +144,8 @@ async function delay(subject: Subject, options: Options, data: string) {
       return { delayP99: await eventLoopDelay(server), ...percentiles(found.latencies), failed: found.failed };
     };
     const alone = await measured();
-    const folder = await mkdtemp(join(tmpdir(), 'sesrec-pressure-run-'));
-    const training = spawn(
-      process.execPath,
-      [BIN, 'train', data, '--threads', String(options.threads), '--epochs', '100', '--out', join(folder, 'run')],
-      { stdio: ['ignore', 'ignore', 'inherit'] },
-    );
-    const ended = once(training, 'close');
-    await sleep(20_000); // it reads its data and compiles its graphs
-    if (training.exitCode !== null) throw new UserError(`the training of ${data} ended with ${training.exitCode}`);
-    const besideTraining = await measured();
-    const trained = training.exitCode === null;
-    training.kill('SIGKILL');
-    await ended;
-    await rm(folder, { recursive: true, force: true });
-    if (!trained) throw new UserError('the training ended before the load did');
+    const besideTraining = await beside(data, options, 0, measured);
+    const besidePatientTraining = await beside(data, options, PATIENT, measured);
     const over = new AbortController();
     const activate = async (): Promise<number> => {
       let times = 0;
@@ -152,12 +158,19 @@ async function delay(subject: Subject, options: Options, data: string) {
     const activating = activate();
     const whileModelsChange = await measured();
     over.abort();
-    return { capacity, alone, besideTraining, whileModelsChange: { ...whileModelsChange, changes: await activating } };
+    const changes = await activating;
+    return {
+      capacity,
+      alone,
+      besideTraining,
+      besidePatientTraining,
+      whileModelsChange: { ...whileModelsChange, changes },
+    };
   });
 }
 
 async function hour(subject: Subject, options: Options, minutes: number) {
-  return withServer(subject, options, async (server) => {
+  return withServer(subject.run, settingsOf(options), async (server) => {
     const capacity = await capacityOf(subject, server, options);
     const samples: { minute: number; all: number; own: number }[] = [];
     const begun = performance.now();
@@ -260,7 +273,7 @@ await runBench('pressure', async () => {
   }
   const delayed = rows.includes('delay') ? await delay(subject, options, data ?? '') : null;
   if (delayed) {
-    const { alone, besideTraining, whileModelsChange } = delayed;
+    const { alone, besideTraining, besidePatientTraining, whileModelsChange } = delayed;
     say(
       textTable([
         ['event loop', 'delay p99 ms (wanted: 50)', 'answers p50 ms', 'p99', 'failed'],
@@ -268,6 +281,7 @@ await runBench('pressure', async () => {
           [
             ['alone', alone],
             ['beside a training', besideTraining],
+            [`beside one with nice ${PATIENT}`, besidePatientTraining],
             [`while a model changes, ${whileModelsChange.changes} times`, whileModelsChange],
           ] as const
         ).map(([what, { delayP99, p50, p99, failed }]) => [what, ms(delayP99), ms(p50), ms(p99), String(failed)]),

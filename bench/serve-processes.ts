@@ -4,7 +4,8 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { open, readFile } from 'node:fs/promises';
+import { mkdtemp, open, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { text } from 'node:stream/consumers';
@@ -113,6 +114,21 @@ export async function serve(run: string, store: string, settings: Readonly<Recor
       await once(child, 'close');
     },
   };
+}
+
+/** A server with an empty store of its own, for the time of some work. */
+export async function withServer<Result>(
+  run: string,
+  settings: Readonly<Record<string, number>>,
+  work: (server: Server) => Promise<Result>,
+): Promise<Result> {
+  const folder = await mkdtemp(join(tmpdir(), 'sesrec-bench-'));
+  try {
+    await using server = await serve(run, join(folder, 'store'), settings);
+    return await work(server);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
 }
 
 export async function load(wanted: Load): Promise<Map<string, StreamResult>> {

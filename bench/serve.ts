@@ -24,7 +24,7 @@ import { textTable } from '../src/cli/table.js';
 import { FIRST_INDEX } from '../src/data/index.js';
 import { conditions, conditionsLine, median, runBench, sayUnless, wholeOption } from './harness.js';
 import type { Stream, StreamResult } from './serve-load.js';
-import { type Percentiles, type Server, fsyncTimes, load, percentiles, serve } from './serve-processes.js';
+import { type Percentiles, type Server, fsyncTimes, load, percentiles, serve, withServer } from './serve-processes.js';
 import { type Subject, eventsOf, requestsOf, subjectOf } from './serve-questions.js';
 
 const RECALL_AT = 10;
@@ -40,20 +40,6 @@ interface Options {
   readonly threads: number;
 }
 
-async function withServer<Result>(
-  { run }: Subject,
-  settings: Readonly<Record<string, number>>,
-  work: (server: Server, store: string) => Promise<Result>,
-): Promise<Result> {
-  const folder = await mkdtemp(join(tmpdir(), 'sesrec-bench-'));
-  try {
-    await using server = await serve(run, join(folder, 'store'), settings);
-    return await work(server, join(folder, 'store'));
-  } finally {
-    await rm(folder, { recursive: true, force: true });
-  }
-}
-
 /** One kind of request for some time. */
 async function timed(
   subject: Subject,
@@ -61,7 +47,7 @@ async function timed(
   { rate, ...settings }: { readonly rate: number; readonly [setting: string]: number },
   after: (server: Server) => Promise<unknown> = async () => null,
 ) {
-  return withServer(subject, { threads, ...settings }, async (server) => {
+  return withServer(subject.run, { threads, ...settings }, async (server) => {
     const stream: Stream = {
       name: 'recommend',
       path: '/v1/recommendations',
@@ -110,7 +96,7 @@ async function recall(
   known: ReadonlyMap<number, string[][]>,
 ) {
   const listsWith = async (settings: Readonly<Record<string, number>>): Promise<string[][]> =>
-    withServer(subject, { threads, ...settings, 'answer-timeout': 600_000 }, async (server) =>
+    withServer(subject.run, { threads, ...settings, 'answer-timeout': 600_000 }, async (server) =>
       listsOf(server, subject, users),
     );
   const exact = await listsWith({ 'exact-up-to': 2 ** 30 });
@@ -127,7 +113,7 @@ async function recall(
 async function startTime(subject: Subject, threads: number): Promise<number> {
   const times: number[] = [];
   for (let i = 0; i < STARTS; i++)
-    times.push(await withServer(subject, { threads }, async (server) => server.readyAfter));
+    times.push(await withServer(subject.run, { threads }, async (server) => server.readyAfter));
   return median(times);
 }
 
@@ -175,7 +161,7 @@ async function events(
 
 /** Whether the very next request knows of an event; and how long both take together. */
 async function effect(subject: Subject, threads: number) {
-  return withServer(subject, { threads }, async ({ client }) => {
+  return withServer(subject.run, { threads }, async ({ client }) => {
     const users = subject.dataset.users.ids.slice(FIRST_INDEX, FIRST_INDEX + 50);
     const query = subject.dataset.queries.ids[FIRST_INDEX] ?? 'something';
     const times: number[] = [];

@@ -1,11 +1,14 @@
 // Runs the compiled tests with Node's own test runner. Knows where they lie, nothing of what they test.
 // (`node --test` takes glob patterns only from Node 21 on; we support 20.)
-// Usage: node scripts/test.js [WORD…]   only test files whose path contains one of the words
+// Usage: node scripts/test.js [--coverage] [WORD…]   only test files whose path contains one of the words
+// --coverage: tells what no test reached, also in the processes that tests start, by c8 and its settings in .c8rc.json; those that are killed
+// tell nothing (docs/test-quality.md).
 import { spawnSync } from 'node:child_process';
-import { readdirSync } from 'node:fs';
-import { join } from 'node:path';
+import { readdirSync, rmSync } from 'node:fs';
+import { join, resolve } from 'node:path';
 
-const words = process.argv.slice(2);
+const withCoverage = process.argv.includes('--coverage');
+const words = process.argv.slice(2).filter((word) => word !== '--coverage');
 const files = readdirSync('dist/test', { recursive: true, encoding: 'utf8' })
   .filter((file) => file.endsWith('.test.js'))
   .filter((file) => words.length === 0 || words.some((word) => file.includes(word)))
@@ -15,7 +18,11 @@ if (files.length === 0) {
   process.stderr.write('No test file matches. Was the project built (npm run build)?\n');
   process.exit(1);
 }
+const reached = resolve('coverage/raw');
+if (withCoverage) rmSync(reached, { recursive: true, force: true });
 const { status } = spawnSync(process.execPath, ['--test', '--test-concurrency=2', '--test-reporter=spec', ...files], {
   stdio: 'inherit',
+  env: { ...process.env, ...(withCoverage ? { NODE_V8_COVERAGE: reached } : {}) },
 });
-process.exit(status ?? 1);
+if (status !== 0 || !withCoverage) process.exit(status ?? 1);
+process.exit(spawnSync('npx', ['c8', 'report', '--temp-directory', reached], { stdio: 'inherit' }).status ?? 1);
