@@ -7,7 +7,8 @@
  * overload: the capacity is what is answered a second where twice as many clients as threads ask one question after another; then arrivals at random
  *           moments (open-loop) at half, one, two and five times the capacity. What is answered and what is turned away are timed apart. The load comes from
  *           the same machine: at five times, sending takes processors away from answering.
- * delay:    the 99th percentile of the delay of the event loop, at half the capacity: alone, beside `sesrec train` of the data directory --train, as it is and with `nice -n 19`, and while RUN is activated again every two seconds.
+ * delay:    the 99th percentile of the delay of the event loop, at half the capacity: alone, beside `sesrec train` of the data directory --train, as it is and with `nice -n 19`,
+ *           while RUN is activated again every two seconds, and while batches of items are upserted one after another.
  * hour:     questions at half the capacity and 200 events a second, for --minutes; memory every half a minute. `own` memory is what is not a page of
  *           a file: the store grows with its events, and the system drops its pages when it wants to.
  *
@@ -23,6 +24,7 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { UserError } from '../src/base/index.js';
 import { textTable } from '../src/cli/table.js';
+import { FIRST_INDEX } from '../src/data/index.js';
 import { conditions, conditionsLine, median, runBench, sayUnless, wholeOption } from './harness.js';
 import type { Stream, StreamResult } from './serve-load.js';
 import { type Server, load, percentiles, withServer } from './serve-processes.js';
@@ -38,6 +40,8 @@ const [EVENTS, AT_ONCE] = [200, 20];
 const EVERY = 30;
 /** The niceness of a training that gives way to everybody. */
 const PATIENT = 19;
+/** Items of a batch that is upserted. */
+const IMPORTED_AT_ONCE = 200;
 /** The timer by which prom-client measures the event loop runs so often, which is in its figures. */
 const TIMER_SECONDS = 0.01;
 
@@ -146,27 +150,34 @@ async function delay(subject: Subject, options: Options, data: string) {
     const alone = await measured();
     const besideTraining = await beside(data, options, 0, measured);
     const besidePatientTraining = await beside(data, options, PATIENT, measured);
-    const over = new AbortController();
-    const activate = async (): Promise<number> => {
-      let times = 0;
-      for (; !over.signal.aborted; times++) {
-        await server.client.activateModel(subject.run);
-        await sleep(2000);
-      }
-      return times;
-    };
-    const activating = activate();
-    const whileModelsChange = await measured();
-    over.abort();
-    const changes = await activating;
-    return {
-      capacity,
-      alone,
-      besideTraining,
-      besidePatientTraining,
-      whileModelsChange: { ...whileModelsChange, changes },
-    };
+    const whileModelsChange = await during(measured, async () => {
+      await server.client.activateModel(subject.run);
+      await sleep(2000);
+    });
+    const ids = subject.dataset.items.ids.slice(FIRST_INDEX);
+    let next = 0;
+    const whileItemsCome = await during(measured, async () => {
+      const items = Array.from({ length: IMPORTED_AT_ONCE }, () => ids[next++ % ids.length] as string);
+      await server.client.upsertItems(items.map((item) => ({ item, fields: { price: String(next % 100) } })));
+    });
+    return { capacity, alone, besideTraining, besidePatientTraining, whileModelsChange, whileItemsCome };
   });
+}
+
+/** What is measured while something is done again and again, and how often it was. */
+async function during<Result extends object>(
+  measured: () => Promise<Result>,
+  work: () => Promise<void>,
+): Promise<Result & { times: number }> {
+  const over = new AbortController();
+  const working = (async () => {
+    let times = 0;
+    for (; !over.signal.aborted; times++) await work();
+    return times;
+  })();
+  const result = await measured();
+  over.abort();
+  return { ...result, times: await working };
 }
 
 async function hour(subject: Subject, options: Options, minutes: number) {
@@ -273,7 +284,7 @@ await runBench('pressure', async () => {
   }
   const delayed = rows.includes('delay') ? await delay(subject, options, data ?? '') : null;
   if (delayed) {
-    const { alone, besideTraining, besidePatientTraining, whileModelsChange } = delayed;
+    const { alone, besideTraining, besidePatientTraining, whileModelsChange, whileItemsCome } = delayed;
     say(
       textTable([
         ['event loop', 'delay p99 ms (wanted: 50)', 'answers p50 ms', 'p99', 'failed'],
@@ -282,7 +293,8 @@ await runBench('pressure', async () => {
             ['alone', alone],
             ['beside a training', besideTraining],
             [`beside one with nice ${PATIENT}`, besidePatientTraining],
-            [`while a model changes, ${whileModelsChange.changes} times`, whileModelsChange],
+            [`while a model changes, ${whileModelsChange.times} times`, whileModelsChange],
+            [`while ${whileItemsCome.times} batches of ${IMPORTED_AT_ONCE} items come`, whileItemsCome],
           ] as const
         ).map(([what, { delayP99, p50, p99, failed }]) => [what, ms(delayP99), ms(p50), ms(p99), String(failed)]),
       ]),
