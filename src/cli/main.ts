@@ -58,21 +58,19 @@ export function createProgram(): Command {
   for (const command of taskCommands()) program.addCommand(command, { hidden: true });
   for (const command of everyCommand(program)) {
     command.exitOverride().copyInheritedSettings(program);
+    refuseFlagsAsValues(command);
   }
-  return program.hook('preAction', (_, command) => refuseFlagsAsValues(command));
+  return program;
 }
 
 /** `--out --json` is a forgotten value; commander would take the flag for it, and make a directory of that name. */
 function refuseFlagsAsValues(command: Command): void {
   const flags = new Set(command.options.flatMap(({ long, short }) => [long, short]));
-  for (const option of command.options) {
-    const value: unknown = command.getOptionValue(option.attributeName());
-    const taken = [value].flat().find((word): word is string => typeof word === 'string' && flags.has(word));
-    if (taken === undefined) continue;
-    command.error(`error: option '${option.flags}' needs a value, and ${taken} is another option`, {
-      exitCode: 2,
+  for (const option of command.options)
+    command.on(`option:${option.name()}`, (value: unknown) => {
+      if (typeof value === 'string' && flags.has(value))
+        command.error(`error: option '${option.flags}' needs a value, and ${value} is another option`, { exitCode: 2 });
     });
-  }
 }
 
 /** Runs one command; returns the exit code: 0 done, 1 the input or a check failed, 2 wrong usage, 70 a bug, 130 interrupted. */

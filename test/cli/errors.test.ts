@@ -128,6 +128,7 @@ const resume = (run: string, ...more: readonly string[]): string[] => [
 const refusals: readonly (readonly [args: readonly string[], code: number, message: RegExp])[] = [
   // how a command is called
   [['recomend'], USAGE, /unknown command 'recomend'/],
+  [['models', '--data', '--json', '--data', 'x'], USAGE, /option '--data <directory>' needs a value, and --json/],
   [['simulate', '--out', '--json'], USAGE, /option '--out <directory>' needs a value, and --json is another option/],
   [['import', 'csv'], USAGE, /unknown command 'csv'/],
   [evaluate('run', '--fast'), USAGE, /unknown option '--fast'/],
