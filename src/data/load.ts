@@ -6,7 +6,6 @@ import { copyFile, link, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
   CorruptFileError,
-  assert,
   hashFile,
   isEither,
   isListOf,
@@ -213,7 +212,7 @@ async function readDataset(database: Database, directory: string, manifest: Data
       parts.trainedUsers,
     ),
     ...events,
-    ...groupClicks(clicks, positions, searches.ordinal.length),
+    ...groupClicks(clicks, positions, searches.ordinal.length, join(directory, 'searches.parquet')),
     ...parts,
   };
 }
@@ -285,10 +284,12 @@ function groupClicks(
   clicks: { search: Float64Array; item: Int32Array; ordinal: Float64Array; time: Float64Array },
   positions: ReadonlyMap<number, number>,
   size: number,
+  file: string,
 ): Pick<Dataset, 'clickOffsets' | 'clickItem' | 'clickOrdinal' | 'clickTime'> {
   const position = Int32Array.from(clicks.search, (ordinal) => {
     const found = positions.get(ordinal);
-    assert(found !== undefined, 'a click belongs to a search');
+    if (found === undefined)
+      throw new CorruptFileError(`${file} is damaged: a click belongs to no search: import the data again`);
     return found;
   });
   const clickOffsets = offsetsOf(position, size);

@@ -236,24 +236,46 @@ test('Parquet: damaged logs, and damaged files of data whose hashes were made to
   );
 });
 
-test('a small file that says the same twenty million times is not believed', async (t) => {
+/** Data of which one file is another query of itself, and whose hashes fit. */
+async function rewrittenData(t: TestContext, name: string, query: (rows: string) => string): Promise<string> {
   const folder = await scratchFolder(t);
   const log = join(folder, 'log.jsonl');
   await writePlantedLog({ users: 10, items: 12, categories: 3, eventsPerUser: 5, seed: 1 }, log);
   const data = join(folder, 'data');
   const { manifest } = await importEvents({ files: [log], out: data });
-  const feed = join(data, 'feed.parquet');
-  const rows = `SELECT * FROM (SELECT * FROM ${parquetTable(feed)} LIMIT 1) AS one, range(20000000) AS r(n)`;
-  const inflated = join(folder, 'inflated.parquet');
-  await withDatabase(async (database) => database.run(copyToParquet(`SELECT * EXCLUDE (n) FROM (${rows})`, inflated)));
-  await rename(inflated, feed);
-  const files = { ...manifest.files, 'feed.parquet': hashOf(await readFile(feed)) };
+  const path = join(data, name);
+  const made = join(folder, 'made.parquet');
+  await withDatabase(async (database) => database.run(copyToParquet(query(parquetTable(path)), made)));
+  await rename(made, path);
+  const files = { ...manifest.files, [name]: hashOf(await readFile(path)) };
   await writeFile(
     join(data, 'manifest.json'),
     JSON.stringify({ ...manifest, files, hash: identityOf({ ...manifest, files }) }),
   );
+  return data;
+}
+
+test('a small file that says the same twenty million times is not believed', async (t) => {
+  const data = await rewrittenData(
+    t,
+    'feed.parquet',
+    (rows) =>
+      `SELECT * EXCLUDE (n) FROM (SELECT * FROM (SELECT * FROM ${rows} LIMIT 1) AS one, range(20000000) AS r(n))`,
+  );
   await assert.rejects(
     loadDataset(data),
     (error) => error instanceof CorruptFileError && /claims 20000000 values in \d+ bytes/.test(error.message),
+  );
+});
+
+test('clicks of searches that nobody made are damage, told in a line', async (t) => {
+  const data = await rewrittenData(
+    t,
+    'searches.parquet',
+    (rows) => `SELECT * REPLACE ('nobody' AS "user") FROM ${rows}`,
+  );
+  await assert.rejects(
+    loadDataset(data),
+    (error) => error instanceof CorruptFileError && /a click belongs to no search/.test(error.message),
   );
 });
