@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict';
 import { cp, mkdir, readFile, readdir, rename, rm, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { after, test } from 'node:test';
+import { after, type TestContext, test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import { CorruptFileError, Random, UserError, hashOf, readJson, unpack } from '../../src/base/index.js';
 import { peakMemoryBytes } from '../../src/cli/environment.js';
