@@ -18,7 +18,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { setPriority, tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
@@ -151,7 +151,7 @@ async function delay(subject: Subject, options: Options, data: string) {
     const besideTraining = await beside(data, options, 0, measured);
     const besidePatientTraining = await beside(data, options, PATIENT, measured);
     const whileModelsChange = await during(measured, async () => {
-      await server.client.activateModel(subject.run);
+      await server.client.activateModel(basename(subject.run));
       await sleep(2000);
     });
     const ids = subject.dataset.items.ids.slice(FIRST_INDEX);

@@ -29,7 +29,7 @@ const CACHED_BYTES = 256 * 2 ** 20;
 /** People that a model is tried on before it answers anybody. */
 const CANARIES = 3;
 /** Threads that rank give way to the one that takes events and answers, which needs little at a time. */
-const NICENESS = 10;
+const NICENESS = 5;
 /** People that a model ranks for before anybody asks, and for how long. */
 const [REHEARSALS, REHEARSING_MILLISECONDS] = [300, 2000];
 

@@ -9,7 +9,7 @@
 import { UserError } from '../base/index.js';
 
 /** Milliseconds that an answer may be waited for, however fast answers are otherwise. */
-const PATIENCE = 32;
+const PATIENCE = 16;
 /** How many times as long as an answer without others may be waited for. */
 const FACTOR = 4;
 /** The share of the newest time in a mean. */
