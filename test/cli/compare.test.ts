@@ -7,6 +7,7 @@ import { after, before, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Random } from '../../src/base/index.js';
 import type { ComparisonResults } from '../../src/cli/comparison/index.js';
+import { experimentsIn } from '../../src/cli/experiments/index.js';
 import { loadDataset } from '../../src/data/index.js';
 import { METRICS, drawCandidates, evaluate, hashCandidates, saveCandidates } from '../../src/evaluate/index.js';
 import { type RunManifest, popularityRanker } from '../../src/model/index.js';
@@ -192,6 +193,41 @@ test('the table is printed, has a line per model and per test, and marks the bes
   assert.equal(text.match(/^\| (sampled|full) /gm)?.length, 12);
   assert.equal(text.match(/learningRate 0\.00[13], dropout 0\.[13] \| +(\*\*)?\.\d{4}/g)?.length, 4);
   assert.doesNotMatch(text, /^## (Failed|Among all items, for all users)$/m);
+});
+
+test('on the page of a server it is what its results say: rows, tests against the runner-up, and curves of all runs', async () => {
+  const experiments = experimentsIn(folder);
+  const answer = await experiments.one('whole');
+  const results = await resultsOf(whole);
+  assert.deepEqual([answer?.kind, answer?.state, answer?.models], ['comparison', 'finished', ['gru4rec', 'blind', 'popularity']]); // prettier-ignore
+  const { comparison, curves } = answer ?? {};
+  assert.deepEqual(
+    [comparison?.users, comparison?.items, comparison?.candidates, comparison?.missing],
+    [results.data.users, results.data.items, results.plan.candidates.count, []],
+  );
+  for (const told of comparison?.rows ?? []) {
+    const { test: tested, seeds, parameters, sees } = row(results, told.label);
+    assert.deepEqual([told.seeds, told.parameters, told.sees], [seeds.length, parameters, sees]);
+    for (const protocol of ['sampled', 'full'] as const)
+      for (const metric of METRICS) {
+        const { mean, halfWidth } = tested?.[protocol][metric] ?? {};
+        assert.equal(told.test?.[protocol][metric]?.mean, mean);
+        assert.equal(told.test?.[protocol][metric]?.half_width ?? null, Number.isFinite(halfWidth) ? halfWidth : null);
+      }
+    const validation = seeds.map((seed) => seed.validation.mrr);
+    const mean = validation.reduce((sum, value) => sum + value, 0) / validation.length;
+    assert.equal(told.validation['mrr'], validation.length === 0 ? null : mean);
+  }
+  assert.equal(comparison?.rows.length, results.rows.length);
+  assert.deepEqual(
+    comparison?.tests.map(({ protocol, metric, best, runner_up, p }) => [protocol, metric, best, runner_up, p]),
+    results.tests.map(({ protocol, metric, best, runnerUp, t }) => [protocol, metric, best, runnerUp, t.holm]),
+  );
+  const lengths = new Map((curves ?? []).map(({ label, seed, epochs }) => [`${label} ${seed}`, epochs.length]));
+  const runs = results.rows.flatMap(({ label, seeds }) => seeds.map(({ seed, epochs }) => [`${label} ${seed}`, epochs] as const)); // prettier-ignore
+  assert.deepEqual(lengths, new Map(runs));
+  assert.deepEqual(await experiments.progress('whole'), { state: 'finished', curves });
+  assert.ok(!JSON.stringify({ ...answer, command: '' }).includes(folder), 'no path but those of its own command');
 });
 
 test('a run of the comparison is an ordinary run: evaluate shows the same, reproduce and audit work on it', async () => {
