@@ -271,6 +271,12 @@ test('a new item is told apart by its attributes where the model looks at them, 
   assert.equal(popular.items[0]?.item, `new ${categories[0]}`);
   assert.ok((await withAttributes.similar(one.item, 5))?.items.length === 5);
   assert.equal(await plain.similar('no such item', 5), null);
+  // an item that the model cannot tell from other new ones is like what is popular, and not like itself
+  const [popularNew, otherNew] = [`new ${categories[0]}`, `new ${categories[1]}`];
+  const like = await plain.similar(otherNew, 5);
+  assert.deepEqual([like?.source, like?.items[0]?.item], ['popular', popularNew]);
+  assert.deepEqual(like?.items.map(({ score }) => score), like?.items.map(({ score }) => score).toSorted((a, b) => b - a)); // prettier-ignore
+  assert.ok((await plain.similar(popularNew, 5))?.items.every(({ item }) => item !== popularNew));
 });
 
 test('a user that was erased is new, whatever the run knows', async () => {
