@@ -164,6 +164,8 @@ test('JSON records that share a line are told apart: their order, ids that come 
   const list = await importOf('list.json', JSON.stringify(log));
   assert.deepEqual([list.hash, list.read], [lines.hash, lines.read]);
   assert.deepEqual([lines, list].map(({ told }) => told.map(({ line }) => line)), [[7], [1]]); // prettier-ignore
+  const odd = await importOf('odd.json', `${JSON.stringify(log)}\n\v\n\u00A0\n`); // white space that JSON does not know is no record
+  assert.deepEqual([odd.hash, odd.read], [lines.hash, lines.read]);
   const cut = await importOf('cut.json', JSON.stringify(log).slice(0, -20));
   assert.deepEqual(cut.read, { records: 10, read: 10, accepted: 7, rejected: 2, duplicates: 1, ignored: 0 });
 });

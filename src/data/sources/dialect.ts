@@ -82,7 +82,7 @@ export const without = (json: string, name: string): string =>
 /** A JSON object made of a list of JSON objects, each with the name and the value of a member; those that lack one are left out. */
 export const objectOfPairs = (elements: string, name: readonly string[], value: readonly string[]): string =>
   `'{' || coalesce(array_to_string(list_transform(list_filter(${elements},
-    lambda x: ${nth(jsonAt('x', [name]), 1)} LIKE '"_%' AND ${nth(jsonAt('x', [value]), 1)} IS NOT NULL),
+    lambda x: ${nth(jsonAt('x', [name]), 1)} LIKE '"_%"' AND ${nth(jsonAt('x', [value]), 1)} IS NOT NULL),
     lambda x: ${nth(jsonAt('x', [name]), 1)} || ':' || ${nth(jsonAt('x', [value]), 1)}), ','), '') || '}'`;
 
 /** A query as it is compared: `normaliseQuery` of `../vocabulary.ts`, for counting. */

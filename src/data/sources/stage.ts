@@ -100,7 +100,8 @@ async function mapFile(
   const pieces = readPieces(input, bad);
   let count = 0;
   if (sample.container === 'document') {
-    for await (const records of recordsOf(pieces, bad)) {
+    for await (const found of recordsOf(pieces, bad)) {
+      const records = found.filter(({ text }) => text.trim() !== ''); // white space beyond JSON's, as in lines
       await lanes.lines(file, records, query);
       count += records.length;
     }
