@@ -85,7 +85,7 @@ export async function* recordsOf(
     }
     yield records;
   }
-  if (open)
+  if (open && open.parts.join('').trim() !== '')
     bad({
       ...placeOf(open),
       reason: 'the JSON ends in the middle of a record',
