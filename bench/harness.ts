@@ -4,8 +4,12 @@
  */
 import { existsSync, readFileSync } from 'node:fs';
 import { loadavg } from 'node:os';
+import { fileURLToPath } from 'node:url';
 import { UsageError, UserError } from '../src/base/index.js';
 import { environment, peakMemoryBytes } from '../src/cli/environment.js';
+
+/** The command line, as `npm run build` leaves it. */
+export const BIN = fileURLToPath(new URL('../../bin/sesrec.js', import.meta.url));
 
 /** Text for people; silent where a JSON document is asked for. */
 export type Say = (text: string) => void;

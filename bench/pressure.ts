@@ -20,23 +20,21 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { setPriority, tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { UserError } from '../src/base/index.js';
 import { textTable } from '../src/cli/table.js';
 import { FIRST_INDEX } from '../src/data/index.js';
-import { conditions, conditionsLine, median, runBench, sayUnless, wholeOption } from './harness.js';
+import { BIN, conditions, conditionsLine, median, runBench, sayUnless, wholeOption } from './harness.js';
 import type { Stream, StreamResult } from './serve-load.js';
-import { type Server, load, percentiles, withServer } from './serve-processes.js';
+import { type Options, type Server, WARM_UP, load, percentiles, withServer } from './serve-processes.js';
 import { type Subject, requestsOf, subjectOf, viewsOf } from './serve-questions.js';
 
-const BIN = fileURLToPath(new URL('../../bin/sesrec.js', import.meta.url));
 const ROWS = ['overload', 'delay', 'hour'] as const;
-/** Seconds of load before anything counts: a new server's code is not compiled yet. */
-const WARM_UP = 20;
+/** What memory does before is not compared. */
 const SETTLED_AFTER_MINUTES = 10;
 /** Events a second beside the questions of the hour, and how many come at once. */
 const [EVENTS, AT_ONCE] = [200, 20];
+/** Seconds between two looks at memory. */
 const EVERY = 30;
 /** The niceness of a training that gives way to everybody. */
 const PATIENT = 19;
@@ -44,11 +42,6 @@ const PATIENT = 19;
 const IMPORTED_AT_ONCE = 200;
 /** The timer by which prom-client measures the event loop runs so often, which is in its figures. */
 const TIMER_SECONDS = 0.01;
-
-interface Options {
-  readonly seconds: number;
-  readonly threads: number;
-}
 
 /** How every row starts its server. */
 const settingsOf = ({ threads }: Options) => ({ threads, 'exact-up-to': 0, candidates: 500 });
@@ -72,7 +65,8 @@ async function loaded(
 
 /** Answers a second, where clients ask one question after another: two for each thread. */
 async function capacityOf(subject: Subject, server: Server, { seconds, threads }: Options): Promise<number> {
-  const clients = Array.from({ length: 2 * threads }, (_, i) => questions(subject, `client ${i}`, 0));
+  const client = questions(subject, 'client', 0);
+  const clients = Array.from({ length: 2 * threads }, (_, i) => ({ ...client, name: `client ${i}` }));
   const results = await loaded(server, clients, seconds, WARM_UP);
   return results.reduce((sum, { latencies }) => sum + latencies.length, 0) / seconds;
 }
@@ -150,34 +144,34 @@ async function delay(subject: Subject, options: Options, data: string) {
     const alone = await measured();
     const besideTraining = await beside(data, options, 0, measured);
     const besidePatientTraining = await beside(data, options, PATIENT, measured);
-    const whileModelsChange = await during(measured, async () => {
+    const [modelsChange, changes] = await during(measured, async () => {
       await server.client.activateModel(basename(subject.run));
       await sleep(2000);
     });
     const ids = subject.dataset.items.ids.slice(FIRST_INDEX);
     let next = 0;
-    const whileItemsCome = await during(measured, async () => {
+    const [itemsCome, batches] = await during(measured, async () => {
       const items = Array.from({ length: IMPORTED_AT_ONCE }, () => ids[next++ % ids.length] as string);
       await server.client.upsertItems(items.map((item) => ({ item, fields: { price: String(next % 100) } })));
     });
+    const whileModelsChange = { ...modelsChange, times: changes };
+    const whileItemsCome = { ...itemsCome, times: batches };
     return { capacity, alone, besideTraining, besidePatientTraining, whileModelsChange, whileItemsCome };
   });
 }
 
 /** What is measured while something is done again and again, and how often it was. */
-async function during<Result extends object>(
+async function during<Result>(
   measured: () => Promise<Result>,
   work: () => Promise<void>,
-): Promise<Result & { times: number }> {
+): Promise<[result: Result, times: number]> {
   const over = new AbortController();
-  const working = (async () => {
+  const again = async (): Promise<number> => {
     let times = 0;
     for (; !over.signal.aborted; times++) await work();
     return times;
-  })();
-  const result = await measured();
-  over.abort();
-  return { ...result, times: await working };
+  };
+  return Promise.all([measured().finally(() => over.abort()), again()]);
 }
 
 async function hour(subject: Subject, options: Options, minutes: number) {
@@ -185,18 +179,13 @@ async function hour(subject: Subject, options: Options, minutes: number) {
     const capacity = await capacityOf(subject, server, options);
     const samples: { minute: number; all: number; own: number }[] = [];
     const begun = performance.now();
-    const over = new AbortController();
-    const watch = async (): Promise<void> => {
-      while (!over.signal.aborted) {
-        const minute = (performance.now() - begun) / 60_000;
-        samples.push({ minute, all: await server.memory(), own: await server.memory('own') });
-        process.stderr.write(
-          `minute ${minute.toFixed(1)} of ${minutes}: ${samples.at(-1)?.own.toFixed(0)} MB of its own\n`,
-        );
-        await sleep(1000 * EVERY);
-      }
+    const sample = async (): Promise<void> => {
+      const minute = (performance.now() - begun) / 60_000;
+      const own = await server.memory('own');
+      samples.push({ minute, all: await server.memory(), own });
+      process.stderr.write(`minute ${minute.toFixed(1)} of ${minutes}: ${own.toFixed(0)} MB of its own\n`);
+      await sleep(1000 * EVERY);
     };
-    const watching = watch();
     const events: Stream = {
       name: 'events',
       path: '/v1/events',
@@ -204,12 +193,11 @@ async function hour(subject: Subject, options: Options, minutes: number) {
       rate: EVENTS / AT_ONCE,
     };
     const streams = [questions(subject, 'questions', 0.5 * capacity), events];
-    const [asked, sent] = (await loaded(server, streams, 60 * minutes, 0)) as [StreamResult, StreamResult];
-    over.abort();
+    const [found] = await during(async () => loaded(server, streams, 60 * minutes, 0), sample);
+    const [asked, sent] = found as [StreamResult, StreamResult];
     const settled = samples.filter(({ minute }) => minute >= Math.min(SETTLED_AFTER_MINUTES, minutes / 2));
     const third = Math.ceil(settled.length / 3);
     const ownOf = (list: typeof samples): number => median(list.map(({ own }) => own));
-    await watching;
     return {
       capacity,
       minutes,
@@ -282,7 +270,7 @@ await runBench('pressure', async () => {
         `${times} times: p99 ${ms(answered.p99)} ms (wanted at most ${ms(most)}), goodput ${(goodput / peak).toFixed(2)} of the peak (wanted .8), refusals without Retry-After ${withoutRetryAfter}`,
       );
   }
-  const delayed = rows.includes('delay') ? await delay(subject, options, data ?? '') : null;
+  const delayed = data !== undefined && rows.includes('delay') ? await delay(subject, options, data) : null;
   if (delayed) {
     const { alone, besideTraining, besidePatientTraining, whileModelsChange, whileItemsCome } = delayed;
     say(

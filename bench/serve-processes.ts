@@ -13,11 +13,19 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { UserError } from '../src/base/index.js';
 import { SesrecClient } from '../src/client/index.js';
-import { median } from './harness.js';
+import { BIN, median } from './harness.js';
 import type { Load, StreamResult } from './serve-load.js';
 
-const BIN = fileURLToPath(new URL('../../bin/sesrec.js', import.meta.url));
 const LOAD = fileURLToPath(new URL('serve-load.js', import.meta.url));
+
+/** Seconds of load before anything counts: a new server's code is not compiled yet. */
+export const WARM_UP = 20;
+
+/** How long a row is, and with how many threads its server ranks. */
+export interface Options {
+  readonly seconds: number;
+  readonly threads: number;
+}
 
 /** Milliseconds. */
 export interface Percentiles {

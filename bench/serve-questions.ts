@@ -1,5 +1,5 @@
 /** What `bench serve` and `bench pressure` ask of a server, made from the run it serves. Knows bodies of requests; does not know who sends or times them. */
-import { Random, range } from '../src/base/index.js';
+import { Random } from '../src/base/index.js';
 import { type Dataset, FIRST_INDEX } from '../src/data/index.js';
 import { openRun } from '../src/model/index.js';
 
@@ -29,32 +29,28 @@ export function requestsOf(dataset: Dataset, count: number, explain = false): st
   );
 }
 
-/** Batches of events that nobody has sent before. */
-export function eventsOf(dataset: Dataset, batches: number, atOnce: number): string[] {
+/** Batches of views. Without ids or times, they count again when they are sent again; `more` says what else each has. */
+export function viewsOf(
+  dataset: Dataset,
+  batches: number,
+  atOnce: number,
+  more: (batch: number, place: number) => object = () => ({}),
+): string[] {
   const random = new Random('events');
   const [users, items] = [dataset.users.ids.slice(FIRST_INDEX), dataset.items.ids.slice(FIRST_INDEX)];
-  const now = Date.now();
-  return range(batches).reduce<string[]>((all, batch) => {
-    const events = Array.from({ length: atOnce }, (_, i) => ({
-      type: 'view',
-      id: `bench-${now}-${batch}-${i}`,
-      user: users[random.integer(users.length)],
-      item: items[random.integer(items.length)],
-      time: now,
-    }));
-    all.push(JSON.stringify(events));
-    return all;
-  }, []);
-}
-
-/** Batches of views without ids or times: sent again, they count again. */
-export function viewsOf(dataset: Dataset, batches: number, atOnce: number): string[] {
-  const random = new Random('views');
-  const [users, items] = [dataset.users.ids.slice(FIRST_INDEX), dataset.items.ids.slice(FIRST_INDEX)];
-  const view = () => ({
+  const view = (batch: number, place: number): object => ({
     type: 'view',
     user: users[random.integer(users.length)],
     item: items[random.integer(items.length)],
+    ...more(batch, place),
   });
-  return Array.from({ length: batches }, () => JSON.stringify(Array.from({ length: atOnce }, view)));
+  return Array.from({ length: batches }, (_, batch) =>
+    JSON.stringify(Array.from({ length: atOnce }, (_, place) => view(batch, place))),
+  );
+}
+
+/** Batches of events that nobody has sent before. */
+export function eventsOf(dataset: Dataset, batches: number, atOnce: number): string[] {
+  const time = Date.now();
+  return viewsOf(dataset, batches, atOnce, (batch, place) => ({ id: `bench-${time}-${batch}-${place}`, time }));
 }

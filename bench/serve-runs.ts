@@ -12,13 +12,11 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { UsageError, UserError, isThere } from '../src/base/index.js';
 import { copyToParquet, withDatabase } from '../src/data/database.js';
-import { runBench, wholeOption } from './harness.js';
+import { BIN, runBench, wholeOption } from './harness.js';
 
-const BIN = fileURLToPath(new URL('../../bin/sesrec.js', import.meta.url));
 const ITEMS_PER_CATEGORY = 200;
 /** Feed events of a user, and how many of them keep to one category. */
 const [PER_USER, STRETCH] = [32, 4];

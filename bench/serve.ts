@@ -24,21 +24,24 @@ import { textTable } from '../src/cli/table.js';
 import { FIRST_INDEX } from '../src/data/index.js';
 import { conditions, conditionsLine, median, runBench, sayUnless, wholeOption } from './harness.js';
 import type { Stream, StreamResult } from './serve-load.js';
-import { type Percentiles, type Server, fsyncTimes, load, percentiles, serve, withServer } from './serve-processes.js';
+import {
+  type Options,
+  type Percentiles,
+  type Server,
+  WARM_UP,
+  fsyncTimes,
+  load,
+  percentiles,
+  serve,
+  withServer,
+} from './serve-processes.js';
 import { type Subject, eventsOf, requestsOf, subjectOf } from './serve-questions.js';
 
 const RECALL_AT = 10;
 /** Candidates of the row of the large catalogue. */
 const LARGE_CANDIDATES = 2000;
-/** Seconds of load before latencies count: a new server's code is not compiled yet. */
-const WARM_UP = 20;
 /** Starts that are timed. */
 const STARTS = 5;
-
-interface Options {
-  readonly seconds: number;
-  readonly threads: number;
-}
 
 /** One kind of request for some time. */
 async function timed(

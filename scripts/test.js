@@ -18,6 +18,7 @@ if (files.length === 0) {
   process.stderr.write('No test file matches. Was the project built (npm run build)?\n');
   process.exit(1);
 }
+const withoutComments = (code) => code.replaceAll(/\/\*[^]*?\*\/|^\/\/.*$/gm, '');
 const reached = resolve('coverage/raw');
 if (withCoverage) rmSync(reached, { recursive: true, force: true });
 const { status } = spawnSync(process.execPath, ['--test', '--test-concurrency=3', '--test-reporter=spec', ...files], {
@@ -29,9 +30,7 @@ if (status !== 0 || !withCoverage) process.exit(status ?? 1);
 const ofTypes = readdirSync('dist/src', { recursive: true, encoding: 'utf8' })
   .filter((file) => file.endsWith('.js'))
   .map((file) => join('dist/src', file))
-  .filter(
-    (file) => !/^(?!\s*(\/\/|export \{\};|$)).+/m.test(readFileSync(file, 'utf8').replaceAll(/\/\*[^]*?\*\//g, '')),
-  );
+  .filter((file) => withoutComments(readFileSync(file, 'utf8')).trim() === 'export {};');
 const { exclude } = JSON.parse(readFileSync('.c8rc.json', 'utf8'));
 const excluded = [...exclude, ...ofTypes].flatMap((file) => ['--exclude', file]);
 const report = spawnSync('npx', ['c8', 'report', '--temp-directory', reached, ...excluded], { stdio: 'inherit' });

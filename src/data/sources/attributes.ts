@@ -3,7 +3,7 @@ import { identifier } from '../database.js';
 import type { Engine } from '../engine.js';
 import { checkAttributeNames } from '../prepare.js';
 import * as sql from './dialect.js';
-import { ACCEPTED, PLACE, placeIn } from './staged.js';
+import { ACCEPTED, PLACE, PLACE_COLUMNS, placeIn } from './staged.js';
 
 /**
  * Makes the table of items or users, in order of first appearance; of several entries about the same one the last counts, or
@@ -21,7 +21,7 @@ export async function makeAttributes(
   }
   await database.run(`CREATE TABLE ${key}_entries AS SELECT ${PLACE}, "${key}", fields,
       row_number() OVER (PARTITION BY "${key}" ORDER BY ${PLACE}) AS occurrence,
-      row_number() OVER (PARTITION BY "${key}" ORDER BY ${PLACE.replaceAll(/\w+/g, '$& DESC')}) AS from_end
+      row_number() OVER (PARTITION BY "${key}" ORDER BY ${PLACE_COLUMNS.map((column) => `${column} DESC`).join(', ')}) AS from_end
     FROM staged WHERE kind = '${key}' AND ${ACCEPTED}`);
   if (repeated === 'reject') {
     await database.run(`INSERT INTO rejected SELECT ${placeIn('later')},

@@ -19,7 +19,7 @@ const [QUOTE, BACKSLASH, COMMA, OPEN_LIST, CLOSE_LIST, OPEN_OBJECT, CLOSE_OBJECT
 
 const placeOf = ({ line, record }: { line: number; record: number }) => ({ line, record });
 
-/** The records, each on one line, with the line that it began on. What is left open at the end is told to `bad`. */
+/** The records, each on one line, with the line that it began on; white space that JSON does not know is none. What is left open at the end is told to `bad`. */
 export async function* recordsOf(
   pieces: AsyncIterable<Pick<Piece, 'first' | 'text'>>,
   bad: (line: BadLine) => void,
@@ -38,7 +38,8 @@ export async function* recordsOf(
       const whole = open.parts.join('');
       if (open.length > LONGEST_LINE)
         bad({ ...placeOf(open), reason: 'the record is longer than 16 MB', raw: whole.slice(0, 2000) });
-      else records.push({ text: whole.replaceAll('\n', ' '), number: open.line, record: open.record });
+      else if (whole.trim() !== '')
+        records.push({ text: whole.replaceAll('\n', ' '), number: open.line, record: open.record });
       open = null;
     };
     for (let i = 0; i < text.length; i++) {
@@ -85,10 +86,7 @@ export async function* recordsOf(
     }
     yield records;
   }
-  if (open && open.parts.join('').trim() !== '')
-    bad({
-      ...placeOf(open),
-      reason: 'the JSON ends in the middle of a record',
-      raw: open.parts.join('').slice(0, 2000),
-    });
+  const rest = open?.parts.join('') ?? '';
+  if (open && rest.trim() !== '')
+    bad({ ...placeOf(open), reason: 'the JSON ends in the middle of a record', raw: rest.slice(0, 2000) });
 }

@@ -9,7 +9,7 @@ import type { Engine } from '../engine.js';
 import type { ReadCounts } from '../schema.js';
 import { makeAttributes } from './attributes.js';
 import type { Format, JoinRule } from './formats/format.js';
-import { ACCEPTED, PLACE, STAGED, rejectedColumns, samePlace, type StagedColumn } from './staged.js';
+import { ACCEPTED, PLACE, PLACE_COLUMNS, STAGED, rejectedColumns, samePlace, type StagedColumn } from './staged.js';
 
 /** What is decided about entries. */
 export interface Settlement {
@@ -112,17 +112,17 @@ async function placeEvents(
   dropRepeats: boolean,
   keepIds: boolean,
 ): Promise<void> {
-  // What no entry has is not carried through the sort.
+  // What no entry has is not carried through the sort, nor what is the same of all.
   const optional = ['anonymous', 'id', 'session', 'time', 'query', 'source', 'search', 'follows', 'list'] as const;
+  const mostlyOne = PLACE_COLUMNS.filter((name) => name !== 'line');
   const counts = await engine.read(
-    `SELECT ${optional.map((name) => `count("${name}")`).join(', ')}, count(DISTINCT file), count(DISTINCT record), count(DISTINCT part) FROM staged`,
-    Object.fromEntries([...optional, 'file', 'record', 'part'].map((name) => [name, 'number' as const])),
+    `SELECT ${[...optional.map((name) => `count("${name}")`), ...mostlyOne.map((name) => `count(DISTINCT ${name})`)].join(', ')} FROM staged`,
+    Object.fromEntries([...optional, ...mostlyOne].map((name) => [name, 'number' as const])),
   );
   const has = (name: (typeof optional)[number]): boolean => (counts[name]?.[0] as number) > 0;
-  const several = ['file', 'record', 'part'].filter((name) => (counts[name]?.[0] as number) > 1);
   const keys = [
     ...(order === 'time' ? ['time NULLS LAST'] : []),
-    ...PLACE.split(', ').filter((name) => name === 'line' || several.includes(name)),
+    ...PLACE_COLUMNS.filter((name) => name === 'line' || (counts[name]?.[0] as number) > 1),
   ];
   await engine.run(`CREATE TABLE merged AS SELECT anonymous, min("user") AS "user" FROM staged
       WHERE ${ACCEPTED} AND "user" IS NOT NULL AND anonymous IS NOT NULL GROUP BY anonymous HAVING count(DISTINCT "user") = 1`);
@@ -250,7 +250,7 @@ async function numberEvents(engine: Engine, spaced: boolean, inherits: boolean):
 
 /** Makes entries of some users ones to be ignored, with nothing in them any more, but for those of one file. */
 export async function ignoreUsers(database: Database, users: readonly string[], exceptIn: number): Promise<void> {
-  const kept: readonly string[] = [...PLACE.split(', '), 'kind'];
+  const kept: readonly string[] = [...PLACE_COLUMNS, 'kind'];
   const emptied = Object.keys(STAGED)
     .filter((name) => !kept.includes(name))
     .map((name) => `"${name}" = NULL`);

@@ -100,8 +100,7 @@ async function mapFile(
   const pieces = readPieces(input, bad);
   let count = 0;
   if (sample.container === 'document') {
-    for await (const found of recordsOf(pieces, bad)) {
-      const records = found.filter(({ text }) => text.trim() !== ''); // white space beyond JSON's, as in lines
+    for await (const records of recordsOf(pieces, bad)) {
       await lanes.lines(file, records, query);
       count += records.length;
     }

@@ -37,14 +37,13 @@ export const STAGED_COLUMNS = Object.entries(STAGED)
   .join(', ');
 
 /** The columns that say where an entry stands, in order. */
-export const PLACE = 'file, line, record, part';
+export const PLACE_COLUMNS = ['file', 'line', 'record', 'part'] as const satisfies readonly StagedColumn[];
+export const PLACE = PLACE_COLUMNS.join(', ');
 /** The same, of a table. */
-export const placeIn = (table: string): string => PLACE.replaceAll(/\w+/g, `${table}.$&`);
+export const placeIn = (table: string): string => PLACE_COLUMNS.map((column) => `${table}.${column}`).join(', ');
 /** Whether rows of two tables stand in the same place. */
 export const samePlace = (one: string, other: string): string =>
-  PLACE.split(', ')
-    .map((column) => `${one}.${column} = ${other}.${column}`)
-    .join(' AND ');
+  PLACE_COLUMNS.map((column) => `${one}.${column} = ${other}.${column}`).join(' AND ');
 /** What holds of entries that are accepted so far. */
 export const ACCEPTED = 'reason IS NULL';
 
