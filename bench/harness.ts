@@ -57,6 +57,10 @@ export function choiceOption<Choice extends string>(name: string, text: string, 
   return found;
 }
 
+/** Which rows of a bench are wanted: `--rows a,b`. */
+export const rowsOption = <Row extends string>(text: string, rows: readonly Row[]): ReadonlySet<Row> =>
+  new Set(text.split(',').map((row) => choiceOption('rows', row, rows)));
+
 /** Milliseconds of one step, and what a tenth of the steps stayed below and above. */
 export interface Milliseconds {
   readonly ms: number;

@@ -24,7 +24,7 @@ import { parseArgs } from 'node:util';
 import { UserError } from '../src/base/index.js';
 import { textTable } from '../src/cli/table.js';
 import { FIRST_INDEX } from '../src/data/index.js';
-import { BIN, conditions, conditionsLine, median, runBench, sayUnless, wholeOption } from './harness.js';
+import { BIN, conditions, conditionsLine, median, rowsOption, runBench, sayUnless, wholeOption } from './harness.js';
 import type { Stream, StreamResult } from './serve-load.js';
 import { type Options, type Server, WARM_UP, load, percentiles, withServer } from './serve-processes.js';
 import { type Subject, requestsOf, subjectOf, viewsOf } from './serve-questions.js';
@@ -228,23 +228,20 @@ await runBench('pressure', async () => {
   });
   const [run, more] = positionals;
   if (run === undefined || more !== undefined) throw new UserError('name one run: npm run bench -- pressure RUN');
-  const rows = values.rows.split(',');
-  const unknown = rows.find((row) => !(ROWS as readonly string[]).includes(row));
-  if (unknown !== undefined) throw new UserError(`--rows ${unknown}: there are ${ROWS.join(', ')}`);
+  const rows = rowsOption(values.rows, ROWS);
   const options: Options = {
     seconds: wholeOption('seconds', values.seconds, 5),
     threads: wholeOption('threads', values.threads, 1),
   };
   const { train: data } = values;
-  if (data === undefined && rows.includes('delay'))
-    throw new UserError('--train: name the data directory of a training');
+  if (data === undefined && rows.has('delay')) throw new UserError('--train: name the data directory of a training');
   const minutes = wholeOption('minutes', values.minutes, 1);
   const say = sayUnless(values.json);
   const state = conditions();
   say(conditionsLine(state));
   const subject = await subjectOf(run);
   say(`${run}: ${subject.items} items, 500 candidates; ${options.threads} threads, ${options.seconds} s a row`);
-  const overloaded = rows.includes('overload') ? await overload(subject, options) : null;
+  const overloaded = rows.has('overload') ? await overload(subject, options) : null;
   if (overloaded) {
     say(`capacity: ${overloaded.capacity.toFixed(0)} answers a second`);
     say(
@@ -270,7 +267,7 @@ await runBench('pressure', async () => {
         `${times} times: p99 ${ms(answered.p99)} ms (wanted at most ${ms(most)}), goodput ${(goodput / peak).toFixed(2)} of the peak (wanted .8), refusals without Retry-After ${withoutRetryAfter}`,
       );
   }
-  const delayed = data !== undefined && rows.includes('delay') ? await delay(subject, options, data) : null;
+  const delayed = data !== undefined && rows.has('delay') ? await delay(subject, options, data) : null;
   if (delayed) {
     const { alone, besideTraining, besidePatientTraining, whileModelsChange, whileItemsCome } = delayed;
     say(
@@ -288,7 +285,7 @@ await runBench('pressure', async () => {
       ]),
     );
   }
-  const lasted = rows.includes('hour') ? await hour(subject, options, minutes) : null;
+  const lasted = rows.has('hour') ? await hour(subject, options, minutes) : null;
   if (lasted) {
     const { samples, first, last, most, questions: asked, events } = lasted;
     say(

@@ -3,7 +3,8 @@
  * whether anything was lost. Usage, on a quiet machine:
  *
  *   npm run bench -- serve RUN [--large RUN] [--start RUN] [--seconds 50] [--threads 2] [--rate 150] [--large-rate 100] [--events 2000]
- *                              [--events-at-once 20] [--beside 50] [--candidates 500,2000,5000] [--recall-users 100] [--json]
+ *                              [--events-at-once 20] [--beside 50] [--candidates 500,2000,5000] [--recall-users 100]
+ *                              [--rows exact,retrieval,large,recall,events,effect,start] [--json]
  *
  * RUN: a trained run, best with 61,934 items; --large: another, with more items (bench serve-runs makes both); --start: one whose start is
  * timed, else RUN. Rows, each with a server and an empty store of
@@ -22,7 +23,7 @@ import { parseArgs } from 'node:util';
 import { UserError } from '../src/base/index.js';
 import { textTable } from '../src/cli/table.js';
 import { FIRST_INDEX } from '../src/data/index.js';
-import { conditions, conditionsLine, median, runBench, sayUnless, wholeOption } from './harness.js';
+import { conditions, conditionsLine, median, rowsOption, runBench, sayUnless, wholeOption } from './harness.js';
 import type { Stream, StreamResult } from './serve-load.js';
 import {
   type Options,
@@ -37,6 +38,7 @@ import {
 } from './serve-processes.js';
 import { type Subject, eventsOf, requestsOf, subjectOf } from './serve-questions.js';
 
+const ROWS = ['exact', 'retrieval', 'large', 'recall', 'events', 'effect', 'start'] as const;
 const RECALL_AT = 10;
 /** Candidates of the row of the large catalogue. */
 const LARGE_CANDIDATES = 2000;
@@ -214,6 +216,7 @@ await runBench('serve', async () => {
       beside: { type: 'string', default: '50' },
       candidates: { type: 'string', default: '500,2000,5000' },
       'recall-users': { type: 'string', default: '100' },
+      rows: { type: 'string', default: ROWS.join(',') },
       json: { type: 'boolean', default: false },
     },
   });
@@ -231,75 +234,93 @@ await runBench('serve', async () => {
   say(
     `${run}: ${subject.items} items; ${options.threads} threads, ${options.seconds} s a row, after ${WARM_UP} s of the same load that are not counted`,
   );
-  const exact = await timed(subject, options, { rate: 0, 'exact-up-to': 2 ** 30 });
-  const retrieval = await timed(subject, options, { rate: number('rate'), 'exact-up-to': 0, candidates: 500 });
+  const rows = rowsOption(values.rows, ROWS);
+  const ifAsked = async <T>(row: (typeof ROWS)[number], measured: () => Promise<T>): Promise<T | null> =>
+    rows.has(row) ? measured() : null;
   const large = values.large === undefined ? null : await subjectOf(values.large);
   const listed = new Map<number, string[][]>();
   const list = async (server: Server): Promise<unknown> =>
-    listed.set(LARGE_CANDIDATES, await listsOf(server, large ?? subject, number('recall-users')));
+    rows.has('recall') && listed.set(LARGE_CANDIDATES, await listsOf(server, large ?? subject, number('recall-users')));
+  const exact = await ifAsked('exact', async () => timed(subject, options, { rate: 0, 'exact-up-to': 2 ** 30 }));
+  const retrieval = await ifAsked('retrieval', async () =>
+    timed(subject, options, { rate: number('rate'), 'exact-up-to': 0, candidates: 500 }),
+  );
   const onLarge =
     large &&
-    (await timed(
-      large,
-      options,
-      { rate: number('large-rate'), 'exact-up-to': 0, candidates: LARGE_CANDIDATES, 'answer-timeout': 600_000 },
-      list,
+    (await ifAsked('large', async () =>
+      timed(
+        large,
+        options,
+        { rate: number('large-rate'), 'exact-up-to': 0, candidates: LARGE_CANDIDATES, 'answer-timeout': 600_000 },
+        list,
+      ),
     ));
-  const recallAt10 = await recall(large ?? subject, options.threads, number('recall-users'), candidates, listed);
-  const written = await events(subject, options, {
-    rate: number('events'),
-    atOnce: number('events-at-once'),
-    beside: number('beside'),
-  });
-  const seen = await effect(subject, options.threads);
+  const recallAt10 = await ifAsked('recall', async () =>
+    recall(large ?? subject, options.threads, number('recall-users'), candidates, listed),
+  );
+  const written = await ifAsked('events', async () =>
+    events(subject, options, { rate: number('events'), atOnce: number('events-at-once'), beside: number('beside') }),
+  );
+  const seen = await ifAsked('effect', async () => effect(subject, options.threads));
   const started = values.start === undefined ? subject : await subjectOf(values.start);
-  const readyAfter = await startTime(started, options.threads);
+  const readyAfter = await ifAsked('start', async () => startTime(started, options.threads));
   const perHundredThousand =
-    onLarge && (1e5 * (onLarge.megabytes - retrieval.megabytes)) / (onLarge.items - retrieval.items);
-  say(
-    textTable([
-      ['what', 'requests', 'p50 ms', 'p95', 'p99', 'p99.9', ''],
-      line(`exact, ${subject.items} items, one at a time`, exact, `failed ${exact.failed}`),
-      line(`retrieval of 500, ${retrieval.rate}/s`, retrieval, `failed ${retrieval.failed}`),
-      ...(onLarge
-        ? [line(`${onLarge.items} items, 2,000 candidates, ${onLarge.rate}/s`, onLarge, `failed ${onLarge.failed}`)]
-        : []),
+    onLarge && retrieval && (1e5 * (onLarge.megabytes - retrieval.megabytes)) / (onLarge.items - retrieval.items);
+
+  const lines: string[][] = [];
+  const remarks: string[] = [];
+  const targets: Target[] = [];
+  for (const timing of [exact, retrieval, onLarge]) {
+    if (!timing) continue;
+    const what =
+      timing === exact
+        ? `exact, ${timing.items} items, one at a time`
+        : `retrieval of ${timing === onLarge ? LARGE_CANDIDATES : 500}, ${timing.items} items, ${timing.rate}/s`;
+    lines.push(line(what, timing, `failed ${timing.failed}`));
+    remarks.push(
+      `${what}: ${ms(timing.megabytes)} MB resident, ready after ${(timing.readyAfter / 1000).toFixed(1)} s; the load was sent ${ms(timing.latestSend)} ms late at worst`,
+    );
+    targets.push(
+      timing === exact
+        ? { what: `${what}: p50 ms`, most: 80, measured: timing.p50 }
+        : { what: `${what}: p99 ms`, most: timing === onLarge ? 25 : 15, measured: timing.p99 },
+    );
+  }
+  if (recallAt10) {
+    const shares = Object.entries(recallAt10).map(([count, share]) => `${count} candidates ${share.toFixed(3)}`);
+    remarks.push(`recall@${RECALL_AT} against exact ranking: ${shares.join(', ')}`);
+    const measured = recallAt10[LARGE_CANDIDATES];
+    if (measured !== undefined)
+      targets.push({ what: `recall@${RECALL_AT} with ${LARGE_CANDIDATES} candidates`, least: 0.9, measured });
+  }
+  if (written) {
+    const what = `events, ${written.rate}/s`;
+    lines.push(
       line(
-        `events, ${written.rate}/s, ${written.atOnce} at once`,
+        `${what}, ${written.atOnce} at once`,
         written,
         `accepted ${written.accepted}, lost after kill -9: ${written.lost}`,
       ),
       line(`  ${written.beside} recommendations/s beside them`, written.recommend, `failed ${written.failed}`),
       line("  the disk's own fdatasync", written.fsync, ''),
-      line('event, then the next request', seen, `${seen.seenByTheNextRequest} of ${seen.asked} saw it`),
-    ]),
-  );
-  say(
-    `recall@${RECALL_AT} against exact ranking: ${Object.entries(recallAt10)
-      .map(([count, share]) => `${count} candidates ${share.toFixed(3)}`)
-      .join(', ')}`,
-  );
-  say(
-    `resident: ${ms(exact.megabytes)} MB ranking all, ${ms(retrieval.megabytes)} MB retrieving${onLarge ? `, ${ms(onLarge.megabytes)} MB of ${onLarge.items} items` : ''}; the load was sent ${ms(Math.max(retrieval.latestSend, onLarge?.latestSend ?? 0))} ms late at worst`,
-  );
-  const recalled = recallAt10[LARGE_CANDIDATES];
-  const targets: Target[] = [
-    { what: `exact, ${subject.items} items: p50 ms`, most: 80, measured: exact.p50 },
-    { what: `retrieval of 500, ${retrieval.rate}/s: p99 ms`, most: 15, measured: retrieval.p99 },
-    ...(onLarge
-      ? [{ what: `${onLarge.items} items, ${onLarge.rate}/s: p99 ms`, most: 25, measured: onLarge.p99 }]
-      : []),
-    ...(recalled === undefined
-      ? []
-      : [{ what: `recall@${RECALL_AT} with ${LARGE_CANDIDATES} candidates`, least: 0.9, measured: recalled }]),
-    { what: `events, ${written.rate}/s: p99 ms`, most: 15 + written.fsync.p99, measured: written.p99 },
-    { what: 'events lost', most: 0, measured: written.lost },
-    { what: 'next requests that did not see the event', most: 0, measured: seen.asked - seen.seenByTheNextRequest },
-    ...(perHundredThousand === null
-      ? []
-      : [{ what: 'MB more per 100,000 items', most: 150, measured: perHundredThousand }]),
-    { what: `start to ready, ${started.items} items: s`, most: 3, measured: readyAfter / 1000 },
-  ];
+    );
+    targets.push(
+      { what: `${what}: p99 ms`, most: 15 + written.fsync.p99, measured: written.p99 },
+      { what: 'events lost', most: 0, measured: written.lost },
+    );
+  }
+  if (seen) {
+    const missed = seen.asked - seen.seenByTheNextRequest;
+    lines.push(line('event, then the next request', seen, `${seen.seenByTheNextRequest} of ${seen.asked} saw it`));
+    targets.push({ what: 'next requests that did not see the event', most: 0, measured: missed });
+  }
+  if (perHundredThousand !== null)
+    targets.push({ what: 'MB more per 100,000 items', most: 150, measured: perHundredThousand });
+  if (readyAfter !== null)
+    targets.push({ what: `start to ready, ${started.items} items: s`, most: 3, measured: readyAfter / 1000 });
+
+  if (lines.length > 0) say(textTable([['what', 'requests', 'p50 ms', 'p95', 'p99', 'p99.9', ''], ...lines]));
+  for (const remark of remarks) say(remark);
   say(
     textTable([
       ['wanted', '', 'measured', 'measured / wanted', ''],
@@ -311,7 +332,7 @@ await runBench('serve', async () => {
       }),
     ]),
   );
-  if (written.lost > 0) process.exitCode = 1;
+  if (written && written.lost > 0) process.exitCode = 1;
   return {
     bench: 'serve',
     ...state,

@@ -28,6 +28,7 @@ export { shownUrl } from './shown-url.js';
 export { sideBySide } from './side-by-side.js';
 export { solvePositive } from './linear-equations.js';
 export { Turns } from './turns.js';
+export * as instructions from './instructions.js';
 export { type GrowableMemory, LARGEST_MEMORY, PAGE, compileModule, growableMemory, pagesOf } from './webassembly.js';
 export {
   isBoth,

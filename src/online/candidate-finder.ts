@@ -44,7 +44,7 @@ export function open({
   rounds: [first, second],
 }: FinderParts): (question: FinderQuestion, score: ScoreItems) => Promise<FoundCandidates> {
   const search = new CellSearch(cells);
-  const { width } = cells.vectors;
+  const width = cells.vectors.steps.length;
   const known = cells.places.length;
   const sampled = search.vectorsOf(sample);
   const base = new LinearFit(width).meet(sampled);

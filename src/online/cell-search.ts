@@ -3,6 +3,7 @@
  * stand for. Imports nothing that a thread does not need.
  */
 import { at, nthLargest } from '../base/index.js';
+import { RoundedProducts } from './rounded-rows.js';
 import { RowProducts } from './row-products.js';
 import type { VectorCells } from './vector-cells.js';
 
@@ -15,7 +16,7 @@ const ROOM = 4;
 /** Looks for items; each thread has one of its own. */
 export class CellSearch {
   readonly #cells: VectorCells;
-  readonly #vectors: RowProducts;
+  readonly #vectors: RoundedProducts;
   readonly #centres: RowProducts;
   /** By place: 1 for what is not wanted. */
   readonly #leftOut: Uint8Array;
@@ -28,7 +29,7 @@ export class CellSearch {
   constructor(cells: VectorCells) {
     this.#cells = cells;
     const sizes = cells.offsets.subarray(1).map((end, cell) => end - at(cells.offsets, cell));
-    this.#vectors = new RowProducts(
+    this.#vectors = new RoundedProducts(
       cells.vectors,
       sizes.reduce((most, size) => Math.max(most, size), 0),
     );
@@ -36,11 +37,12 @@ export class CellSearch {
     this.#leftOut = new Uint8Array(cells.items.length);
   }
 
-  /** Copies of the vectors of items, (items, width). */
+  /** The vectors of items as they are rounded, (items, width). */
   vectorsOf(items: Int32Array): Float32Array {
     const { places, vectors } = this.#cells;
-    const rows = new Float32Array(items.length * vectors.width);
-    for (let i = 0; i < items.length; i++) rows.set(this.#vectors.row(at(places, at(items, i))), i * vectors.width);
+    const width = vectors.steps.length;
+    const rows = new Float32Array(items.length * width);
+    for (let i = 0; i < items.length; i++) this.#vectors.copyRow(at(places, at(items, i)), rows, i * width);
     return rows;
   }
 

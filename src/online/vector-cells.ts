@@ -1,11 +1,12 @@
 /**
  * Vectors in cells around centres, so that the largest products with a vector are found among few of them, by cell-search.ts (an inverted file; Jégou,
- * Douze and Schmid, "Product quantization for nearest neighbor search", 2011, without the quantization). Knows vectors; does not know
+ * Douze and Schmid, "Product quantization for nearest neighbor search", 2011, with each number rounded by itself). Knows vectors; does not know
  * what they stand for.
  */
 import { setImmediate as breathe } from 'node:timers/promises';
 import { Random, at, grouped, offsetsOf } from '../base/index.js';
 import { FIRST_INDEX } from '../data/index.js';
+import { type RoundedRows, roundedRows } from './rounded-rows.js';
 import { RowProducts, type SharedRows, sharedRows } from './row-products.js';
 
 const MOST_CELLS = 256;
@@ -16,7 +17,7 @@ const STRETCH = 2048;
 
 /** Vectors in order of their cells, on memory that threads share. */
 export interface VectorCells {
-  readonly vectors: SharedRows;
+  readonly vectors: RoundedRows;
   readonly centres: SharedRows;
   /** (cells + 1): where cells begin. */
   readonly offsets: Int32Array;
@@ -68,7 +69,7 @@ export async function vectorCells(vectors: Float32Array, width: number): Promise
   const items = shared(grouped(cellOf, offsets).map((entry) => FIRST_INDEX + entry));
   const places = shared(new Int32Array(count));
   items.forEach((item, place) => (places[item] = place));
-  return { vectors: sharedRows(vectors, width, items), centres: sharedRows(centres, width), offsets, items, places };
+  return { vectors: roundedRows(vectors, width, items), centres: sharedRows(centres, width), offsets, items, places };
 }
 
 /** A copy on memory that threads share. */

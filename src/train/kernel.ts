@@ -11,7 +11,7 @@
  * 1e-12), would slow the processor down once denormal, and a row whose values and first moments are zero stays so, by
  * the formula: its replay ends there.
  */
-import { type GrowableMemory, compileModule, getOrCreate } from '../base/index.js';
+import { type GrowableMemory, compileModule, getOrCreate, instructions } from '../base/index.js';
 
 export interface AdamConstants {
   readonly beta1: number;
@@ -41,77 +41,12 @@ export interface AdamKernel {
   replay(value: number, first: number, second: number, count: number, history: number, steps: number): number;
 }
 
-type Code = readonly number[];
-
-const unsigned = (value: number): Code => (value < 128 ? [value] : [(value & 127) | 128, ...unsigned(value >>> 7)]);
-const signed = (value: number): Code =>
-  value >= -64 && value < 64 ? [value & 127] : [(value & 127) | 128, ...signed(value >> 7)];
-const float = (value: number): Code => [...new Uint8Array(Float32Array.of(value).buffer)];
-const list = (items: readonly Code[]): Code => [...unsigned(items.length), ...items.flat()];
-const sized = (code: Code): Code => [...unsigned(code.length), ...code];
-const text = (value: string): Code => sized([...Buffer.from(value)]);
-
-/** "\0asm", version 1. */
-const HEADER: Code = [0, 0x61, 0x73, 0x6d, 1, 0, 0, 0];
-const I32 = 0x7f;
-const F32 = 0x7d;
-const V128 = 0x7b;
-const get = (local: number): Code => [0x20, ...unsigned(local)];
-const set = (local: number, value: Code): Code => [...value, 0x21, ...unsigned(local)];
-const tee = (local: number, value: Code): Code => [...value, 0x22, ...unsigned(local)];
-const integer = (value: number): Code => [0x41, ...signed(value)];
-const addInteger = (a: Code, b: Code): Code => [...a, ...b, 0x6a];
-const andInteger = (a: Code, b: Code): Code => [...a, ...b, 0x71];
-const shiftRight = (a: Code, bits: number): Code => [...a, ...integer(bits), 0x76];
-const isZero = (a: Code): Code => [...a, 0x45];
-const vector = (operation: number, ...operands: Code[]): Code => [...operands.flat(), 0xfd, ...unsigned(operation)];
-const splat = (value: Code): Code => vector(0x13, value);
-const constant = (value: number): Code => splat([0x43, ...float(value)]);
-const load = (place: Code, offset: number): Code => [...place, 0xfd, 0, 2, ...unsigned(offset)];
-const loadSplat = (place: Code, offset: number): Code => [...place, 0xfd, 9, 2, ...unsigned(offset)];
-const store = (place: Code, offset: number, value: Code): Code => [
-  ...place,
-  ...value,
-  0xfd,
-  11,
-  2,
-  ...unsigned(offset),
-];
-const lane = (value: Code, which: number): Code => [...value, 0xfd, 0x1f, which];
-const lowerThan = (a: Code, b: Code): Code => vector(0x43, a, b);
-const and = (a: Code, b: Code): Code => vector(0x4e, a, b);
-const andNot = (a: Code, b: Code): Code => vector(0x4f, a, b);
-const or = (a: Code, b: Code): Code => vector(0x50, a, b);
-const choose = (a: Code, b: Code, mask: Code): Code => vector(0x52, a, b, mask);
-const anyTrue = (a: Code): Code => vector(0x53, a);
-const absolute = (a: Code): Code => vector(0xe0, a);
-const squareRoot = (a: Code): Code => vector(0xe3, a);
-const add = (a: Code, b: Code): Code => vector(0xe4, a, b);
-const subtract = (a: Code, b: Code): Code => vector(0xe5, a, b);
-const multiply = (a: Code, b: Code): Code => vector(0xe6, a, b);
-const divide = (a: Code, b: Code): Code => vector(0xe7, a, b);
-/** Repeats while the body does not leave: `leave` breaks out of it. */
-const loop = (body: Code): Code => [0x02, 0x40, 0x03, 0x40, ...body, 0x0c, 0, 0x0b, 0x0b];
-const leaveIf = (condition: Code): Code => [...condition, 0x0d, 1];
-const when = (condition: Code, body: Code): Code => [...condition, 0x04, 0x40, ...body, 0x0b];
-/** Lanes 0 … count-1. */
-const lanesBelow = (count: Code): Code =>
-  vector(0x39, [0xfd, 12, ...[0, 1, 2, 3].flatMap((value) => [value, 0, 0, 0])], vector(0x11, count));
-
-/** Numbers the locals of a function after its parameters. */
-class Locals {
-  readonly #kinds: number[] = [];
-  readonly #parameters: number;
-  constructor(parameters: number) {
-    this.#parameters = parameters;
-  }
-  next(kind: number): number {
-    return this.#parameters + this.#kinds.push(kind) - 1;
-  }
-  get declared(): Code {
-    return list(this.#kinds.map((kind) => [1, kind]));
-  }
-}
+type Code = instructions.Code;
+const { F32, I32, V128, Locals } = instructions;
+const { get, set, tee, integer, andInteger, shiftRight, isZero, loop, leaveIf, when, countDown } = instructions;
+const { splat, constant, load, loadSplat, store, lanesBelow, sumOfLanes } = instructions;
+const { lowerThan, and, andNot, or, choose, anyTrue } = instructions;
+const { absolute, squareRoot, add, subtract, multiply, divide } = instructions;
 
 interface Quad {
   readonly value: number;
@@ -124,15 +59,15 @@ const compiled = new Map<string, (memory: GrowableMemory) => AdamKernel>();
 /** The functions for given constants, to be put to work on a memory. Compiled once: V8 makes code fast that is used for long. */
 export function compileAdam(constants: AdamConstants): (memory: GrowableMemory) => AdamKernel {
   return getOrCreate(compiled, JSON.stringify(constants), () => {
-    const instantiate = compileModule(assemble(constants));
+    const instantiate = compileModule(instructions.moduleOf(functionsFor(constants)));
     return (memory) => instantiate(memory) as unknown as AdamKernel;
   });
 }
 
-/** The module, as bytes. */
-function assemble({ beta1, beta2, epsilon, coupledDecay }: AdamConstants): Uint8Array {
+/** `update` and `replay`. */
+function functionsFor({ beta1, beta2, epsilon, coupledDecay }: AdamConstants): instructions.WrittenFunction[] {
   /** What both functions hold in locals. */
-  const common = (locals: Locals) => {
+  const common = (locals: instructions.Locals) => {
     const vectors: Code[] = [];
     const hold = (value: number): Code => {
       const local = locals.next(V128);
@@ -188,7 +123,6 @@ function assemble({ beta1, beta2, epsilon, coupledDecay }: AdamConstants): Uint8
       ...store(get(2), 0, choose(get(quad.second), load(get(2), 0), mask)),
       ...counted(and(sizeOf(quad), mask)),
     ];
-    const total: Code = [0, 1, 2, 3].map((which) => lane(get(sum), which)).reduce((a, b) => [...a, ...b, 0x92]);
     const newQuad = (): Quad => ({ value: locals.next(V128), first: locals.next(V128), second: locals.next(V128) });
     return {
       start: () => vectors.flat(),
@@ -199,25 +133,24 @@ function assemble({ beta1, beta2, epsilon, coupledDecay }: AdamConstants): Uint8
       read,
       write,
       writeSome,
-      total,
+      total: sumOfLanes(sum),
       newQuad,
     };
   };
   const move = (pointers: readonly number[], bytes: number): Code =>
-    pointers.flatMap((pointer) => set(pointer, addInteger(get(pointer), integer(bytes))));
-  const countDown = (local: number): Code => set(local, addInteger(get(local), integer(-1)));
+    pointers.flatMap((pointer) => instructions.move(pointer, bytes));
   const COUNT_OF_UPDATE = 4;
   const COUNT_OF_REPLAY = 3;
 
-  const updateBody = (): Code => {
-    const locals = new Locals(8);
+  const update = (): instructions.WrittenFunction => {
+    const parameters = [I32, I32, I32, I32, I32, F32, F32, F32];
+    const locals = new Locals(parameters.length);
     const { start, step, read, write, writeSome, total, newQuad } = common(locals);
     const [rate, root, shrink] = [locals.next(V128), locals.next(V128), locals.next(V128)];
     const [quad, left, mask] = [newQuad(), locals.next(I32), locals.next(V128)];
     const one = step(quad, load(get(3), 0), get(rate), get(root), multiply(get(shrink), get(quad.value)));
     const rest = andInteger(get(COUNT_OF_UPDATE), integer(3));
-    return sized([
-      ...locals.declared,
+    const body = [
       ...start(),
       ...set(rate, splat(get(5))),
       ...set(root, splat(get(6))),
@@ -233,12 +166,13 @@ function assemble({ beta1, beta2, epsilon, coupledDecay }: AdamConstants): Uint8
       ]),
       ...when(rest, [...set(mask, lanesBelow(rest)), ...read(quad, 0), ...one, ...writeSome(quad, get(mask))]),
       ...total,
-      0x0b,
-    ]);
+    ];
+    return { name: 'update', parameters, results: [F32], locals, body };
   };
 
-  const replayBody = (): Code => {
-    const locals = new Locals(6);
+  const replay = (): instructions.WrittenFunction => {
+    const parameters = [I32, I32, I32, I32, I32, I32];
+    const locals = new Locals(parameters.length);
     const { start, step, flushed, keepSecond, tinySecond, read, write, writeSome, total, newQuad } = common(locals);
     const [rate, root, mask] = [locals.next(V128), locals.next(V128), locals.next(V128)];
     const [left, place, steps] = [locals.next(I32), locals.next(I32), locals.next(I32)];
@@ -276,8 +210,7 @@ function assemble({ beta1, beta2, epsilon, coupledDecay }: AdamConstants): Uint8
       ]);
     const [single] = quads;
     const rest = andInteger(get(COUNT_OF_REPLAY), integer(3));
-    return sized([
-      ...locals.declared,
+    const body = [
       ...start(),
       ...set(left, shiftRight(get(COUNT_OF_REPLAY), 4)),
       ...stretch(quads),
@@ -290,24 +223,9 @@ function assemble({ beta1, beta2, epsilon, coupledDecay }: AdamConstants): Uint8
         ...writeSome(single, get(mask)),
       ]),
       ...total,
-      0x0b,
-    ]);
+    ];
+    return { name: 'replay', parameters, results: [F32], locals, body };
   };
 
-  const section = (id: number, content: Code): Code => [id, ...sized(content)];
-  const type = (parameters: readonly number[]): Code => [0x60, ...sized(parameters), ...sized([F32])];
-  return Uint8Array.from([
-    ...HEADER,
-    ...section(1, list([type([I32, I32, I32, I32, I32, F32, F32, F32]), type([I32, I32, I32, I32, I32, I32])])),
-    ...section(2, list([[...text('memory'), ...text('memory'), 2, 3, ...unsigned(1), ...unsigned(65536)]])),
-    ...section(3, list([[0], [1]])),
-    ...section(
-      7,
-      list([
-        [...text('update'), 0, 0],
-        [...text('replay'), 0, 1],
-      ]),
-    ),
-    ...section(10, list([updateBody(), replayBody()])),
-  ]);
+  return [update(), replay()];
 }

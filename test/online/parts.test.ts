@@ -11,6 +11,7 @@ import { LinearFit } from '../../src/online/linear-fit.js';
 import { sentence } from '../../src/online/messages/catalogue.js';
 import { LiveCounts, Popularity } from '../../src/online/popularity.js';
 import { select } from '../../src/online/selection.js';
+import { RoundedProducts, roundedRows } from '../../src/online/rounded-rows.js';
 import { RowProducts, sharedRows } from '../../src/online/row-products.js';
 import { vectorCells } from '../../src/online/vector-cells.js';
 
@@ -89,37 +90,66 @@ test('a text cannot leave its isolate, nor grow without bound', () => {
   );
 });
 
-test('products with rows are those of a loop, whatever the width and the stretch', () => {
+test('products with rows are those of a loop, whatever the width and the stretch; with rounded rows nearly', () => {
   const random = new Random('products with rows');
-  for (const width of [1, 3, 4, 7, 32]) {
-    const rows = Float32Array.from({ length: 20 * width }, () => random.normal());
+  for (const width of [1, 3, 4, 7, 16, 17, 32, 600]) {
+    const rows = Float32Array.from({ length: 20 * width }, (_, i) => random.normal() * (1 + (i % width)));
     const vector = Float32Array.from({ length: width }, () => random.normal());
     const order = random.shuffle(Int32Array.from({ length: 20 }, (_, i) => i)).subarray(0, 15);
-    for (const [own, count] of [
-      [new RowProducts(sharedRows(rows, width)), 20],
-      [new RowProducts(sharedRows(rows, width, order)), 15],
-    ] as const)
-      for (const [from, to] of [
-        [0, count],
-        [3, 9],
-        [5, 5],
-        [count - 1, count],
-      ] as const) {
-        const found = own.with(vector, from, to);
-        for (let place = from; place < to; place++) {
-          const row = count === 20 ? place : (order[place] as number);
-          const expected = vector.reduce((sum, value, i) => sum + value * (rows[row * width + i] as number), 0);
-          assert.ok(Math.abs((found[place - from] as number) - expected) < 1e-4, `width ${width}, row ${place}`);
-        }
+    const exact = (row: number): number => vector.reduce((sum, value, i) => sum + value * at(rows, row * width + i), 0);
+    const float = new RowProducts(sharedRows(rows, width));
+    const rounded = new RoundedProducts(roundedRows(rows, width, order));
+    const largest = Array.from({ length: width }, (_, i) =>
+      Math.max(...Array.from({ length: 20 }, (__, row) => Math.abs(at(rows, row * width + i)))),
+    );
+    // half a step of each column, and half a step of the vector in each
+    const off = vector.reduce((sum, value, i) => sum + (Math.abs(value) / 2 + 1e-3) * (at(largest, i) / 127), 1e-4);
+    for (const [from, to] of [
+      [0, 15],
+      [3, 9],
+      [5, 5],
+      [14, 15],
+    ] as const) {
+      const found = float.with(vector, from, to).slice();
+      const nearly = rounded.with(vector, from, to);
+      assert.deepEqual([found.length, nearly.length], [to - from, to - from]);
+      for (let place = from; place < to; place++) {
+        const [own, about] = [exact(place), exact(at(order, place))];
+        assert.ok(Math.abs(at(found, place - from) - own) < 1e-6 * width * width, `width ${width}, row ${place}`);
+        assert.ok(Math.abs(at(nearly, place - from) - about) <= off, `rounded, width ${width}, row ${place}`);
+        const copy = new Float32Array(width + 1);
+        rounded.copyRow(place, copy, 1);
+        for (let i = 0; i < width; i++)
+          assert.ok(
+            Math.abs(at(copy, 1 + i) - at(rows, at(order, place) * width + i)) <= (at(largest, i) / 127) * 0.501,
+          );
       }
+    }
+  }
+});
+
+test('rounded rows at their largest do not overflow; a vector or a column of zeros is nothing', () => {
+  const productsOf = (rows: Float32Array, width: number, vector: number): Float32Array =>
+    new RoundedProducts(roundedRows(rows, width, Int32Array.of(0, 1))).with(new Float32Array(width).fill(vector), 0, 2);
+  for (const width of [1, 64, 512, 513, 2000]) {
+    const rows = new Float32Array(2 * width).fill(-3, 0, width);
+    const [most, none] = productsOf(rows, width, -2);
+    assert.ok(Math.abs((most ?? 0) / (6 * width) - 1) < 1e-4, `${most} of ${6 * width}`);
+    assert.equal(none, 0);
+    assert.deepEqual(productsOf(rows, width, 0), Float32Array.of(0, 0));
+    assert.deepEqual(productsOf(new Float32Array(2 * width), width, 1), Float32Array.of(0, 0));
   }
 });
 
 test('a linear function is found again from its values; cells find the largest products', async () => {
   const [items, width] = [60_000, 8];
   const random = new Random('vectors to be retrieved');
-  const vectors = Float32Array.from({ length: items * width }, () => random.normal());
-  const wanted = Float32Array.from({ length: width }, () => random.normal());
+  // steps of a 32nd up to 127 of them, and a vector of whole numbers: rounding takes nothing away that tells two products apart
+  const vectors = Float32Array.from(
+    { length: items * width },
+    () => Math.max(-127, Math.min(127, Math.round(32 * random.normal()))) / 32,
+  ).fill(127 / 32, 0, width);
+  const wanted = Float32Array.of(3, -2, 5, 1, 0, -4, 2, 1);
   const productOf = (item: number): number =>
     wanted.reduce((sum, value, i) => sum + value * (vectors[item * width + i] as number), 0);
   const sample = Int32Array.from({ length: 200 }, (_, i) => FIRST_INDEX + 7 * i);
@@ -138,7 +168,8 @@ test('a linear function is found again from its values; cells find the largest p
   const best = Array.from({ length: items - FIRST_INDEX }, (_, i) => FIRST_INDEX + i).sort(
     (a, b) => productOf(b) - productOf(a),
   );
-  assert.deepEqual(new Set(search.best(wanted, 50, 1)), new Set(best.slice(0, 50)), 'all cells: exact');
+  const products = (of: Iterable<number>): number[] => Array.from(of, productOf).sort((a, b) => b - a);
+  assert.deepEqual(products(search.best(wanted, 50, 1)), products(best.slice(0, 50)), 'all cells: the largest');
   const few = new Set(search.best(found, 300, 0.1));
   const recall = best.slice(0, 20).filter((item) => few.has(item)).length;
   assert.ok(recall >= 14, `${recall} of 20 from a tenth of the vectors`);
