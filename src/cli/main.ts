@@ -4,29 +4,38 @@
  */
 import { Command, CommanderError } from 'commander';
 import { UserError, programVersion } from '../base/index.js';
-import { auditCommand } from './commands/audit.js';
-import { analyseCommand } from './commands/analyse.js';
-import { checkCommand } from './commands/check.js';
-import { compareCommand } from './commands/compare.js';
-import { demoCommand } from './commands/demo.js';
-import { evaluateCommand } from './commands/evaluate.js';
-import { exportCommand } from './commands/export.js';
-import { importCommand } from './commands/import.js';
-import { keysCommand } from './commands/keys.js';
-import { modelsCommand } from './commands/models.js';
-import { parityCommand } from './commands/parity.js';
-import { recommendCommand } from './commands/recommend.js';
-import { reportCommand } from './commands/report.js';
-import { reproduceCommand } from './commands/reproduce.js';
-import { recoverCommand } from './commands/recover.js';
-import { serveCommand } from './commands/serve.js';
-import { simulateCommand } from './commands/simulate.js';
-import { taskCommands } from './commands/tasks.js';
-import { trainCommand } from './commands/train.js';
 import { note } from './output.js';
 
-/** All commands; nothing of it runs yet. */
-export function createProgram(): Command {
+/** The commands, in the order of the help. All of them are two thousand files of ours and others, so what is not asked for is not loaded. */
+const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
+  import: async () => (await import('./commands/import.js')).importCommand(),
+  check: async () => (await import('./commands/check.js')).checkCommand(),
+  simulate: async () => (await import('./commands/simulate.js')).simulateCommand(),
+  analyse: async () => (await import('./commands/analyse.js')).analyseCommand(),
+  audit: async () => (await import('./commands/audit.js')).auditCommand(),
+  models: async () => (await import('./commands/models.js')).modelsCommand(),
+  train: async () => (await import('./commands/train.js')).trainCommand(),
+  evaluate: async () => (await import('./commands/evaluate.js')).evaluateCommand(),
+  compare: async () => (await import('./commands/compare.js')).compareCommand(),
+  recommend: async () => (await import('./commands/recommend.js')).recommendCommand(),
+  export: async () => (await import('./commands/export.js')).exportCommand(),
+  serve: async () => (await import('./commands/serve.js')).serveCommand(),
+  recover: async () => (await import('./commands/recover.js')).recoverCommand(),
+  keys: async () => (await import('./commands/keys.js')).keysCommand(),
+  report: async () => (await import('./commands/report.js')).reportCommand(),
+  reproduce: async () => (await import('./commands/reproduce.js')).reproduceCommand(),
+  parity: async () => (await import('./commands/parity.js')).parityCommand(),
+  demo: async () => (await import('./commands/demo.js')).demoCommand(),
+};
+
+/** Commands for programs, of which no help tells. */
+const TASKS = ['score-task', 'share-task', 'sum-task'];
+
+/**
+ * All commands, or what the first word of a call asks for; nothing of it runs yet.
+ * @param first a word that names no command asks for all, so that help and mistakes tell of all
+ */
+export async function createProgram(first?: string): Promise<Command> {
   const program = new Command('sesrec')
     .description(
       'search-enhanced sequential recommendation: learn from the search box and the feed, recommend with reasons',
@@ -34,28 +43,13 @@ export function createProgram(): Command {
     .version(programVersion())
     .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'sesrec: ')) })
     .showHelpAfterError('(--help lists what there is)');
-  const commands = [
-    importCommand(),
-    checkCommand(),
-    simulateCommand(),
-    analyseCommand(),
-    auditCommand(),
-    modelsCommand(),
-    trainCommand(),
-    evaluateCommand(),
-    compareCommand(),
-    recommendCommand(),
-    exportCommand(),
-    serveCommand(),
-    recoverCommand(),
-    keysCommand(),
-    reportCommand(),
-    reproduceCommand(),
-    parityCommand(),
-    demoCommand(),
-  ];
-  for (const command of commands) program.addCommand(command);
-  for (const command of taskCommands()) program.addCommand(command, { hidden: true });
+  const isTask = first !== undefined && TASKS.includes(first);
+  const asked = Object.entries(COMMANDS).filter(([name]) => name === first);
+  const isAll = asked.length === 0 && !isTask && first !== '--version';
+  for (const [, load] of isAll ? Object.entries(COMMANDS) : asked) program.addCommand(await load());
+  if (isAll || isTask)
+    for (const command of (await import('./commands/tasks.js')).taskCommands())
+      program.addCommand(command, { hidden: true });
   for (const command of everyCommand(program)) {
     command.exitOverride().copyInheritedSettings(program);
     refuseFlagsAsValues(command);
@@ -76,7 +70,8 @@ function refuseFlagsAsValues(command: Command): void {
 /** Runs one command; returns the exit code: 0 done, 1 the input or a check failed, 2 wrong usage, 70 a bug, 130 interrupted. */
 export async function main(args: readonly string[]): Promise<number> {
   try {
-    await createProgram().parseAsync(args, { from: 'user' });
+    const program = await createProgram(args[0]);
+    await program.parseAsync(args, { from: 'user' });
     return 0;
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;

@@ -186,17 +186,19 @@ export class Connection implements Engine {
             : Array.from<string>({ length: result.rowCount });
     }
     let start = 0;
-    for (let chunk = await result.fetchChunk(); chunk && chunk.rowCount > 0; chunk = await result.fetchChunk()) {
+    for (let chunk = await result.fetchChunk(); chunk; chunk = await result.fetchChunk()) {
+      const { rowCount } = chunk; // asks the engine each time
+      if (rowCount === 0) break;
       for (const [i, name] of names.entries()) {
         const column = columns[name] as Int32Array | Float64Array | string[];
         const vector = chunk.getColumnVector(i);
         const missing = kinds[name] === 'text' ? '' : kinds[name] === 'number' ? NaN : 0;
-        for (let row = 0; row < chunk.rowCount; row++) {
+        for (let row = 0; row < rowCount; row++) {
           const value = vector.getItem(row) ?? missing;
           column[start + row] = (typeof value === 'bigint' ? Number(value) : value) as never;
         }
       }
-      start += chunk.rowCount;
+      start += rowCount;
     }
     return columns as { -readonly [N in keyof K]: ColumnOf[K[N]] };
   }

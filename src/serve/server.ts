@@ -19,7 +19,6 @@ import { watchingRoutes } from './routes/watching.js';
 import { writingRoutes } from './routes/writing.js';
 import { LIMITS, PATHS } from './schemas/index.js';
 import type { Service } from './service.js';
-import { trace } from './tracing.js';
 import { compileChecks } from './validation.js';
 
 /** Files of the page. */
@@ -103,7 +102,7 @@ export async function buildServer(service: Service, { version, logStream }: Serv
     reply.header('X-Request-Id', request.id).headers(HEADERS);
   });
   guard(app, service);
-  if (configuration.tracing === 'on') trace(app);
+  if (configuration.tracing === 'on') (await import('./tracing.js')).trace(app);
   app.addHook('onSend', async (_, reply) => {
     if (service.isDraining) reply.header('Connection', 'close'); // else the connection would outlive what it was for
   });

@@ -105,7 +105,7 @@ function call({ words, command }: { words: readonly string[]; command: Command }
     ]);
 }
 
-const commands = leaves(createProgram()).filter(({ words }) => words[0] !== 'demo');
+const commands = leaves(await createProgram()).filter(({ words }) => words[0] !== 'demo');
 
 for (const { words, command } of commands) {
   test(`sesrec ${words.join(' ')}`, async (t) => {

@@ -8,9 +8,9 @@ import { chmod, cp, mkdir, mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import { loadRun } from '../../src/index.js';
 import {
+  BIN,
   type Outcome,
   QUICK,
   type TinyWorld,
@@ -21,7 +21,6 @@ import {
   tinyWorld,
 } from '../support/command-line.js';
 
-const BIN = fileURLToPath(new URL('../../../bin/sesrec.js', import.meta.url));
 const EPOCHS = '3';
 const NOBODY = 65_534;
 

@@ -8,7 +8,7 @@ import { hashOf } from '../../src/base/index.js';
 import { main } from '../../src/cli/main.js';
 import { writePlantedLog } from './planted.js';
 
-const BIN = fileURLToPath(new URL('../../../bin/sesrec.js', import.meta.url));
+export const BIN = fileURLToPath(new URL('../../../bin/sesrec.js', import.meta.url));
 
 export interface Outcome {
   /** Exit code, null when a signal ended it. */

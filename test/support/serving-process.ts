@@ -3,9 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
-
-const BIN = fileURLToPath(new URL('../../../bin/sesrec.js', import.meta.url));
+import { BIN } from './command-line.js';
 
 export interface ServingProcess extends AsyncDisposable {
   readonly url: string;

@@ -2,7 +2,7 @@
 import { resolve } from 'node:path';
 import { openLmdbStore } from './lmdb-store.js';
 import { shownUrl } from '../../base/index.js';
-import { type RedisOptions, openRedisStore } from './open-redis-store.js';
+import type { RedisOptions } from './open-redis-store.js';
 import type { LiveStore } from './store.js';
 
 const REDIS = /^rediss?:/i;
@@ -18,5 +18,7 @@ export const resolvedStore = (place: string): string => (isAddress(place) ? plac
 
 /** Opens the store, or makes it, unless `readOnly`. */
 export async function openStore(place: string, options: RedisOptions = {}): Promise<LiveStore> {
-  return isAddress(place) ? openRedisStore(place, options) : openLmdbStore(place, options);
+  if (!isAddress(place)) return openLmdbStore(place, options);
+  const { openRedisStore } = await import('./open-redis-store.js'); // five hundred files, for who has a Redis
+  return openRedisStore(place, options);
 }
