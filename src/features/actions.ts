@@ -9,7 +9,7 @@
  */
 import { at } from '../base/index.js';
 import type { Dataset } from '../data/index.js';
-import type { Extent } from './batch.js';
+import type { Extent } from './rows.js';
 import { type Case, clickPositionsBefore, recentFeed, recentSearches } from './histories.js';
 
 export type Lane = 'feed' | 'search';

@@ -2,7 +2,8 @@
  * The feed with its newest event at the end: for models to which "so many steps ago" must be one place. Knows the window; does
  * not know what is made of it.
  */
-import { type BatchExtra, maskOf } from './batch.js';
+import type { BatchExtra } from './batch.js';
+import { maskOf } from './slots.js';
 
 /**
  * Inputs `alignedFeed` (B,T_r) int32, slots of items, and `alignedFeedMask` (B,T_r), padded on the left to the whole window. It

@@ -1,88 +1,28 @@
 /**
- * From rows to the arrays a graph takes. Knows padding, windows and that a batch repeats its items and queries many
- * times; does not know models.
+ * From rows to the arrays a graph takes. Knows that a batch repeats its items and queries many times; does not know models.
  *
  * Every distinct item, query and word of a batch is embedded once; positions refer to it by its slot in the batch.
- * Slot 0 is always padding (index 0). Histories are padded on the right: position 0 is the oldest kept action.
+ * Slot 0 is always padding (index 0).
  *
  * Shapes: B rows, C candidates (the positive first), T_r feed window, T_s search window, K clicks per query, W words
  * per query; I, Q, V slots of distinct items, queries, words; P query-click pairs.
  */
-import { type Random, assert, at, getOrCreate, isDictionaryOf, isWhole } from '../base/index.js';
+import { type Random, at, getOrCreate, isDictionaryOf, isWhole } from '../base/index.js';
 import { type Dataset, UNKNOWN } from '../data/index.js';
-import { type Case, clicksBefore, recentFeed, recentSearches } from './histories.js';
+import { type AlignedSizes, type Capacity, NOTHING_ALIGNED, alignedPairs } from './aligned-pairs.js';
+import type { Catalogue } from './catalogue.js';
 import type { AlignmentNegatives } from './negatives.js';
-
-/** How much of a history is kept. */
-export interface Window {
-  /** T_r, feed events. */
-  readonly feed: number;
-  /** T_s, searches. */
-  readonly search: number;
-  /** K, clicked items per search, the first ones. */
-  readonly clicks: number;
-  /** W, words per query, the first ones. */
-  readonly words: number;
-}
-
-/** Room for the histories of a batch: at most the window, less where all of them are shorter. */
-export interface Extent {
-  /** Feed events. */
-  readonly feed: number;
-  /** Searches. */
-  readonly search: number;
-}
-
-/** Padded histories, row-major; 0 pads. T_r and T_s are those of the extent. */
-export interface Rows {
-  readonly count: number;
-  /** The moments that the histories end at; absent where rows come from elsewhere than a data set. */
-  readonly cases?: readonly Case[];
-  readonly extent: Extent;
-  /** (B) user indices. */
-  readonly users: Int32Array;
-  /** (B,T_r) item indices. */
-  readonly feed: Int32Array;
-  /** (B,T_s) query indices. */
-  readonly search: Int32Array;
-  /** (B,T_s) source indices. */
-  readonly source: Int32Array;
-  /** (B,T_s,K) item indices. */
-  readonly clicks: Int32Array;
-}
-
-/** What is known about items, users and queries, by index. */
-export interface Catalogue {
-  readonly items: number;
-  readonly queries: number;
-  readonly words: number;
-  /** Items from this index on have come since a model was trained: their embedding row is that of the unknown item. Absent: none. */
-  readonly knownItems?: number;
-  /** Attribute value per item index. */
-  readonly itemAttributes: Readonly<Record<string, Int32Array>>;
-  readonly userAttributes: Readonly<Record<string, Int32Array>>;
-  /** The embedding row of each user index: the index itself, and unknown for users without training events. */
-  readonly userRow: Int32Array;
-  /** The embedding row of each query index; usually the index itself. */
-  readonly queryRow: Int32Array;
-  /** Words of query q: `queryWords[wordOffsets[q]]` … */
-  readonly wordOffsets: Int32Array;
-  readonly queryWords: Int32Array;
-}
+import { type Extent, type Rows, type Totals, type Window, totalsOf } from './rows.js';
+import { Slots, maskOf, padded } from './slots.js';
 
 /** Shapes of a batch: what a program is compiled for. */
-export interface BatchSizes extends Extent {
+export interface BatchSizes extends Extent, AlignedSizes {
   readonly rows: number;
   readonly items: number;
   readonly queries: number;
   readonly words: number;
   /** Zero when the batch holds no training part. */
   readonly candidates: number;
-  readonly pairs: number;
-  readonly anchorQueries: number;
-  readonly anchorItems: number;
-  readonly negativeItems: number;
-  readonly negativeQueries: number;
   /** What the extras of the model brought along, by name. */
   readonly extras: Readonly<Record<string, number>>;
 }
@@ -160,141 +100,11 @@ export interface Assembly {
   readonly capacity: (name: string, needed: number) => number;
 }
 
-/** Numbers that the means of the losses are over. */
-export interface Totals {
-  readonly rows: number;
-  /** Rows with feed events and searches. */
-  readonly both: number;
-  /** Pairs of a search and an item clicked in its results. */
-  readonly pairs: number;
-  /** Feed events of the histories, and those of them that have another one before them. */
-  readonly feedEvents: number;
-  readonly transitions: number;
-}
-
-/** The totals of the parts of a batch. */
-export function totalsOf(parts: readonly Rows[]): Totals {
-  const total = { rows: 0, both: 0, pairs: 0, feedEvents: 0, transitions: 0 };
-  for (const { count, extent, feed, search, clicks } of parts) {
-    const has = (values: Int32Array, row: number, length: number): boolean =>
-      values.subarray(row * length, (row + 1) * length).some((value) => value !== 0);
-    for (let row = 0; row < count; row++)
-      if (has(feed, row, extent.feed) && has(search, row, extent.search)) total.both++;
-    const perSearch = clicks.length / search.length;
-    clicks.forEach((item, position) => {
-      if (item !== 0 && at(search, Math.floor(position / perSearch)) !== 0) total.pairs++;
-    });
-    feed.forEach((item, position) => {
-      if (item === 0) return;
-      total.feedEvents++;
-      if (position % extent.feed > 0) total.transitions++;
-    });
-    total.rows += count;
-  }
-  return total;
-}
-
-/** Cuts the histories of some cases to the window. `extent`: the room they get; it must hold the longest of them. */
-export function gatherRows(
-  dataset: Dataset,
-  cases: readonly Case[],
-  window: Window,
-  { feed, search }: Extent = window,
-): Rows {
-  const count = cases.length;
-  const rows = {
-    count,
-    cases,
-    extent: { feed, search },
-    users: Int32Array.from(cases, ({ user }) => user),
-    feed: new Int32Array(count * feed),
-    search: new Int32Array(count * search),
-    source: new Int32Array(count * search),
-    clicks: new Int32Array(count * search * window.clicks),
-  };
-  cases.forEach((moment, row) => {
-    const fed = recentFeed(dataset, moment, window.feed);
-    assert(fed.length <= feed, `${fed.length} feed events do not fit into ${feed}`);
-    fed.forEach((position, place) => {
-      rows.feed[row * feed + place] = at(dataset.feedItem, position);
-    });
-    const searches = recentSearches(dataset, moment, window.search);
-    assert(searches.length <= search, `${searches.length} searches do not fit into ${search}`);
-    searches.forEach((searched, position) => {
-      const target = row * search + position;
-      rows.search[target] = at(dataset.searchQuery, searched);
-      rows.source[target] = at(dataset.searchSource, searched);
-      clicksBefore(dataset, moment, searched, window.clicks).forEach((item, click) => {
-        rows.clicks[target * window.clicks + click] = item;
-      });
-    });
-  });
-  return rows;
-}
-
-/** Numbers distinct indices in order of appearance; slot 0 is padding. */
-export class Slots {
-  readonly indices: number[] = [0];
-  #slotOf: Int32Array;
-
-  constructor(size: number) {
-    this.#slotOf = new Int32Array(size);
-  }
-  slot(index: number): number {
-    if (index === 0) return 0;
-    if (index >= this.#slotOf.length) {
-      const longer = new Int32Array(2 * index);
-      longer.set(this.#slotOf);
-      this.#slotOf = longer;
-    }
-    let slot = at(this.#slotOf, index);
-    if (slot === 0) {
-      slot = this.indices.length;
-      this.indices.push(index);
-      this.#slotOf[index] = slot;
-    }
-    return slot;
-  }
-  slots(values: Int32Array): Int32Array {
-    const slots = new Int32Array(values.length);
-    for (let i = 0; i < values.length; i++) slots[i] = this.slot(values[i] as number);
-    return slots;
-  }
-  clear(): void {
-    for (const index of this.indices) this.#slotOf[index] = 0;
-    this.indices.length = 1;
-  }
-}
-
 /** A size rounded up so that few different ones occur: to a multiple of 16, and above 64 by less than a quarter. */
 function sizeClass(size: number): number {
   const step = Math.max(16, 2 ** (Math.floor(Math.log2(Math.max(1, size))) - 2));
   return Math.ceil(size / step) * step;
 }
-
-/** 1 where there is something. Loops, here and below: a batch has tens of thousands of positions. */
-export function maskOf(values: Int32Array): Float32Array {
-  const mask = new Float32Array(values.length);
-  for (let i = 0; i < values.length; i++) if (values[i] !== 0) mask[i] = 1;
-  return mask;
-}
-
-/** Distinct values from 0 to `most`, in order of appearance, and how often each occurs. */
-function counted(values: Int32Array, most: number): [Int32Array, Float32Array] {
-  const counts = new Int32Array(most + 1);
-  const distinct: number[] = [];
-  for (const value of values) {
-    if (counts[value] === 0) distinct.push(value);
-    counts[value] = at(counts, value) + 1;
-  }
-  return [Int32Array.from(distinct), Float32Array.from(distinct, (value) => at(counts, value))];
-}
-
-const padded = (values: ArrayLike<number>, size: number): Int32Array => {
-  const result = new Int32Array(size);
-  result.set(values);
-  return result;
-};
 
 /**
  * The largest sizes so far of what depends on the content of a batch, by the rows and the extent of the batch (see
@@ -304,20 +114,6 @@ export type ReachedSizes = Readonly<Record<string, Readonly<Record<string, numbe
 
 /** What reached sizes read from a file must be. */
 export const reachedSizesRule = isDictionaryOf(isDictionaryOf(isWhole(0, 2 ** 24)));
-
-/** What a batch has of pairs to align. */
-type AlignedSizes = Pick<BatchSizes, 'pairs' | 'anchorQueries' | 'anchorItems' | 'negativeItems' | 'negativeQueries'>;
-
-const nothingAligned: AlignedSizes = {
-  pairs: 0,
-  anchorQueries: 0,
-  anchorItems: 0,
-  negativeItems: 0,
-  negativeQueries: 0,
-};
-
-/** The room that is made for so much of something. */
-type Capacity = (what: string, needed: number) => number;
 
 const nothing = new Int32Array(0);
 
@@ -344,10 +140,7 @@ export class BatchAssembler {
   readonly #catalogue: Catalogue;
   readonly #window: Window;
   readonly #exact: boolean;
-  readonly #items: Slots;
-  readonly #queries: Slots;
-  readonly #words: Slots;
-  readonly #users: Slots;
+  readonly #slots: Pick<Assembly, 'items' | 'queries' | 'words' | 'users'>;
   readonly #reached: Map<string, Record<string, number>>;
   readonly #extras: readonly BatchExtra[];
 
@@ -369,15 +162,17 @@ export class BatchAssembler {
     this.#catalogue = catalogue;
     this.#window = window;
     this.#exact = exact;
-    this.#items = beside ? beside.#items : new Slots(catalogue.items);
-    this.#queries = beside ? beside.#queries : new Slots(catalogue.queries);
-    this.#words = beside ? beside.#words : new Slots(catalogue.words);
-    this.#users = beside ? beside.#users : new Slots(catalogue.userRow.length);
-    if (beside) {
-      this.#reached = beside.#reached;
-      return;
-    }
-    this.#reached = new Map(Object.entries(reached).map(([kind, sizes]) => [kind, { ...sizes }]));
+    this.#slots = beside
+      ? beside.#slots
+      : {
+          items: new Slots(catalogue.items),
+          queries: new Slots(catalogue.queries),
+          words: new Slots(catalogue.words),
+          users: new Slots(catalogue.userRow.length),
+        };
+    this.#reached = beside
+      ? beside.#reached
+      : new Map(Object.entries(reached).map(([kind, sizes]) => [kind, { ...sizes }]));
   }
 
   /** The largest sizes so far. */
@@ -405,32 +200,38 @@ export class BatchAssembler {
   }
 
   assemble(rows: Rows, training?: TrainingPart): Batch {
+    const { items, queries } = this.#slots;
+    const [feed, search, clicks] = [items.slots(rows.feed), queries.slots(rows.search), items.slots(rows.clicks)];
     const inputs: Record<string, Float32Array | Int32Array> = {
-      feed: this.#items.slots(rows.feed),
+      feed,
       feedMask: maskOf(rows.feed),
-      search: this.#queries.slots(rows.search),
+      search,
       searchMask: maskOf(rows.search),
       searchSource: rows.source,
-      clicks: this.#items.slots(rows.clicks),
+      clicks,
       clickMask: maskOf(rows.clicks),
     };
     const capacity = this.#capacityOf(rows);
-    const aligned = training?.negatives
-      ? this.#alignment(rows, training, training.negatives, inputs, capacity)
-      : nothingAligned;
+    let aligned = NOTHING_ALIGNED;
     if (training) {
-      const totals = training.totals ?? totalsOf([rows]);
+      const { negatives, pairReduction = 'pairs', totals = totalsOf([rows]) } = training;
+      if (negatives) {
+        const weight = 1 / (pairReduction === 'pairs' ? Math.max(1, totals.pairs) : totals.rows);
+        const made = alignedPairs({ search, clicks, negatives, weight }, this.#slots, capacity);
+        aligned = made.sizes;
+        Object.assign(inputs, made.inputs);
+      }
       inputs['rowShare'] = Float32Array.of(rows.count / totals.rows);
       inputs['contrastScale'] = Float32Array.of(1 / Math.max(1, totals.both));
-      inputs['candidates'] = this.#items.slots(training.candidates);
+      inputs['candidates'] = items.slots(training.candidates);
     }
     return this.#finished(rows, training ?? null, inputs, capacity, aligned);
   }
 
   /** Items alone: what a graph takes that works out what is known of items. `itemSlots`: the slot of each. */
   assembleItems(items: Int32Array): Batch {
-    const inputs = { itemSlots: this.#items.slots(items) };
-    return this.#finished(nobody, null, inputs, this.#capacityOf(nobody), nothingAligned);
+    const inputs = { itemSlots: this.#slots.items.slots(items) };
+    return this.#finished(nobody, null, inputs, this.#capacityOf(nobody), NOTHING_ALIGNED);
   }
 
   /** What is left to do when histories and candidates have their slots. */
@@ -447,10 +248,7 @@ export class BatchAssembler {
       rows,
       training,
       inputs,
-      items: this.#items,
-      queries: this.#queries,
-      words: this.#words,
-      users: this.#users,
+      ...this.#slots,
       capacity: (name, needed) => (extras[name] = capacity(name, needed)),
     };
     if (rows !== nobody) for (const extra of this.#extras) extra.add?.(assembly);
@@ -458,37 +256,34 @@ export class BatchAssembler {
 
     const users = new Int32Array(rows.count + (extras['users'] ?? 0));
     users.set(rows.users);
-    if (extras['users']) users.set(this.#users.indices, rows.count);
-    const queries = capacity('queries', this.#queries.indices.length);
+    if (extras['users']) users.set(this.#slots.users.indices, rows.count);
+    const queries = capacity('queries', this.#slots.queries.indices.length);
     this.#wordInputs(queries, inputs);
     const sizes: BatchSizes = {
       rows: rows.count,
       ...rows.extent,
       candidates: training ? training.candidates.length / rows.count : 0,
-      items: capacity('items', this.#items.indices.length),
+      items: capacity('items', this.#slots.items.indices.length),
       queries,
-      words: capacity('words', this.#words.indices.length),
+      words: capacity('words', this.#slots.words.indices.length),
       ...aligned,
       extras,
     };
-    const items = padded(this.#items.indices, sizes.items);
+    const items = padded(this.#slots.items.indices, sizes.items);
     const ids = {
       items: items.map((item) => (item < knownItems ? item : UNKNOWN)),
       queries: padded(
-        this.#queries.indices.map((query) => at(queryRow, query)),
+        this.#slots.queries.indices.map((query) => at(queryRow, query)),
         sizes.queries,
       ),
-      words: padded(this.#words.indices, sizes.words),
+      words: padded(this.#slots.words.indices, sizes.words),
       users: users.map((user) => at(userRow, user)),
     };
     for (const [name, column] of Object.entries(itemAttributes))
       inputs[`itemAttribute.${name}`] = items.map((item) => at(column, item));
     for (const [name, column] of Object.entries(userAttributes))
       inputs[`userAttribute.${name}`] = users.map((user) => at(column, user));
-    this.#items.clear();
-    this.#queries.clear();
-    this.#words.clear();
-    this.#users.clear();
+    for (const slots of Object.values(this.#slots)) slots.clear();
     return { sizes, ids, inputs };
   }
 
@@ -496,107 +291,14 @@ export class BatchAssembler {
   #wordInputs(queries: number, inputs: Record<string, Float32Array | Int32Array>): void {
     const { wordOffsets, queryWords } = this.#catalogue;
     const words = new Int32Array(queries * this.#window.words);
-    this.#queries.indices.forEach((query, slot) => {
+    this.#slots.queries.indices.forEach((query, slot) => {
       const start = at(wordOffsets, query);
       const end = Math.min(at(wordOffsets, query + 1), start + this.#window.words);
       for (let position = start; position < end; position++) {
-        words[slot * this.#window.words + position - start] = this.#words.slot(at(queryWords, position));
+        words[slot * this.#window.words + position - start] = this.#slots.words.slot(at(queryWords, position));
       }
     });
     inputs['queryWords'] = words;
     inputs['wordMask'] = maskOf(words);
   }
-
-  /**
-   * What queries and clicked items are aligned with. The alignment loss needs each distinct query (item) against the negatives once,
-   * however many pairs it is in, and each distinct negative once, with its multiplicity.
-   */
-  #alignment(
-    rows: Rows,
-    { pairReduction = 'pairs', totals = totalsOf([rows]) }: TrainingPart,
-    negatives: AlignmentNegatives,
-    inputs: Record<string, Float32Array | Int32Array>,
-    capacity: Capacity,
-  ): AlignedSizes {
-    const weights = new Map<number, number>(); // key: anchor query slot * 2^26 + anchor item slot
-    const anchorQueries = new Map<number, number>();
-    const anchorItems = new Map<number, number>();
-    const number = (slots: Map<number, number>, slot: number): number => {
-      const known = slots.get(slot) ?? slots.size;
-      slots.set(slot, known);
-      return known;
-    };
-    const clicks = inputs['clicks'] as Int32Array;
-    const search = inputs['search'] as Int32Array;
-    const perQuery = this.#window.clicks;
-    for (let position = 0; position < clicks.length; position++) {
-      const query = at(search, Math.floor(position / perQuery));
-      if (at(clicks, position) === 0 || query === 0) continue;
-      const key = number(anchorQueries, query) * 2 ** 26 + number(anchorItems, at(clicks, position));
-      weights.set(key, (weights.get(key) ?? 0) + 1);
-    }
-    const scale = 1 / (pairReduction === 'pairs' ? Math.max(1, totals.pairs) : totals.rows);
-    const countedSlots = (slots: Slots, indices: Int32Array): [Int32Array, Float32Array] =>
-      counted(slots.slots(indices), slots.indices.length);
-    const [negativeItems, itemCounts] = countedSlots(this.#items, negatives.items);
-    const [negativeQueries, queryCounts] = countedSlots(this.#queries, negatives.queries);
-    const sizes = {
-      pairs: capacity('pairs', Math.max(1, weights.size)),
-      anchorQueries: capacity('anchorQueries', Math.max(1, anchorQueries.size)),
-      anchorItems: capacity('anchorItems', Math.max(1, anchorItems.size)),
-      negativeItems: capacity('negativeItems', Math.max(1, negativeItems.length)),
-      negativeQueries: capacity('negativeQueries', Math.max(1, negativeQueries.length)),
-    };
-    const keys = [...weights.keys()];
-    const floats = (values: ArrayLike<number>, size: number): Float32Array => {
-      const result = new Float32Array(size);
-      result.set(values);
-      return result;
-    };
-    Object.assign(inputs, {
-      pairQuery: padded(
-        keys.map((key) => Math.floor(key / 2 ** 26)),
-        sizes.pairs,
-      ),
-      pairItem: padded(
-        keys.map((key) => key % 2 ** 26),
-        sizes.pairs,
-      ),
-      pairWeight: floats(
-        [...weights.values()].map((weight) => weight * scale),
-        sizes.pairs,
-      ),
-      anchorQueries: padded([...anchorQueries.keys()], sizes.anchorQueries),
-      anchorItems: padded([...anchorItems.keys()], sizes.anchorItems),
-      negativeItems: padded(negativeItems, sizes.negativeItems),
-      negativeItemCount: floats(itemCounts, sizes.negativeItems),
-      negativeQueries: padded(negativeQueries, sizes.negativeQueries),
-      negativeQueryCount: floats(queryCounts, sizes.negativeQueries),
-    });
-    return sizes;
-  }
-}
-
-/** The catalogue of a data set, with the item and user attributes that a model uses. */
-export function catalogueOf(
-  dataset: Dataset,
-  itemAttributes: readonly { readonly name: string }[] = [],
-  userAttributes: readonly { readonly name: string }[] = [],
-): Catalogue {
-  const columns = (
-    used: readonly { readonly name: string }[],
-    known: Dataset['itemAttributes'],
-  ): Record<string, Int32Array> =>
-    Object.fromEntries(used.map(({ name }) => [name, (known.get(name) as { index: Int32Array }).index]));
-  return {
-    items: dataset.items.ids.length,
-    queries: dataset.queries.ids.length,
-    words: dataset.words.ids.length,
-    itemAttributes: columns(itemAttributes, dataset.itemAttributes),
-    userAttributes: columns(userAttributes, dataset.userAttributes),
-    userRow: Int32Array.from(dataset.users.ids, (_, user) => (user < dataset.trainedUsers ? user : UNKNOWN)),
-    queryRow: Int32Array.from({ length: dataset.queries.ids.length }, (_, query) => query),
-    wordOffsets: dataset.wordOffsets,
-    queryWords: dataset.queryWords,
-  };
 }

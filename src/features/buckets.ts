@@ -8,7 +8,7 @@
  */
 import { type Random, at } from '../base/index.js';
 import type { Dataset } from '../data/index.js';
-import type { Extent, Window } from './batch.js';
+import type { Extent, Window } from './rows.js';
 import { type Case, recentFeed, recentSearches } from './histories.js';
 
 /** The lengths of the histories of some cases, cut to the window, case by case. */

@@ -4,7 +4,8 @@
  */
 import { at } from '../base/index.js';
 import type { Dataset } from '../data/index.js';
-import { type BatchExtra, totalsOf } from './batch.js';
+import type { BatchExtra } from './batch.js';
+import { totalsOf } from './rows.js';
 import { trainingCases } from './histories.js';
 import { NegativeSampler, type NegativeSampling } from './negatives.js';
 

@@ -24,25 +24,19 @@ export {
 } from './negatives.js';
 export {
   BatchAssembler,
-  catalogueOf,
-  gatherRows,
   reachedSizesRule,
   sizesKey,
-  totalsOf,
   type AlignedPart,
   type Assembly,
   type Batch,
   type BatchExtra,
   type BatchSizes,
-  type Catalogue,
-  type Extent,
   type ReachedSizes,
-  type Rows,
-  type Slots,
-  type Totals,
   type TrainingPart,
-  type Window,
 } from './batch.js';
+export { catalogueOf, type Catalogue } from './catalogue.js';
+export { gatherRows, totalsOf, type Extent, type Rows, type Totals, type Window } from './rows.js';
+export type { Slots } from './slots.js';
 export { withQueries, withUnseenQueries } from './unseen-queries.js';
 export { alignedRight } from './aligned.js';
 export { ClickGraph } from './click-graph.js';

@@ -4,7 +4,8 @@
  */
 import { at } from '../base/index.js';
 import type { Dataset } from '../data/index.js';
-import { type Assembly, type BatchExtra, maskOf } from './batch.js';
+import type { Assembly, BatchExtra } from './batch.js';
+import { maskOf } from './slots.js';
 import { trainingPairs } from './search-pairs.js';
 
 /**

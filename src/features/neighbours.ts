@@ -10,7 +10,8 @@
  */
 import { Random, UserError, assert, at, grouped, offsetsOf, range } from '../base/index.js';
 import { type Dataset, FIRST_INDEX } from '../data/index.js';
-import type { Assembly, BatchExtra, Slots } from './batch.js';
+import type { Assembly, BatchExtra } from './batch.js';
+import type { Slots } from './slots.js';
 import { type Case, type SearchMoment, recentMeetings, timeOf } from './histories.js';
 import { type SearchPairDraws, trainingPairs } from './search-pairs.js';
 

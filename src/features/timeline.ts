@@ -6,7 +6,8 @@
  */
 import { assert, at } from '../base/index.js';
 import type { Dataset } from '../data/index.js';
-import type { Assembly, BatchExtra, Extent, Window } from './batch.js';
+import type { Assembly, BatchExtra } from './batch.js';
+import type { Extent, Window } from './rows.js';
 import { type Case, clickPositionsBefore, recentFeed, recentSearches } from './histories.js';
 
 /** What a token stands for, as `timelineKind` has it. */

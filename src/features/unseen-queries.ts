@@ -4,7 +4,7 @@
  */
 import { at } from '../base/index.js';
 import { type Dataset, UNKNOWN } from '../data/index.js';
-import type { Catalogue } from './batch.js';
+import type { Catalogue } from './catalogue.js';
 
 /** The catalogue with further queries behind its own, of which nothing is known but their words. */
 export function withQueries(catalogue: Catalogue, words: readonly (readonly number[])[]): Catalogue {
