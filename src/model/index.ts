@@ -23,11 +23,12 @@ export {
   type Weighed,
   weighed,
 } from './ranking/reasons.js';
-export { type DropoutMask, type Lookup, type ParameterDescription, Scope } from './layers/layers.js';
+export { type DropoutMask, type IdKind, type Lookup, type ParameterDescription, Scope } from './layers/layers.js';
 export { Parameters, sharedZeros } from './weights/parameters.js';
 export { countTrainingEvents, popularityRanker, randomRanker, type PopularityOptions } from './models/popularity.js';
 export { itemToItemRanker, type ItemToItemOptions } from './models/item-to-item.js';
 export { type NamedTensor, decodeSafetensors, encodeSafetensors } from './weights/safetensors.js';
+export { TensorFile } from './weights/tensor-file.js';
 export {
   type Checkpoint,
   firstNotFinite,

@@ -104,24 +104,32 @@ export class Epoch {
     });
   }
 
+  /** The batches of the steps `from` … `to - 1`. */
+  *batches([from, to]: readonly [number, number]): Generator<StepBatch> {
+    for (let step = from; step < to; step++) yield this.#build(step);
+  }
+
   /**
    * Takes the steps `from` … `to - 1`. A number that is none is a `NotFiniteError` that names it, the step and the batch; the
    * parameters are spoilt then.
+   * @param seenAs what the stepper sees of a batch, where it does not hold all rows of tables
    */
   async *take(
     stepper: Stepper,
     [from, to]: readonly [number, number],
     learningRate: number,
+    seenAs: (batch: StepBatch) => StepBatch = (batch) => batch,
   ): AsyncGenerator<TakenStep> {
     const { maker, dataset, options } = this.#rows;
     const dropoutOf = (step: number): Random => new Random(options.seed, 'dropout', this.#epoch, step);
-    let batch = from < to ? this.#build(from) : null;
+    const build = (step: number): StepBatch => seenAs(this.#build(step));
+    let batch = from < to ? build(from) : null;
     for (let step = from; batch; step++) {
       const { reached } = maker;
       const pending = stepper.gradients(batch, dropoutOf(step));
       pending.catch(() => undefined); // the await below tells; should building fail before it, this must not be left unheard
       await nextTurn(); // lets the request reach the compute thread; the next batch is built while it works
-      const next: StepBatch | null = step + 1 < to ? this.#build(step + 1) : null;
+      const next: StepBatch | null = step + 1 < to ? build(step + 1) : null;
       if (next) stepper.prepare(next, dropoutOf(step + 1));
       const result = await pending;
       try {

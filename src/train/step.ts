@@ -114,13 +114,16 @@ function slotOf(parameters: Parameters, name: string): Slot {
   };
 }
 
+const slotsOf = (parameters: Parameters): ReadonlyMap<string, Slot> =>
+  new Map(parameters.descriptions.map(({ name }) => [name, slotOf(parameters, name)]));
+
 /** Trains one model: its parameters, their moments, and the programs for the shapes met so far. */
 export class Stepper {
-  readonly parameters: Parameters;
+  #parameters: Parameters;
   readonly #model: Model;
   readonly #runtime: Runtime;
   #optimizer: Optimizer;
-  readonly #slots: ReadonlyMap<string, Slot>;
+  #slots: ReadonlyMap<string, Slot>;
   /** One program per lane and kind of batch (its rows and their room): other sizes never shrink, so an outgrown one is not met again. */
   readonly #programs = new Map<string, { readonly shapes: string; readonly training: TrainingProgram }>();
   readonly #prepared = new WeakMap<StepBatch, Preparation>();
@@ -131,10 +134,20 @@ export class Stepper {
 
   constructor(model: Model, parameters: Parameters, runtime: Runtime, optimizer: Optimizer) {
     this.#model = model;
-    this.parameters = parameters;
     this.#runtime = runtime;
     this.#optimizer = optimizer;
-    this.#slots = new Map(parameters.descriptions.map(({ name }) => [name, slotOf(parameters, name)]));
+    this.#parameters = parameters;
+    this.#slots = slotsOf(parameters);
+  }
+
+  get parameters(): Parameters {
+    return this.#parameters;
+  }
+
+  /** Trains other parameters of the model from now on, which may hold fewer rows of tables; their moments are zero. */
+  take(parameters: Parameters): void {
+    this.#parameters = parameters;
+    this.#slots = slotsOf(parameters);
   }
 
   /** Goes on from values and moments that somebody has put in place, and so many steps, with an optimiser that remembers no others. */

@@ -1,12 +1,25 @@
 /** Training in rounds: shares, sums that do not depend on who is first, outer steps, and one worker that is no other than `fit`. */
 import assert from 'node:assert/strict';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import * as fc from 'fast-check';
-import { UserError } from '../../src/base/index.js';
-import { type NamedTensor, type ParameterDescription, buildModel, parametersOf } from '../../src/model/index.js';
+import { Random, UserError } from '../../src/base/index.js';
+import {
+  type Model,
+  type NamedTensor,
+  type ParameterDescription,
+  TensorFile,
+  buildModel,
+  encodeSafetensors,
+  parametersOf,
+} from '../../src/model/index.js';
+import { Epoch, TrainingRows } from '../../src/train/epoch.js';
 import {
   type FitOptions,
   type Round,
+  type RoundStart,
   OuterOptimizer,
   Stepper,
   createOptimizer,
@@ -15,12 +28,13 @@ import {
   roundsHere,
   sharesOf,
   summedBlocks,
+  Workbench,
+  startFrom,
   workShare,
-  workbench,
 } from '../../src/train/index.js';
 import { meanMoves, movedBlocks } from '../../src/train/rounds/blocks.js';
 import { runtimeForTests } from '../support/runtime.js';
-import { tinyModel } from '../support/tiny-model.js';
+import { everyPreset, tinyModel } from '../support/tiny-model.js';
 
 const runtime = runtimeForTests();
 
@@ -53,8 +67,8 @@ test('the shares of rounds are all steps of an epoch, in order, as even as they 
 });
 
 const DESCRIPTIONS: ParameterDescription[] = [
-  { name: 'table', shape: [6, 3], table: true, initialiser: { kind: 'constant', value: 0 }, padding: 'none' },
-  { name: 'dense', shape: [5000], table: false, initialiser: { kind: 'constant', value: 0 }, padding: 'none' },
+  { name: 'table', shape: [6, 3], table: 'items', initialiser: { kind: 'constant', value: 0 }, padding: 'none' },
+  { name: 'dense', shape: [5000], table: null, initialiser: { kind: 'constant', value: 0 }, padding: 'none' },
 ];
 const SIZES: Readonly<Record<string, number>> = { table: 18, dense: 5000 };
 const stateFrom = (value: (name: string, tensor: number, place: number) => number): Map<string, NamedTensor> =>
@@ -87,7 +101,7 @@ test('rows are averaged over the workers that moved them, and what nobody moved 
       const row = Math.floor(place / 3);
       return row === 1 || (row === 4 && worker === 2) ? 1 + (worker + 1) * (tensor + 1) : 1;
     });
-    return [...movedBlocks(DESCRIPTIONS, start, end, worker)];
+    return [...movedBlocks(DESCRIPTIONS, start, end, { worker })];
   });
   const keyOf = (line: string): string => line.split(' ')[0] as string;
   assert.deepEqual(moved[0]?.map(keyOf), ['0.1', '1.0', '1.1']);
@@ -109,7 +123,7 @@ test('lines that are none, come twice, or out of order are refused in a line', a
     DESCRIPTIONS,
     start,
     stateFrom(() => 1),
-    3,
+    { worker: 3 },
   );
   const refused = async (lines: string[], message: RegExp): Promise<void> =>
     assert.rejects(collect(summedBlocks(lines)), (error) => error instanceof UserError && message.test(error.message));
@@ -210,26 +224,19 @@ for (const optimizer of ['adam', 'adamCatchUp', 'lazyAdam'] as const)
   test(`a share says the same whatever was worked at its bench before: ${optimizer}`, async () => {
     const { model, dataset } = tinyModel({ id: 'sesrec', preset: 'official' });
     const trained = { dataset, model, options: { ...OPTIONS, optimizer, weightDecay: 0.01 } };
-    const bench = workbench(trained, runtime);
-    const { parameters } = bench;
-    parameters.initialise(1);
-    const start = new Map(
-      [...parameters.tensors(), ...bench.momentTensors()].map(([name, { shape, data }]) => [
-        name,
-        { shape, data: data.slice() },
-      ]),
-    );
+    const bench = new Workbench(trained, runtime);
+    const start = startFrom(stateOf(model));
     const shares = [
       [0, 1],
       [1, 2],
       [2, 4],
     ] as const;
     const round: Round = { epoch: 0, learningRate: 0.01, optimizerSteps: 0, reached: {}, shares };
-    const said = async (stepper: Stepper, worker: number): Promise<unknown> => {
+    const said = async (at: Workbench, worker: number): Promise<unknown> => {
       const lines: string[] = [];
       const { milliseconds: _, ...report } = await workShare(
         trained,
-        stepper,
+        at,
         start,
         round,
         worker,
@@ -239,5 +246,78 @@ for (const optimizer of ['adam', 'adamCatchUp', 'lazyAdam'] as const)
       return { lines, report };
     };
     for (const worker of [1, 0, 2, 1])
-      assert.deepEqual(await said(bench, worker), await said(workbench(trained, runtime), worker), `worker ${worker}`);
+      assert.deepEqual(
+        await said(bench, worker),
+        await said(new Workbench(trained, runtime), worker),
+        `worker ${worker}`,
+      );
+  });
+
+/** What a training begins from: drawn parameters, and moments that are none of them zero. */
+function stateOf(model: Model): Map<string, NamedTensor> {
+  const parameters = parametersOf(model);
+  parameters.initialise(1);
+  const random = new Random('moments');
+  return new Map(
+    [...parameters.tensors()].flatMap(([name, { shape, data }]) => {
+      const drawn = (): NamedTensor => ({ shape, data: data.map(() => 1e-4 * random.float()) });
+      return [
+        [name, { shape, data }],
+        [`${name} / first moment`, drawn()],
+        [`${name} / second moment`, drawn()],
+      ] as const;
+    }),
+  );
+}
+
+for (const { name, ...entry } of everyPreset)
+  test(`a worker holds the rows that its batches read, and no others; from a file too, to the same bits: ${name}`, async () => {
+    const { model, dataset } = tinyModel(entry);
+    const trained = { dataset, model, options: { ...OPTIONS, optimizer: 'lazyAdam' as const, weightDecay: 0.01 } };
+    const tensors = stateOf(model);
+    const asked = new Map<string, number>();
+    const counting = (start: RoundStart): RoundStart => ({
+      whole: async (name) => {
+        assert.ok(
+          !parametersOf(model).descriptions.some(({ name: own, table }) => table && name.startsWith(own)),
+          name,
+        );
+        return start.whole(name);
+      },
+      rows: async (name, rows) => {
+        assert.deepEqual(rows, rows.toSorted());
+        asked.set(name, rows.length);
+        return start.rows(name, rows);
+      },
+    });
+    const folder = await mkdtemp(join(tmpdir(), 'sesrec-rounds-'));
+    try {
+      const path = join(folder, 'state.safetensors');
+      await writeFile(path, encodeSafetensors(tensors, { state: 'this one' }));
+      await using file = await TensorFile.open(path);
+      assert.equal(file.metadata['state'], 'this one');
+      const round: Round = { epoch: 0, learningRate: 0.01, optimizerSteps: 3, reached: {}, shares: [[0, 1]] };
+      const said = async (start: RoundStart): Promise<string[]> => {
+        const lines: string[] = [];
+        await workShare(trained, new Workbench(trained, runtime), start, round, 0, (line) => void lines.push(line));
+        return lines;
+      };
+      const lines = await said(counting(startFrom(tensors)));
+      assert.deepEqual(await said(file), lines);
+      // the same step with all rows at hand
+      const parameters = parametersOf(model);
+      const stepper = new Stepper(model, parameters, runtime, createOptimizer({ kind: 'lazyAdam', weightDecay: 0.01 }));
+      const all = new Map([...parameters.tensors(), ...stepper.momentTensors()]);
+      for (const [name, { data }] of all) data.set((tensors.get(name) as NamedTensor).data);
+      stepper.steps = 3;
+      const epoch = new Epoch(new TrainingRows(dataset, model, trained.options, {}), 0);
+      for await (const _ of epoch.take(stepper, [0, 1], 0.01));
+      assert.deepEqual(lines, [...movedBlocks(parameters.descriptions, tensors, all, { worker: 0 })]);
+      assert.ok(
+        [...asked].some(([name, held]) => held < (tensors.get(name)?.shape[0] ?? 0)),
+        JSON.stringify([...asked]),
+      );
+    } finally {
+      await rm(folder, { recursive: true });
+    }
   });

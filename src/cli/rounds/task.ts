@@ -5,15 +5,15 @@
  * A share comes as the number of its worker. What goes out are blocks (train/rounds/blocks.ts) and one line `report WORKER BASE64`,
  * the report as JSON. Sums hand reports on as they are.
  */
+import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdir, readFile } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
 import {
   CorruptFileError,
   UsageError,
-  hashOf,
   isListOf,
   isNotNegative,
   isOneOf,
@@ -24,8 +24,8 @@ import {
   writeAtomically,
 } from '../../base/index.js';
 import { reachedSizesRule } from '../../features/index.js';
-import { type NamedTensor, buildModel, decodeSafetensors, encodeSafetensors, openRun } from '../../model/index.js';
-import { type Round, type ShareReport, summedBlocks, workShare, workbench } from '../../train/index.js';
+import { type NamedTensor, TensorFile, buildModel, encodeSafetensors, openRun } from '../../model/index.js';
+import { type Round, type ShareReport, Workbench, summedBlocks, workShare } from '../../train/index.js';
 import { type ComputeFlags, withRuntime } from '../options.js';
 
 const FORMAT = 'sesrec-round';
@@ -36,8 +36,8 @@ const REPORT = 'report ';
 interface RoundFile extends Round {
   /** The run, whose plan and data it is of. */
   readonly run: string;
-  /** Of the state. */
-  readonly sha256: string;
+  /** What the state calls itself, so that none is taken for another. */
+  readonly state: string;
   readonly threads: number;
   readonly device: string;
 }
@@ -46,7 +46,7 @@ const roundRule = isRecordOf({
   format: isOneOf(FORMAT),
   version: isOneOf(VERSION),
   run: isText,
-  sha256: isText,
+  state: isText,
   threads: isWhole(1),
   device: isText,
   epoch: isWhole(0),
@@ -68,9 +68,9 @@ export async function writeRound(
   { threads = 1, device }: ComputeFlags,
 ): Promise<void> {
   await mkdir(folder, { recursive: true });
-  const state = encodeSafetensors(start);
-  await writeAtomically(stateOf(folder), state);
-  const file: RoundFile = { ...round, run: resolve(run), sha256: hashOf(state), threads, device };
+  const state = randomUUID();
+  await writeAtomically(stateOf(folder), encodeSafetensors(start, { state }));
+  const file: RoundFile = { ...round, run: resolve(run), state, threads, device };
   await writeAtomically(roundOf(folder), `${JSON.stringify({ format: FORMAT, version: VERSION, ...file })}\n`);
 }
 
@@ -83,15 +83,14 @@ async function readRoundFile(folder: string): Promise<RoundFile> {
 
 /** Works the shares that the input names, of the round in a folder. */
 export async function shareTask(folder: string, input: Readable, output: Writable): Promise<void> {
-  const { run, sha256, threads, device, ...round } = await readRoundFile(folder);
-  const bytes = await readFile(stateOf(folder));
-  if (hashOf(bytes) !== sha256) throw new CorruptFileError(`${stateOf(folder)} is not the state of its round`);
+  const { run, state, threads, device, ...round } = await readRoundFile(folder);
+  await using start = await TensorFile.open(stateOf(folder));
+  if (start.metadata['state'] !== state) throw new CorruptFileError(`${stateOf(folder)} is not the state of its round`);
   const { manifest, dataset } = await openRun(run);
   const model = buildModel(manifest.model, manifest.config);
-  const start = decodeSafetensors(bytes, stateOf(folder));
   const trained = { dataset, model, options: manifest.training };
   await withRuntime({ threads, device }, async (runtime) => {
-    const bench = workbench(trained, runtime);
+    const bench = new Workbench(trained, runtime);
     for await (const line of createInterface({ input })) {
       const worker = Number(line);
       if (!round.shares[worker]) throw new UsageError(`${JSON.stringify(line)} is no worker of this round`);

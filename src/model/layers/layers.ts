@@ -17,13 +17,16 @@ export type Initialiser =
   | { readonly kind: 'normal'; readonly deviation: number }
   | { readonly kind: 'xavierNormal' | 'xavierUniform'; readonly fanIn: number; readonly fanOut: number };
 
+/** What a batch numbers, each thing once. */
+export type IdKind = 'items' | 'queries' | 'words' | 'users';
+
 /** A parameter of a model. */
 export interface ParameterDescription {
   readonly name: string;
   readonly shape: Shape;
   readonly initialiser: Initialiser;
-  /** Kept outside the graph, which gets only the rows that a batch needs. */
-  readonly table: boolean;
+  /** What the rows of a table are of: it is kept outside the graph, which gets only the rows that a batch needs. Null: the graph takes it whole. */
+  readonly table: IdKind | null;
   /** Row 0 stands for padding: it gets no gradient. */
   readonly padding: 'none' | 'frozen' | 'zero';
 }
@@ -32,7 +35,7 @@ export interface ParameterDescription {
 export interface Lookup {
   readonly key: string;
   readonly table: string;
-  readonly ids: 'items' | 'queries' | 'words' | 'users';
+  readonly ids: IdKind;
 }
 
 /** A mask that a training graph takes: 0 with probability `rate`, else 1 / (1 - rate). */
@@ -77,7 +80,7 @@ export class Scope {
 
   /** A parameter that the graph takes whole. Asked for twice, it is the same tensor. */
   parameter(name: string, shape: Shape, initialiser: Initialiser): Tensor {
-    this.#declare({ name, shape, initialiser, table: false, padding: 'none' });
+    this.#declare({ name, shape, initialiser, table: null, padding: 'none' });
     return this.input(name, shape);
   }
 
@@ -85,11 +88,11 @@ export class Scope {
   rows(
     table: string,
     shape: readonly [number, number],
-    ids: Lookup['ids'],
+    ids: IdKind,
     count: number,
     padding: ParameterDescription['padding'] = 'none',
   ): Tensor {
-    this.#declare({ name: table, shape, initialiser: xavierNormal(...shape), table: true, padding });
+    this.#declare({ name: table, shape, initialiser: xavierNormal(...shape), table: ids, padding });
     const key = `rows of ${table}`;
     this.lookups.set(key, { key, table, ids });
     return this.input(key, [count, shape[1]]);

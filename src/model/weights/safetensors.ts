@@ -39,30 +39,51 @@ export function encodeSafetensors(
   return bytes;
 }
 
-/**
- * Reads the bytes of a safetensors file. Sizes are checked against each other and the file's length before anything is
- * allocated; whatever does not fit is a `CorruptFileError` that names `where`.
- */
-export function decodeSafetensors(file: Uint8Array, where: string): Map<string, NamedTensor> {
-  const bytes = new Uint8Array(file.buffer, file.byteOffset, file.byteLength); // a Buffer's slice() would not copy
-  const fail = (why: string): never => {
+const failing =
+  (where: string) =>
+  (why: string): never => {
     throw new CorruptFileError(`${where} is not a sound safetensors file: ${why}`);
   };
-  if (bytes.length < 8) fail(`it has only ${bytes.length} bytes`);
-  const headerLength = Number(new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0, true));
-  if (headerLength > MAX_HEADER_BYTES || 8 + headerLength > bytes.length)
-    fail(`its header claims ${headerLength} bytes: the file has ${bytes.length}, a header at most ${MAX_HEADER_BYTES}`);
+
+/** A tensor of a file: bytes from where the data begin. */
+export interface TensorPlace {
+  readonly name: string;
+  readonly shape: Shape;
+  readonly start: number;
+  readonly end: number;
+}
+
+/** How long the header is that the first eight bytes of a file tell of. Too long, for the file or at all, is a `CorruptFileError` that names `where`. */
+export function headerLengthOf(first: Uint8Array, fileLength: number, where: string): number {
+  const fail = failing(where);
+  if (first.length < 8) fail(`it has only ${first.length} bytes`);
+  const length = Number(new DataView(first.buffer, first.byteOffset).getBigUint64(0, true));
+  if (length > MAX_HEADER_BYTES || 8 + length > fileLength)
+    fail(`its header claims ${length} bytes: the file has ${fileLength}, a header at most ${MAX_HEADER_BYTES}`);
+  return length;
+}
+
+/** What a header tells. Sizes are checked against each other and against the bytes of data behind it; what does not fit is a `CorruptFileError`. */
+export function readHeader(
+  bytes: Uint8Array,
+  dataLength: number,
+  where: string,
+): { places: TensorPlace[]; metadata: Readonly<Record<string, unknown>> } {
+  const fail = failing(where);
   let header: unknown;
   try {
-    header = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes.subarray(8, 8 + headerLength)));
+    header = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
   } catch {
     fail('its header is not JSON');
   }
   if (typeof header !== 'object' || header === null || Array.isArray(header)) fail('its header is not an object');
-  const data = bytes.subarray(8 + headerLength);
-  const places: { name: string; shape: Shape; start: number; end: number }[] = [];
+  const places: TensorPlace[] = [];
+  let metadata: Readonly<Record<string, unknown>> = {};
   for (const [name, entry] of Object.entries(header as Record<string, unknown>)) {
-    if (name === '__metadata__') continue;
+    if (name === '__metadata__') {
+      metadata = (entry ?? {}) as Record<string, unknown>;
+      continue;
+    }
     const {
       dtype,
       shape,
@@ -74,7 +95,7 @@ export function decodeSafetensors(file: Uint8Array, where: string): Map<string, 
     if (!Array.isArray(offsets) || offsets.length !== 2 || !offsets.every(isCount))
       return fail(`tensor ${name} has no sound offsets`);
     const [start, end] = offsets as [number, number];
-    if (start > end || end > data.length || end - start !== 4 * sizeOf(shape))
+    if (start > end || end > dataLength || end - start !== 4 * sizeOf(shape))
       fail(`tensor ${name} does not fit its place`);
     places.push({ name, shape, start, end });
   }
@@ -83,7 +104,19 @@ export function decodeSafetensors(file: Uint8Array, where: string): Map<string, 
     if (start !== covered) fail(`tensor ${name} starts at byte ${start}, the one before it ends at ${covered}`);
     covered = end;
   }
-  if (covered !== data.length) fail(`its tensors cover ${covered} bytes of ${data.length}`);
+  if (covered !== dataLength) fail(`its tensors cover ${covered} bytes of ${dataLength}`);
+  return { places, metadata };
+}
+
+/**
+ * Reads the bytes of a safetensors file. Sizes are checked before anything is allocated; whatever does not fit is a `CorruptFileError` that
+ * names `where`.
+ */
+export function decodeSafetensors(file: Uint8Array, where: string): Map<string, NamedTensor> {
+  const bytes = new Uint8Array(file.buffer, file.byteOffset, file.byteLength); // a Buffer's slice() would not copy
+  const begin = 8 + headerLengthOf(bytes, bytes.length, where);
+  const data = bytes.subarray(begin);
+  const { places } = readHeader(bytes.subarray(8, begin), data.length, where);
   return new Map(
     places.map(({ name, shape, start, end }) => [
       name,

@@ -5,13 +5,14 @@
  * A block is a row of a table, or a stretch of a dense parameter: the differences of its values, and of both moments. A row that
  * did not move is no block. A line is `KEY WORKER BASE64`, or with a sum `KEY COUNT BASE64`: little-endian float32.
  */
-import { UserError } from '../../base/index.js';
+import { UserError, at } from '../../base/index.js';
 import type { NamedTensor, ParameterDescription } from '../../model/index.js';
+import type { HeldRows } from './held.js';
 
 /** Values of one block of a dense parameter. */
 const DENSE_BLOCK = 4096;
 /** The tensors of a parameter: its values and its moments. */
-const TENSORS = ['', ' / first moment', ' / second moment'] as const;
+export const TENSORS = ['', ' / first moment', ' / second moment'] as const;
 
 /** A parameter in blocks. */
 interface Blocks {
@@ -24,7 +25,7 @@ interface Blocks {
 const blocksOf = ({ shape, table }: ParameterDescription, length: number): Blocks => ({
   length,
   size: table ? (shape[1] as number) : DENSE_BLOCK,
-  isTable: table,
+  isTable: table !== null,
 });
 
 const tensorsOf = (all: ReadonlyMap<string, NamedTensor>, name: string): Float32Array[] =>
@@ -34,16 +35,20 @@ const tensorsOf = (all: ReadonlyMap<string, NamedTensor>, name: string): Float32
     return found.data;
   });
 
-/** The lines that tell how far `end` is from `start`: parameters in their order, blocks ascending. */
+/**
+ * The lines that tell how far `end` is from `start`: parameters in their order, blocks ascending.
+ * @param held which rows of tables both hold, one after another; null: all
+ */
 export function* movedBlocks(
   descriptions: readonly ParameterDescription[],
   start: ReadonlyMap<string, NamedTensor>,
   end: ReadonlyMap<string, NamedTensor>,
-  worker: number,
+  { worker, held = null }: { readonly worker: number; readonly held?: HeldRows | null },
 ): Generator<string> {
   for (const [index, description] of descriptions.entries()) {
     const [before, after] = [tensorsOf(start, description.name), tensorsOf(end, description.name)];
-    const { length, size, isTable } = blocksOf(description, (after[0] as Float32Array).length);
+    const { length, size, isTable } = blocksOf(description, (before[0] as Float32Array).length);
+    const rows = description.table && held ? held[description.table] : null;
     for (let from = 0; from < length; from += size) {
       const to = Math.min(length, from + size);
       const moved = new Float32Array(TENSORS.length * (to - from));
@@ -57,7 +62,8 @@ export function* movedBlocks(
           moved[place++] = difference;
         }
       }
-      if (differs) yield `${index}.${from / size} ${worker} ${base64(moved)}`;
+      const block = from / size;
+      if (differs) yield `${index}.${rows ? at(rows, block) : block} ${worker} ${base64(moved)}`;
     }
   }
 }

@@ -15,7 +15,8 @@ import { type FitState, initialState, strangeRandomness } from '../state.js';
 import type { Stepper } from '../step.js';
 import { meanMoves, summedBlocks } from './blocks.js';
 import type { OuterOptimizer, OuterOptions } from './outer.js';
-import { type Round, type ShareReport, type Trained, workShare, workbench } from './worker.js';
+import { startFrom } from './held.js';
+import { type Round, type ShareReport, type Trained, Workbench, workShare } from './worker.js';
 
 /** How a training in rounds is cut up. */
 export interface RoundOptions extends OuterOptions {
@@ -71,14 +72,14 @@ function joined(all: readonly ReachedSizes[]): ReachedSizes {
 
 /** Rounds whose shares are worked here, one after another: the same bits as anywhere else. */
 export function roundsHere(trained: Trained, runtime: Runtime): RunRound {
-  const bench = workbench(trained, runtime);
+  const bench = new Workbench(trained, runtime);
   return async (round, start, signal) => {
     const lines = new Map<string, string[]>();
     const reports: ShareReport[] = [];
     for (const worker of round.shares.keys()) {
       if (signal?.aborted) throw new InterruptedError('stopped');
       reports.push(
-        await workShare(trained, bench, start, round, worker, (line) => {
+        await workShare(trained, bench, startFrom(start), round, worker, (line) => {
           const key = line.slice(0, line.indexOf(' '));
           const known = lines.get(key);
           if (known) known.push(line);

@@ -1,19 +1,21 @@
 /**
  * The share of a round that one worker has: steps from a state that all share, and how far they led. Knows steps; does not know the
- * other workers, nor how anything gets here or away.
+ * other workers, nor how anything gets here or away. Where the optimiser moves only rows that batches read, no others are held.
  *
  * What comes out depends on the state, the data, the settings and the share alone: done again, by whomever, it has the same bits.
  */
+import { CorruptFileError } from '../../base/index.js';
 import type { Dataset } from '../../data/index.js';
 import type { ReachedSizes } from '../../features/index.js';
-import { type Model, type NamedTensor, parametersOf } from '../../model/index.js';
+import { type IdKind, type Model, type NamedTensor, parametersOf } from '../../model/index.js';
 import type { Runtime } from '../../tensor/index.js';
 import { Epoch, type EpochOptions, TrainingRows } from '../epoch.js';
 import { added } from '../epoch-end.js';
 import { type Optimizer, type OptimizerName, createOptimizer } from '../optimizer.js';
 import { noLosses } from '../state.js';
-import { type LossParts, Stepper } from '../step.js';
-import { movedBlocks } from './blocks.js';
+import { type LossParts, type StepBatch, Stepper } from '../step.js';
+import { TENSORS, movedBlocks } from './blocks.js';
+import { type HeldRows, type RoundStart, heldIn, rowsOf } from './held.js';
 
 /** What every worker of a round is told. */
 export interface Round {
@@ -50,29 +52,89 @@ export interface Trained {
 const optimizerOf = ({ optimizer: kind, weightDecay }: Trained['options']): Optimizer =>
   createOptimizer({ kind, weightDecay });
 
-/** Where shares are worked, one after another: it keeps what was compiled, and nothing that shapes a result. */
-export function workbench({ model, options }: Trained, runtime: Runtime): Stepper {
-  return new Stepper(model, parametersOf(model), runtime, optimizerOf(options));
+/** Room that is made beyond what a share needs, since the next one has other rows. */
+const SPARE = 1.25;
+const KINDS: readonly IdKind[] = ['items', 'queries', 'words', 'users'];
+
+/** Where shares are worked, one after another: it keeps what was compiled and room for rows, and nothing that shapes a result. */
+export class Workbench {
+  readonly stepper: Stepper;
+  readonly #trained: Trained;
+  #room: Readonly<Record<IdKind, number>> = { items: 1, queries: 1, words: 1, users: 1 };
+
+  constructor(trained: Trained, runtime: Runtime) {
+    const { model, options } = trained;
+    this.#trained = trained;
+    const parameters = parametersOf(model, this.holdsAll ? {} : this.#room);
+    this.stepper = new Stepper(model, parameters, runtime, optimizerOf(options));
+  }
+
+  /** Whether steps move all rows of tables, so that all are held: else those that batches read. */
+  get holdsAll(): boolean {
+    return this.#trained.options.optimizer !== 'lazyAdam';
+  }
+
+  /** Puts the start of a round in place, and hands it out by tensor. `held`: of tables these rows, one after another; null: all. */
+  async begin(
+    start: RoundStart,
+    optimizerSteps: number,
+    held: HeldRows | null,
+  ): Promise<ReadonlyMap<string, NamedTensor>> {
+    const { stepper } = this;
+    const { model, options } = this.#trained;
+    if (held && KINDS.some((kind) => held[kind].length > this.#room[kind])) {
+      const roomFor = (kind: IdKind): number => Math.max(this.#room[kind], Math.ceil(SPARE * held[kind].length));
+      this.#room = {
+        items: roomFor('items'),
+        queries: roomFor('queries'),
+        words: roomFor('words'),
+        users: roomFor('users'),
+      };
+      stepper.take(parametersOf(model, this.#room));
+    }
+    const begun = new Map<string, NamedTensor>();
+    const { state } = this;
+    for (const { name, table, shape } of stepper.parameters.descriptions)
+      for (const tensor of TENSORS.map((suffix) => `${name}${suffix}`)) {
+        const { data } = state.get(tensor) as NamedTensor;
+        const rows = table && held ? held[table] : null;
+        const values = await (rows ? start.rows(tensor, rows) : start.whole(tensor));
+        if (values.length !== (rows ? rows.length * (shape[1] as number) : data.length))
+          throw new CorruptFileError(
+            `the state of the round has ${values.length} values of ${tensor}: not this model's`,
+          );
+        if (!values.every(Number.isFinite))
+          throw new CorruptFileError(`the state of the round: ${tensor} holds values that are not numbers`);
+        data.set(values);
+        begun.set(tensor, { shape, data: values });
+      }
+    stepper.beginFrom(optimizerSteps, optimizerOf(options));
+    return begun;
+  }
+
+  /** Parameters and moments, as they are now. */
+  get state(): ReadonlyMap<string, NamedTensor> {
+    return new Map([...this.stepper.parameters.tensors(), ...this.stepper.momentTensors()]);
+  }
 }
 
 /** Takes the steps of a share from the state `start`, parameters and moments by name; hands out blocks of what moved, then tells of it. */
 export async function workShare(
   { dataset, model, options }: Trained,
-  stepper: Stepper,
-  start: ReadonlyMap<string, NamedTensor>,
+  bench: Workbench,
+  start: RoundStart,
   round: Round,
   worker: number,
   emit: (line: string) => Promise<void> | void,
 ): Promise<ShareReport> {
-  const { parameters } = stepper;
-  parameters.load(start, 'the state of the round');
-  const moments = stepper.momentTensors();
-  for (const [name, { data }] of moments) data.set((start.get(name) as NamedTensor).data);
-  stepper.beginFrom(round.optimizerSteps, optimizerOf(options));
   const share = round.shares[worker] as readonly [number, number];
-  const epoch = new Epoch(new TrainingRows(dataset, model, options, round.reached), round.epoch);
+  // made anew each time: sizes of batches depend on those before them
+  const epoch = (): Epoch => new Epoch(new TrainingRows(dataset, model, options, round.reached), round.epoch);
+  const held = bench.holdsAll ? null : rowsOf(epoch().batches(share));
+  const begun = await bench.begin(start, round.optimizerSteps, held);
   let report: ShareReport = { worker, steps: 0, sums: noLosses, reached: round.reached, milliseconds: 0, moved: 0 };
-  for await (const { losses, reached, milliseconds } of epoch.take(stepper, share, round.learningRate))
+  const seenAs = (batch: StepBatch): StepBatch => (held ? heldIn(held, batch) : batch);
+  for await (const { losses, reached, milliseconds } of epoch().take(bench.stepper, share, round.learningRate, seenAs))
     report = {
       ...report,
       steps: report.steps + 1,
@@ -80,10 +142,9 @@ export async function workShare(
       reached,
       milliseconds: report.milliseconds + milliseconds,
     };
-  stepper.level();
-  const end = new Map([...parameters.tensors(), ...moments]);
+  bench.stepper.level();
   let moved = 0;
-  for (const line of movedBlocks(parameters.descriptions, start, end, worker)) {
+  for (const line of movedBlocks(bench.stepper.parameters.descriptions, begun, bench.state, { worker, held })) {
     moved += line.length + 1;
     await emit(line);
   }
