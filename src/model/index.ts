@@ -63,6 +63,7 @@ export {
   type RegisteredModel,
   type Sight,
   type Trial,
+  descriptionsOf,
   parametersOf,
   registered,
   vocabularySizes,

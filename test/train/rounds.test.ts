@@ -5,13 +5,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import * as fc from 'fast-check';
-import { Random, UserError } from '../../src/base/index.js';
+import { Random, UserError, at } from '../../src/base/index.js';
 import {
   type Model,
   type NamedTensor,
   type ParameterDescription,
   TensorFile,
   buildModel,
+  descriptionsOf,
   encodeSafetensors,
   parametersOf,
 } from '../../src/model/index.js';
@@ -248,7 +249,7 @@ for (const optimizer of ['adam', 'adamCatchUp', 'lazyAdam'] as const)
     for (const worker of [1, 0, 2, 1])
       assert.deepEqual(
         await said(bench, worker),
-        await said(new Workbench(trained, runtime), worker),
+        await said(new Workbench(trained, runtime, { wholeUpTo: 0 }), worker),
         `worker ${worker}`,
       );
   });
@@ -299,7 +300,14 @@ for (const { name, ...entry } of everyPreset)
       const round: Round = { epoch: 0, learningRate: 0.01, optimizerSteps: 3, reached: {}, shares: [[0, 1]] };
       const said = async (start: RoundStart): Promise<string[]> => {
         const lines: string[] = [];
-        await workShare(trained, new Workbench(trained, runtime), start, round, 0, (line) => void lines.push(line));
+        await workShare(
+          trained,
+          new Workbench(trained, runtime, { wholeUpTo: 0 }),
+          start,
+          round,
+          0,
+          (line) => void lines.push(line),
+        );
         return lines;
       };
       const lines = await said(counting(startFrom(tensors)));
@@ -321,3 +329,37 @@ for (const { name, ...entry } of everyPreset)
       await rm(folder, { recursive: true });
     }
   });
+
+test('tables of 10^9 rows, 96 GB with their moments, take the room of the rows that batches read', async () => {
+  const { model: small, dataset } = tinyModel({ id: 'sesrec', preset: 'official' });
+  const sizes = { ...small.config.sizes, items: 1e9, users: 1e9 };
+  const model = buildModel('sesrec', { ...small.config, sizes });
+  const shapes = new Map(descriptionsOf(model).map(({ name, shape }) => [name, shape]));
+  const bytes = [...shapes.values()].reduce((total, shape) => total + 12 * shape.reduce((a, b) => a * b, 1), 0);
+  assert.ok(bytes > 90e9, `${bytes} bytes`);
+  // values that a row and a column tell, wherever they lie
+  const start: RoundStart = {
+    whole: async (name) => {
+      const shape = shapes.get(name.replace(/ \/ .*/, '')) as readonly number[];
+      assert.ok(
+        shape.every((size) => size < 1e6),
+        `all of ${name}`,
+      );
+      return new Float32Array(shape.reduce((a, b) => a * b, 1)).fill(1e-3);
+    },
+    rows: async (name, rows) => {
+      const width = shapes.get(name.replace(/ \/ .*/, ''))?.[1] as number;
+      return Float32Array.from(
+        { length: rows.length * width },
+        (_, place) => 1e-3 * ((at(rows, Math.floor(place / width)) + place) % 7),
+      );
+    },
+  };
+  const trained = { dataset, model, options: { ...OPTIONS, optimizer: 'lazyAdam' as const, weightDecay: 0.01 } };
+  const round: Round = { epoch: 0, learningRate: 0.01, optimizerSteps: 0, reached: {}, shares: [[0, 4]] };
+  const before = process.memoryUsage().rss;
+  let lines = 0;
+  const { steps } = await workShare(trained, new Workbench(trained, runtime), start, round, 0, () => void lines++);
+  assert.deepEqual([steps, lines > 10], [4, true]);
+  assert.ok(process.memoryUsage().rss - before < 500e6, `${process.memoryUsage().rss - before} bytes more`);
+});

@@ -17,7 +17,7 @@ import {
 import type { Dataset } from '../../data/index.js';
 import type { BatchExtra, BatchSizes, Extent, NegativeSampling, Window } from '../../features/index.js';
 import { type Tensor, nn, ops } from '../../tensor/index.js';
-import { type IdKind, Scope } from '../layers/layers.js';
+import { type IdKind, type ParameterDescription, Scope } from '../layers/layers.js';
 import { Parameters } from '../weights/parameters.js';
 import { type ShapeName, publishedShapes } from './shapes.js';
 import { isWidth } from './settings.js';
@@ -378,15 +378,20 @@ export function smallestSizes({ config, extraSizes }: Model): BatchSizes {
   };
 }
 
+/** What parameters a model has: names and shapes do not depend on a batch. */
+export function descriptionsOf(model: Model): ParameterDescription[] {
+  const scope = new Scope();
+  model.losses(scope, smallestSizes(model));
+  return [...scope.parameters.values()];
+}
+
 /**
- * The parameters of a model, all zero. Their names and shapes do not depend on a batch.
+ * The parameters of a model, all zero.
  * @param room rows of tables, by what they are of, where not all are held
  */
 export function parametersOf(model: Model, room: Readonly<Partial<Record<IdKind, number>>> = {}): Parameters {
-  const scope = new Scope();
-  model.losses(scope, smallestSizes(model));
   return new Parameters(
-    Array.from(scope.parameters.values(), (description) => {
+    descriptionsOf(model).map((description) => {
       const rows = description.table ? room[description.table] : undefined;
       return rows === undefined ? description : { ...description, shape: [rows, ...description.shape.slice(1)] };
     }),

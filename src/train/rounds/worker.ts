@@ -7,8 +7,8 @@
 import { CorruptFileError } from '../../base/index.js';
 import type { Dataset } from '../../data/index.js';
 import type { ReachedSizes } from '../../features/index.js';
-import { type IdKind, type Model, type NamedTensor, parametersOf } from '../../model/index.js';
-import type { Runtime } from '../../tensor/index.js';
+import { type IdKind, type Model, type NamedTensor, descriptionsOf, parametersOf } from '../../model/index.js';
+import { type Runtime, sizeOf } from '../../tensor/index.js';
 import { Epoch, type EpochOptions, TrainingRows } from '../epoch.js';
 import { added } from '../epoch-end.js';
 import { type Optimizer, type OptimizerName, createOptimizer } from '../optimizer.js';
@@ -56,22 +56,24 @@ const optimizerOf = ({ optimizer: kind, weightDecay }: Trained['options']): Opti
 const SPARE = 1.25;
 const KINDS: readonly IdKind[] = ['items', 'queries', 'words', 'users'];
 
+/** Tables and moments of so many bytes are held whole: to know which rows batches read, batches are made twice. */
+const WHOLE_UP_TO = 2 ** 30;
+
 /** Where shares are worked, one after another: it keeps what was compiled and room for rows, and nothing that shapes a result. */
 export class Workbench {
   readonly stepper: Stepper;
+  /** Whether all rows of tables are held: where steps move all of them, or there are few; else those that batches read. */
+  readonly holdsAll: boolean;
   readonly #trained: Trained;
   #room: Readonly<Record<IdKind, number>> = { items: 1, queries: 1, words: 1, users: 1 };
 
-  constructor(trained: Trained, runtime: Runtime) {
+  constructor(trained: Trained, runtime: Runtime, { wholeUpTo = WHOLE_UP_TO }: { readonly wholeUpTo?: number } = {}) {
     const { model, options } = trained;
     this.#trained = trained;
+    const values = descriptionsOf(model).reduce((total, { shape }) => total + sizeOf(shape), 0);
+    this.holdsAll = options.optimizer !== 'lazyAdam' || 4 * TENSORS.length * values <= wholeUpTo;
     const parameters = parametersOf(model, this.holdsAll ? {} : this.#room);
     this.stepper = new Stepper(model, parameters, runtime, optimizerOf(options));
-  }
-
-  /** Whether steps move all rows of tables, so that all are held: else those that batches read. */
-  get holdsAll(): boolean {
-    return this.#trained.options.optimizer !== 'lazyAdam';
   }
 
   /** Puts the start of a round in place, and hands it out by tensor. `held`: of tables these rows, one after another; null: all. */
