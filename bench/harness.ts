@@ -97,7 +97,7 @@ export function conditions() {
 }
 
 export function conditionsLine({ date, machine, versions, loadOneMinute }: ReturnType<typeof conditions>): string {
-  return `${date}  ${machine.cpu}, ${machine.cores} cores, load ${loadOneMinute.toFixed(1)}; Node ${versions.node}, ONNX Runtime ${versions['onnxruntime-node']}, commit ${versions.commit?.slice(0, 7)}${versions.commit?.endsWith('-dirty') ? ' (changed)' : ''}`;
+  return `${date}  ${machine.cpu}, ${machine.cores} cores, load ${loadOneMinute.toFixed(1)}; Node ${versions.node}, ONNX Runtime ${versions['onnxruntime-node']}, commit ${versions.commit?.slice(0, 7) ?? 'unknown'}${versions.commit?.endsWith('-dirty') ? ' (changed)' : ''}`;
 }
 
 /** The most memory that the system has seen this process hold (VmHWM), in bytes; what Node knows of it on systems without. */

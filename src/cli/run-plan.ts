@@ -86,8 +86,10 @@ export interface TrainFlags extends Session {
   readonly json?: boolean;
 }
 
-/** Of rounds, what is not said: the outer step of DiLoCo (docs/scale.md says what it is better than, and where). */
-export const USUAL_ROUNDS = { localSteps: 64, outerLearningRate: 0.7, outerMomentum: 0.9 } as const;
+/** Of rounds, what is not said. */
+export const USUAL_ROUNDS = { localSteps: 64, outerLearningRate: 1 } as const;
+/** Momentum that makes up, over rounds, for a move that is the mean of so many workers' (docs/scale.md says what it is better than, and where). */
+const usualMomentum = (workers: number): number => 1 - 1 / workers;
 
 /** Width of an attribute's embedding; the authors use 8 for items and 4 for users. */
 const ATTRIBUTE_WIDTH = { item: 8, user: 4 } as const;
@@ -267,7 +269,7 @@ export function planRun(dataset: Dataset, flags: TrainFlags): RunPlan {
               workers: flags.workers,
               localSteps: flags.localSteps ?? USUAL_ROUNDS.localSteps,
               outerLearningRate: flags.outerLearningRate ?? USUAL_ROUNDS.outerLearningRate,
-              outerMomentum: flags.outerMomentum ?? USUAL_ROUNDS.outerMomentum,
+              outerMomentum: flags.outerMomentum ?? usualMomentum(flags.workers),
             },
           }),
       requireBoth: dataset.manifest.source.options['requireBoth'] === true,

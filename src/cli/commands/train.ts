@@ -120,9 +120,8 @@ function describeTrain(): Command {
     )
     .option(
       '--outer-momentum <number>',
-      "with --workers: Nesterov's momentum of the mean moves",
+      "with --workers: Nesterov's momentum of the mean moves (default: 1 - 1/workers)",
       numberFrom(0, 1),
-      USUAL_ROUNDS.outerMomentum,
     )
     .option(
       '--candidates <file>',
