@@ -93,7 +93,7 @@ const collect = async (lines: AsyncIterable<string>): Promise<string[]> => {
   return all;
 };
 
-test('rows are averaged over the workers that moved them, and what nobody moved stays', async () => {
+test('moves are averaged over all workers, and what nobody moved stays', async () => {
   const start = stateFrom(() => 1);
   // worker 0 moves row 1, worker 2 rows 1 and 4; both move what is dense
   const moved = [0, 2].map((worker) => {
@@ -109,11 +109,11 @@ test('rows are averaged over the workers that moved them, and what nobody moved 
   assert.deepEqual(moved[1]?.map(keyOf), ['0.1', '0.4', '1.0', '1.1']);
   const byKey = moved.flat().toSorted((a, b) => (keyOf(a) < keyOf(b) ? -1 : keyOf(a) > keyOf(b) ? 1 : 0));
   const sums = await collect(summedBlocks(byKey));
-  const moves = meanMoves(DESCRIPTIONS, (name) => SIZES[name] as number, sums.toReversed());
+  const moves = meanMoves(DESCRIPTIONS, (name) => SIZES[name] as number, sums.toReversed(), 2);
   const [values, first, second] = moves.get('table') as readonly Float32Array[];
-  assert.deepEqual([...(values as Float32Array)], [0, 0, 0, 2, 2, 2, 0, 0, 0, 0, 0, 0, 3, 3, 3, 0, 0, 0]);
+  assert.deepEqual([...(values as Float32Array)], [0, 0, 0, 2, 2, 2, 0, 0, 0, 0, 0, 0, 1.5, 1.5, 1.5, 0, 0, 0]);
   assert.deepEqual([...(first as Float32Array).subarray(3, 6)], [4, 4, 4]);
-  assert.deepEqual([...(second as Float32Array).subarray(12, 15)], [9, 9, 9]);
+  assert.deepEqual([...(second as Float32Array).subarray(12, 15)], [4.5, 4.5, 4.5]);
   const [dense] = moves.get('dense') as readonly Float32Array[];
   assert.ok((dense as Float32Array).every((value) => value === 2));
 });
@@ -134,13 +134,19 @@ test('lines that are none, come twice, or out of order are refused in a line', a
   await refused([line, line.replace(/ 3 .*/, ' 4 AAAAAA==')], /are not alike/);
   const sums = await collect(summedBlocks([line]));
   const lengths = (name: string): number => SIZES[name] as number;
-  assert.throws(() => meanMoves(DESCRIPTIONS, lengths, [...sums, ...sums]), /were added up in pieces/);
+  assert.throws(() => meanMoves(DESCRIPTIONS, lengths, [...sums, ...sums], 1), /were added up in pieces/);
+  assert.throws(
+    () => meanMoves(DESCRIPTIONS, lengths, sums, 0),
+    /no block of this model/,
+    'more workers than there are',
+  );
   assert.throws(
     () =>
       meanMoves(
         DESCRIPTIONS,
         lengths,
         sums.map((sum) => sum.replace(/^\S+/, '7.0')),
+        1,
       ),
     /no block of this model/,
   );

@@ -120,13 +120,14 @@ export async function* summedBlocks(lines: AsyncIterable<string> | Iterable<stri
 export type MeanMoves = ReadonlyMap<string, readonly [Float32Array, Float32Array, Float32Array]>;
 
 /**
- * Reads sums of blocks into mean moves: over those that moved a row, so that a row which few batches meet moves as far as if one
- * worker had taken all steps.
+ * Reads sums of blocks into mean moves, over all workers of a round: what one of them did not move, it moved by nothing. (Over those that moved a
+ * row, outer momentum, which makes up for the mean, would carry rows that few batches meet too far.)
  */
 export function meanMoves(
   descriptions: readonly ParameterDescription[],
   lengths: (name: string) => number,
   sums: Iterable<string>,
+  workers: number,
 ): MeanMoves {
   const moves = new Map(
     descriptions.map(({ name }) => {
@@ -139,7 +140,7 @@ export function meanMoves(
     const { key, number: count, values } = parsed(line);
     const [index, block] = key.split('.').map(Number) as [number, number];
     const description = descriptions[index];
-    if (!description || count < 1) throw new UserError(`${key} is no block of this model`);
+    if (!description || count < 1 || count > workers) throw new UserError(`${key} is no block of this model`);
     if (known.has(key)) throw new UserError(`the blocks of ${key} were added up in pieces`);
     known.add(key);
     const own = moves.get(description.name) as readonly [Float32Array, Float32Array, Float32Array];
@@ -148,7 +149,7 @@ export function meanMoves(
     const width = Math.min(size, length - from);
     if (width <= 0 || values.length !== TENSORS.length * width) throw new UserError(`${key} is no block of this model`);
     for (const [tensor, target] of own.entries())
-      for (let i = 0; i < width; i++) target[from + i] = (values[tensor * width + i] as number) / count;
+      for (let i = 0; i < width; i++) target[from + i] = (values[tensor * width + i] as number) / workers;
   }
   return moves;
 }

@@ -143,7 +143,7 @@ export async function fitInRounds(
       checkReports(reports, shares);
       outer.apply(
         tensors,
-        meanMoves(parameters.descriptions, (name) => parameters.get(name).length, sums),
+        meanMoves(parameters.descriptions, (name) => parameters.get(name).length, sums, shares.length),
       );
       rounds.count++;
       rounds.moved += reports.reduce((total, { moved }) => total + moved, 0);
