@@ -75,10 +75,11 @@ export class CellSearch {
     this.#makeRoom(ROOM * count);
     const [values, found] = [this.#values, this.#found];
     let [size, least, places] = [0, -Infinity, 0];
+    const productsOf = this.#vectors.with(vector);
     for (let looked = 0; looked < cells && places < most; looked++) {
       const cell = at(order, looked);
       const [from, to] = [at(offsets, cell), at(offsets, cell + 1)];
-      const products = this.#vectors.with(vector, from, to);
+      const products = productsOf(from, to);
       for (let place = from; place < to; place++) {
         const product = products[place - from] as number;
         if (product > least && leftOut[place] === 0) {

@@ -3,8 +3,8 @@
  * column has a step of its own, a 127th of its largest value, so a product is off by about a hundredth of what a row adds to it, as likely up as down: good for finding
  * what is near the top, not for telling what is on top. Knows rows; does not know what they stand for.
  */
-import { type GrowableMemory, PAGE, at, compileModule, getOrCreate, instructions, pagesOf } from '../base/index.js';
-import { ROWS, memoryFor, productsModule } from './row-products.js';
+import { type GrowableMemory, at, compileModule, getOrCreate, instructions } from '../base/index.js';
+import { ROWS, claimRoom, memoryFor, productsModule } from './row-products.js';
 
 const { F32, V128, get, set, load, addIntegers, pairwiseProducts } = instructions;
 
@@ -80,22 +80,23 @@ export class RoundedProducts {
     const blocks = blocksOf(steps.length);
     this.#steps = steps;
     this.#stride = 16 * blocks;
-    const own = PAGE * memory.grow(pagesOf(32 * blocks + 4 * most));
-    const { buffer } = memory; // after it grew
-    this.#rows = new Int8Array(buffer, 0, this.#stride * count);
-    this.#vector = new Int16Array(buffer, own, this.#stride);
-    this.#results = new Float32Array(buffer, own + 32 * blocks, most);
+    const { own, results } = claimRoom(memory, 32 * blocks, most);
+    this.#rows = new Int8Array(memory.buffer, 0, this.#stride * count);
+    this.#vector = new Int16Array(memory.buffer, own, this.#stride);
+    this.#results = results;
     const instantiate = getOrCreate(modules, blocks, () => compileModule(ofBlocks(blocks)));
     this.#products = instantiate(memory)['products'] as unknown as Products;
   }
 
-  /** The products with rows [from, to), which hold until the next ones are asked for. */
-  with(vector: Float32Array, from: number, to: number): Float32Array {
+  /** Rounds a vector; what comes back tells its products with rows [from, to), which hold until the next ones are asked for. */
+  with(vector: Float32Array): (from: number, to: number) => Float32Array {
     const stepped = this.#steps.map((step, i) => step * at(vector, i));
     const step = stepped.reduce((most, value) => Math.max(most, Math.abs(value)), 0) / largestOfVector(stepped.length);
     for (let i = 0; i < stepped.length; i++) this.#vector[i] = step === 0 ? 0 : Math.round(at(stepped, i) / step);
-    this.#products(this.#stride * from, to - from, this.#vector.byteOffset, this.#results.byteOffset, step);
-    return this.#results.subarray(0, to - from);
+    return (from, to) => {
+      this.#products(this.#stride * from, to - from, this.#vector.byteOffset, this.#results.byteOffset, step);
+      return this.#results.subarray(0, to - from);
+    };
   }
 
   /** Copies a row, as it is rounded, to a place. */

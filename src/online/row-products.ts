@@ -73,6 +73,16 @@ export function memoryFor(bytes: number): GrowableMemory {
   return growableMemory(Math.max(1, bytes), Math.min(LARGEST_MEMORY, bytes + CLAIMED));
 }
 
+/** Room of a thread's own behind the rows: where it begins, for the bytes of a vector, and behind them for products. */
+export function claimRoom(
+  memory: GrowableMemory,
+  vectorBytes: number,
+  most: number,
+): { own: number; results: Float32Array } {
+  const own = PAGE * memory.grow(pagesOf(vectorBytes + 4 * most));
+  return { own, results: new Float32Array(memory.buffer, own + vectorBytes, most) }; // of the memory after it grew
+}
+
 const quadsOf = (width: number): number => Math.max(1, Math.ceil(width / 4));
 
 /**
@@ -102,11 +112,10 @@ export class RowProducts {
     const quads = quadsOf(width);
     this.#width = width;
     this.#stride = 4 * quads;
-    const own = PAGE * memory.grow(pagesOf(16 * quads + 4 * most));
-    const { buffer } = memory; // after it grew
-    this.#rows = new Float32Array(buffer, 0, this.#stride * count);
-    this.#vector = new Float32Array(buffer, own, this.#stride);
-    this.#results = new Float32Array(buffer, own + 16 * quads, most);
+    const { own, results } = claimRoom(memory, 16 * quads, most);
+    this.#rows = new Float32Array(memory.buffer, 0, this.#stride * count);
+    this.#vector = new Float32Array(memory.buffer, own, this.#stride);
+    this.#results = results;
     const instantiate = getOrCreate(modules, quads, () => compileModule(ofQuads(quads)));
     this.#products = instantiate(memory)['products'] as unknown as Products;
   }

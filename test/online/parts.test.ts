@@ -111,7 +111,7 @@ test('products with rows are those of a loop, whatever the width and the stretch
       [14, 15],
     ] as const) {
       const found = float.with(vector, from, to).slice();
-      const nearly = rounded.with(vector, from, to);
+      const nearly = rounded.with(vector)(from, to);
       assert.deepEqual([found.length, nearly.length], [to - from, to - from]);
       for (let place = from; place < to; place++) {
         const [own, about] = [exact(place), exact(at(order, place))];
@@ -130,7 +130,7 @@ test('products with rows are those of a loop, whatever the width and the stretch
 
 test('rounded rows at their largest do not overflow; a vector or a column of zeros is nothing', () => {
   const productsOf = (rows: Float32Array, width: number, vector: number): Float32Array =>
-    new RoundedProducts(roundedRows(rows, width, Int32Array.of(0, 1))).with(new Float32Array(width).fill(vector), 0, 2);
+    new RoundedProducts(roundedRows(rows, width, Int32Array.of(0, 1))).with(new Float32Array(width).fill(vector))(0, 2);
   for (const width of [1, 64, 512, 513, 2000]) {
     const rows = new Float32Array(2 * width).fill(-3, 0, width);
     const [most, none] = productsOf(rows, width, -2);

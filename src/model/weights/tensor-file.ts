@@ -30,9 +30,9 @@ export class TensorFile implements AsyncDisposable {
     const file = await open(path, 'r');
     try {
       const { size } = await file.stat();
-      const first = await readAt(file, path, 0, Math.min(8, size));
+      const first = await readAt(file, path, 0, new Uint8Array(Math.min(8, size)));
       const length = headerLengthOf(first, size, path);
-      const header = readHeader(await readAt(file, path, 8, length), size - 8 - length, path);
+      const header = readHeader(await readAt(file, path, 8, new Uint8Array(length)), size - 8 - length, path);
       return new TensorFile(path, file, 8 + length, header);
     } catch (error) {
       await file.close();
@@ -50,11 +50,7 @@ export class TensorFile implements AsyncDisposable {
   async whole(name: string): Promise<Float32Array> {
     const { start, end } = this.#placeOf(name);
     const values = new Float32Array((end - start) / 4);
-    const bytes = new Uint8Array(values.buffer);
-    for (let from = 0; from < bytes.length; from += AT_ONCE) {
-      const length = Math.min(AT_ONCE, bytes.length - from);
-      bytes.set(await readAt(this.#file, this.#path, this.#begin + start + from, length), from);
-    }
+    await readAt(this.#file, this.#path, this.#begin + start, new Uint8Array(values.buffer));
     return values;
   }
 
@@ -76,8 +72,8 @@ export class TensorFile implements AsyncDisposable {
         bytes * (at(rows, end) + 1 - from) <= AT_ONCE
       )
         end++;
-      const length = bytes * (at(rows, end - 1) + 1 - from);
-      const read = await readAt(this.#file, this.#path, this.#begin + start + bytes * from, length);
+      const room = new Uint8Array(bytes * (at(rows, end - 1) + 1 - from));
+      const read = await readAt(this.#file, this.#path, this.#begin + start + bytes * from, room);
       for (let i = first; i < end; i++) {
         const offset = bytes * (at(rows, i) - from);
         target.set(read.subarray(offset, offset + bytes), bytes * i);
@@ -91,10 +87,11 @@ export class TensorFile implements AsyncDisposable {
   }
 }
 
-async function readAt(file: FileHandle, path: string, position: number, length: number): Promise<Uint8Array> {
-  const bytes = new Uint8Array(length);
-  for (let done = 0; done < length;) {
-    const { bytesRead } = await file.read(bytes, done, length - done, position + done);
+/** Fills `bytes` from a position on. */
+async function readAt(file: FileHandle, path: string, position: number, bytes: Uint8Array): Promise<Uint8Array> {
+  for (let done = 0; done < bytes.length;) {
+    const length = Math.min(AT_ONCE, bytes.length - done);
+    const { bytesRead } = await file.read(bytes, done, length, position + done);
     if (bytesRead === 0) throw new CorruptFileError(`${path} became shorter while it was read`);
     done += bytesRead;
   }

@@ -7,7 +7,7 @@
 import { CorruptFileError } from '../../base/index.js';
 import type { Dataset } from '../../data/index.js';
 import type { ReachedSizes } from '../../features/index.js';
-import { type IdKind, type Model, type NamedTensor, descriptionsOf, parametersOf } from '../../model/index.js';
+import { type Model, type NamedTensor, descriptionsOf, parametersOf } from '../../model/index.js';
 import { type Runtime, sizeOf } from '../../tensor/index.js';
 import { Epoch, type EpochOptions, TrainingRows } from '../epoch.js';
 import { added } from '../epoch-end.js';
@@ -15,7 +15,7 @@ import { type Optimizer, type OptimizerName, createOptimizer } from '../optimize
 import { noLosses } from '../state.js';
 import { type LossParts, type StepBatch, Stepper } from '../step.js';
 import { TENSORS, movedBlocks } from './blocks.js';
-import { type HeldRows, type RoundStart, heldIn, rowsOf } from './held.js';
+import { type HeldRows, type RoundStart, byKind, heldIn, rowsOf } from './held.js';
 
 /** What every worker of a round is told. */
 export interface Round {
@@ -54,10 +54,13 @@ const optimizerOf = ({ optimizer: kind, weightDecay }: Trained['options']): Opti
 
 /** Room that is made beyond what a share needs, since the next one has other rows. */
 const SPARE = 1.25;
-const KINDS: readonly IdKind[] = ['items', 'queries', 'words', 'users'];
 
 /** Tables and moments of so many bytes are held whole: to know which rows batches read, batches are made twice. */
 const WHOLE_UP_TO = 2 ** 30;
+
+/** Of parameters and moments. */
+const bytesOf = (model: Model): number =>
+  4 * TENSORS.length * descriptionsOf(model).reduce((total, { shape }) => total + sizeOf(shape), 0);
 
 /** Where shares are worked, one after another: it keeps what was compiled and room for rows, and nothing that shapes a result. */
 export class Workbench {
@@ -65,13 +68,12 @@ export class Workbench {
   /** Whether all rows of tables are held: where steps move all of them, or there are few; else those that batches read. */
   readonly holdsAll: boolean;
   readonly #trained: Trained;
-  #room: Readonly<Record<IdKind, number>> = { items: 1, queries: 1, words: 1, users: 1 };
+  #room = byKind(() => 1);
 
   constructor(trained: Trained, runtime: Runtime, { wholeUpTo = WHOLE_UP_TO }: { readonly wholeUpTo?: number } = {}) {
     const { model, options } = trained;
     this.#trained = trained;
-    const values = descriptionsOf(model).reduce((total, { shape }) => total + sizeOf(shape), 0);
-    this.holdsAll = options.optimizer !== 'lazyAdam' || 4 * TENSORS.length * values <= wholeUpTo;
+    this.holdsAll = options.optimizer !== 'lazyAdam' || bytesOf(model) <= wholeUpTo;
     const parameters = parametersOf(model, this.holdsAll ? {} : this.#room);
     this.stepper = new Stepper(model, parameters, runtime, optimizerOf(options));
   }
@@ -84,14 +86,9 @@ export class Workbench {
   ): Promise<ReadonlyMap<string, NamedTensor>> {
     const { stepper } = this;
     const { model, options } = this.#trained;
-    if (held && KINDS.some((kind) => held[kind].length > this.#room[kind])) {
-      const roomFor = (kind: IdKind): number => Math.max(this.#room[kind], Math.ceil(SPARE * held[kind].length));
-      this.#room = {
-        items: roomFor('items'),
-        queries: roomFor('queries'),
-        words: roomFor('words'),
-        users: roomFor('users'),
-      };
+    const room = this.#room;
+    if (held && Object.values(byKind((kind) => held[kind].length > room[kind])).some(Boolean)) {
+      this.#room = byKind((kind) => Math.max(room[kind], Math.ceil(SPARE * held[kind].length)));
       stepper.take(parametersOf(model, this.#room));
     }
     const begun = new Map<string, NamedTensor>();
