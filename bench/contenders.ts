@@ -13,7 +13,7 @@ import {
   type NamedTensor,
   type Parameters,
   type SesrecConfig,
-  encodeSafetensors,
+  safetensorsParts,
   sesrecModel,
 } from '../src/model/index.js';
 import { Runtime } from '../src/tensor/index.js';
@@ -157,7 +157,7 @@ export async function writeBatches(
     put(`step ${step} negative_items`, negatives.items, negatives.items.length);
     put(`step ${step} negative_queries`, negatives.queries, negatives.queries.length);
   }
-  await writeFile(join(directory, 'batches.safetensors'), encodeSafetensors(tensors));
+  await writeFile(join(directory, 'batches.safetensors'), safetensorsParts(tensors));
 }
 
 export const PEERS = ['eager', 'best'] as const;

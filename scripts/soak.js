@@ -14,6 +14,7 @@ const CAMPAIGN = [
   'data/directory',
   'data/import-fuzz',
   'data/spark',
+  'model/checkpoint',
   'spark/train',
   'serve/shared',
 ];

@@ -10,6 +10,11 @@ import { isRunning } from './processes.js';
 
 /** SHA-256 of some bytes or text, in hexadecimal. */
 export function hashOf(...parts: readonly (string | Uint8Array)[]): string {
+  return hashOfParts(parts);
+}
+
+/** SHA-256 of bytes or text that come in parts, of which only one is there at a time. */
+export function hashOfParts(parts: Iterable<string | Uint8Array>): string {
   const hash = createHash('sha256');
   for (const part of parts) hash.update(part);
   return hash.digest('hex');
@@ -18,7 +23,7 @@ export function hashOf(...parts: readonly (string | Uint8Array)[]): string {
 /** SHA-256 of a file's bytes, in hexadecimal. */
 export async function hashFile(path: string): Promise<string> {
   const hash = createHash('sha256');
-  for await (const chunk of createReadStream(path)) hash.update(chunk as Buffer);
+  for await (const chunk of createReadStream(path, { highWaterMark: 2 ** 20 })) hash.update(chunk as Buffer);
   return hash.digest('hex');
 }
 
@@ -42,12 +47,19 @@ async function syncDirectory(path: string): Promise<void> {
   }
 }
 
-/** Writes a file so that a reader, whatever happens, sees the old content or the new one: temporary file, fsync, rename. */
-export async function writeAtomically(path: string, content: string | Uint8Array): Promise<void> {
+/**
+ * Writes a file so that a reader, whatever happens, sees the old content or the new one: temporary file, fsync, rename. Content may come in
+ * parts, and then be larger than any buffer.
+ */
+export async function writeAtomically(
+  path: string,
+  content: string | Uint8Array | Iterable<Uint8Array>,
+): Promise<void> {
   const temporary = join(dirname(path), `.${basename(path)}.${process.pid}.tmp`);
+  const parts = typeof content === 'string' || content instanceof Uint8Array ? [content] : content;
   const file = await open(temporary, 'w');
   try {
-    await file.writeFile(content);
+    for (const part of parts) await file.writeFile(part); // each behind the one before
     await file.sync();
   } finally {
     await file.close();

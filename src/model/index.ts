@@ -27,7 +27,7 @@ export { type DropoutMask, type IdKind, type Lookup, type ParameterDescription, 
 export { Parameters, sharedZeros } from './weights/parameters.js';
 export { countTrainingEvents, popularityRanker, randomRanker, type PopularityOptions } from './models/popularity.js';
 export { itemToItemRanker, type ItemToItemOptions } from './models/item-to-item.js';
-export { type NamedTensor, decodeSafetensors, encodeSafetensors } from './weights/safetensors.js';
+export { type NamedTensor, decodeSafetensors, safetensorsParts } from './weights/safetensors.js';
 export { TensorFile } from './weights/tensor-file.js';
 export {
   type Checkpoint,

@@ -12,10 +12,11 @@ import { peakMemoryBytes } from '../../src/cli/environment.js';
 import { copyToParquet, parquetTable, withDatabase } from '../../src/data/database.js';
 import { importEvents, loadDataset, readManifest } from '../../src/data/index.js';
 import { identityOf } from '../../src/data/prepare.js';
-import { decodeSafetensors, encodeSafetensors, loadOrRecover, saveCheckpoint } from '../../src/model/index.js';
+import { decodeSafetensors, loadOrRecover, saveCheckpoint } from '../../src/model/index.js';
 import { put, scratchFolder } from '../data/folders.js';
 import { contentOf } from '../support/command-line.js';
 import { writePlantedLog } from '../support/planted.js';
+import { encodeSafetensors } from '../support/safetensors.js';
 import { FUZZ_CASES, SEED, inSoak } from '../support/soak.js';
 
 /** Megabytes beyond those of before that all tests of this file may take at most. */

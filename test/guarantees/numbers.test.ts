@@ -10,14 +10,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { NotFiniteError, Random, hashOf } from '../../src/base/index.js';
 import { chance, drawCandidates, evaluate, metricsOf } from '../../src/evaluate/index.js';
-import {
-  GraphRanker,
-  encodeSafetensors,
-  loadCheckpoint,
-  loadRun,
-  recommend,
-  saveCheckpoint,
-} from '../../src/model/index.js';
+import { GraphRanker, loadCheckpoint, loadRun, recommend, saveCheckpoint } from '../../src/model/index.js';
 import { Stepper, createOptimizer } from '../../src/train/index.js';
 import { QUICK, inProcess, tinyWorld } from '../support/command-line.js';
 import { runtimeForTests } from '../support/runtime.js';
@@ -31,6 +24,7 @@ import {
   tinyModel,
   trainingBatch,
 } from '../support/tiny-model.js';
+import { encodeSafetensors } from '../support/safetensors.js';
 
 const runtime = runtimeForTests();
 

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import * as fc from 'fast-check';
 import { CorruptFileError } from '../../src/base/index.js';
-import { type NamedTensor, decodeSafetensors, encodeSafetensors } from '../../src/model/index.js';
+import { type NamedTensor, decodeSafetensors } from '../../src/model/index.js';
+import { encodeSafetensors } from '../support/safetensors.js';
 
 const tensor: fc.Arbitrary<NamedTensor> = fc.array(fc.integer({ min: 0, max: 4 }), { maxLength: 3 }).chain((shape) => {
   const length = shape.reduce((product, size) => product * size, 1);

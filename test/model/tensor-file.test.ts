@@ -6,7 +6,8 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import * as fc from 'fast-check';
 import { CorruptFileError, Random } from '../../src/base/index.js';
-import { TensorFile, decodeSafetensors, encodeSafetensors } from '../../src/model/index.js';
+import { TensorFile, decodeSafetensors } from '../../src/model/index.js';
+import { encodeSafetensors } from '../support/safetensors.js';
 
 let folder: string;
 before(async () => {

@@ -3,10 +3,11 @@ import { cp, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TestContext, describe, test } from 'node:test';
 import { UserError } from '../../src/base/index.js';
-import { type NamedTensor, decodeSafetensors, encodeSafetensors } from '../../src/model/index.js';
+import { type NamedTensor, decodeSafetensors } from '../../src/model/index.js';
 import { TOLERANCES, parity } from '../../src/train/index.js';
 import { scratchFolder } from '../data/folders.js';
 import { runtimeForTests } from '../support/runtime.js';
+import { encodeSafetensors } from '../support/safetensors.js';
 
 const FIXTURES = new URL('../../../test/fixtures/golden/', import.meta.url).pathname;
 const runtime = runtimeForTests();

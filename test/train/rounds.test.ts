@@ -13,7 +13,6 @@ import {
   TensorFile,
   buildModel,
   descriptionsOf,
-  encodeSafetensors,
   parametersOf,
 } from '../../src/model/index.js';
 import { Epoch, TrainingRows } from '../../src/train/epoch.js';
@@ -33,8 +32,9 @@ import {
   startFrom,
   workShare,
 } from '../../src/train/index.js';
-import { meanMoves, movedBlocks } from '../../src/train/rounds/blocks.js';
+import { MeanMoves, movedBlocks } from '../../src/train/rounds/blocks.js';
 import { runtimeForTests } from '../support/runtime.js';
+import { encodeSafetensors } from '../support/safetensors.js';
 import { everyPreset, tinyModel } from '../support/tiny-model.js';
 
 const runtime = runtimeForTests();
@@ -93,6 +93,13 @@ const collect = async (lines: AsyncIterable<string>): Promise<string[]> => {
   return all;
 };
 
+/** The mean moves of sums. */
+function meanOf(sums: Iterable<string>, workers: number): MeanMoves {
+  const moves = new MeanMoves(DESCRIPTIONS, (name) => SIZES[name] as number, workers);
+  for (const sum of sums) moves.take(sum);
+  return moves;
+}
+
 test('moves are averaged over all workers, and what nobody moved stays', async () => {
   const start = stateFrom(() => 1);
   // worker 0 moves row 1, worker 2 rows 1 and 4; both move what is dense
@@ -109,13 +116,26 @@ test('moves are averaged over all workers, and what nobody moved stays', async (
   assert.deepEqual(moved[1]?.map(keyOf), ['0.1', '0.4', '1.0', '1.1']);
   const byKey = moved.flat().toSorted((a, b) => (keyOf(a) < keyOf(b) ? -1 : keyOf(a) > keyOf(b) ? 1 : 0));
   const sums = await collect(summedBlocks(byKey));
-  const moves = meanMoves(DESCRIPTIONS, (name) => SIZES[name] as number, sums.toReversed(), 2);
-  const [values, first, second] = moves.get('table') as readonly Float32Array[];
-  assert.deepEqual([...(values as Float32Array)], [0, 0, 0, 2, 2, 2, 0, 0, 0, 0, 0, 0, 1.5, 1.5, 1.5, 0, 0, 0]);
-  assert.deepEqual([...(first as Float32Array).subarray(3, 6)], [4, 4, 4]);
-  assert.deepEqual([...(second as Float32Array).subarray(12, 15)], [4.5, 4.5, 4.5]);
-  const [dense] = moves.get('dense') as readonly Float32Array[];
-  assert.ok((dense as Float32Array).every((value) => value === 2));
+  const moves = meanOf(sums.toReversed(), 2);
+  const told = (index: number, every: boolean): unknown[] =>
+    [...moves.of(index, { every })]
+      .map(([from, move]) => [from, ...move.map((values) => [...values])] as const)
+      .toSorted(([a], [b]) => a - b);
+  const threeOf = (...values: number[]): number[][] => values.map((value) => [value, value, value]);
+  assert.deepEqual(told(0, false), [
+    [3, ...threeOf(2, 4, 6)],
+    [12, ...threeOf(1.5, 3, 4.5)],
+  ]);
+  assert.deepEqual(
+    told(0, true),
+    [0, 2, 0, 0, 1.5, 0].map((value, row) => [3 * row, ...threeOf(value, 2 * value, 3 * value)]),
+  );
+  const filled = (length: number): number[][] => [2, 4, 6].map((value) => Array<number>(length).fill(value));
+  for (const every of [false, true])
+    assert.deepEqual(told(1, every), [
+      [0, ...filled(4096)],
+      [4096, ...filled(904)],
+    ]);
 });
 
 test('lines that are none, come twice, or out of order are refused in a line', async () => {
@@ -133,26 +153,21 @@ test('lines that are none, come twice, or out of order are refused in a line', a
   await refused(['0.1 2 AAA='], /not whole/);
   await refused([line, line.replace(/ 3 .*/, ' 4 AAAAAA==')], /are not alike/);
   const sums = await collect(summedBlocks([line]));
-  const lengths = (name: string): number => SIZES[name] as number;
-  assert.throws(() => meanMoves(DESCRIPTIONS, lengths, [...sums, ...sums], 1), /were added up in pieces/);
-  assert.throws(
-    () => meanMoves(DESCRIPTIONS, lengths, sums, 0),
-    /no block of this model/,
-    'more workers than there are',
-  );
-  assert.throws(
-    () =>
-      meanMoves(
-        DESCRIPTIONS,
-        lengths,
-        sums.map((sum) => sum.replace(/^\S+/, '7.0')),
-        1,
-      ),
-    /no block of this model/,
-  );
+  assert.throws(() => meanOf([...sums, ...sums], 1), /were added up in pieces/);
+  assert.throws(() => meanOf(sums, 0), /no block of this model/, 'more workers than there are');
+  for (const key of ['7.0', '0.6', '1.2', '1.0'])
+    assert.throws(
+      () =>
+        meanOf(
+          sums.map((sum) => sum.replace(/^\S+/, key)),
+          1,
+        ),
+      /no block of this model/,
+      key,
+    );
 });
 
-test("outer steps are those of gradient descent with Nesterov's momentum, written out", () => {
+test("outer steps are those of gradient descent with Nesterov's momentum, written out", async () => {
   const [rate, decay] = [0.7, 0.9];
   const outer = new OuterOptimizer(
     DESCRIPTIONS,
@@ -162,13 +177,17 @@ test("outer steps are those of gradient descent with Nesterov's momentum, writte
   const state = stateFrom(() => 1);
   let [value, momentum] = [1, 0];
   for (const move of [0.5, -0.25, 0]) {
-    const moves = new Map(
-      DESCRIPTIONS.map(({ name }) => {
-        const filled = (by: number): Float32Array => new Float32Array(SIZES[name] as number).fill(by);
-        return [name, [filled(move), filled(move), filled(-2)] as const];
-      }),
-    );
-    outer.apply(state, moves);
+    // what did not move is not told of, and momentum carries it on
+    const end = stateFrom((_, tensor) => (tensor === 2 ? -2 : move));
+    const blocks = [
+      ...movedBlocks(
+        DESCRIPTIONS,
+        stateFrom(() => 0),
+        end,
+        { worker: 0 },
+      ),
+    ].filter((line) => move !== 0 || !line.startsWith('0.1 '));
+    outer.apply(state, meanOf(await collect(summedBlocks(blocks)), 1));
     const gradient = -move;
     momentum = decay * momentum + gradient;
     value -= rate * (gradient + decay * momentum);

@@ -1,7 +1,8 @@
 /** `sesrec export`: a trained model for other programs. Knows files and options; model/runs/exported.ts makes the ONNX file. */
+import { stat } from 'node:fs/promises';
 import { Command, Option } from 'commander';
 import { writeAtomically } from '../../base/index.js';
-import { type Run, encodeSafetensors, exportOnnx, loadRun } from '../../model/index.js';
+import { type Run, exportOnnx, loadRun, safetensorsParts } from '../../model/index.js';
 import { jsonOption, wholeNumber } from '../options.js';
 import { printJson, printText } from '../output.js';
 
@@ -31,8 +32,8 @@ export function exportCommand(): Command {
     .action(async (directory: string, { format, out, json = false, ...sizes }: ExportFlags) => {
       const run = await loadRun(directory);
       const { model, preset } = run.manifest;
-      const { bytes, ...signature } =
-        format === 'onnx' ? exportOnnx(run, sizes) : { bytes: safetensorsOf(run), inputs: [], outputs: [] };
+      const { bytes: content, ...signature } =
+        format === 'onnx' ? exportOnnx(run, sizes) : { bytes: parametersOf(run), inputs: [], outputs: [] };
       const { items, queries, sources, users, words } = run.dataset;
       const description = {
         format: 'sesrec-export',
@@ -48,14 +49,15 @@ export function exportCommand(): Command {
           users: users.ids,
         },
       };
-      await writeAtomically(out, bytes);
+      await writeAtomically(out, content);
+      const { size: bytes } = await stat(out);
       await writeAtomically(`${out}.json`, `${JSON.stringify(description)}\n`);
       const { vocabularies: _, ...told } = description;
-      if (json) printJson({ file: out, bytes: bytes.length, ...told });
+      if (json) printJson({ file: out, bytes, ...told });
       else
         printText(
           [
-            `${out}  ${(bytes.length / 2 ** 20).toFixed(1)} MiB, ${model} ${preset}; vocabularies in ${out}.json`,
+            `${out}  ${(bytes / 2 ** 20).toFixed(1)} MiB, ${model} ${preset}; vocabularies in ${out}.json`,
             ...signature.inputs.map(({ key, shape }) => `takes ${key} [${shape.join(', ')}] int32`),
             ...signature.outputs.map(({ key, shape }) => `gives ${key} [${shape.join(', ')}] float32`),
           ].join('\n'),
@@ -63,10 +65,7 @@ export function exportCommand(): Command {
     });
 }
 
-function safetensorsOf({ parameters, manifest, version }: Run): Uint8Array {
-  const tensors = parameters.descriptions.map(
-    ({ name, shape }) => [name, { shape, data: Float32Array.from(parameters.get(name)) }] as const,
-  );
+function parametersOf({ parameters, manifest, version }: Run): Iterable<Uint8Array> {
   const { model, preset, config } = manifest;
-  return encodeSafetensors(new Map(tensors), { model, preset, version, config: JSON.stringify(config) });
+  return safetensorsParts(parameters.tensors(), { model, preset, version, config: JSON.stringify(config) });
 }

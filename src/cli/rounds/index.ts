@@ -1,5 +1,5 @@
 /** Where the workers of rounds are: on this machine, one after another, or tasks of Spark. Knows statements; does not know what a round is for. */
-import { readFile, readdir, rm } from 'node:fs/promises';
+import { open, readdir, rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { type SparkSession, sparkText, withSpark } from '../../spark/index.js';
 import { type RunRound, type Trained, roundsHere } from '../../train/index.js';
@@ -43,7 +43,7 @@ function roundsOnSpark(
   folder: string,
 ): RunRound {
   const { spark: worker, out } = session;
-  return async (round, start) => {
+  return async (round, start, take) => {
     const { epoch, shares } = round;
     const own = join(folder, `${epoch}-${shares[0]?.[0] ?? 0}`);
     const sums = join(own, 'sums');
@@ -60,10 +60,17 @@ function roundsOnSpark(
       )`,
       `epoch ${epoch + 1}, from step ${(shares[0]?.[0] ?? 0) + 1}`,
     );
-    const lines: string[] = [];
-    for (const name of await readdir(sums))
-      if (name.startsWith('part-')) lines.push(...(await readFile(join(sums, name), 'utf8')).split('\n'));
+    const reports = await readRound(linesOf(sums), take);
     await rm(own, { recursive: true });
-    return readRound(lines);
+    return reports;
   };
+}
+
+/** The lines of the files that Spark left in a folder; their files may be larger than any text. */
+async function* linesOf(folder: string): AsyncGenerator<string> {
+  for (const name of await readdir(folder)) {
+    if (!name.startsWith('part-')) continue;
+    await using file = await open(join(folder, name));
+    yield* file.readLines();
+  }
 }

@@ -24,7 +24,7 @@ import {
   writeAtomically,
 } from '../../base/index.js';
 import { reachedSizesRule } from '../../features/index.js';
-import { type NamedTensor, TensorFile, buildModel, encodeSafetensors, openRun } from '../../model/index.js';
+import { type NamedTensor, TensorFile, buildModel, openRun, safetensorsParts } from '../../model/index.js';
 import { type Round, type ShareReport, Workbench, summedBlocks, workShare } from '../../train/index.js';
 import { type ComputeFlags, withRuntime } from '../options.js';
 
@@ -69,7 +69,7 @@ export async function writeRound(
 ): Promise<void> {
   await mkdir(folder, { recursive: true });
   const state = randomUUID();
-  await writeAtomically(stateOf(folder), encodeSafetensors(start, { state }));
+  await writeAtomically(stateOf(folder), safetensorsParts(start, { state }));
   const file: RoundFile = { ...round, run: resolve(run), state, threads, device };
   await writeAtomically(roundOf(folder), `${JSON.stringify({ format: FORMAT, version: VERSION, ...file })}\n`);
 }
@@ -111,14 +111,14 @@ export async function sumTask(folder: string, input: Readable, output: Writable)
   for await (const sum of summedBlocks(blocks())) await write(output, sum);
 }
 
-/** Sorts the lines of a round into reports, in order of workers, and sums. */
-export function readRound(lines: Iterable<string>): { reports: ShareReport[]; sums: string[] } {
-  const [reports, sums]: [ShareReport[], string[]] = [[], []];
-  for (const line of lines)
+/** Reads the lines of a round: sums go to `take`, reports come back in order of workers. */
+export async function readRound(lines: AsyncIterable<string>, take: (sum: string) => void): Promise<ShareReport[]> {
+  const reports: ShareReport[] = [];
+  for await (const line of lines)
     if (line.startsWith(REPORT))
       reports.push(JSON.parse(Buffer.from(line.split(' ')[2] ?? '', 'base64').toString('utf8')) as ShareReport);
-    else if (line !== '') sums.push(line);
-  return { reports: reports.toSorted((a, b) => a.worker - b.worker), sums };
+    else if (line !== '') take(line);
+  return reports.toSorted((a, b) => a.worker - b.worker);
 }
 
 async function write(output: Writable, line: string): Promise<void> {

@@ -11,14 +11,17 @@ import { join } from 'node:path';
 import {
   CorruptFileError,
   UserError,
+  hashFile,
   hashOf,
+  hashOfParts,
   isFiniteEverywhere,
   isThere,
   messageOf,
   readJson,
   writeAtomically,
 } from '../../base/index.js';
-import { type NamedTensor, decodeSafetensors, encodeSafetensors } from './safetensors.js';
+import { type NamedTensor, safetensorsParts } from './safetensors.js';
+import { TensorFile } from './tensor-file.js';
 
 const FORMAT = 'sesrec-checkpoint';
 /** 2 has the hash of the state; 1, which has not, is read too. */
@@ -65,11 +68,10 @@ export async function saveCheckpoint(
   const broken = firstNotFinite(tensors);
   if (broken !== null)
     throw new UserError(`${join(directory, name)} was not saved: ${broken} holds values that are not finite`);
-  const bytes = encodeSafetensors(tensors);
-  const sha256 = hashOf(bytes);
+  const sha256 = hashOfParts(safetensorsParts(tensors));
   const file = `${name}-${sha256.slice(0, 16)}.safetensors`;
   const current = reserve ? await soundManifest(directory, name) : null;
-  await writeAtomically(join(directory, file), bytes);
+  await writeAtomically(join(directory, file), safetensorsParts(tensors));
   // Equal tensors, as after the last step of an epoch and after its validation, share a file: no reserve for each other.
   if (current && current.file !== file) await writeAtomically(join(directory, `${reserveOf(name)}.json`), current.text);
   await writeAtomically(
@@ -89,17 +91,18 @@ export async function saveCheckpoint(
 export async function loadCheckpoint<State>(directory: string, name: string): Promise<Checkpoint<State>> {
   const { file, sha256, state } = await readManifest(directory, name);
   const path = join(directory, file);
-  const bytes = await readFile(path).catch((error: unknown) => {
+  const found = await hashFile(path).catch((error: unknown) => {
     throw new CorruptFileError(
       `the checkpoint ${join(directory, name)}.json names a file that cannot be read: ${messageOf(error)}`,
       { cause: error },
     );
   });
-  if (hashOf(bytes) !== sha256)
+  if (found !== sha256)
     throw new CorruptFileError(
       `${path} is damaged: its content does not match the hash in ${join(directory, name)}.json; train again, or restore it from a copy`,
     );
-  return { tensors: decodeSafetensors(bytes, path), state: state as State, sha256 };
+  await using tensors = await TensorFile.open(path);
+  return { tensors: await tensors.tensors(), state: state as State, sha256 };
 }
 
 /**
@@ -161,7 +164,7 @@ async function readManifest(directory: string, name: string): Promise<Manifest> 
 async function soundManifest(directory: string, name: string): Promise<{ text: string; file: string } | null> {
   try {
     const { file, sha256 } = await readManifest(directory, name);
-    if (hashOf(await readFile(join(directory, file))) !== sha256) return null;
+    if ((await hashFile(join(directory, file))) !== sha256) return null;
     return { text: await readFile(join(directory, `${name}.json`), 'utf8'), file };
   } catch {
     return null;

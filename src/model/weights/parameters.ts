@@ -10,9 +10,11 @@ import {
   type GrowableMemory,
   LARGEST_MEMORY,
   Random,
+  UserError,
   assert,
   copyRows,
   growableMemory,
+  isFiniteEverywhere,
   pagesOf,
 } from '../../base/index.js';
 import type { Batch } from '../../features/index.js';
@@ -20,9 +22,17 @@ import { sizeOf } from '../../tensor/index.js';
 import type { Lookup, ParameterDescription } from '../layers/layers.js';
 import type { NamedTensor } from './safetensors.js';
 
-/** Zeros on memory that threads can share. */
+/** Zeros on memory that threads can share. More than there is room for is a `UserError`. */
 export function sharedZeros(length: number): Float32Array {
-  return new Float32Array(new SharedArrayBuffer(4 * length));
+  try {
+    return new Float32Array(new SharedArrayBuffer(4 * length));
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    throw new UserError(
+      `${length} values of one parameter need ${(length / 2 ** 28).toFixed(1)} GiB in one piece, which Node (up to 2^32 - 1 values) or this machine has not: train with fewer rows or narrower vectors`,
+      { cause: error },
+    );
+  }
 }
 
 /** Values and two moments, and a little more; what does not fit into one memory must do without. */
@@ -115,7 +125,7 @@ export class Parameters {
       if (!found) throw new CorruptFileError(`${where} has no parameter ${name}: it belongs to another model`);
       if (found.shape.join() !== shape.join())
         throw new CorruptFileError(`${where}: parameter ${name} is [${found.shape}], the model needs [${shape}]`);
-      if (!found.data.every(Number.isFinite))
+      if (!isFiniteEverywhere(found.data))
         throw new CorruptFileError(`${where}: parameter ${name} holds values that are not numbers`);
     }
     for (const { name } of this.descriptions) this.get(name).set((tensors.get(name) as NamedTensor).data);

@@ -13,11 +13,17 @@ export interface NamedTensor {
 /** Parsed it may take forty times as much; ours have some kilobytes. */
 const MAX_HEADER_BYTES = 4 << 20;
 
-/** Bytes of a safetensors file. Tensors are written in the order of the map, each aligned to 4 bytes. */
-export function encodeSafetensors(
+/** Values of one part of a file. */
+const PART = 2 ** 20;
+
+/**
+ * The bytes of a safetensors file, in parts: a file may be larger than any buffer. Tensors come in the order of the map, each aligned to 4 bytes;
+ * parts are views of them, so nothing may change before they are written.
+ */
+export function* safetensorsParts(
   tensors: ReadonlyMap<string, NamedTensor>,
   metadata: Readonly<Record<string, string>> = {},
-): Uint8Array {
+): Generator<Uint8Array> {
   const header: Record<string, unknown> = Object.create(null) as Record<string, unknown>;
   if (Object.keys(metadata).length > 0) header['__metadata__'] = metadata;
   let end = 0;
@@ -26,17 +32,15 @@ export function encodeSafetensors(
     end += data.byteLength;
   }
   const json = new TextEncoder().encode(JSON.stringify(header));
-  const headerLength = Math.ceil(json.length / 8) * 8; // padded with spaces, so that the data starts aligned
-  const bytes = new Uint8Array(8 + headerLength + end);
-  new DataView(bytes.buffer).setBigUint64(0, BigInt(headerLength), true);
-  bytes.fill(0x20, 8, 8 + headerLength);
-  bytes.set(json, 8);
-  let offset = 8 + headerLength;
-  for (const { data } of tensors.values()) {
-    bytes.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength), offset);
-    offset += data.byteLength;
-  }
-  return bytes;
+  const beginning = new Uint8Array(8 + Math.ceil(json.length / 8) * 8).fill(0x20); // padded with spaces, so that the data starts aligned
+  new DataView(beginning.buffer).setBigUint64(0, BigInt(beginning.length - 8), true);
+  beginning.set(json, 8);
+  yield beginning;
+  for (const { data } of tensors.values())
+    for (let from = 0; from < data.length; from += PART) {
+      const part = data.subarray(from, from + PART);
+      yield new Uint8Array(part.buffer, part.byteOffset, part.byteLength);
+    }
 }
 
 const failing =

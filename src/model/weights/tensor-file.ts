@@ -1,10 +1,10 @@
 /**
- * A safetensors file of which only some rows are read: it may be larger than memory. Knows places in the file; does not know what rows are of. (safetensors.ts
- * reads whole files.)
+ * A safetensors file that is read tensor by tensor, or row by row: it may be larger than any buffer, or than memory. Knows places in the file; does not know
+ * what rows are of.
  */
 import { type FileHandle, open } from 'node:fs/promises';
 import { CorruptFileError, at } from '../../base/index.js';
-import { type TensorPlace, headerLengthOf, readHeader } from './safetensors.js';
+import { type NamedTensor, type TensorPlace, headerLengthOf, readHeader } from './safetensors.js';
 
 /** Read at once, at most; and a gap that is read rather than jumped over. Bytes. */
 const [AT_ONCE, GAP] = [2 ** 20, 2 ** 12];
@@ -46,11 +46,22 @@ export class TensorFile implements AsyncDisposable {
     return place;
   }
 
+  /** All tensors, in the order of the header. */
+  async tensors(): Promise<Map<string, NamedTensor>> {
+    const all = new Map<string, NamedTensor>();
+    for (const { name, shape } of this.#places.values()) all.set(name, { shape, data: await this.whole(name) });
+    return all;
+  }
+
   /** The values of a tensor. */
   async whole(name: string): Promise<Float32Array> {
     const { start, end } = this.#placeOf(name);
     const values = new Float32Array((end - start) / 4);
-    await readAt(this.#file, this.#path, this.#begin + start, new Uint8Array(values.buffer));
+    // a view of bytes ends at 4 GiB, below what values may take
+    for (let from = 0; from < values.byteLength; from += AT_ONCE) {
+      const bytes = new Uint8Array(values.buffer, from, Math.min(AT_ONCE, values.byteLength - from));
+      await readAt(this.#file, this.#path, this.#begin + start + from, bytes);
+    }
     return values;
   }
 

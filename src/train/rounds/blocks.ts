@@ -5,7 +5,7 @@
  * A block is a row of a table, or a stretch of a dense parameter: the differences of its values, and of both moments. A row that
  * did not move is no block. A line is `KEY WORKER BASE64`, or with a sum `KEY COUNT BASE64`: little-endian float32.
  */
-import { UserError, at } from '../../base/index.js';
+import { UserError, at, range } from '../../base/index.js';
 import type { NamedTensor, ParameterDescription } from '../../model/index.js';
 import type { HeldRows } from './held.js';
 
@@ -116,40 +116,62 @@ export async function* summedBlocks(lines: AsyncIterable<string> | Iterable<stri
   if (count > 0) yield told();
 }
 
-/** The mean move of a parameter and of its moments, zero where nobody moved it. */
-export type MeanMoves = ReadonlyMap<string, readonly [Float32Array, Float32Array, Float32Array]>;
-
 /**
- * Reads sums of blocks into mean moves, over all workers of a round: what one of them did not move, it moved by nothing. (Over those that moved a
- * row, outer momentum, which makes up for the mean, would carry rows that few batches meet too far.)
+ * The mean moves of a round, over all its workers: what one of them did not move, it moved by nothing. (Over those that moved a row, outer
+ * momentum, which makes up for the mean, would carry rows that few batches meet too far.) Only blocks that somebody moved take room.
  */
-export function meanMoves(
-  descriptions: readonly ParameterDescription[],
-  lengths: (name: string) => number,
-  sums: Iterable<string>,
-  workers: number,
-): MeanMoves {
-  const moves = new Map(
-    descriptions.map(({ name }) => {
-      const zeros = (): Float32Array => new Float32Array(lengths(name));
-      return [name, [zeros(), zeros(), zeros()] as const] as const;
-    }),
-  );
-  const known = new Set<string>();
-  for (const line of sums) {
-    const { key, number: count, values } = parsed(line);
-    const [index, block] = key.split('.').map(Number) as [number, number];
-    const description = descriptions[index];
-    if (!description || count < 1 || count > workers) throw new UserError(`${key} is no block of this model`);
-    if (known.has(key)) throw new UserError(`the blocks of ${key} were added up in pieces`);
-    known.add(key);
-    const own = moves.get(description.name) as readonly [Float32Array, Float32Array, Float32Array];
-    const { length, size } = blocksOf(description, own[0].length);
-    const from = block * size;
-    const width = Math.min(size, length - from);
-    if (width <= 0 || values.length !== TENSORS.length * width) throw new UserError(`${key} is no block of this model`);
-    for (const [tensor, target] of own.entries())
-      for (let i = 0; i < width; i++) target[from + i] = (values[tensor * width + i] as number) / workers;
+export class MeanMoves {
+  readonly #parameters: readonly Moved[];
+  readonly #workers: number;
+
+  /** @param lengths how many values the parameter of a name has */
+  constructor(descriptions: readonly ParameterDescription[], lengths: (name: string) => number, workers: number) {
+    this.#parameters = descriptions.map((description) => ({
+      blocks: blocksOf(description, lengths(description.name)),
+      moved: new Map(),
+    }));
+    this.#workers = workers;
   }
-  return moves;
+
+  /** Takes the sum of a block, each of them once, in any order. */
+  take(sum: string): void {
+    const { key, number: count, values } = parsed(sum);
+    const [index, block] = key.split('.').map(Number) as [number, number];
+    const own = this.#parameters[index];
+    const width = own ? widthOf(own.blocks, block) : 0;
+    if (!own || count < 1 || count > this.#workers || width <= 0 || values.length !== TENSORS.length * width)
+      throw new UserError(`${key} is no block of this model`);
+    if (own.moved.has(block)) throw new UserError(`the blocks of ${key} were added up in pieces`);
+    own.moved.set(
+      block,
+      values.map((value) => value / this.#workers),
+    );
+  }
+
+  /**
+   * The blocks of the parameter of a number: where each begins, and the mean moves of its values, of their first and of their second moments.
+   * @param every also blocks that nobody moved, as zeros
+   */
+  *of(index: number, { every }: { readonly every: boolean }): Generator<readonly [from: number, Move]> {
+    const { blocks, moved } = this.#parameters[index] as Moved;
+    const nothing = new Float32Array(TENSORS.length * blocks.size);
+    const numbers = every ? range(Math.ceil(blocks.length / blocks.size)) : moved.keys();
+    for (const block of numbers) {
+      const width = widthOf(blocks, block);
+      const move = moved.get(block) ?? nothing;
+      const part = (tensor: number): Float32Array => move.subarray(tensor * width, (tensor + 1) * width);
+      yield [block * blocks.size, [part(0), part(1), part(2)]];
+    }
+  }
 }
+
+/** What moved of a parameter: mean moves by number of block. */
+interface Moved {
+  readonly blocks: Blocks;
+  readonly moved: Map<number, Float32Array>;
+}
+
+/** How far values, their first and their second moments went. */
+export type Move = readonly [Float32Array, Float32Array, Float32Array];
+
+const widthOf = ({ length, size }: Blocks, block: number): number => Math.min(size, length - block * size);

@@ -13,7 +13,7 @@ import { added, endEpoch, stepEvent, stoppedAfter, withWayOut } from '../epoch-e
 import type { FitHooks, FitOptions } from '../fit.js';
 import { type FitState, initialState, strangeRandomness } from '../state.js';
 import type { Stepper } from '../step.js';
-import { meanMoves, summedBlocks } from './blocks.js';
+import { MeanMoves, summedBlocks } from './blocks.js';
 import type { OuterOptimizer, OuterOptions } from './outer.js';
 import { startFrom } from './held.js';
 import { type Round, type ShareReport, type Trained, Workbench, workShare } from './worker.js';
@@ -26,20 +26,16 @@ export interface RoundOptions extends OuterOptions {
   readonly localSteps: number;
 }
 
-/** What a round gives. */
-export interface RoundResult {
-  /** Of every worker that had a share, in their order. */
-  readonly reports: readonly ShareReport[];
-  /** Sums of blocks, in any order. */
-  readonly sums: readonly string[];
-}
-
-/** Has the shares of a round worked, wherever workers are. `start`: parameters and moments. */
+/**
+ * Has the shares of a round worked, wherever workers are: hands sums of blocks to `take`, in any order, and gives the reports of all workers that had
+ * a share, in their order. `start`: parameters and moments.
+ */
 export type RunRound = (
   round: Round,
   start: ReadonlyMap<string, NamedTensor>,
+  take: (sum: string) => void,
   signal: AbortSignal | undefined,
-) => Promise<RoundResult>;
+) => Promise<readonly ShareReport[]>;
 
 /** The shares of the round that begins at step `from` of an epoch of `steps`: as even as they can be; none is empty. */
 export function sharesOf(
@@ -73,7 +69,7 @@ function joined(all: readonly ReachedSizes[]): ReachedSizes {
 /** Rounds whose shares are worked here, one after another: the same bits as anywhere else. */
 export function roundsHere(trained: Trained, runtime: Runtime): RunRound {
   const bench = new Workbench(trained, runtime);
-  return async (round, start, signal) => {
+  return async (round, start, take, signal) => {
     const lines = new Map<string, string[]>();
     const reports: ShareReport[] = [];
     for (const worker of round.shares.keys()) {
@@ -87,9 +83,8 @@ export function roundsHere(trained: Trained, runtime: Runtime): RunRound {
         }),
       );
     }
-    const sums: string[] = [];
-    for await (const sum of summedBlocks([...lines.values()].flat())) sums.push(sum);
-    return { reports, sums };
+    for await (const sum of summedBlocks([...lines.values()].flat())) take(sum);
+    return reports;
   };
 }
 
@@ -135,16 +130,15 @@ export async function fitInRounds(
         // the parameters are those that the round began with, whatever became of it
         if (state.optimizerSteps > (saved?.optimizerSteps ?? 0)) await save(state, false);
       };
-      const { reports, sums } = await runRound(round, tensors, hooks.signal).catch(async (error: unknown) => {
+      const moves = new MeanMoves(parameters.descriptions, (name) => parameters.get(name).length, shares.length);
+      const take = (sum: string): void => moves.take(sum);
+      const reports = await runRound(round, tensors, take, hooks.signal).catch(async (error: unknown) => {
         await keep();
         if (error instanceof NotFiniteError) throw withWayOut(error, saved);
         throw error instanceof InterruptedError ? stoppedAfter(state, steps, '', error) : error;
       });
       checkReports(reports, shares);
-      outer.apply(
-        tensors,
-        meanMoves(parameters.descriptions, (name) => parameters.get(name).length, sums, shares.length),
-      );
+      outer.apply(tensors, moves);
       rounds.count++;
       rounds.moved += reports.reduce((total, { moved }) => total + moved, 0);
       graphMilliseconds += reports.reduce((total, { milliseconds }) => total + milliseconds, 0);

@@ -41,26 +41,25 @@ export class OuterOptimizer {
   /** Moves parameters and moments, by the names that a state has them under. */
   apply(state: ReadonlyMap<string, NamedTensor>, moves: MeanMoves): void {
     const { outerLearningRate: rate, outerMomentum: decay } = this.#options;
-    for (const { name } of this.#descriptions) {
-      const [move, first, second] = moves.get(name) as readonly [Float32Array, Float32Array, Float32Array];
+    for (const [index, { name }] of this.#descriptions.entries()) {
       const values = (state.get(name) as NamedTensor).data;
-      const momentum = this.#momenta.get(`${name} / outer momentum`)?.data;
-      for (let i = 0; i < values.length; i++) {
-        let step = move[i] as number;
-        if (momentum) {
-          const kept = decay * (momentum[i] as number) + step;
-          momentum[i] = kept;
-          step += decay * kept;
-        }
-        values[i] = (values[i] as number) + rate * step;
-      }
       const firsts = (state.get(`${name} / first moment`) as NamedTensor).data;
       const seconds = (state.get(`${name} / second moment`) as NamedTensor).data;
-      for (let i = 0; i < values.length; i++) {
-        firsts[i] = (firsts[i] as number) + (first[i] as number);
-        // a mean of squares, which rounding must not make less than nothing
-        seconds[i] = Math.max(0, (seconds[i] as number) + (second[i] as number));
-      }
+      const momentum = this.#momenta.get(`${name} / outer momentum`)?.data;
+      // momentum also carries what this round did not move
+      for (const [from, [move, first, second]] of moves.of(index, { every: momentum !== undefined }))
+        for (let i = 0, place = from; i < move.length; i++, place++) {
+          let step = move[i] as number;
+          if (momentum) {
+            const kept = decay * (momentum[place] as number) + step;
+            momentum[place] = kept;
+            step += decay * kept;
+          }
+          values[place] = (values[place] as number) + rate * step;
+          firsts[place] = (firsts[place] as number) + (first[i] as number);
+          // a mean of squares, which rounding must not make less than nothing
+          seconds[place] = Math.max(0, (seconds[place] as number) + (second[i] as number));
+        }
     }
   }
 }

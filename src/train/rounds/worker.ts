@@ -4,7 +4,7 @@
  *
  * What comes out depends on the state, the data, the settings and the share alone: done again, by whomever, it has the same bits.
  */
-import { CorruptFileError } from '../../base/index.js';
+import { CorruptFileError, isFiniteEverywhere } from '../../base/index.js';
 import type { Dataset } from '../../data/index.js';
 import type { ReachedSizes } from '../../features/index.js';
 import { type Model, type NamedTensor, descriptionsOf, parametersOf } from '../../model/index.js';
@@ -102,7 +102,7 @@ export class Workbench {
           throw new CorruptFileError(
             `the state of the round has ${values.length} values of ${tensor}: not this model's`,
           );
-        if (!values.every(Number.isFinite))
+        if (!isFiniteEverywhere(values))
           throw new CorruptFileError(`the state of the round: ${tensor} holds values that are not numbers`);
         data.set(values);
         begun.set(tensor, { shape, data: values });
