@@ -12,8 +12,8 @@ import { isOneOf, isTrueOrFalse, isWhole } from '../../base/index.js';
 import { type BatchSizes, type NextItemChoice, nextItems } from '../../features/index.js';
 import { type Tensor, ops } from '../../tensor/index.js';
 import { catalogueSize, costOfPlaces } from '../definition/every-place.js';
-import { embedItems, embedQueries, feedOf, itemWidthOf, searchesOf } from '../definition/embeddings.js';
-import { type NormPlace, type Scope, addPositions, layerNorm, linear } from '../layers/layers.js';
+import { clickMeansOf, embedItems, embedQueries, feedOf, itemWidthOf, searchesOf } from '../definition/embeddings.js';
+import { type NormPlace, type Scope, addPositions, initialisers, layerNorm, linear } from '../layers/layers.js';
 import {
   type CommonConfig,
   type Losses,
@@ -34,7 +34,7 @@ interface SasrecSettings {
   readonly placeNegatives: number;
   /** Items that stand for all, for `sampledSoftmax`. */
   readonly sharedNegatives: number;
-  /** Give it the searches too: a second Transformer reads the queries and their words, and its last state joins that of the feed. */
+  /** Give it the searches too: a second Transformer reads queries, their words and clicks, and what it makes of them is added to the state of the feed. */
   readonly useSearches: boolean;
   /** Where layer norms stand: `post` as in RecBole; `pre` with a norm behind the last block, as in the paper; `code` as it was programmed. */
   readonly norm: NormPlace;
@@ -92,7 +92,7 @@ const definition: ModelDefinition<SasrecSettings> = {
       'norm=pre: as the paper writes it, without what only the code has',
       'default: only the last state of each prefix is trained on, as for all models here; the paper: every place, one negative each (preset everyPlace)',
       'fullSoftmax: cross-entropy over all items at every place, the training that recent replications found best',
-      'searches: the same with queries and their words, so that a gain of SESRec is not one of inputs only',
+      'searches: the same with queries, their words and what was clicked, so that a gain of SESRec is not one of inputs only; what a second Transformer makes of them is added to the state, from nothing at the start',
     ],
   },
   presets: {
@@ -123,7 +123,10 @@ const definition: ModelDefinition<SasrecSettings> = {
   build: (config) => {
     const scoring = userVectorScoring(config, (scope, sizes, items) => userOf(scope, config, sizes, items));
     const { sees } = definition.card;
-    const common = { scoring, sees: config.useSearches ? ([...sees, 'queries', 'query words'] as const) : sees };
+    const common = {
+      scoring,
+      sees: config.useSearches ? ([...sees, 'queries', 'query words', 'search clicks'] as const) : sees,
+    };
     if (config.trainOn === 'last') return common;
     const choice = choiceOf(config);
     return {
@@ -190,7 +193,12 @@ function userOf(scope: Scope, config: SasrecConfig, sizes: BatchSizes, items: Te
   if (!config.useSearches) return last;
   const queries = linear(scope, 'query.projection', embedQueries(scope, config, sizes), width);
   const searches = searchesOf(scope, sizes, queries);
-  return linear(scope, 'joined', ops.concat([last, read('search', searches.vectors, searches.mask)], 1), width);
+  const asked = ops.add(searches.vectors, clickMeansOf(scope, sizes, items, config.window.clicks));
+  // at the start it is what it is without searches
+  const told = linear(scope, 'search.told', read('search', asked, searches.mask), width, {
+    initialiser: initialisers.constant(0),
+  });
+  return ops.add(last, told);
 }
 
 /** The next item at every place of the feed. */

@@ -81,8 +81,10 @@ def sasrec(q):
     user = last(hidden, mask)
     if q.config["useSearches"]:
         searched, search_mask = q.searches()
+        clicks, click_mask = q.clicks()
         queries = q.linear("query.projection", q.queries())[searched]
-        user = q.linear("joined", torch.cat([user, last(states("search", queries, search_mask), search_mask)], -1))
+        asked = queries + mean_of(items[clicks], click_mask)
+        user = user + q.linear("search.told", last(states("search", asked, search_mask), search_mask))
     logits = scores_of(user, items[q.candidates()])
     if q.config["trainOn"] == "last":
         return Answer(logits)
