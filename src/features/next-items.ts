@@ -9,15 +9,20 @@ import { totalsOf } from './rows.js';
 import { trainingCases } from './histories.js';
 import { NegativeSampler, type NegativeSampling } from './negatives.js';
 
-/** What the next item is told from: all items, some that the user had not met, or `shared` items that are drawn once per batch. */
+/**
+ * What the next item is told from: all items, some that the user had not met, or `shared` items that are drawn once per batch; with `more`, as
+ * many more of these for what tells it by other means.
+ */
 export type NextItemChoice =
-  'all' | { readonly count: number; readonly sampling: NegativeSampling } | { readonly shared: number };
+  | 'all'
+  | { readonly count: number; readonly sampling: NegativeSampling }
+  | { readonly shared: number; readonly more?: number };
 
 /**
  * Inputs of training batches: `places` (P) int32, real positions of the feeds, in the flattened (B,T_r); `nextItem` (P), slots of
  * the items that follow, the last one of a feed the row's positive; `placeWeight` (P), 1 / the places of the whole batch, 0 where
  * P is more than there are; and `everyItem` (N), slots of the whole catalogue, or `placeNegatives` (P,n), slots; or `sharedItem` (K),
- * slots, and `placeBeside` (P), what the next item itself adds to a sum over these as a sample (nn.logSumExp).
+ * slots, and `placeBeside` (P), what the next item itself adds to a sum over these as a sample (nn.logSumExp), and the same of `moreShared`.
  */
 export function nextItems(dataset: Dataset, choice: NextItemChoice): BatchExtra {
   const everyItem = range(dataset.items.ids.length - FIRST_INDEX).map((i) => FIRST_INDEX + i);
@@ -49,11 +54,16 @@ export function nextItems(dataset: Dataset, choice: NextItemChoice): BatchExtra 
         return;
       }
       if ('shared' in choice) {
-        const shared = drawItems(everyItem, choice.shared, training.randomOfBatch?.('shared items'));
-        inputs['sharedItem'] = items.slots(shared);
-        const isDrawn = new Set(inputs['sharedItem']);
-        const weight = everyItem.length / shared.length;
-        inputs['placeBeside'] = Float32Array.from(inputs['nextItem'], (slot) => (isDrawn.has(slot) ? 1 - weight : 1));
+        const next = inputs['nextItem'];
+        const share = (name: 'sharedItem' | 'moreShared', count: number, purpose: string): void => {
+          const shared = drawItems(everyItem, count, training.randomOfBatch?.(purpose));
+          inputs[name] = items.slots(shared);
+          const isDrawn = new Set(inputs[name]);
+          const weight = everyItem.length / shared.length;
+          inputs[besideOf(name)] = Float32Array.from(next, (slot) => (isDrawn.has(slot) ? 1 - weight : 1));
+        };
+        share('sharedItem', choice.shared, 'shared items');
+        if (choice.more) share('moreShared', choice.more, 'more shared items');
         return;
       }
       sampler ??= new NegativeSampler(dataset, trainingCases(dataset, false), choice);
@@ -71,6 +81,10 @@ export function nextItems(dataset: Dataset, choice: NextItemChoice): BatchExtra 
     },
   };
 }
+
+/** The input that says what the next item adds beside those of a name. */
+export const besideOf = (name: 'sharedItem' | 'moreShared'): string =>
+  name === 'sharedItem' ? 'placeBeside' : 'placeBesideMore';
 
 /** Distinct items, all alike; all of them where they are no more. */
 function drawItems(everyItem: Int32Array, count: number, random: Random | undefined): Int32Array {

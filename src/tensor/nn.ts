@@ -198,8 +198,7 @@ export interface ExponentialSum {
 export function logSumExp(x: Tensor, y: Tensor, r: Tensor, sampled?: ExponentialSum): Tensor {
   const more = sampled?.more;
   const products = matmul(x, y, { transposeB: true });
-  const excess = sub(more ? add(products, more) : products, r);
-  const powers = ops.exp(ops.neg(ops.maximum(ops.neg(excess), -80)));
+  const powers = powersOver(more ? add(products, more) : products, r);
   const all = sum(powers, [1]);
   const ofSample = sampled ? mul(all, sampled.weight) : all;
   const total = sampled ? add(ofSample, sampled.beside) : all;
@@ -215,3 +214,18 @@ export function logSumExp(x: Tensor, y: Tensor, r: Tensor, sampled?: Exponential
     ];
   });
 }
+
+/** `logSumExp` of scores (n,m) that are no products. */
+export function logSumExpOf(
+  scores: Tensor,
+  r: Tensor,
+  { weight, beside }: Pick<ExponentialSum, 'weight' | 'beside'>,
+): Tensor {
+  return ops.log(add(mul(sum(powersOver(scores, r), [1]), weight), beside));
+}
+
+/** exp(score - r), at most exp(80). */
+const powersOver = (scores: Tensor, r: Tensor): Tensor => ops.exp(ops.neg(ops.maximum(ops.neg(sub(scores, r)), -80)));
+
+/** The same values, from which no gradient goes back. */
+export const withoutGradient = (x: Tensor): Tensor => ops.withGradient(x, [], () => []);

@@ -33,7 +33,8 @@ function batchOf(extra: BatchExtra, users: readonly string[], of: Dataset = data
   const candidates = Int32Array.from(cases.flatMap(({ feedPosition }) => [of.feedItem[feedPosition] as number, 2, 3]));
   const assembler = new BatchAssembler(catalogueOf(of), WINDOW, { exact: true, extras: [extra] });
   const randomOf = (purpose: string, row: number): Random => new Random(7, purpose, cases[row]?.user as number);
-  return { batch: assembler.assemble(rows, { candidates, randomOf }), cases };
+  const randomOfBatch = (purpose: string): Random => new Random(7, purpose);
+  return { batch: assembler.assemble(rows, { candidates, randomOf, randomOfBatch }), cases };
 }
 /** Items by their slots. */
 const itemsAt = ({ ids, inputs }: Batch, key: string): string[] =>
@@ -64,6 +65,24 @@ describe('the next items of a feed', () => {
     const { batch } = batchOf(nextItems(dataset, 'all'), ['bob']);
     assert.deepEqual(itemsAt(batch, 'everyItem'), dataset.items.ids.slice(FIRST_INDEX));
     assert.equal(batch.inputs['placeNegatives'], undefined);
+  });
+
+  test('are told from items that all share, and from more of them by other means, drawn apart', () => {
+    const { batch } = batchOf(nextItems(dataset, { shared: 12, more: 5 }), ['ann', 'bob']);
+    const catalogue = dataset.items.ids.length - FIRST_INDEX;
+    for (const [key, beside, count] of [
+      ['sharedItem', 'placeBeside', 12],
+      ['moreShared', 'placeBesideMore', 5],
+    ] as const) {
+      const drawn = itemsAt(batch, key);
+      assert.equal(new Set(drawn).size, count);
+      assert.deepEqual(
+        floats(batch, beside),
+        itemsAt(batch, 'nextItem').map((item) => Math.fround(drawn.includes(item) ? 1 - catalogue / count : 1)),
+      );
+    }
+    assert.notDeepEqual(itemsAt(batch, 'sharedItem').slice(0, 5), itemsAt(batch, 'moreShared'));
+    assert.equal(batchOf(nextItems(dataset, { shared: 12 }), ['ann']).batch.inputs['moreShared'], undefined);
   });
 
   test('add nothing to a batch that is only scored', () => {

@@ -89,6 +89,18 @@ export const subjects: Readonly<Record<string, Subject>> = {
   srjgraph: { id: 'srjgraph', changes: { contextItems: 3, neighbours: 2 } },
   'srjgraph-without-search': { id: 'srjgraph', changes: { contextItems: 2, neighbours: 3, searchWeight: 0 } },
   'sesrec-every-place': { id: 'sesrec', preset: 'sesrec', changes: { sharedNegatives: 5, alpha: 0.5 } },
+  'sesrec-every-place-apart': {
+    id: 'sesrec',
+    preset: 'sesrec',
+    changes: {
+      sharedNegatives: 5,
+      alpha: 0.5,
+      memoryKeys: 'own',
+      memoryTrained: 'apart',
+      memoryShare: 0.5,
+      norm: 'code',
+    },
+  },
   unisar: { id: 'unisar', changes: { contrastRows: 4, alignmentWeight: 0.5, contrastWeight: 0.5 } },
 };
 

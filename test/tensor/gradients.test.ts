@@ -217,6 +217,13 @@ const composed: Readonly<Record<string, Example>> = {
     ],
     build: (x, y, r) => nn.logSumExp(x, y, r, { weight: 2.5, beside: ops.constant([1, -0.4, 1], [3, 1]) }),
   },
+  'the same of scores that are no products': {
+    shapes: [
+      [3, 5],
+      [3, 1],
+    ],
+    build: (scores, r) => nn.logSumExpOf(scores, r, { weight: 2.5, beside: ops.constant([1, -0.4, 1], [3, 1]) }),
+  },
   'bounded exponential sums': {
     shapes: [[3, 4], [5, 4], []],
     low: 0.3,

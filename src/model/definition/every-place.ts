@@ -5,7 +5,7 @@
  * Shapes: B rows, T_r feed positions, I distinct items of a batch, P places with a next item, d width.
  */
 import { FIRST_INDEX } from '../../data/index.js';
-import type { BatchSizes, NextItemChoice } from '../../features/index.js';
+import { type BatchSizes, type NextItemChoice, besideOf } from '../../features/index.js';
 import { type Tensor, nn, ops } from '../../tensor/index.js';
 import type { Scope } from '../layers/layers.js';
 
@@ -15,8 +15,14 @@ export interface Places {
   readonly states: Tensor;
   /** (I,d) */
   readonly items: Tensor;
-  /** What else scores have than the product: (B,T_r,K) of the items shared by the batch, (B,T_r) of the next one. For `shared` alone. */
-  readonly more?: { readonly shared: Tensor; readonly next: Tensor };
+  /** What else scores have than the product. For `shared` alone. */
+  readonly more?: SharedScores;
+}
+
+/** (B,T_r,K) of items that a batch shares, (B,T_r) of the next one. */
+export interface SharedScores {
+  readonly shared: Tensor;
+  readonly next: Tensor;
 }
 
 /**
@@ -36,26 +42,56 @@ export function costOfPlaces(
   const places = sizes.extras['places'] as number;
   const width = states.shape.at(-1) as number;
   const itemsAt = (name: string, count: number): Tensor => ops.gather(items, scope.input(name, [count], 'int32'));
-  const atPlaces = (x: Tensor, each: number): Tensor =>
-    ops.gather(ops.reshape(x, [sizes.rows * sizes.feed, each]), scope.input('places', [places], 'int32'));
-  const here = atPlaces(states, width); // (P,d)
+  const here = atPlaces(scope, sizes, states, width); // (P,d)
   const product = ops.sum(ops.mul(here, itemsAt('nextItem', places)), [1]); // (P,1)
-  const score = more ? ops.add(product, atPlaces(more.next, 1)) : product;
+  const score = more ? ops.add(product, atPlaces(scope, sizes, more.next, 1)) : product;
   const each = (): Tensor => {
     if (choice === 'all') return nn.logSumExp(here, itemsAt('everyItem', catalogue), score);
     if ('shared' in choice) {
       const count = Math.min(choice.shared, catalogue);
-      const beside = ops.reshape(scope.input('placeBeside', [places]), [places, 1]);
       return nn.logSumExp(here, itemsAt('sharedItem', count), score, {
-        weight: catalogue / count,
-        beside,
-        ...(more ? { more: atPlaces(more.shared, count) } : {}),
+        ...sampleOf(scope, sizes, 'sharedItem', count, catalogue),
+        ...(more ? { more: atPlaces(scope, sizes, more.shared, count) } : {}),
       });
     }
     return ops.add(ops.softplus(ops.neg(score)), againstOwn(scope, items, here, choice.count));
   };
+  return meanOf(scope, sizes, each());
+}
+
+/** `costOfPlaces` by scores that are no products, against the items of `moreShared`. */
+export function costOfScores(
+  scope: Scope,
+  sizes: BatchSizes,
+  { shared, next }: SharedScores,
+  catalogue: number,
+): Tensor {
+  const count = shared.shape.at(-1) as number;
+  const [others, score] = [atPlaces(scope, sizes, shared, count), atPlaces(scope, sizes, next, 1)];
+  return meanOf(scope, sizes, nn.logSumExpOf(others, score, sampleOf(scope, sizes, 'moreShared', count, catalogue)));
+}
+
+/** What every position of the feeds has, (B,T_r) or (B,T_r,each), where there is a next item: (P,each). */
+const atPlaces = (scope: Scope, { rows, feed, extras }: BatchSizes, x: Tensor, each: number): Tensor =>
+  ops.gather(ops.reshape(x, [rows * feed, each]), scope.input('places', [extras['places'] as number], 'int32'));
+
+/** What `count` items stand for that a batch shares. */
+function sampleOf(
+  scope: Scope,
+  { extras }: BatchSizes,
+  name: 'sharedItem' | 'moreShared',
+  count: number,
+  catalogue: number,
+): { readonly weight: number; readonly beside: Tensor } {
+  const places = extras['places'] as number;
+  return { weight: catalogue / count, beside: ops.reshape(scope.input(besideOf(name), [places]), [places, 1]) };
+}
+
+/** The part's share of the mean of costs, (P,1). */
+function meanOf(scope: Scope, { extras }: BatchSizes, costs: Tensor): Tensor {
+  const places = extras['places'] as number;
   const weights = ops.reshape(scope.input('placeWeight', [places]), [places, 1]);
-  return nn.scalar(ops.sum(ops.mul(each(), weights)));
+  return nn.scalar(ops.sum(ops.mul(costs, weights)));
 }
 
 /** The sum of what each place's negatives cost, over their number. here: (P,d). Result (P,1). */

@@ -278,8 +278,9 @@ def alignment(q, items, queries, transposed=True):
 
 def sesrec_every_place(q):
     """
-    Preset `sesrec` (docs/preset.md): Eq. 1 without biases, a pre-norm causal Transformer, one more attention from each place to the
-    searches and clicks before its next item, cross-entropy over a weighed sample, and the alignment of Eq. 6 to 8.
+    Preset `sesrec` (docs/preset.md): Eq. 1 without biases, a pre-norm causal Transformer (or SASRec's as programmed), one more attention from
+    each place to the searches and clicks before its next item, cross-entropy over a weighed sample, and the alignment of Eq. 6 to 8. Votes are
+    part of the score, or tell the next item by themselves and join in the ranking.
     """
     assert q.config["trainOn"] == "everyPlace"
     width = q.config["width"]
@@ -289,7 +290,7 @@ def sesrec_every_place(q):
     places = slots.shape[1]
     hidden = items[slots] * width**0.5 + q["feed.position"][:places]
     for block in range(q.config["blocks"]):
-        hidden = pre_norm_block(q, f"feed.encoder.{block}", hidden, causal(mask), 1e-8)
+        hidden = pre_norm_block(q, f"feed.encoder.{block}", hidden, causal(mask), 1e-8, q.config["norm"] == "code")
 
     searched, _ = q.searches()
     clicked, _ = q.clicks()
@@ -322,7 +323,7 @@ def sesrec_every_place(q):
     votes = votes_of(q, items, queries, kinds)
 
     def score(row, place, slot):
-        return states[row, place] @ items[slot] + votes(row, place, slot)
+        return states[row, place] @ items[slot] + q.config["memoryShare"] * votes(row, place, slot)
 
     logits = []
     for row in range(q.rows):
@@ -330,9 +331,14 @@ def sesrec_every_place(q):
         for slot in q.candidates()[row].tolist():
             # without a feed there is no place, and training has no such rows but in this question
             logits.append(score(row, length - 1, slot) if length > 0 else torch.zeros(()))
+    if q.config["memoryTrained"] == "apart":
+        nothing = torch.zeros_like(states)
+        prediction = every_place(q, items, states, slots, mask) + every_place(q, items, nothing, slots, mask, votes, "moreShared")
+    else:
+        prediction = every_place(q, items, states, slots, mask, votes)
     return Answer(
         torch.stack(logits).reshape(q.rows, -1),
-        prediction=every_place(q, items, states, slots, mask, votes),
+        prediction=prediction,
         others={"alignment": (alignment(q, items, queries, q.config["transposedItemToQuery"]), q.config["alpha"])},
     )
 
@@ -344,7 +350,13 @@ def votes_of(q, items, queries, kinds):
     slots, _ = q.feed()
     searched, _ = q.searches()
     clicked, _ = q.clicks()
-    item_key = F.normalize(q.linear("memory.item", items), dim=-1, eps=1e-6)
+    if q.config["memoryKeys"] == "own":
+        # what items and queries are learns nothing from votes
+        keys = q["memory.item.id"][q.ids["items"]] + q.linear("memory.item", items.detach())
+        queries = queries.detach()
+    else:
+        keys = q.linear("memory.item", items)
+    item_key = F.normalize(keys, dim=-1, eps=1e-6)
     query_key = F.normalize(q.linear("memory.query", queries), dim=-1, eps=1e-6)
 
     def votes(row, place, slot):

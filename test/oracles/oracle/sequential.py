@@ -115,10 +115,10 @@ def pre_norm_block(q, name, hidden, allowed, epsilon, in_code=False):
     return (normed if in_code else hidden) + q.linear(f"{name}.feedForward.outer", inner)
 
 
-def every_place(q, items, hidden, slots, mask, more=lambda row, place, slot: 0.0):
+def every_place(q, items, hidden, slots, mask, more=lambda row, place, slot: 0.0, sample="sharedItem"):
     """
     At each real place the item that comes next; after the newest that is the positive. Mean over all places of the batch. `more`: what a
-    sampled softmax adds to the product of a place and an item.
+    sampled softmax adds to the product of a place and an item; `sample`: the input that has its items.
     """
     extras = q.sizes["extras"]["places"]
     places = q.input("places", extras).tolist()
@@ -134,9 +134,9 @@ def every_place(q, items, hidden, slots, mask, more=lambda row, place, slot: 0.0
         if q.config["trainOn"] == "fullSoftmax":
             every = items[q.input("everyItem", -1)] @ state  # the whole catalogue
             losses.append(torch.logsumexp(every, 0) - items[following] @ state)
-        elif q.has_input("sharedItem"):
+        elif q.has_input(sample):
             # each of the sample stands for as many others; the next item for itself, and for nobody where it was drawn
-            drawn = q.input("sharedItem", -1)
+            drawn = q.input(sample, -1)
             weight = (q.config["sizes"]["items"] - 2) / len(drawn)  # without padding and unknown
             others = [items[slot] @ state + more(row, at, slot) for slot in drawn.tolist() if slot != following]
             right = items[following] @ state + more(row, at, following)

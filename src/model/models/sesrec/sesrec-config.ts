@@ -53,6 +53,17 @@ export interface SesrecRules {
   readonly sharedNegatives: number;
   /** Width of what actions remember items by (sesrec-memory.ts), at every place; 0: they do not. */
   readonly memoryWidth: number;
+  /**
+   * What that is: a projection of the item's vector, or, `own`, a row of the item's own beside it; then item vectors learn nothing from
+   * votes.
+   */
+  readonly memoryKeys: 'items' | 'own';
+  /** Products and votes learn `together`, as one score of the next item, or `apart`, each by itself. */
+  readonly memoryTrained: 'together' | 'apart';
+  /** How much votes that learnt apart count in the ranking. */
+  readonly memoryShare: number;
+  /** Where layer norms stand at every place: first, or as SASRec was programmed (layers.ts). */
+  readonly norm: 'pre' | 'code';
 }
 
 /** Widths and numbers. */
@@ -87,6 +98,9 @@ export function seesPadding({
   return useSearch && !maskCoAttention;
 }
 
+/** What runs had that were trained before these were settings. */
+export const asBefore = { memoryKeys: 'items', memoryTrained: 'together', memoryShare: 1, norm: 'pre' } as const;
+
 const complete = {
   threshold: 'mean',
   splitBy: 'coAttention',
@@ -98,6 +112,7 @@ const complete = {
   trainOn: 'candidates',
   sharedNegatives: 1024,
   memoryWidth: 0,
+  ...asBefore,
 } as const;
 
 export const sesrecPresets = {

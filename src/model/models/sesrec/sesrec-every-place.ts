@@ -13,7 +13,7 @@
  */
 import type { BatchSizes, NextItemChoice } from '../../../features/index.js';
 import { type Tensor, nn, ops } from '../../../tensor/index.js';
-import { catalogueSize, costOfPlaces } from '../../definition/every-place.js';
+import { type Places, catalogueSize, costOfPlaces, costOfScores } from '../../definition/every-place.js';
 import { clicksOf, feedOf, searchesOf } from '../../definition/embeddings.js';
 import { type Losses, type Scoring, trainingLogits } from '../../definition/model.js';
 import { alignmentLoss } from '../../layers/contrastive-losses.js';
@@ -48,14 +48,23 @@ const { add, gather, matmul, mul, reshape, sum } = ops;
 const EPSILON = 1e-8;
 
 /** What the next item of a place is told from. */
-export const nextItemChoice = ({ sharedNegatives }: SesrecConfig): NextItemChoice => ({ shared: sharedNegatives });
+export const nextItemChoice = (config: SesrecConfig): NextItemChoice => ({
+  shared: config.sharedNegatives,
+  ...(learnsApart(config) ? { more: VOTED_FOR } : {}),
+});
+
+/** Items that votes learn from, per batch, where they learn apart. */
+const VOTED_FOR = 1024;
+
+const learnsApart = ({ memoryWidth, memoryTrained }: SesrecConfig): boolean =>
+  memoryWidth > 0 && memoryTrained === 'apart';
 
 /** A state for the user, multiplied with the items of Eq. 1. `split` puts the split into a state by names. */
 export function everyPlaceScoring(
   config: SesrecConfig,
   split: (state: NonNullable<UserState['split']>) => Readonly<Record<string, Tensor>>,
 ): Scoring {
-  const { width, memoryWidth, window } = config;
+  const { width, memoryWidth, memoryShare, window } = config;
   const [ofState, ofMemory] = [
     (x: Tensor): Tensor => ops.slice(x, x.shape.length - 1, 0, width),
     (x: Tensor): Tensor => ops.slice(x, x.shape.length - 1, width, width + memoryWidth),
@@ -69,12 +78,12 @@ export function everyPlaceScoring(
     count: typeof votesFor,
   ): Tensor =>
     memoryKeys && memoryWeights
-      ? add(product, scoreOfVotes(scope, count(memoryKeys, memoryWeights, ofMemory(candidates))))
+      ? add(product, mul(scoreOfVotes(scope, count(memoryKeys, memoryWeights, ofMemory(candidates))), memoryShare))
       : product;
   return {
     items: (scope, sizes) => {
       const items = projectedItemVectors(scope, config, sizes.items);
-      return memoryWidth === 0 ? items : ops.concat([items, itemKeys(scope, items, memoryWidth)], 1);
+      return memoryWidth === 0 ? items : ops.concat([items, itemKeys(scope, config, items)], 1);
     },
     encode: (scope, sizes) => {
       const given = givenOf(scope, config, sizes);
@@ -109,8 +118,13 @@ export function everyPlaceLosses(scope: Scope, config: SesrecConfig, sizes: Batc
   };
   const votes = memory && votesAtPlaces(memory.keys, memory.weights, keysOfItems(scope, config, sizes, given));
   const more = votes && { shared: scoreOfVotes(scope, votes.shared), next: scoreOfVotes(scope, votes.next) };
-  const places = { states, items: given.items, ...(more ? { more } : {}) };
-  const prediction = costOfPlaces(scope, sizes, places, nextItemChoice(config), catalogueSize(config.sizes));
+  const catalogue = catalogueSize(config.sizes);
+  const costOf = (places: Places): Tensor => costOfPlaces(scope, sizes, places, nextItemChoice(config), catalogue);
+  const products = { states, items: given.items };
+  const prediction =
+    more && learnsApart(config)
+      ? add(costOf(products), costOfScores(scope, sizes, more, catalogue))
+      : costOf(more ? { ...products, more } : products);
   const logits = trainingLogits(scope, scoring, sizes, {
     user: lastState(states, given.feedMask),
     ...(memory ? { memoryKeys: memory.keys, memoryWeights: lastState(memory.weights, given.feedMask) } : {}),
@@ -127,21 +141,21 @@ export function everyPlaceLosses(scope: Scope, config: SesrecConfig, sizes: Batc
 /** The keys of the actions of a batch. */
 function actionsOf(
   scope: Scope,
-  { memoryWidth: width, window }: SesrecConfig,
+  config: SesrecConfig,
   sizes: BatchSizes,
   items: Tensor,
   queries: Tensor | null,
 ): Actions | null {
-  if (width === 0) return null;
-  const keys = itemKeys(scope, items, width);
+  if (config.memoryWidth === 0) return null;
+  const keys = itemKeys(scope, config, items);
   const { vectors: feed, mask: feedMask } = feedOf(scope, sizes, keys);
   if (!queries) return { feed, feedMask, search: null };
-  const searched = searchesOf(scope, sizes, queryKeys(scope, queries, width));
-  const clicked = clicksOf(scope, sizes, keys, window.clicks);
+  const searched = searchesOf(scope, sizes, queryKeys(scope, config, queries));
+  const clicked = clicksOf(scope, sizes, keys, config.window.clicks);
   return { feed, feedMask, search: ops.concat([searched.vectors, clicked.vectors], 1) };
 }
 
-/** Keys of the items that a batch shares, (K,d_m), and of those that follow each place, (B,T_r,d_m): at its end the positive. */
+/** Keys of the items that a batch shares and votes learn from, (K,d_m), and of those that follow each place, (B,T_r,d_m): at its end the positive. */
 function keysOfItems(
   scope: Scope,
   config: SesrecConfig,
@@ -149,9 +163,9 @@ function keysOfItems(
   { items, feedMask }: Given,
 ): { readonly shared: Tensor; readonly next: Tensor } {
   const { rows, feed: places, candidates } = sizes;
-  const { memoryWidth: width, sharedNegatives } = config;
-  const keys = itemKeys(scope, items, width);
-  const shared = scope.input('sharedItem', [Math.min(sharedNegatives, catalogueSize(config.sizes))], 'int32');
+  const keys = itemKeys(scope, config, items);
+  const [name, most] = learnsApart(config) ? ['moreShared', VOTED_FOR] : ['sharedItem', config.sharedNegatives];
+  const shared = scope.input(name, [Math.min(most, catalogueSize(config.sizes))], 'int32');
   const positive = ops.slice(gather(keys, scope.input('candidates', [rows, candidates], 'int32')), 1, 0, 1);
   const known = mul(feedOf(scope, sizes, keys).vectors, reshape(feedMask, [rows, places, 1]));
   const atEnd = mul(reshape(lastOfMask(feedMask), [rows, places, 1]), positive);
@@ -207,11 +221,11 @@ function givenOf(scope: Scope, config: SesrecConfig, sizes: BatchSizes): Given {
   return { ...given, search: { queries, searched: searches.vectors, mask: searches.mask, tokens } };
 }
 
-const optionsOf = ({ blocks, heads, width }: SesrecConfig): TransformerOptions => ({
+const optionsOf = ({ blocks, heads, width, norm }: SesrecConfig): TransformerOptions => ({
   blocks,
   heads,
   activation: 'relu',
-  norm: 'pre',
+  norm,
   innerWidth: width,
   epsilon: EPSILON,
 });

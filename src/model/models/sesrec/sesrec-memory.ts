@@ -13,10 +13,11 @@
  * Shapes as in sesrec-every-place.ts; d_m width of a key, A = T_r + M actions: feed events, searches, clicks.
  */
 import type { BatchSizes } from '../../../features/index.js';
-import { type Tensor, ops } from '../../../tensor/index.js';
+import { type Tensor, nn, ops } from '../../../tensor/index.js';
 import { type Scope, initialisers, linear } from '../../layers/layers.js';
 import { lastState } from '../../layers/sequence-layers.js';
 import { LOUDER, knownKinds, learntByKind, recencyOf } from './sesrec-ages.js';
+import type { SesrecConfig } from './sesrec-config.js';
 import { unitVectors } from './sesrec.js';
 
 const { add, exp, gather, matmul, mul, reshape, sub, sum } = ops;
@@ -29,13 +30,19 @@ const FIRST_WEIGHT = 2;
 const DECAY = 0.7;
 /** What an item has without a vote. */
 const FLOOR = 0.1;
-/** Keys of items, (…,d) to (…,d_m). */
-export const itemKeys = (scope: Scope, items: Tensor, width: number): Tensor =>
-  unitVectors(linear(scope, 'memory.item', items, width, { bias: false }));
+/** Keys of items, from their vectors: (I,d) to (I,d_m). */
+export function itemKeys(scope: Scope, { memoryWidth, memoryKeys, sizes }: SesrecConfig, items: Tensor): Tensor {
+  const projected = (x: Tensor): Tensor => linear(scope, 'memory.item', x, memoryWidth, { bias: false });
+  if (memoryKeys === 'items') return unitVectors(projected(items));
+  const own = scope.rows('memory.item.id', [sizes.items, memoryWidth], 'items', items.shape[0] as number, 'zero');
+  return unitVectors(add(own, projected(nn.withoutGradient(items))));
+}
 
-/** Keys of queries, (…,d) to (…,d_m). */
-export const queryKeys = (scope: Scope, queries: Tensor, width: number): Tensor =>
-  unitVectors(linear(scope, 'memory.query', queries, width, { bias: false }));
+/** Keys of queries, from their vectors: (Q,d) to (Q,d_m). */
+export function queryKeys(scope: Scope, { memoryWidth, memoryKeys }: SesrecConfig, queries: Tensor): Tensor {
+  const vectors = memoryKeys === 'items' ? queries : nn.withoutGradient(queries);
+  return unitVectors(linear(scope, 'memory.query', vectors, memoryWidth, { bias: false }));
+}
 
 /** exp((cos - 1) / tau), from cosines. */
 const votes = (cosines: Tensor): Tensor => exp(mul(sub(cosines, 1), 1 / TEMPERATURE));

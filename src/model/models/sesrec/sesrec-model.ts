@@ -27,6 +27,7 @@ import {
   ownShapes,
   seesPadding,
   sesrecPresets,
+  asBefore,
 } from './sesrec-config.js';
 import { everyPlaceLosses, everyPlaceScoring, nextItemChoice } from './sesrec-every-place.js';
 import { sesrecLosses } from './sesrec-losses.js';
@@ -106,14 +107,21 @@ const definition: ModelDefinition<Settings> = {
     alignmentNegatives: isWhole(1, 1_000_000),
     sharedNegatives: isWhole(1, 1_000_000),
     memoryWidth: isWhole(0, 4096),
+    memoryKeys: isOneOf('items', 'own'),
+    memoryTrained: isOneOf('together', 'apart'),
+    memoryShare: isNotNegative,
+    norm: isOneOf('pre', 'code'),
   },
-  added: { splitBy: 'coAttention', trainOn: 'candidates', sharedNegatives: 1024, memoryWidth: 0 },
+  added: { splitBy: 'coAttention', trainOn: 'candidates', sharedNegatives: 1024, memoryWidth: 0, ...asBefore },
   wrong: ({ width, heads, hidden, meanCoAttention, maskCoAttention, splitBy, useAlignment, ...others }) =>
     wrongHeads('a width', width, heads) ??
     wrongLogit(hidden) ??
     (meanCoAttention && !maskCoAttention ? 'meanCoAttention needs maskCoAttention' : null) ??
     (splitBy === 'alignment' && !useAlignment
       ? 'splitBy alignment needs useAlignment, which trains what it goes by'
+      : null) ??
+    (others.memoryTrained === 'together' && others.memoryShare !== 1
+      ? 'memoryShare is of votes that learn apart: it needs memoryTrained=apart'
       : null) ??
     (others.trainOn === 'everyPlace' ? wrongAtEveryPlace({ splitBy, maskCoAttention, ...others }) : null),
   build: (config) => ({
