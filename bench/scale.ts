@@ -143,6 +143,11 @@ await runBench('scale', async () => {
       ['memory of the model in each server', large(site.modelBytesOfAServer)],
       ['one epoch over it, hours of two cores', site.epochHoursOfTwoCores.toFixed(0)],
       ['values and moments of the items', large(site.tableBytes)],
+      // values once more, for momentum; a state is read beside what it is read into
+      [
+        'the driver of rounds holds; while it resumes',
+        `${large((4 / 3) * site.tableBytes)}; ${large((8 / 3) * site.tableBytes)}`,
+      ],
     ]),
   );
   const tables = site.tableBytes;
