@@ -210,10 +210,18 @@ describe('a scope', () => {
   });
 
   test('drops nothing in graphs that only score', () => {
-    const [scoring, training] = [new Scope(), new Scope(0.5)];
+    const [scoring, training, without] = [new Scope(), new Scope(0.5), new Scope(0)];
     const x = scoring.input('x', [2]);
-    assert.equal(scoring.dropout(x), x);
+    for (const rate of [undefined, 0.25]) assert.equal(scoring.dropout(x, rate), x);
     assert.notEqual(training.dropout(x), x);
-    assert.deepEqual(training.dropouts, [{ key: 'dropout 0', shape: [2], rate: 0.5 }]);
+    assert.notEqual(training.dropout(x, 0.25), x);
+    assert.equal(training.dropout(x, 0), x);
+    assert.deepEqual(training.dropouts, [
+      { key: 'dropout 0', shape: [2], rate: 0.5 },
+      { key: 'dropout 1', shape: [2], rate: 0.25 },
+    ]);
+    // a model that drops nothing by its own rate may do so by another
+    assert.equal(without.dropout(x), x);
+    assert.notEqual(without.dropout(x, 0.25), x);
   });
 });

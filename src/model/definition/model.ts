@@ -4,23 +4,14 @@
  *
  * Shapes: B rows, C candidates, I distinct items of a batch, d_v width of what a candidate is scored by, N items of a catalogue.
  */
-import {
-  type Rule,
-  isListOf,
-  isNumber,
-  isOneOf,
-  isRecordOf,
-  isText,
-  isTrueOrFalse,
-  isWhole,
-} from '../../base/index.js';
+import { type Rule, isListOf, isOneOf, isRecordOf, isText, isTrueOrFalse, isWhole } from '../../base/index.js';
 import type { Dataset } from '../../data/index.js';
 import type { BatchExtra, BatchSizes, Extent, NegativeSampling, Window } from '../../features/index.js';
 import { type Tensor, nn, ops } from '../../tensor/index.js';
 import { type IdKind, type ParameterDescription, Scope } from '../layers/layers.js';
 import { Parameters } from '../weights/parameters.js';
 import { type ShapeName, publishedShapes } from './shapes.js';
-import { isWidth } from './settings.js';
+import { isRate, isWidth } from './settings.js';
 
 /** An attribute of items or users that is embedded beside the id. */
 export interface AttributeConfig {
@@ -245,7 +236,7 @@ const commonRules: { readonly [Key in keyof CommonConfig]: Rule } = {
   wordWidth: isWidth,
   userIdWidth: isWidth,
   window: isRecordOf({ feed: steps, search: steps, clicks: steps, words: steps }),
-  dropout: isNumber('a number from 0 and below 1', (value) => value >= 0 && value < 1),
+  dropout: isRate,
   negatives: isWhole(1, 10_000),
   negativeSampling: isOneOf('popular', 'uniform'),
   fixedNegatives: isTrueOrFalse,

@@ -1,11 +1,13 @@
 /**
  * Rules that settings of several models go by. Knows what widths, heads and layers must be; does not know any one model.
  */
-import { isListOf, isWhole } from '../../base/index.js';
+import { isListOf, isNumber, isWhole } from '../../base/index.js';
 
 /** Units of a layer. The bound is far beyond any use, and keeps a slip of the finger from asking for more memory than there is. */
 export const isWidth = isWhole(1, 4096);
 export const areWidths = isListOf(isWidth);
+/** How much is dropped. */
+export const isRate = isNumber('a number from 0 and below 1', (value) => value >= 0 && value < 1);
 
 /** What keeps a width from being split into attention heads; null when nothing does. */
 export function wrongHeads(what: string, width: number, heads: number): string | null {

@@ -50,10 +50,10 @@ export class Scope {
   readonly lookups = new Map<string, Lookup>();
   readonly dropouts: DropoutMask[] = [];
   readonly #inputs = new Map<string, Tensor>();
-  readonly #dropoutRate: number;
+  readonly #dropoutRate: number | null;
 
-  /** @param dropoutRate 0 for graphs that only score. */
-  constructor(dropoutRate = 0) {
+  /** @param dropoutRate null for graphs that only score. */
+  constructor(dropoutRate: number | null = null) {
     this.#dropoutRate = dropoutRate;
   }
 
@@ -98,10 +98,10 @@ export class Scope {
     return this.input(key, [count, shape[1]]);
   }
 
-  /** Inverted dropout; the identity in graphs that only score. */
-  dropout(x: Tensor): Tensor {
-    if (this.#dropoutRate === 0) return x;
-    const mask = { key: `dropout ${this.dropouts.length}`, shape: x.shape, rate: this.#dropoutRate };
+  /** Inverted dropout, at the model's rate or one of its own; the identity in graphs that only score. */
+  dropout(x: Tensor, rate = this.#dropoutRate ?? 0): Tensor {
+    if (this.#dropoutRate === null || rate === 0) return x;
+    const mask = { key: `dropout ${this.dropouts.length}`, shape: x.shape, rate };
     this.dropouts.push(mask);
     return ops.mul(x, this.input(mask.key, mask.shape));
   }

@@ -58,6 +58,8 @@ export interface SesrecRules {
    * votes.
    */
   readonly memoryKeys: 'items' | 'own';
+  /** Share of a key's entries that are dropped while training. */
+  readonly memoryDropout: number;
   /** Products and votes learn `together`, as one score of the next item, or `apart`, each by itself. */
   readonly memoryTrained: 'together' | 'apart';
   /** How much votes that learnt apart count in the ranking. */
@@ -99,7 +101,13 @@ export function seesPadding({
 }
 
 /** What runs had that were trained before these were settings. */
-export const asBefore = { memoryKeys: 'items', memoryTrained: 'together', memoryShare: 1, norm: 'pre' } as const;
+export const asBefore = {
+  memoryKeys: 'items',
+  memoryDropout: 0,
+  memoryTrained: 'together',
+  memoryShare: 1,
+  norm: 'pre',
+} as const;
 
 const complete = {
   threshold: 'mean',

@@ -31,11 +31,13 @@ const DECAY = 0.7;
 /** What an item has without a vote. */
 const FLOOR = 0.1;
 /** Keys of items, from their vectors: (I,d) to (I,d_m). */
-export function itemKeys(scope: Scope, { memoryWidth, memoryKeys, sizes }: SesrecConfig, items: Tensor): Tensor {
+export function itemKeys(scope: Scope, config: SesrecConfig, items: Tensor): Tensor {
+  const { memoryWidth, memoryKeys, memoryDropout, sizes } = config;
   const projected = (x: Tensor): Tensor => linear(scope, 'memory.item', x, memoryWidth, { bias: false });
-  if (memoryKeys === 'items') return unitVectors(projected(items));
+  const ofLength1 = (keys: Tensor): Tensor => unitVectors(scope.dropout(keys, memoryDropout));
+  if (memoryKeys === 'items') return ofLength1(projected(items));
   const own = scope.rows('memory.item.id', [sizes.items, memoryWidth], 'items', items.shape[0] as number, 'zero');
-  return unitVectors(add(own, projected(nn.withoutGradient(items))));
+  return ofLength1(add(own, projected(nn.withoutGradient(items))));
 }
 
 /** Keys of queries, from their vectors: (Q,d) to (Q,d_m). */

@@ -40,7 +40,7 @@ import {
   scoreOwnCandidates,
   scoreSharedCandidates,
 } from './sesrec-projected.js';
-import { areWidths, isWidth, wrongHeads, wrongLogit } from '../../definition/settings.js';
+import { areWidths, isRate, isWidth, wrongHeads, wrongLogit } from '../../definition/settings.js';
 
 type Settings = SesrecRules & SesrecShape;
 
@@ -108,6 +108,7 @@ const definition: ModelDefinition<Settings> = {
     sharedNegatives: isWhole(1, 1_000_000),
     memoryWidth: isWhole(0, 4096),
     memoryKeys: isOneOf('items', 'own'),
+    memoryDropout: isRate,
     memoryTrained: isOneOf('together', 'apart'),
     memoryShare: isNotNegative,
     norm: isOneOf('pre', 'code'),
