@@ -10,11 +10,6 @@ import { isRunning } from './processes.js';
 
 /** SHA-256 of some bytes or text, in hexadecimal. */
 export function hashOf(...parts: readonly (string | Uint8Array)[]): string {
-  return hashOfParts(parts);
-}
-
-/** SHA-256 of bytes or text that come in parts, of which only one is there at a time. */
-export function hashOfParts(parts: Iterable<string | Uint8Array>): string {
   const hash = createHash('sha256');
   for (const part of parts) hash.update(part);
   return hash.digest('hex');

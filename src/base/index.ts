@@ -46,6 +46,6 @@ export {
   isWhole,
   type Rule,
 } from './rules.js';
-export { hashFile, hashOf, hashOfParts, isThere, readJson, stageDirectory, unpack, writeAtomically } from './files.js';
+export { hashFile, hashOf, isThere, readJson, stageDirectory, unpack, writeAtomically } from './files.js';
 export { type Holder, isLocked, refuseIfLocked, releaseLock, takeLock, withLock } from './lock.js';
 export { programVersion } from './version.js';

@@ -42,7 +42,7 @@ export { alignedRight } from './aligned.js';
 export { ClickGraph } from './click-graph.js';
 export { feedNegatives } from './feed-negatives.js';
 export { AGE_KINDS, ageOf, searchAges } from './search-ages.js';
-export { besideOf, nextItems, type NextItemChoice } from './next-items.js';
+export { besideOf, nextItems, type NextItemChoice, type SharedItems } from './next-items.js';
 export {
   InteractionGraph,
   Neighbourhoods,

@@ -55,7 +55,7 @@ export function nextItems(dataset: Dataset, choice: NextItemChoice): BatchExtra 
       }
       if ('shared' in choice) {
         const next = inputs['nextItem'];
-        const share = (name: 'sharedItem' | 'moreShared', count: number, purpose: string): void => {
+        const share = (name: SharedItems, count: number, purpose: string): void => {
           const shared = drawItems(everyItem, count, training.randomOfBatch?.(purpose));
           inputs[name] = items.slots(shared);
           const isDrawn = new Set(inputs[name]);
@@ -82,9 +82,11 @@ export function nextItems(dataset: Dataset, choice: NextItemChoice): BatchExtra 
   };
 }
 
-/** The input that says what the next item adds beside those of a name. */
-export const besideOf = (name: 'sharedItem' | 'moreShared'): string =>
-  name === 'sharedItem' ? 'placeBeside' : 'placeBesideMore';
+/** The inputs of items that a batch shares. */
+export type SharedItems = 'sharedItem' | 'moreShared';
+
+/** The input that says what the next item adds beside them. */
+export const besideOf = (name: SharedItems): string => (name === 'sharedItem' ? 'placeBeside' : 'placeBesideMore');
 
 /** Distinct items, all alike; all of them where they are no more. */
 function drawItems(everyItem: Int32Array, count: number, random: Random | undefined): Int32Array {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { CorruptFileError } from '../../src/base/index.js';
+import { CorruptFileError, UserError } from '../../src/base/index.js';
 import {
   type NamedTensor,
   type ParameterDescription,
@@ -10,6 +10,7 @@ import {
   sesrecParameters,
   sesrecPresets,
   sesrecShapes,
+  sharedZeros,
 } from '../../src/model/index.js';
 import { initialisers } from '../../src/model/layers/layers.js';
 import { tinyConfig } from '../support/tiny-sesrec.js';
@@ -198,6 +199,17 @@ describe('parameters', () => {
     for (const { name } of parameters.descriptions)
       assert.deepEqual(parameters.get(name), initialised(config, 1).get(name));
   });
+});
+
+test('more values than there is room for are refused in a line that says how many', () => {
+  assert.throws(
+    () => sharedZeros(2 ** 33),
+    (error) =>
+      error instanceof UserError &&
+      /^8589934592 values of one parameter need 32\.0 GiB in one piece, [^\n]*: train with fewer rows or narrower vectors$/.test(
+        error.message,
+      ),
+  );
 });
 
 describe('a scope', () => {

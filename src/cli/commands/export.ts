@@ -33,7 +33,7 @@ export function exportCommand(): Command {
       const run = await loadRun(directory);
       const { model, preset } = run.manifest;
       const { bytes: content, ...signature } =
-        format === 'onnx' ? exportOnnx(run, sizes) : { bytes: parametersOf(run), inputs: [], outputs: [] };
+        format === 'onnx' ? exportOnnx(run, sizes) : { bytes: safetensorsOf(run), inputs: [], outputs: [] };
       const { items, queries, sources, users, words } = run.dataset;
       const description = {
         format: 'sesrec-export',
@@ -65,7 +65,7 @@ export function exportCommand(): Command {
     });
 }
 
-function parametersOf({ parameters, manifest, version }: Run): Iterable<Uint8Array> {
+function safetensorsOf({ parameters, manifest, version }: Run): Iterable<Uint8Array> {
   const { model, preset, config } = manifest;
   return safetensorsParts(parameters.tensors(), { model, preset, version, config: JSON.stringify(config) });
 }

@@ -5,7 +5,7 @@
  * Shapes: B rows, T_r feed positions, I distinct items of a batch, P places with a next item, d width.
  */
 import { FIRST_INDEX } from '../../data/index.js';
-import { type BatchSizes, type NextItemChoice, besideOf } from '../../features/index.js';
+import { type BatchSizes, type NextItemChoice, type SharedItems, besideOf } from '../../features/index.js';
 import { type Tensor, nn, ops } from '../../tensor/index.js';
 import type { Scope } from '../layers/layers.js';
 
@@ -79,7 +79,7 @@ const atPlaces = (scope: Scope, { rows, feed, extras }: BatchSizes, x: Tensor, e
 function sampleOf(
   scope: Scope,
   { extras }: BatchSizes,
-  name: 'sharedItem' | 'moreShared',
+  name: SharedItems,
   count: number,
   catalogue: number,
 ): { readonly weight: number; readonly beside: Tensor } {

@@ -13,7 +13,6 @@ import {
   UserError,
   hashFile,
   hashOf,
-  hashOfParts,
   isFiniteEverywhere,
   isThere,
   messageOf,
@@ -68,7 +67,7 @@ export async function saveCheckpoint(
   const broken = firstNotFinite(tensors);
   if (broken !== null)
     throw new UserError(`${join(directory, name)} was not saved: ${broken} holds values that are not finite`);
-  const sha256 = hashOfParts(safetensorsParts(tensors));
+  const sha256 = hashOf(...safetensorsParts(tensors));
   const file = `${name}-${sha256.slice(0, 16)}.safetensors`;
   const current = reserve ? await soundManifest(directory, name) : null;
   await writeAtomically(join(directory, file), safetensorsParts(tensors));

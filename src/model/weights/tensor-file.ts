@@ -101,8 +101,7 @@ export class TensorFile implements AsyncDisposable {
 /** Fills `bytes` from a position on. */
 async function readAt(file: FileHandle, path: string, position: number, bytes: Uint8Array): Promise<Uint8Array> {
   for (let done = 0; done < bytes.length;) {
-    const length = Math.min(AT_ONCE, bytes.length - done);
-    const { bytesRead } = await file.read(bytes, done, length, position + done);
+    const { bytesRead } = await file.read(bytes, done, bytes.length - done, position + done);
     if (bytesRead === 0) throw new CorruptFileError(`${path} became shorter while it was read`);
     done += bytesRead;
   }

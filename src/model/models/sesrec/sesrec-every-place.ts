@@ -5,8 +5,8 @@
  *
  * A causal Transformer reads the feed; the state of each place asks the searches and clicks that are known before the place's
  * next item, the newer the louder; an item is scored by a product with its own vector, and by what single actions vote for it
- * (sesrec-memory.ts). The alignment (Eq. 6 to 8) draws queries to
- * items, so that a query says which items; the split into similar and dissimilar (Eq. 10 to 12) goes by it and is for reasons and
+ * (sesrec-memory.ts): both learn as one score, or apart (`memoryTrained`), and meet when a catalogue is ranked. The alignment
+ * (Eq. 6 to 8) draws queries to items, so that a query says which items; the split into similar and dissimilar (Eq. 10 to 12) goes by it and is for reasons and
  * analyses: nothing is scored by it.
  *
  * Shapes as in sesrec.ts; P places: T_r when training, 1 when scoring; M = T_s (1 + K), searches and then their clicks.
@@ -78,7 +78,7 @@ export function everyPlaceScoring(
     count: typeof votesFor,
   ): Tensor =>
     memoryKeys && memoryWeights
-      ? add(product, mul(scoreOfVotes(scope, count(memoryKeys, memoryWeights, ofMemory(candidates))), memoryShare))
+      ? add(product, scoreOfVotes(scope, count(memoryKeys, memoryWeights, ofMemory(candidates)), memoryShare))
       : product;
   return {
     items: (scope, sizes) => {

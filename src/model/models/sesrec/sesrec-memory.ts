@@ -7,6 +7,8 @@
  * mean. It is item-to-item recommendation (Linden et al. 2003) with similarities that are learnt, and a candidate's attention to
  * actions (Eq. 17) that a catalogue can afford.
  *
+ * Keys are projections of the vectors that states are made of, or an item has one of its own beside that (`memoryKeys`).
+ *
  * A score takes votes as s log(votes + floor). The softmax multiplies what scores add, so it is: how much the item is liked, times how
  * often somebody met its like. Votes added as they are were the worse by a tenth (docs/preset.md).
  *
@@ -30,6 +32,7 @@ const FIRST_WEIGHT = 2;
 const DECAY = 0.7;
 /** What an item has without a vote. */
 const FLOOR = 0.1;
+
 /** Keys of items, from their vectors: (I,d) to (I,d_m). */
 export function itemKeys(scope: Scope, config: SesrecConfig, items: Tensor): Tensor {
   const { memoryWidth, memoryKeys, memoryDropout, sizes } = config;
@@ -109,10 +112,14 @@ export function weightsAtEnd(scope: Scope, sizes: BatchSizes, window: number, ac
   return ops.concat([ofFeed, reshape(searchWeightsOf(scope, sizes, 1, search), search.shape.slice(0, 2))], 1);
 }
 
-/** What votes add to a score; any shape. Weights that have become negative may take votes back, but not below the floor. */
-export function scoreOfVotes(scope: Scope, votes: Tensor): Tensor {
+/**
+ * What votes add to a score, `share` times over; any shape. Weights that have become negative may take votes back, but not below the
+ * floor.
+ */
+export function scoreOfVotes(scope: Scope, votes: Tensor, share = 1): Tensor {
   const learnt = scope.parameter('memory.strength', [1], initialisers.constant(0));
-  return mul(ops.log(add(ops.relu(votes), FLOOR)), add(mul(learnt, LOUDER), 1));
+  const strength = add(mul(learnt, LOUDER), 1);
+  return mul(ops.log(add(ops.relu(votes), FLOOR)), share === 1 ? strength : mul(strength, share));
 }
 
 /**

@@ -23,11 +23,11 @@ import {
   type SesrecConfig,
   type SesrecRules,
   type SesrecShape,
+  asBefore,
   everyPlaceShape,
   ownShapes,
   seesPadding,
   sesrecPresets,
-  asBefore,
 } from './sesrec-config.js';
 import { everyPlaceLosses, everyPlaceScoring, nextItemChoice } from './sesrec-every-place.js';
 import { sesrecLosses } from './sesrec-losses.js';
