@@ -10,7 +10,7 @@ import type { ComparisonResults } from '../../src/cli/comparison/index.js';
 import { experimentsIn } from '../../src/cli/experiments/index.js';
 import { loadDataset } from '../../src/data/index.js';
 import { METRICS, drawCandidates, evaluate, hashCandidates, saveCandidates } from '../../src/evaluate/index.js';
-import { type RunManifest, popularityRanker } from '../../src/model/index.js';
+import { type RunManifest, popularityRanker, readRunManifest } from '../../src/model/index.js';
 import {
   type Outcome,
   type TinyWorld,
@@ -429,6 +429,40 @@ test('what makes no comparison is refused before anything is written', async () 
   await refused(/popularity has no settings/, '--models', 'popularity', '--set', 'popularity.window=1');
   await refused(/^sesrec: gru4rec: .*there is no such setting; there are/, '--models', 'gru4rec', '--set', 'alpha=1');
   await refused(/^sesrec: gru4rec: .*dropout must be/, '--models', 'gru4rec', '--set', 'dropout=2');
+});
+
+test('a row may be trained in its own way, which is said of it and of no other', async () => {
+  const out = join(folder, 'own');
+  const own = ['batchSize=32', 'learningRate=0.002', 'epochs=1', 'optimizer=lazyAdam', 'weightDecay=0'];
+  const set = own.flatMap((setting) => ['--set', `other.${setting}`]);
+  const models = '--models gru4rec,other=gru4rec --trials 0 --seeds 1 --epochs 2 --patience 2'.split(' ');
+  const made = await inProcess(...compareIn(out, ...models, ...set, ...TINY));
+  assert.equal(made.code, 0, made.err);
+  const trainingOf = async (label: string): Promise<unknown> => {
+    const { training } = await readRunManifest(join(out, 'runs', label, 'seed-1'));
+    const { batchSize, learningRate, optimizer, weightDecay, epochs } = training;
+    return { batchSize, learningRate, optimizer, weightDecay, epochs };
+  };
+  const usual = { batchSize: 64, learningRate: 0.001, optimizer: 'adam', weightDecay: 1e-5, epochs: 2 };
+  assert.deepEqual(await trainingOf('gru4rec'), usual);
+  assert.deepEqual(await trainingOf('other'), {
+    batchSize: 32,
+    learningRate: 0.002,
+    optimizer: 'lazyAdam',
+    weightDecay: 0,
+    epochs: 1,
+  });
+  assert.match(made.out, / Of single rows: `other\.batchSize=32`, `other\.learningRate=0\.002`, /);
+
+  const refused = async (message: RegExp, ...more: string[]): Promise<void> =>
+    assertRefusal(await inProcess(...compareIn(join(folder, 'never'), '--models', 'gru4rec', ...more)), 1, message);
+  await refused(
+    /--set batchSize=9: write --batch-size for all rows, or --set LABEL\.batchSize=9/,
+    '--set',
+    'batchSize=9',
+  );
+  await refused(/gru4rec: --set batchSize=0: batchSize must be a whole number from 1/, '--set', 'gru4rec.batchSize=0');
+  await refused(/gru4rec: --set optimizer=x: optimizer must be/, '--set', 'gru4rec.optimizer=x');
 });
 
 test('a model may join later: what was done stays', async () => {

@@ -14,6 +14,7 @@ import {
   models,
 } from '../../model/index.js';
 import { namesIn } from '../options.js';
+import { refuseForAll } from './row-training.js';
 
 /** A row that is trained. */
 export interface TrainedEntry {
@@ -21,7 +22,7 @@ export interface TrainedEntry {
   readonly label: string;
   readonly model: ModelId;
   readonly preset: string;
-  /** Its settings, as `--set` takes them: what holds for all rows, then what holds for this one. */
+  /** Its settings, as `--set` takes them: what holds for all rows, then what holds for this one, of its model and of its training (row-training.ts). */
   readonly set: readonly string[];
   /** What is tried on validation, each on top of the settings; a single one is taken untried. Never none. */
   readonly trials: readonly Trial[];
@@ -60,10 +61,11 @@ export function planEntries({ models: list, set, trials, isRateFixed = false }: 
       if (!same) entries.push(entry);
     }
   if (entries.length === 0) throw new UserError('--models names no model');
-  const forOne = set.map((setting) => ({ setting, row: /^([A-Za-z0-9-]+)\.([^=]+=.*)$/s.exec(setting) }));
-  for (const { setting, row } of forOne) {
-    const entry = row && entries.find(({ label }) => label === row[1]);
-    if (row && !entry) throw new UserError(`--set ${setting}: no row is called ${row[1]}`);
+  for (const setting of set) {
+    const row = ofOneRow(setting);
+    if (!row) refuseForAll(setting);
+    const entry = row && entries.find(({ label }) => label === row.label);
+    if (row && !entry) throw new UserError(`--set ${setting}: no row is called ${row.label}`);
     if (entry && entry.preset === null) throw new UserError(`--set ${setting}: ${entry.label} has no settings`);
   }
   const order = ({ model }: { readonly model: RankerId }): number => RANKER_IDS.indexOf(model);
@@ -71,9 +73,7 @@ export function planEntries({ models: list, set, trials, isRateFixed = false }: 
     .sort((one, other) => order(one) - order(other))
     .map(({ label, model, preset }) => {
       if (preset === null || isCounted(model)) return { label, model } as CountedEntry;
-      const common = forOne.flatMap(({ setting, row }) => (row ? [] : [setting]));
-      const own = forOne.flatMap(({ row }) => (row?.[1] === label ? [row[2] as string] : []));
-      const settings = [...common, ...own];
+      const settings = [...set.filter((setting) => ofOneRow(setting) === null), ...ownSettings(set, label)];
       return {
         label,
         model,
@@ -83,6 +83,16 @@ export function planEntries({ models: list, set, trials, isRateFixed = false }: 
       };
     });
 }
+
+/** The label and the setting of `label.name=value`; null where all rows are meant. */
+export function ofOneRow(setting: string): { readonly label: string; readonly own: string } | null {
+  const [, label, own] = /^([A-Za-z0-9-]+)\.([^=]+=.*)$/s.exec(setting) ?? [];
+  return label === undefined || own === undefined ? null : { label, own };
+}
+
+/** What is said of one row alone. */
+export const ownSettings = (set: readonly string[], label: string): string[] =>
+  set.map(ofOneRow).flatMap((row) => (row?.label === label ? [row.own] : []));
 
 /** A row as it is written: `[label=]model[:preset]`. */
 function entryOf(written: string): { label: string; model: RankerId; preset: string | null } {

@@ -225,7 +225,7 @@ function runOf({ directory, plan }: Comparison, entry: TrainedEntry, seed: numbe
   return {
     entry,
     isTrial: false,
-    budget: runBudget(plan.options, seed),
+    budget: runBudget(plan.options, entry, seed),
     directory: join(directory, 'runs', entry.label, `seed-${seed}`),
   };
 }

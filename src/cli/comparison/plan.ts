@@ -41,7 +41,8 @@ import { type Environment, environment } from '../environment.js';
 import { type ComputeFlags, checkDevice, optionName } from '../options.js';
 import { note } from '../output.js';
 import { type TrainFlags, planRun } from '../run-plan.js';
-import { type Entry, type TrainedEntry, isTrained, planEntries } from './entries.js';
+import { type Entry, type TrainedEntry, isTrained, ownSettings, planEntries } from './entries.js';
+import { trainingOfRow } from './row-training.js';
 
 const FORMAT = 'sesrec-comparison';
 const VERSION = 1;
@@ -217,35 +218,42 @@ export const tuningBudget = ({ tuningEpochs, validationUsers }: ComparisonOption
 });
 
 /** A run that is tested: until validation stops improving. */
-export const runBudget = (
-  { epochs, patience, runValidationUsers }: ComparisonOptions,
-  seed: number,
-): TrainingBudget => ({
-  seed,
-  epochs,
-  patience,
-  ...(runValidationUsers === undefined ? {} : { validationUsers: runValidationUsers }),
-});
+export function runBudget(options: ComparisonOptions, { set }: TrainedEntry, seed: number): TrainingBudget {
+  const { epochs, patience, runValidationUsers } = { ...options, ...trainingOfRow(set).training };
+  return {
+    seed,
+    epochs,
+    patience,
+    ...(runValidationUsers === undefined ? {} : { validationUsers: runValidationUsers }),
+  };
+}
+
+/** At most so many epochs has a run of the row with this label. */
+export function epochsAllowed(options: ComparisonOptions, label: string): number {
+  return trainingOfRow(ownSettings(options.set, label)).training.epochs ?? options.epochs;
+}
 
 /** What belongs to one session of a training shapes no plan. */
 const NO_SESSION = { out: '', saveEvery: 0, device: 'cpu' } as const;
 
-/** What one training of a row will be. */
+/** What one training of a row will be; what the row has of its own counts before what all have. */
 export function planOfRun(
   dataset: Dataset,
   options: ComparisonOptions,
   { model, preset, set }: TrainedEntry,
-  { learningRate = options.learningRate ?? 1e-3, ...settings }: Trial,
+  trial: Trial,
   budget: TrainingBudget,
 ): RunPlan {
-  const tried = Object.entries(settings).map(([name, value]) => `${name}=${JSON.stringify(value)}`);
-  const { validationUsers: _ofTrials, ...common } = options;
+  const { training, settings } = trainingOfRow(set);
+  const { validationUsers: _ofTrials, ...common } = { ...options, ...training };
+  const { learningRate = common.learningRate ?? 1e-3, ...others } = trial;
+  const tried = Object.entries(others).map(([name, value]) => `${name}=${JSON.stringify(value)}`);
   const flags: TrainFlags = {
     ...common,
     ...budget,
     model,
     preset,
-    set: [...set, ...tried],
+    set: [...settings, ...tried],
     learningRate: learningRate as number,
     shuffle: true,
     bucketBatches: 0,
@@ -253,7 +261,7 @@ export function planOfRun(
   };
   const plan = planRun(dataset, flags);
   const { seesPadding } = buildModel(model, plan.config);
-  return seesPadding ? plan : planRun(dataset, { ...flags, bucketBatches: options.bucketBatches });
+  return seesPadding ? plan : planRun(dataset, { ...flags, bucketBatches: common.bucketBatches });
 }
 
 /** The lists of validation and test: as recorded, else from a file or drawn. */

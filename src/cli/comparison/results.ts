@@ -247,7 +247,7 @@ function failures({ entry, trials, chosen, runs }: RowRecord): string[] {
 function sightOf({ dataset, plan }: Comparison, { entry, chosen }: RowRecord): string[] {
   if (!isTrained(entry)) return [...cardOf(entry.model).sees];
   const trial = chosen ?? (entry.trials[0] as Trial);
-  const { config } = planOfRun(dataset, plan.options, entry, trial, runBudget(plan.options, 1));
+  const { config } = planOfRun(dataset, plan.options, entry, trial, runBudget(plan.options, entry, 1));
   const attributes = config.itemAttributes.map(({ name }) => name);
   return buildModel(entry.model, config).sees.flatMap((sight) => (sight === 'item attributes' ? attributes : [sight]));
 }

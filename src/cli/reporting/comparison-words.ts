@@ -7,8 +7,9 @@
 import { counted, countOf } from '../../base/index.js';
 import { type MetricName, type Protocol, type ProtocolName, TIE_RULE } from '../../evaluate/index.js';
 import type { DataManifest } from '../../data/index.js';
+import { epochsAllowed } from '../comparison/plan.js';
 import { type ComparisonResults, type RowResult, type RunnerUpTest, order } from '../comparison/results.js';
-import { LEVEL, isSure, probability } from '../comparison/table.js';
+import { LEVEL, isSure, ofSingleRows, probability } from '../comparison/table.js';
 import { PROTOCOLS } from '../comparison/test-ranks.js';
 import type { ComparisonFiles } from './gathering.js';
 import type { Term } from './parts.js';
@@ -48,7 +49,7 @@ function effortOf({ plan: { options } }: ComparisonResults): string {
     options.finalists > 0 && options.finalistSeeds > options.seeds
       ? ` (the best ${numberWord(options.finalists)} on validation with ${numberWord(options.finalistSeeds)})`
       : '';
-  return `Each that learns was trained ${seeds}${finalists}, ${tuned}; then each run ranked the held-out items of test users, once.`;
+  return `Each that learns was trained ${seeds}${finalists}, ${tuned}; then each run ranked the held-out items of test users, once.${ofSingleRows(options.set)}`;
 }
 
 /** Who is best under a protocol, whether that is more than chance explains, and where SESRec stands. */
@@ -165,7 +166,9 @@ export function limitsOf({ results, data, missing }: ComparisonFiles): string[] 
   const seeds = [...new Set(rows.flatMap(({ seeds }) => (seeds.length > 0 ? [seeds.length] : [])))].sort(
     (a, b) => a - b,
   );
-  const atTheEnd = rows.filter(({ seeds }) => seeds.some(({ bestEpoch }) => bestEpoch >= options.epochs));
+  const atTheEnd = rows.filter(({ label, seeds }) =>
+    seeds.some(({ bestEpoch }) => bestEpoch >= epochsAllowed(options, label)),
+  );
   const failed = rows.filter(({ failed }) => failed.length > 0);
   const limits: (string | false | null | undefined)[] = [
     missing.length > 0 &&
@@ -186,7 +189,7 @@ export function limitsOf({ results, data, missing }: ComparisonFiles): string[] 
       ? 'Nothing was tuned. Usual settings are those of the publications or of this program, and suit some models better than others.'
       : `Tuning was cheap: at most ${countOf(options.trials, 'setting')} per model, ${countOf(options.tuningEpochs, 'epoch')} each, one seed. A model that needs more of it is shown below its worth.`,
     atTheEnd.length > 0 &&
-      `Not trained to the end: ${listOf(atTheEnd.map(({ name }) => name))} had the best epoch of some run in the last one allowed (${options.epochs}), and might gain by more.`,
+      `Not trained to the end: ${listOf(atTheEnd.map(({ name }) => name))} had the best epoch of some run in the last one allowed, and might gain by more.`,
     seedLimits(seeds),
     'Significance is about people, not about trainings: a test says how sure a difference is for other users, given these trainings. Only the best row and the runner-up are tested, and since the same figures picked them, p is a little too small.',
     'A person’s next event in the log is taken for the right answer. Whether they would have liked what was recommended instead, nobody knows.',

@@ -351,8 +351,10 @@ def votes_of(q, items, queries, kinds):
     searched, _ = q.searches()
     clicked, _ = q.clicks()
     if q.config["memoryKeys"] == "own":
-        # what items and queries are learns nothing from votes
-        keys = q["memory.item.id"][q.ids["items"]] + q.linear("memory.item", items.detach())
+        # keys of ids and attributes that are for votes alone; what queries are learns nothing from votes
+        keys = q["memory.item.id"][q.ids["items"]]
+        for name in (attribute["name"] for attribute in q.config["itemAttributes"]):
+            keys = keys + q[f"memory.item.{name}"][q.input(f"itemAttribute.{name}", len(keys))]
         queries = queries.detach()
     else:
         keys = q.linear("memory.item", items)

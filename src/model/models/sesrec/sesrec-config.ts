@@ -54,8 +54,8 @@ export interface SesrecRules {
   /** Width of what actions remember items by (sesrec-memory.ts), at every place; 0: they do not. */
   readonly memoryWidth: number;
   /**
-   * What that is: a projection of the item's vector, or, `own`, a row of the item's own beside it; then item vectors learn nothing from
-   * votes.
+   * What that is: a projection of the item's vector, or, `own`, vectors of its id and of its attributes that are for votes alone; then item
+   * vectors learn nothing from votes.
    */
   readonly memoryKeys: 'items' | 'own';
   /** Share of a key's entries that are dropped while training. */

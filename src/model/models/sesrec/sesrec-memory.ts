@@ -7,7 +7,8 @@
  * mean. It is item-to-item recommendation (Linden et al. 2003) with similarities that are learnt, and a candidate's attention to
  * actions (Eq. 17) that a catalogue can afford.
  *
- * Keys are projections of the vectors that states are made of, or an item has one of its own beside that (`memoryKeys`).
+ * Keys are projections of the vectors that states are made of, or items have keys of their own (`memoryKeys`): a vector of the id, and one of
+ * each attribute, added.
  *
  * A score takes votes as s log(votes + floor). The softmax multiplies what scores add, so it is: how much the item is liked, times how
  * often somebody met its like. Votes added as they are were the worse by a tenth (docs/preset.md).
@@ -16,7 +17,7 @@
  */
 import type { BatchSizes } from '../../../features/index.js';
 import { type Tensor, nn, ops } from '../../../tensor/index.js';
-import { type Scope, initialisers, linear } from '../../layers/layers.js';
+import { type Scope, embedding, initialisers, linear } from '../../layers/layers.js';
 import { lastState } from '../../layers/sequence-layers.js';
 import { LOUDER, knownKinds, learntByKind, recencyOf } from './sesrec-ages.js';
 import type { SesrecConfig } from './sesrec-config.js';
@@ -35,12 +36,26 @@ const FLOOR = 0.1;
 
 /** Keys of items, from their vectors: (I,d) to (I,d_m). */
 export function itemKeys(scope: Scope, config: SesrecConfig, items: Tensor): Tensor {
-  const { memoryWidth, memoryKeys, memoryDropout, sizes } = config;
-  const projected = (x: Tensor): Tensor => linear(scope, 'memory.item', x, memoryWidth, { bias: false });
-  const ofLength1 = (keys: Tensor): Tensor => unitVectors(scope.dropout(keys, memoryDropout));
-  if (memoryKeys === 'items') return ofLength1(projected(items));
-  const own = scope.rows('memory.item.id', [sizes.items, memoryWidth], 'items', items.shape[0] as number, 'zero');
-  return ofLength1(add(own, projected(nn.withoutGradient(items))));
+  const { memoryWidth, memoryKeys, memoryDropout } = config;
+  const keys =
+    memoryKeys === 'items'
+      ? linear(scope, 'memory.item', items, memoryWidth, { bias: false })
+      : ownKeys(scope, config, items.shape[0] as number);
+  return unitVectors(scope.dropout(keys, memoryDropout));
+}
+
+/** Keys of `count` items that nothing else is made of, (I,d_m). */
+function ownKeys(scope: Scope, { memoryWidth, itemAttributes, sizes }: SesrecConfig, count: number): Tensor {
+  const ofId = scope.rows('memory.item.id', [sizes.items, memoryWidth], 'items', count, 'zero');
+  const ofAttributes = itemAttributes.map(({ name, size }) =>
+    embedding(
+      scope,
+      `memory.item.${name}`,
+      [size, memoryWidth],
+      scope.input(`itemAttribute.${name}`, [count], 'int32'),
+    ),
+  );
+  return ofAttributes.reduce(add, ofId);
 }
 
 /** Keys of queries, from their vectors: (Q,d) to (Q,d_m). */
