@@ -193,26 +193,52 @@ export interface ExponentialSum {
  * log(beside exp(r) + weight sum_j exp(x . y_j)) - r, where y are a sample. Scores that exceed r by more than 80 count as 80, where
  * float32 ends. Shapes: x (n,d), y (m,d), r (n,1). Result (n,1).
  *
- * Its own gradient goes over the (n,m) matrix twice, in products.
+ * The (n,m) matrix is made and read in blocks of columns that a cache holds: whole, half of the time goes into memory that is new each
+ * time. Its own gradient goes over it twice, in products.
  */
-export function logSumExp(x: Tensor, y: Tensor, r: Tensor, sampled?: ExponentialSum): Tensor {
+export function logSumExp(x: Tensor, y: Tensor, r: Tensor, sampled?: ExponentialSum, block = BLOCK): Tensor {
   const more = sampled?.more;
-  const products = matmul(x, y, { transposeB: true });
-  const powers = powersOver(more ? add(products, more) : products, r);
-  const all = sum(powers, [1]);
+  const blocks = blocksOf(x.shape[0] as number, y.shape[0] as number, block).map(([start, end]) => {
+    const own = ops.slice(y, 0, start, end);
+    const products = matmul(x, own, { transposeB: true });
+    const scores = more ? add(products, ops.slice(more, 1, start, end)) : products;
+    return { y: own, powers: powersOver(scores, r) };
+  });
+  const all = blocks.map(({ powers }) => sum(powers, [1])).reduce(add);
   const ofSample = sampled ? mul(all, sampled.weight) : all;
   const total = sampled ? add(ofSample, sampled.beside) : all;
   return ops.withGradient(ops.log(total), [x, y, r, ...(more ? [more] : [])], (upstream) => {
     const perTotal = ops.div(upstream, total);
     const scale = sampled ? mul(perTotal, sampled.weight) : perTotal;
+    const scaled = mul(x, scale);
     return [
-      mul(matmul(powers, y), scale),
-      matmul(powers, mul(x, scale), { transposeA: true }),
+      mul(blocks.map(({ powers, y }) => matmul(powers, y)).reduce(add), scale),
+      ops.concat(
+        blocks.map(({ powers }) => matmul(powers, scaled, { transposeA: true })),
+        0,
+      ),
       // the shares of all others sum to 1, less what is beside
       ops.neg(sampled ? mul(perTotal, ofSample) : upstream),
-      ...(more ? [mul(powers, scale)] : []),
+      ...(more
+        ? [
+            ops.concat(
+              blocks.map(({ powers }) => mul(powers, scale)),
+              1,
+            ),
+          ]
+        : []),
     ];
   });
+}
+
+/** Entries of a matrix that are worked on at once: 2 MB of float32. */
+const BLOCK = 2 ** 19;
+
+/** The ends of blocks of columns, alike to one, that hold about `block` entries of a matrix (rows,columns) each. */
+function blocksOf(rows: number, columns: number, block: number): (readonly [start: number, end: number])[] {
+  const count = Math.min(columns, Math.ceil((rows * columns) / block));
+  const end = (block: number): number => Math.floor((block * columns) / count);
+  return Array.from({ length: count }, (_, block) => [end(block), end(block + 1)] as const);
 }
 
 /** `logSumExp` of scores (n,m) that are no products. */
@@ -225,7 +251,7 @@ export function logSumExpOf(
 }
 
 /** exp(score - r), at most exp(80). */
-const powersOver = (scores: Tensor, r: Tensor): Tensor => ops.exp(ops.neg(ops.maximum(ops.neg(sub(scores, r)), -80)));
+const powersOver = (scores: Tensor, r: Tensor): Tensor => ops.exp(ops.neg(ops.maximum(sub(r, scores), -80)));
 
 /** The same values, from which no gradient goes back. */
 export const withoutGradient = (x: Tensor): Tensor => ops.withGradient(x, [], () => []);

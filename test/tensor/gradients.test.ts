@@ -217,6 +217,16 @@ const composed: Readonly<Record<string, Example>> = {
     ],
     build: (x, y, r) => nn.logSumExp(x, y, r, { weight: 2.5, beside: ops.constant([1, -0.4, 1], [3, 1]) }),
   },
+  'the same in blocks of columns, with what is added to products': {
+    shapes: [
+      [3, 4],
+      [5, 4],
+      [3, 1],
+      [3, 5],
+    ],
+    build: (x, y, r, more) =>
+      nn.logSumExp(x, y, r, { weight: 2.5, beside: ops.constant([1, -0.4, 1], [3, 1]), more }, 6),
+  },
   'the same of scores that are no products': {
     shapes: [
       [3, 5],
