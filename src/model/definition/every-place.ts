@@ -19,10 +19,13 @@ export interface Places {
   readonly more?: SharedScores;
 }
 
-/** (B,T_r,K) of items that a batch shares, (B,T_r) of the next one. */
+/** Scores that are no products: `scoreOf`, entry by entry and where there is a next item alone, of what a place has for items. */
 export interface SharedScores {
+  /** (B,T_r,K), for items that a batch shares. */
   readonly shared: Tensor;
+  /** (B,T_r), for the next one. */
   readonly next: Tensor;
+  readonly scoreOf: (x: Tensor) => Tensor;
 }
 
 /**
@@ -44,14 +47,14 @@ export function costOfPlaces(
   const itemsAt = (name: string, count: number): Tensor => ops.gather(items, scope.input(name, [count], 'int32'));
   const here = atPlaces(scope, sizes, states, width); // (P,d)
   const product = ops.sum(ops.mul(here, itemsAt('nextItem', places)), [1]); // (P,1)
-  const score = more ? ops.add(product, atPlaces(scope, sizes, more.next, 1)) : product;
+  const score = more ? ops.add(product, more.scoreOf(atPlaces(scope, sizes, more.next, 1))) : product;
   const each = (): Tensor => {
     if (choice === 'all') return nn.logSumExp(here, itemsAt('everyItem', catalogue), score);
     if ('shared' in choice) {
       const count = Math.min(choice.shared, catalogue);
       return nn.logSumExp(here, itemsAt('sharedItem', count), score, {
         ...sampleOf(scope, sizes, 'sharedItem', count, catalogue),
-        ...(more ? { more: atPlaces(scope, sizes, more.shared, count) } : {}),
+        ...(more ? { more: more.scoreOf(atPlaces(scope, sizes, more.shared, count)) } : {}),
       });
     }
     return ops.add(ops.softplus(ops.neg(score)), againstOwn(scope, items, here, choice.count));
@@ -63,11 +66,12 @@ export function costOfPlaces(
 export function costOfScores(
   scope: Scope,
   sizes: BatchSizes,
-  { shared, next }: SharedScores,
+  { shared, next, scoreOf }: SharedScores,
   catalogue: number,
 ): Tensor {
   const count = shared.shape.at(-1) as number;
-  const [others, score] = [atPlaces(scope, sizes, shared, count), atPlaces(scope, sizes, next, 1)];
+  const others = scoreOf(atPlaces(scope, sizes, shared, count));
+  const score = scoreOf(atPlaces(scope, sizes, next, 1));
   return meanOf(scope, sizes, nn.logSumExpOf(others, score, sampleOf(scope, sizes, 'moreShared', count, catalogue)));
 }
 

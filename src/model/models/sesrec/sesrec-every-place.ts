@@ -117,7 +117,7 @@ export function everyPlaceLosses(scope: Scope, config: SesrecConfig, sizes: Batc
     weights: weightsAtPlaces(scope, sizes, config.window.feed, given.actions),
   };
   const votes = memory && votesAtPlaces(memory.keys, memory.weights, keysOfItems(scope, config, sizes, given));
-  const more = votes && { shared: scoreOfVotes(scope, votes.shared), next: scoreOfVotes(scope, votes.next) };
+  const more = votes && { ...votes, scoreOf: (x: Tensor): Tensor => scoreOfVotes(scope, x) };
   const catalogue = catalogueSize(config.sizes);
   const costOf = (places: Places): Tensor => costOfPlaces(scope, sizes, places, nextItemChoice(config), catalogue);
   const products = { states, items: given.items };

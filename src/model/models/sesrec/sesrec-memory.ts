@@ -64,8 +64,9 @@ export function queryKeys(scope: Scope, { memoryWidth, memoryKeys }: SesrecConfi
   return unitVectors(linear(scope, 'memory.query', vectors, memoryWidth, { bias: false }));
 }
 
-/** exp((cos - 1) / tau), from cosines. */
-const votes = (cosines: Tensor): Tensor => exp(mul(sub(cosines, 1), 1 / TEMPERATURE));
+/** exp((a . b - 1) / tau) of each key a (…,n,d_m) and each b, of the same or of all: (…,m,d_m) to (…,n,m). */
+const votesOf = (a: Tensor, b: Tensor): Tensor =>
+  exp(sub(matmul(mul(a, 1 / TEMPERATURE), b, { transposeB: true }), 1 / TEMPERATURE));
 
 /** How loud the event i of a feed is at its place t: (T,T), a row per place; 0 after it. */
 function feedWeights(scope: Scope, window: number, length: number): Tensor {
@@ -148,8 +149,8 @@ export function votesAtPlaces(
 ): { readonly shared: Tensor; readonly next: Tensor } {
   const [rows, count, width] = keys.shape as [number, number, number];
   const items = shared.shape[0] as number;
-  const forShared = votes(matmul(reshape(keys, [rows * count, width]), shared, { transposeB: true }));
-  const forNext = votes(matmul(next, keys, { transposeB: true })); // (B,T,A)
+  const forShared = votesOf(reshape(keys, [rows * count, width]), shared);
+  const forNext = votesOf(next, keys); // (B,T,A)
   return {
     shared: matmul(weights, reshape(forShared, [rows, count, items])),
     next: reshape(sum(mul(weights, forNext), [2]), weights.shape.slice(0, 2)),
@@ -160,7 +161,7 @@ export function votesAtPlaces(
 export function votesFor(keys: Tensor, weights: Tensor, candidates: Tensor): Tensor {
   const [rows, count] = candidates.shape as [number, number];
   const actions = keys.shape[1] as number;
-  const each = votes(matmul(candidates, keys, { transposeB: true })); // (B,C,A)
+  const each = votesOf(candidates, keys); // (B,C,A)
   return reshape(sum(mul(each, reshape(weights, [rows, 1, actions])), [2]), [rows, count]);
 }
 
@@ -168,7 +169,7 @@ export function votesFor(keys: Tensor, weights: Tensor, candidates: Tensor): Ten
 export function votesForShared(keys: Tensor, weights: Tensor, candidates: Tensor): Tensor {
   const [rows, actions, width] = keys.shape as [number, number, number];
   const items = candidates.shape[0] as number;
-  const each = votes(matmul(reshape(keys, [rows * actions, width]), candidates, { transposeB: true }));
+  const each = votesOf(reshape(keys, [rows * actions, width]), candidates);
   const loud = matmul(reshape(weights, [rows, 1, actions]), reshape(each, [rows, actions, items]));
   return reshape(loud, [rows, items]);
 }
