@@ -319,9 +319,9 @@ for (const entry of everyPreset) {
     });
 
     test('differs with whatever tuning tries', async () => {
-      const { tuning } = models[entry.id];
+      const trials = models[entry.id].tuning(entry.preset);
       const tried = new Map(
-        tuning.map(({ learningRate: _ofNoStep, ...changes }) => [JSON.stringify(changes), changes] as const),
+        trials.map(({ learningRate: _ofNoStep, ...changes }) => [JSON.stringify(changes), changes] as const),
       );
       const seen = new Set<string>();
       for (const changes of tried.values()) {

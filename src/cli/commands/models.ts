@@ -33,7 +33,8 @@ interface Told extends ModelCard {
     readonly presets: readonly string[];
     /** By preset and published shape. */
     readonly settings: Readonly<Record<string, Readonly<Record<ShapeName, Settings>>>>;
-    readonly tuning: readonly Trial[];
+    /** By preset: what `sesrec compare` tries. */
+    readonly tuning: Readonly<Record<string, readonly Trial[]>>;
     /** At the amazon shape, for the data given; null without data, and for a model that these data cannot train. */
     readonly parameters: number | null;
   } | null;
@@ -68,7 +69,7 @@ function tell(id: RankerId, dataset: Dataset | null): Told {
       settings: Object.fromEntries(
         presets.map((preset) => [preset, byShape(preset) as Readonly<Record<ShapeName, Settings>>]),
       ),
-      tuning,
+      tuning: Object.fromEntries(presets.map((preset) => [preset, tuning(preset)])),
       parameters: dataset && parametersFor(id, dataset),
     },
   };
@@ -119,7 +120,10 @@ function cardText(told: Told, data: string | undefined): string {
   if (told.trained) {
     const { presets, tuning } = told.trained;
     lines.push(['presets', [presets.join(', ')]]);
-    lines.push(['tuning', tuning.map(settingsText)]);
+    const [usual, ...others] = Object.entries(tuning) as [[string, readonly Trial[]], ...[string, readonly Trial[]][]];
+    lines.push(['tuning', usual[1].map(settingsText)]);
+    for (const [preset, trials] of others)
+      if (trials !== usual[1]) lines.push([`of ${preset}`, trials.map(settingsText)]);
     if (data !== undefined) lines.push(['parameters', [`${parametersText(told)} at the amazon shape, for ${data}`]]);
   }
   const width = Math.max(...lines.map(([label]) => label.length));

@@ -79,7 +79,11 @@ export function planEntries({ models: list, set, trials, isRateFixed = false }: 
         model,
         preset,
         set: settings,
-        trials: trialsOf(model, [...settings.map(settingName), ...(isRateFixed ? ['learningRate'] : [])], trials),
+        trials: trialsOf(
+          models[model].tuning(preset),
+          [...settings.map(settingName), ...(isRateFixed ? ['learningRate'] : [])],
+          trials,
+        ),
       };
     });
 }
@@ -123,9 +127,9 @@ function entryOf(written: string): { label: string; model: RankerId; preset: str
 
 const settingName = (setting: string): string => setting.slice(0, setting.indexOf('='));
 
-/** The first declared trials of a model that differ in what nobody fixed. */
-function trialsOf(model: ModelId, fixed: readonly string[], most: number): Trial[] {
-  const free = models[model].tuning.map((trial) =>
+/** The first declared trials that differ in what nobody fixed. */
+function trialsOf(declared: readonly Trial[], fixed: readonly string[], most: number): Trial[] {
+  const free = declared.map((trial) =>
     Object.fromEntries(Object.entries(trial).filter(([name]) => !fixed.includes(name))),
   );
   const distinct = free.filter(

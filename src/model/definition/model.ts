@@ -181,6 +181,8 @@ export interface ModelDefinition<Settings extends object> {
   readonly wrong?: (config: CommonConfig & Settings) => string | null;
   /** What `sesrec compare` tries, at most MOST_TRIALS, the likeliest first; usualTrials unless told. */
   readonly tuning?: readonly Trial[];
+  /** The same of presets that want other trials. */
+  readonly tuningOf?: Readonly<Record<string, readonly Trial[]>>;
   readonly build: (config: CommonConfig & Settings) => ModelParts;
 }
 
@@ -209,7 +211,7 @@ export interface RegisteredModel {
   readonly settings: (preset: string, shape: ShapeName) => Omit<CommonConfig, keyof DataConfig>;
   /** What keeps it from being built with a configuration, in a few words; null when nothing does. */
   readonly rule: Rule;
-  readonly tuning: readonly Trial[];
+  readonly tuning: (preset: string) => readonly Trial[];
   /** The configuration must have passed the rule. */
   readonly build: (config: CommonConfig) => Model;
 }
@@ -261,7 +263,7 @@ export function registered<Settings extends object>(definition: ModelDefinition<
       ...whateverTheShape?.[preset],
     }),
     rule,
-    tuning: definition.tuning ?? usualTrials,
+    tuning: (preset) => definition.tuningOf?.[preset] ?? definition.tuning ?? usualTrials,
     build: (given) => {
       const config = completed(given) as CommonConfig & Settings;
       return built(card, config, definition.build(config));

@@ -2,7 +2,7 @@
  * The sizes and switches of SESRec. Knows the presets `official` (what the authors' code does), `paper` (what the text says)
  * and `sesrec` (ours), and the two published shapes; does not know the graph.
  */
-import type { CommonConfig } from '../../definition/model.js';
+import type { CommonConfig, Trial } from '../../definition/model.js';
 import { type ShapeName, publishedShapes } from '../../definition/shapes.js';
 
 /** Rules that the paper and the authors' code disagree on, or that an ablation turns off. */
@@ -186,6 +186,23 @@ const common = {
 
 /** What preset `sesrec` is, whatever the shape. */
 export const everyPlaceShape = { width: 64, itemIdWidth: 64, blocks: 2, heads: 1 } as const;
+
+const apart = { memoryTrained: 'apart', memoryKeys: 'own', memoryShare: 0.75, memoryDropout: 0.25, norm: 'code' };
+const hardly = { learningRate: 1e-3, dropout: 0.6, ...apart };
+
+/**
+ * What preset `sesrec` is tuned by: where people meet the same things again and again, votes and products learn together; where a
+ * catalogue is large and histories are short, apart; and where searches say nothing that the feed does not, without them
+ * (docs/preset.md).
+ */
+export const everyPlaceTrials: readonly Trial[] = [
+  { learningRate: 3e-3, dropout: 0.3 },
+  hardly,
+  { ...hardly, useSearch: false },
+  { learningRate: 3e-3, dropout: 0.3, useSearch: false },
+  { learningRate: 3e-3, dropout: 0.3, ...apart },
+  { learningRate: 1e-3, dropout: 0.3 },
+];
 
 /** What the published shapes say of SESRec alone. */
 export const ownShapes = {

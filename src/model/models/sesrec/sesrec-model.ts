@@ -25,6 +25,7 @@ import {
   type SesrecShape,
   asBefore,
   everyPlaceShape,
+  everyPlaceTrials,
   ownShapes,
   seesPadding,
   sesrecPresets,
@@ -72,6 +73,7 @@ const definition: ModelDefinition<Settings> = {
     paper: { ...sesrecPresets.paper, ...ownShapes.amazon },
     sesrec: { ...sesrecPresets.sesrec, ...ownShapes.amazon, dropout: 0.5 },
   },
+  tuningOf: { sesrec: everyPlaceTrials },
   shapes: ownShapes,
   whateverTheShape: { sesrec: everyPlaceShape },
   rules: {
