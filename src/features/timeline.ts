@@ -10,9 +10,6 @@ import type { Assembly, BatchExtra } from './batch.js';
 import type { Extent, Window } from './rows.js';
 import { type Case, clickPositionsBefore, recentFeed, recentSearches } from './histories.js';
 
-/** What a token stands for, as `timelineKind` has it. */
-export const tokenKinds = { feed: 0, search: 1, click: 2 } as const;
-
 export interface TimelineOptions {
   /** The most tokens that a row has; the newest are kept. */
   readonly most: number;
@@ -27,7 +24,7 @@ export interface TimelineOptions {
 
 interface Token {
   readonly ordinal: number;
-  readonly kind: keyof typeof tokenKinds;
+  readonly kind: 'feed' | 'search' | 'click';
   /** Where a row keeps it: its place among [feed | searches | clicks]. */
   readonly place: number;
   readonly item: number;
@@ -50,7 +47,6 @@ export function timelineLength(extent: Extent, window: Window, options: Timeline
  *
  *   timeline       (B,L) int32, a token's place among those of all rows, each with [T_r feed | T_s searches | T_s K clicks]
  *   timelineMask   (B,L) 1 for real tokens
- *   timelineKind   (B,L) int32, see `tokenKinds`
  *
  * Everything in it happened strictly before the target (histories.ts says what had). Order is by ordinal; a search comes before
  * its clicks, and a click before the event of the same ordinal that it led to. What the window of the batch left out is not in it.
@@ -77,17 +73,15 @@ export class Timeline implements BatchExtra {
     const length = timelineLength(extent, this.#window, this.#options);
     const timeline = new Int32Array(count * length);
     const mask = new Float32Array(count * length);
-    const kinds = new Int32Array(count * length);
     cases.forEach((moment, row) => {
       this.#tokens(moment, extent)
         .slice(-length)
-        .forEach(({ kind, place }, position) => {
+        .forEach(({ place }, position) => {
           timeline[row * length + position] = row * places + place;
           mask[row * length + position] = 1;
-          kinds[row * length + position] = tokenKinds[kind];
         });
     });
-    Object.assign(inputs, { timeline, timelineMask: mask, timelineKind: kinds });
+    Object.assign(inputs, { timeline, timelineMask: mask });
   }
 
   /** All tokens of a row, in order. */

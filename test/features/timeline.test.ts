@@ -29,8 +29,8 @@ function batchOf(dataset: Dataset, cases: readonly Case[], options: TimelineOpti
 
 /** The tokens of each row as texts, read where the timeline says that the batch keeps them. */
 function tokensOf(dataset: Dataset, { inputs, ids, sizes }: Batch, options: TimelineOptions): string[][] {
-  const { feed, search, clicks, timeline, timelineMask, timelineKind } = inputs as Record<string, Int32Array>;
-  assert(feed && search && clicks && timeline && timelineMask && timelineKind);
+  const { feed, search, clicks, timeline, timelineMask } = inputs as Record<string, Int32Array>;
+  assert(feed && search && clicks && timeline && timelineMask);
   const places = tokenPlaces(sizes, window, options);
   const length = timeline.length / sizes.rows;
   return Array.from({ length: sizes.rows }, (_, row) => {
@@ -40,21 +40,15 @@ function tokensOf(dataset: Dataset, { inputs, ids, sizes }: Batch, options: Time
       mask.every((real, at) => real === (at < count ? 1 : 0)),
       'padding is on the right',
     );
-    return Array.from(timeline.subarray(row * length, row * length + count), (token, at): string => {
+    return Array.from(timeline.subarray(row * length, row * length + count), (token): string => {
       assert.equal(Math.floor(token / places), row, 'a token is one of its own row');
       const place = token % places;
-      const kind = timelineKind[row * length + at];
       const item = (slot: number | undefined): string => dataset.items.ids[ids.items[slot ?? 0] as number] as string;
-      if (place < sizes.feed) {
-        assert.equal(kind, 0);
-        return item(feed[row * sizes.feed + place]);
-      }
+      if (place < sizes.feed) return item(feed[row * sizes.feed + place]);
       if (place < sizes.feed + sizes.search) {
-        assert.equal(kind, 1);
         const query = ids.queries[search[row * sizes.search + place - sizes.feed] as number] as number;
         return `?${dataset.queries.ids[query]}`;
       }
-      assert.equal(kind, 2);
       return `>${item(clicks[row * sizes.search * window.clicks + place - sizes.feed - sizes.search])}`;
     });
   });

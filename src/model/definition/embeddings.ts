@@ -121,12 +121,6 @@ export function clickMeansOf(
   return ops.reshape(mean, [rows, search, width]);
 }
 
-/** The tokens of a timeline. */
-export interface Timed extends Behaviours {
-  /** (B,L): 1 where a token is a search. */
-  readonly isSearch: Tensor;
-}
-
 /**
  * Feed and searches of every row in order of time (features/timeline.ts), from vectors at their places. feed: (B,T_r,d), searches:
  * (B,T_s,d), clicks: (B,T_s K,d) where they are tokens. Result (B,L,d), of which padding is some token's vector.
@@ -137,15 +131,24 @@ export function timelineOf(
   { rows }: BatchSizes,
   length: number,
   [feed, ...others]: readonly [feed: Tensor, searches: Tensor, clicks?: Tensor],
-): Timed {
+): Behaviours {
   const places = ops.concat([feed, ...others.filter((lane) => lane !== undefined)], 1);
   const [, perRow, width] = places.shape as [number, number, number];
   const shape = [rows, length];
-  const kinds = scope.input('timelineKind', shape, 'int32');
-  const searchKind = ops.constant([0, 1, 0], [3]);
   return {
     vectors: ops.gather(ops.reshape(places, [rows * perRow, width]), scope.input('timeline', shape, 'int32')),
     mask: scope.input('timelineMask', shape),
-    isSearch: ops.gather(searchKind, kinds),
   };
+}
+
+/**
+ * The other way round: what the slots of a timeline have, the same in every row, at the places of its tokens; zeros at padding. slots:
+ * (L,d), places: how many a row has. Result (B,places,d).
+ */
+export function atTokens(scope: Scope, { rows }: BatchSizes, slots: Tensor, places: number): Tensor {
+  const [length, width] = slots.shape as [number, number];
+  const mask = ops.reshape(scope.input('timelineMask', [rows, length]), [rows, length, 1]);
+  const given = ops.reshape(ops.mul(slots, mask), [rows * length, width]);
+  const indices = ops.reshape(scope.input('timeline', [rows, length], 'int32'), [rows * length]);
+  return ops.reshape(ops.scatterAdd(indices, given, rows * places), [rows, places, width]);
 }

@@ -146,18 +146,25 @@ export function embedding(scope: Scope, name: string, shape: readonly [number, n
  * size. That is many times as large as vectors of items start: a norm of the sum would see positions only, and what the items say is learnt
  * late or never.
  */
-export function addPositions(
+export function addPositions(scope: Scope, name: string, x: Tensor, window: number, start: PositionStart): Tensor {
+  const [, positions, width] = x.shape as [number, number, number];
+  return ops.add(x, positionVectors(scope, name, [positions, width], window, start));
+}
+
+/** What `addPositions` adds: (T,d), of a table of `window` rows. */
+export function positionVectors(
   scope: Scope,
   name: string,
-  x: Tensor,
+  [positions, width]: readonly [positions: number, width: number],
   window: number,
-  start: 'zero' | 'small' | 'asTable',
+  start: PositionStart,
 ): Tensor {
-  const [, positions, width] = x.shape as [number, number, number];
   const { constant, normal } = initialisers;
   const starts = { zero: constant(0), small: normal(0.02), asTable: xavierNormal(window, width) };
-  return ops.add(x, ops.slice(scope.parameter(name, [window, width], starts[start]), 0, 0, positions));
+  return ops.slice(scope.parameter(name, [window, width], starts[start]), 0, 0, positions);
 }
+
+type PositionStart = 'zero' | 'small' | 'asTable';
 
 /**
  * Where the layer norm of a residual layer stands: before it, on its input alone, or behind it, on the sum; `code`: before it, as the released

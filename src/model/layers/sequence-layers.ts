@@ -61,6 +61,27 @@ export function maskedTransformer(
 }
 
 /**
+ * `maskedTransformer` of two sequences, one behind the other, in which positions attend to those of the other sequence alone. x: (B,S,d),
+ * y: (B,T,d), masks: (B,S) and (B,T). Result (B,S,d) and (B,T,d); where there is nothing to attend to, finite values that mean nothing.
+ */
+export function crossTransformer(
+  scope: Scope,
+  name: string,
+  [x, y]: readonly [x: Tensor, y: Tensor],
+  masks: readonly [x: Tensor, y: Tensor],
+  options: TransformerOptions,
+): readonly [x: Tensor, y: Tensor] {
+  const [ofX, ofY] = masks.map(keyMask) as [Tensor, Tensor];
+  let hidden = [x, y] as const;
+  for (let at = 0; at < options.blocks; at++)
+    hidden = [
+      block(scope, `${name}.${at}`, hidden[0], hidden[1], ofY, options),
+      block(scope, `${name}.${at}`, hidden[1], hidden[0], ofX, options),
+    ];
+  return hidden;
+}
+
+/**
  * Decoder blocks (Vaswani et al. 2017), without a causal mask: x attends to itself, then to a memory, then comes the
  * feed-forward layer. Parameters `name.0.self.attention`, `name.0.cross.attention`, `name.0.feedForward`, … x: (B,S,d), mask: (B,S),
  * memory: (B,T,d), memoryMask: (B,T). Result (B,S,d); where there is nothing to attend to, finite values that mean nothing.

@@ -12,17 +12,16 @@ import { type Tensor, nn, ops } from '../../tensor/index.js';
 import { type Views, alignmentLoss, viewContrast } from '../layers/contrastive-losses.js';
 import {
   type Behaviours,
-  type Timed,
+  atTokens,
   clickMeansOf,
   embedItems,
   embedUsers,
   embedWords,
   feedOf,
   searchesOf,
-  timelineOf,
 } from '../definition/embeddings.js';
 import { bilinearAttention, forEachCandidate, perceptron } from '../layers/interest-layers.js';
-import { type Scope, addPositions, keyMask, linear } from '../layers/layers.js';
+import { type Scope, addPositions, keyMask, linear, positionVectors } from '../layers/layers.js';
 import {
   type CommonConfig,
   type Losses,
@@ -35,10 +34,15 @@ import {
   registered,
   trainingLogits,
 } from '../definition/model.js';
-import { type TransformerOptions, maskedTransformer, transformerDecoder } from '../layers/sequence-layers.js';
+import {
+  type TransformerOptions,
+  crossTransformer,
+  maskedTransformer,
+  transformerDecoder,
+} from '../layers/sequence-layers.js';
 import { areWidths, isWidth, wrongHeads, wrongLogit } from '../definition/settings.js';
 
-const { add, mul, reshape, sub } = ops;
+const { add, mul, reshape } = ops;
 
 interface UnisarSettings {
   readonly width: number;
@@ -187,51 +191,58 @@ function encode(scope: Scope, config: UnisarConfig, sizes: BatchSizes): Encoded 
   const searched = searchesOf(scope, sizes, queries);
   const clicked = clickMeansOf(scope, sizes, items, config.window.clicks);
   const search = { ...searched, vectors: add(searched.vectors, clicked) };
-  const length = timelineLength(sizes, config.window, timelineOptions(config));
-  const both = timelineOf(scope, sizes, length, [feed.vectors, search.vectors]);
   const lengths = (mask: Tensor): Tensor => ops.sum(mask, [1]);
   const hasBoth = ops.greater(mul(lengths(feed.mask), lengths(search.mask)), 0); // (B,1)
-  const crossed = crossViews(scope, config, both, hasBoth);
-  const isFeed = mul(both.mask, sub(1, both.isSearch));
-  const isSearch = mul(both.mask, both.isSearch);
+  const [ofFeed, ofSearch] = crossViews(scope, config, sizes, [feed, search]).map((view) =>
+    mul(view, reshape(hasBoth, [sizes.rows, 1, 1])),
+  ) as [Tensor, Tensor];
   return {
     items,
     queries,
-    feed: fuse(scope, config, 'feed', feed, { vectors: crossed, mask: isFeed }, hasBoth),
-    search: fuse(scope, config, 'search', search, { vectors: crossed, mask: isSearch }, hasBoth),
+    feed: fuse(scope, config, 'feed', feed, ofFeed, hasBoth),
+    search: fuse(scope, config, 'search', search, ofSearch, hasBoth),
     user: ops.tanh(linear(scope, 'userVector', embedUsers(scope, config, sizes.rows), config.width)),
   };
 }
 
-/** What each token finds in the other lane, wherever that is in time; zeros where a row has no other lane. (B,L,d). */
-function crossViews(scope: Scope, config: UnisarConfig, { vectors, mask, isSearch }: Timed, hasBoth: Tensor): Tensor {
-  const [rows, length] = mask.shape as [number, number];
-  const asking = reshape(isSearch, [rows, 1, length, 1]);
-  const asked = reshape(isSearch, [rows, 1, 1, length]);
-  const differ = sub(add(asking, asked), mul(mul(asking, asked), 2));
+/**
+ * What each token finds in the other lane, wherever that is in time: (B,T_r,d) and (B,T_s,d). The authors read one sequence and mask; tokens
+ * of a lane see none of their own, so lanes may stay apart, and only where a token stands in time is looked up.
+ */
+function crossViews(
+  scope: Scope,
+  config: UnisarConfig,
+  sizes: BatchSizes,
+  [feed, search]: readonly [feed: Behaviours, search: Behaviours],
+): readonly [feed: Tensor, search: Tensor] {
+  const [ofFeed, ofSearch] = [feed.mask.shape[1] as number, search.mask.shape[1] as number];
+  const length = timelineLength(sizes, config.window, timelineOptions(config));
   const most = config.window.feed + config.window.search;
-  const placed = addPositions(scope, 'timeline.position', vectors, most, 'asTable');
-  const visible = mul(differ, keyMask(mask));
-  const encoded = maskedTransformer(scope, 'timeline.encoder', placed, visible, transformerOptions(config));
-  return mul(encoded, reshape(hasBoth, [rows, 1, 1]));
+  const slots = positionVectors(scope, 'timeline.position', [length, config.width], most, 'asTable');
+  const places = atTokens(scope, sizes, slots, ofFeed + ofSearch);
+  const placed = [
+    add(feed.vectors, ops.slice(places, 1, 0, ofFeed)),
+    add(search.vectors, ops.slice(places, 1, ofFeed, ofFeed + ofSearch)),
+  ] as const;
+  return crossTransformer(scope, 'timeline.encoder', placed, [feed.mask, search.mask], transformerOptions(config));
 }
 
-/** A lane's own view, and that fused with its cross view: the tokens of the timeline that are its own. */
+/** A lane's own view, and that fused with its cross view, (B,T,d). */
 function fuse(
   scope: Scope,
   config: UnisarConfig,
   name: 'feed' | 'search',
   { vectors, mask }: Behaviours,
-  crossed: Behaviours,
+  crossed: Tensor,
   isPresent: Tensor,
 ): Lane {
   const options = transformerOptions(config);
   const placed = addPositions(scope, `${name}.position`, vectors, config.window[name], 'asTable');
   const own = maskedTransformer(scope, `${name}.encoder`, placed, keyMask(mask), options);
   return {
-    fused: transformerDecoder(scope, `${name}.fusion`, own, mask, crossed.vectors, crossed.mask, options),
+    fused: transformerDecoder(scope, `${name}.fusion`, own, mask, crossed, mask, options),
     mask,
-    views: { one: nn.maskedMean(crossed.vectors, crossed.mask), other: nn.maskedMean(own, mask), isPresent },
+    views: { one: nn.maskedMean(crossed, mask), other: nn.maskedMean(own, mask), isPresent },
   };
 }
 

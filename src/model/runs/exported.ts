@@ -7,14 +7,7 @@
  */
 import { UserError, range } from '../../base/index.js';
 import { PADDING } from '../../data/index.js';
-import {
-  type BatchSizes,
-  type Catalogue,
-  type Window,
-  catalogueOf,
-  frequentQueries,
-  tokenKinds,
-} from '../../features/index.js';
+import { type BatchSizes, type Catalogue, catalogueOf, frequentQueries } from '../../features/index.js';
 import {
   type HeldValues,
   type OnnxModel,
@@ -147,7 +140,7 @@ export function exportOnnx(run: ExportableRun, { rows, candidates }: ExportOptio
   finishQueries(before, catalogue, sizes, words);
   before.gather('alignedFeedMask', 'real items', ALIGNED);
   const timeline = shapeOf(graph, TIMELINE);
-  if (timeline) addTimeline(before, window, rows, tokensTakenFrom(graph) / rows);
+  if (timeline) addTimeline(before, rows, placesOfTokens(graph) / rows);
   const parts = { items: 'item indices', queries: 'query indices', words: 'word indices', users: 'user rows' } as const;
   for (const { key, table, ids } of scope.lookups.values()) before.gather(key, hold(before, run, table), parts[ids]);
   for (const { name, table } of scope.parameters.values()) if (!table) hold(before, run, name);
@@ -255,24 +248,22 @@ function finishQueries(before: Steps, catalogue: Catalogue, sizes: BatchSizes, w
   before.gather('wordMask', before.hold('real words', isReal(catalogue.words)), 'words of queries');
 }
 
-/** How many vectors a graph takes the tokens of a timeline from. */
-function tokensTakenFrom(graph: Readonly<Record<string, Tensor>>): number {
-  const taken = topologicalOrder(Object.values(graph)).find(({ inputs: [, indices] }) => {
-    const op = indices?.op;
-    return op?.name === 'input' && op.key === TIMELINE;
-  });
-  return taken?.inputs[0]?.shape[0] ?? 0;
+/** How many places the tokens of a timeline are taken from, or brought to. */
+function placesOfTokens(graph: Readonly<Record<string, Tensor>>): number {
+  const isTimeline = (x: Tensor | undefined): boolean =>
+    x?.op.name === 'reshape' ? isTimeline(x.inputs[0]) : x?.op.name === 'input' && x.op.key === TIMELINE;
+  for (const { op, inputs } of topologicalOrder(Object.values(graph))) {
+    if (op.name === 'gather' && isTimeline(inputs[1])) return inputs[0]?.shape[0] ?? 0;
+    if (op.name === 'scatterAdd' && isTimeline(inputs[0])) return op.rows;
+  }
+  return 0;
 }
 
 /**
  * Both lanes in order of time: the file takes `timeline` (B,L), 1 + the place of each token among [T_r feed | T_s searches | T_s K clicks],
  * 0 for padding behind them; see features/timeline.ts for the order. `places`: of a row, which for some models are without the clicks.
  */
-function addTimeline(before: Steps, { feed, search }: Window, rows: number, places: number): void {
-  const kindOf = (place: number): number =>
-    place < feed ? tokenKinds.feed : place < feed + search ? tokenKinds.search : tokenKinds.click;
-  before.hold('kinds of places', Int32Array.of(0, ...Array.from(range(places), kindOf)));
-  before.gather('timelineKind', 'kinds of places', TIMELINE);
+function addTimeline(before: Steps, rows: number, places: number): void {
   before.hold('places are real', isReal(1 + places));
   before.gather('timelineMask', 'places are real', TIMELINE);
   before.hold('places of a row', Int32Array.of(0, ...range(places)));

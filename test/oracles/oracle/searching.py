@@ -36,8 +36,9 @@ def timeline(q, parts):
     """Tokens in order of time. parts: vectors (B,n,d) of feed, searches and, perhaps, clicks. Result (B,L,d), mask (B,L), kinds (B,L)."""
     places = q.input("timeline", q.rows, -1)
     mask = q.input("timelineMask", *places.shape) == 1
-    kinds = q.input("timelineKind", *places.shape)
     tokens = torch.cat(parts, 1)
+    ends = torch.tensor([part.shape[1] for part in parts]).cumsum(0)
+    kinds = torch.searchsorted(ends, places % tokens.shape[1], right=True)
     return tokens.flatten(0, 1)[places] * mask.unsqueeze(-1), mask, kinds
 
 
