@@ -13,7 +13,7 @@ import {
   buildModel,
   checkpointsOf,
   firstNotFinite,
-  loadCheckpoint,
+  checkCheckpoint,
   loadOrRecover,
   lockOf,
   resultsOf,
@@ -114,7 +114,7 @@ async function restore(
   });
   if (!found) return null;
   const state = migrateFitState(found.checkpoint.state) as FitState;
-  if (state.best) await loadCheckpoint(directory, 'best'); // found out now rather than when the training ends
+  if (state.best) await checkCheckpoint(directory, 'best'); // found out now rather than when the training ends
   const place = `epoch ${state.epoch + 1}, step ${state.step + 1}`;
   note(
     found.damage === null
@@ -231,7 +231,7 @@ async function conclude(
   course: { readonly startedAt: Date; readonly start: number; readonly resumed: boolean; readonly size: number },
 ): Promise<TrainSummary> {
   const { out } = session;
-  const { state: best, sha256 } = await loadCheckpoint<BestState>(checkpointsOf(out), 'best');
+  const { state: best, sha256 } = await checkCheckpoint<BestState>(checkpointsOf(out), 'best');
   const { patience } = plan.training;
   const summary: Omit<TrainSummary, 'result'> = {
     out,

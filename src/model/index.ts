@@ -32,6 +32,7 @@ export { TensorFile } from './weights/tensor-file.js';
 export {
   type Checkpoint,
   firstNotFinite,
+  checkCheckpoint,
   loadCheckpoint,
   loadOrRecover,
   type Recovered,

@@ -26,11 +26,15 @@ const FORMAT = 'sesrec-checkpoint';
 /** 2 has the hash of the state; 1, which has not, is read too. */
 const VERSION = 2;
 
-export interface Checkpoint<State> {
-  readonly tensors: Map<string, NamedTensor>;
+/** What a checkpoint says, without its tensors. */
+export interface CheckedCheckpoint<State> {
   readonly state: State;
   /** SHA-256 of the tensors' file. */
   readonly sha256: string;
+}
+
+export interface Checkpoint<State> extends CheckedCheckpoint<State> {
+  readonly tensors: Map<string, NamedTensor>;
 }
 
 /** A checkpoint, and why it is the reserve and not the last one: null when it is the last one. */
@@ -88,6 +92,16 @@ export async function saveCheckpoint(
 
 /** Reads a checkpoint; a missing, damaged or foreign one is a `CorruptFileError` that says so. */
 export async function loadCheckpoint<State>(directory: string, name: string): Promise<Checkpoint<State>> {
+  const { path, ...checked } = await checkCheckpoint<State>(directory, name);
+  await using tensors = await TensorFile.open(path);
+  return { tensors: await tensors.tensors(), ...checked };
+}
+
+/** The same without the tensors, of whose file, at `path`, the hash is looked at: a table need not fit into memory once more. */
+export async function checkCheckpoint<State>(
+  directory: string,
+  name: string,
+): Promise<CheckedCheckpoint<State> & { readonly path: string }> {
   const { file, sha256, state } = await readManifest(directory, name);
   const path = join(directory, file);
   const found = await hashFile(path).catch((error: unknown) => {
@@ -100,8 +114,7 @@ export async function loadCheckpoint<State>(directory: string, name: string): Pr
     throw new CorruptFileError(
       `${path} is damaged: its content does not match the hash in ${join(directory, name)}.json; train again, or restore it from a copy`,
     );
-  await using tensors = await TensorFile.open(path);
-  return { tensors: await tensors.tensors(), state: state as State, sha256 };
+  return { path, state: state as State, sha256 };
 }
 
 /**
