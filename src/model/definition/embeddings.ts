@@ -12,17 +12,45 @@ import type { AttributeConfig, CommonConfig } from './model.js';
 
 type Padding = ParameterDescription['padding'];
 
+/** What a model may want of its tables. */
+export interface TableOptions {
+  readonly padding?: Padding;
+  /**
+   * Share of ids that a training batch leaves out, so that what else is known of an item or a query learns to speak for it: one that
+   * training never met, whose id is still small and random, is then like those.
+   */
+  readonly idDropout?: number;
+}
+
+/** Rows of a table of ids. */
+export function idRows(
+  scope: Scope,
+  table: string,
+  shape: readonly [number, number],
+  [kind, count]: readonly ['items' | 'queries', number],
+  { padding = 'zero', idDropout = 0 }: TableOptions = {},
+): Tensor {
+  const rows = scope.rows(table, shape, kind, count, padding);
+  return scope.withoutSome(`ids of ${kind}`, rows, idDropout);
+}
+
 /** Ids and attributes of the distinct items, side by side. Result (I,d_i). */
-export function embedItems(scope: Scope, config: CommonConfig, count: number, padding: Padding = 'zero'): Tensor {
-  const id = scope.rows('item.id', [config.sizes.items, config.itemIdWidth], 'items', count, padding);
+export function embedItems(scope: Scope, config: CommonConfig, count: number, options: TableOptions = {}): Tensor {
+  const id = idRows(scope, 'item.id', [config.sizes.items, config.itemIdWidth], ['items', count], options);
   return withAttributes(scope, 'item', id, config.itemAttributes);
 }
 
 /** Ids of the distinct queries beside the means of their words. Result (Q,d_q). */
-export function embedQueries(scope: Scope, config: CommonConfig, sizes: BatchSizes, padding: Padding = 'zero'): Tensor {
+export function embedQueries(
+  scope: Scope,
+  config: CommonConfig,
+  sizes: BatchSizes,
+  options: TableOptions = {},
+): Tensor {
   const { queryIdWidth } = config;
-  const id = scope.rows('query.id', [config.sizes.queries, queryIdWidth], 'queries', sizes.queries, padding);
-  return ops.concat([id, embedWords(scope, config, sizes, padding)], 1);
+  const shape = [config.sizes.queries, queryIdWidth] as const;
+  const id = idRows(scope, 'query.id', shape, ['queries', sizes.queries], options);
+  return ops.concat([id, embedWords(scope, config, sizes, options.padding)], 1);
 }
 
 /** The means of the words of the distinct queries. Result (Q, word width). */

@@ -50,6 +50,7 @@ export class Scope {
   readonly lookups = new Map<string, Lookup>();
   readonly dropouts: DropoutMask[] = [];
   readonly #inputs = new Map<string, Tensor>();
+  readonly #masks = new Map<string, Tensor>();
   readonly #dropoutRate: number | null;
 
   /** @param dropoutRate null for graphs that only score. */
@@ -104,6 +105,19 @@ export class Scope {
     const mask = { key: `dropout ${this.dropouts.length}`, shape: x.shape, rate };
     this.dropouts.push(mask);
     return ops.mul(x, this.input(mask.key, mask.shape));
+  }
+
+  /**
+   * x with some rows left out whole, each with probability `rate`, and the others as they are; x in graphs that only score. Asked for twice
+   * by the same name, the same rows are left out.
+   */
+  withoutSome(name: string, x: Tensor, rate: number): Tensor {
+    if (this.#dropoutRate === null || rate === 0) return x;
+    const rows = x.shape[0] as number;
+    const drawn =
+      this.#masks.get(name) ?? this.dropout(ops.constant(new Array<number>(rows).fill(1 - rate), [rows, 1]), rate);
+    this.#masks.set(name, drawn);
+    return ops.mul(x, drawn);
   }
 }
 

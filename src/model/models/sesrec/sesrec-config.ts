@@ -64,6 +64,8 @@ export interface SesrecRules {
   readonly memoryTrained: 'together' | 'apart';
   /** How much votes that learnt apart count in the ranking. */
   readonly memoryShare: number;
+  /** Share of the ids of items and queries that a batch leaves out, so that attributes and words learn to speak for those that are new. */
+  readonly idDropout: number;
   /** Where layer norms stand at every place: first, or as SASRec was programmed (layers.ts). */
   readonly norm: 'pre' | 'code';
 }
@@ -106,6 +108,7 @@ export const asBefore = {
   memoryDropout: 0,
   memoryTrained: 'together',
   memoryShare: 1,
+  idDropout: 0,
   norm: 'pre',
 } as const;
 

@@ -17,6 +17,7 @@
  */
 import type { BatchSizes } from '../../../features/index.js';
 import { type Tensor, nn, ops } from '../../../tensor/index.js';
+import { idRows } from '../../definition/embeddings.js';
 import { type Scope, embedding, initialisers, linear } from '../../layers/layers.js';
 import { lastState } from '../../layers/sequence-layers.js';
 import { LOUDER, knownKinds, learntByKind, recencyOf } from './sesrec-ages.js';
@@ -45,8 +46,8 @@ export function itemKeys(scope: Scope, config: SesrecConfig, items: Tensor): Ten
 }
 
 /** Keys of `count` items that nothing else is made of, (I,d_m). */
-function ownKeys(scope: Scope, { memoryWidth, itemAttributes, sizes }: SesrecConfig, count: number): Tensor {
-  const ofId = scope.rows('memory.item.id', [sizes.items, memoryWidth], 'items', count, 'zero');
+function ownKeys(scope: Scope, { memoryWidth, itemAttributes, sizes, idDropout }: SesrecConfig, count: number): Tensor {
+  const ofId = idRows(scope, 'memory.item.id', [sizes.items, memoryWidth], ['items', count], { idDropout });
   const ofAttributes = itemAttributes.map(({ name, size }) =>
     embedding(
       scope,

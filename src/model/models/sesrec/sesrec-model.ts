@@ -113,6 +113,7 @@ const definition: ModelDefinition<Settings> = {
     memoryDropout: isRate,
     memoryTrained: isOneOf('together', 'apart'),
     memoryShare: isNotNegative,
+    idDropout: isRate,
     norm: isOneOf('pre', 'code'),
   },
   added: { splitBy: 'coAttention', trainOn: 'candidates', sharedNegatives: 1024, memoryWidth: 0, ...asBefore },

@@ -10,7 +10,7 @@
 import { assert } from '../../../base/index.js';
 import type { BatchSizes } from '../../../features/index.js';
 import { type Tensor, nn, ops } from '../../../tensor/index.js';
-import { clickMeansOf, embedItems, embedQueries, embedUsers } from '../../definition/embeddings.js';
+import { type TableOptions, clickMeansOf, embedItems, embedQueries, embedUsers } from '../../definition/embeddings.js';
 import {
   type Initialiser,
   type Scope,
@@ -79,19 +79,22 @@ function projectItems(scope: Scope, config: SesrecConfig, items: Tensor): Tensor
 export function candidateVectors(scope: Scope, config: SesrecConfig, count: number): Tensor {
   return config.projectCandidate
     ? projectedItemVectors(scope, config, count)
-    : embedItems(scope, config, count, paddingRow(config));
+    : embedItems(scope, config, count, tablesOf(config));
 }
 
-const paddingRow = (config: SesrecConfig) => (config.zeroPaddingRows ? 'zero' : 'frozen');
+const tablesOf = ({ zeroPaddingRows, idDropout }: SesrecConfig): TableOptions => ({
+  padding: zeroPaddingRows ? 'zero' : 'frozen',
+  idDropout,
+});
 
 /** Ê_i of Eq. 1 for `count` distinct items, (count,d). */
 export function projectedItemVectors(scope: Scope, config: SesrecConfig, count: number): Tensor {
-  return projectItems(scope, config, embedItems(scope, config, count, paddingRow(config)));
+  return projectItems(scope, config, embedItems(scope, config, count, tablesOf(config)));
 }
 
 /** Ê_q of Eq. 1, (Q,d). */
 export function projectQueries(scope: Scope, config: SesrecConfig, sizes: BatchSizes): Tensor {
-  const queries = embedQueries(scope, config, sizes, paddingRow(config));
+  const queries = embedQueries(scope, config, sizes, tablesOf(config));
   return linear(scope, 'query.projection', queries, config.width, { bias: config.projectionBias });
 }
 
@@ -102,7 +105,7 @@ export function encodeUser(
   sizes: BatchSizes,
 ): { state: UserState; embedded: Embedded } {
   const { rows } = sizes;
-  const items = embedItems(scope, config, sizes.items, paddingRow(config));
+  const items = embedItems(scope, config, sizes.items, tablesOf(config));
   const projectedItems = projectItems(scope, config, items);
   const queries = config.useSearch ? projectQueries(scope, config, sizes) : null;
 
