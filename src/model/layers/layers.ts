@@ -114,8 +114,11 @@ export class Scope {
   withoutSome(name: string, x: Tensor, rate: number): Tensor {
     if (this.#dropoutRate === null || rate === 0) return x;
     const rows = x.shape[0] as number;
-    const drawn =
-      this.#masks.get(name) ?? this.dropout(ops.constant(new Array<number>(rows).fill(1 - rate), [rows, 1]), rate);
+    const share = ops.constant(
+      Array.from({ length: rows }, () => 1 - rate),
+      [rows, 1],
+    );
+    const drawn = this.#masks.get(name) ?? this.dropout(share, rate);
     this.#masks.set(name, drawn);
     return ops.mul(x, drawn);
   }
