@@ -2,7 +2,7 @@
  * A trained model as a ranker that can tell why. Knows how to score with given parameters: histories are encoded once per case,
  * items once per model, candidates meet both; does not know any one model, training or metrics.
  */
-import { assert, at, range, roundUp } from '../../base/index.js';
+import { assert, roundUp } from '../../base/index.js';
 import type { Dataset } from '../../data/index.js';
 import {
   type Action,
@@ -12,9 +12,7 @@ import {
   type Catalogue,
   type Extent,
   catalogueOf,
-  extentOf,
   gatherRows,
-  historyLengths,
   recentActions,
   sizesKey,
   withUnseenQueries,
@@ -25,6 +23,7 @@ import { type Model, type ScoringForm, type State, smallestSizes } from '../defi
 import type { Parameters } from '../weights/parameters.js';
 import { gradientTimesInput, seesActionVectors, standings, weightsFromShares } from './action-gradients.js';
 import type { AlignedVectors } from '../definition/aligned-vectors.js';
+import { type Block, blocksOf } from './case-blocks.js';
 import { type Items, rowsAt, runsOf } from './catalogue-stretches.js';
 import { type EncodedState, rowsOf } from './encoded-state.js';
 import { type EncodedChunk, ItemVectors } from './item-vectors.js';
@@ -79,16 +78,6 @@ export interface EncodedHistory {
   readonly state: EncodedState;
   /** Whether it is in the short form. */
   readonly isShort: boolean;
-}
-
-/** Cases with histories of about the same length. */
-interface Block {
-  /** Their positions in the list that was asked for; the last one again and again up to a size that programs are made for. */
-  readonly positions: Int32Array;
-  /** How many of them are not there for the size only. */
-  readonly count: number;
-  readonly cases: readonly Case[];
-  readonly extent: Extent;
 }
 
 export class GraphRanker implements ExplainingRanker {
@@ -428,23 +417,8 @@ export class GraphRanker implements ExplainingRanker {
     return { compiled, given: this.#given(compiled, batch), shapes };
   }
 
-  /** The cases in blocks, sorted by the lengths of their histories. */
   #blocks(cases: readonly Case[]): Block[] {
-    const { window } = this.#model.config;
-    const lengths = historyLengths(this.dataset, cases, window);
-    const key = lengths.feed.map((feed, row) => feed * (window.search + 1) + at(lengths.search, row));
-    const order = range(cases.length).sort((a, b) => at(key, a) - at(key, b) || a - b);
-    return Array.from({ length: Math.ceil(cases.length / BLOCK) }, (_, block) => {
-      const own = order.subarray(block * BLOCK, (block + 1) * BLOCK);
-      const size = 2 ** Math.ceil(Math.log2(own.length));
-      const positions = Int32Array.from({ length: size }, (__, row) => at(own, Math.min(row, own.length - 1)));
-      return {
-        positions,
-        count: own.length,
-        cases: Array.from(positions, (position) => cases[position] as Case),
-        extent: extentOf(lengths, own, window),
-      };
-    });
+    return blocksOf(this.dataset, cases, this.#model.config.window, BLOCK);
   }
 
   /** The room that the graphs of a block have. */
