@@ -160,6 +160,7 @@ function everyPlaceParts(config: SesrecConfig): ModelParts {
   const scoring = everyPlaceScoring(config, splitByName);
   return {
     scoring,
+    sees: definition.card.sees.filter((sight) => sight !== 'user'),
     trainsOn: 'users',
     extras: (dataset) => [
       nextItems(dataset, nextItemChoice(config)),
