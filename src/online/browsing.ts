@@ -74,13 +74,14 @@ export class Browsing {
       found = live.length === 0 ? Int32Array.from(still) : Int32Array.from([...still, ...live]).sort();
       exact = items.index(wanted);
     }
-    const { total, best } = mostFrequent(this.#popularity.counts(), found, exact, offset + limit);
-    return { total, items: best.slice(offset).map((item) => this.#item(item)) };
+    const counts = this.#popularity.counts(); // once: they may be others a moment later, and no longer in this order
+    const { total, best } = mostFrequent(counts, found, exact, offset + limit);
+    return { total, items: best.slice(offset).map((item) => this.#item(item, counts)) };
   }
 
-  #item(item: number): FoundItem {
+  #item(item: number, counts: Float32Array): FoundItem {
     const { items } = this.#model;
-    return { item: items.id(item), title: items.title(item), count: at(this.#popularity.counts(), item) };
+    return { item: items.id(item), title: items.title(item), count: at(counts, item) };
   }
 
   async queries({ search = '', limit, offset }: Listing, signal?: AbortSignal): Promise<QueriesAnswer> {
@@ -216,10 +217,11 @@ export class Browsing {
     }
     if (item >= items.firstNew && !this.#model.seesAttributes) return NONE;
     const best = await itemsNear(this.#model, item, TOLD, signal);
+    const counts = this.#popularity.counts();
     return {
       state: 'ready',
       space: 'ranking',
-      items: best.map(({ index, value }) => ({ ...this.#item(index), nearness: value })),
+      items: best.map(({ index, value }) => ({ ...this.#item(index, counts), nearness: value })),
       queries: [],
     };
   }
@@ -253,10 +255,11 @@ export class Browsing {
       { ...common, end: queries.length / width, allows: (query) => query !== own.query },
       signal,
     );
+    const counts = this.#popularity.counts();
     return {
       state: 'ready',
       space: 'aligned',
-      items: nearItems.map(({ index, value }) => ({ ...this.#item(index), nearness: value })),
+      items: nearItems.map(({ index, value }) => ({ ...this.#item(index, counts), nearness: value })),
       queries: nearQueries.map(({ index, value }) => ({ ...this.#query(index), nearness: value })),
     };
   }
