@@ -89,21 +89,25 @@ export async function checkDevice(flags: ComputeFlags): Promise<void> {
 const isRecord = (value: unknown): value is object =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
+/** The parts of `name=value`. A value that is not JSON is a text. */
+export function readSetting(setting: string): { readonly name: string; readonly value: unknown } {
+  const equals = setting.indexOf('=');
+  const [name, text] = [setting.slice(0, equals), setting.slice(equals + 1)];
+  if (equals < 1) throw new UserError(`--set ${setting}: write it as name=value`);
+  try {
+    return { name, value: JSON.parse(text) };
+  } catch {
+    return { name, value: text };
+  }
+}
+
 /** Reads `key=value` settings into changes of an object: each key must exist there. Whether a value fits is for the object's owner to say. */
 export function applySettings<Target extends object>(target: Target, settings: readonly string[]): Target {
   const changed = { ...target } as Record<string, unknown>;
   for (const setting of settings) {
-    const equals = setting.indexOf('=');
-    const [key, text] = [setting.slice(0, equals), setting.slice(equals + 1)];
-    if (equals < 1) throw new UserError(`--set ${setting}: write it as name=value`);
+    const { name: key, value } = readSetting(setting);
     if (!Object.hasOwn(changed, key))
       throw new UserError(`--set ${key}: there is no such setting; there are ${Object.keys(target).join(', ')}`);
-    let value: unknown;
-    try {
-      value = JSON.parse(text);
-    } catch {
-      value = text;
-    }
     const old = changed[key];
     if (isRecord(old) && isRecord(value)) {
       const strange = Object.keys(value).find((name) => !Object.hasOwn(old, name));

@@ -13,7 +13,7 @@ import {
   isCounted,
   models,
 } from '../../model/index.js';
-import { namesIn } from '../options.js';
+import { namesIn, readSetting } from '../options.js';
 import { refuseForAll } from './row-training.js';
 
 /** A row that is trained. */
@@ -81,7 +81,7 @@ export function planEntries({ models: list, set, trials, isRateFixed = false }: 
         set: settings,
         trials: trialsOf(
           models[model].tuning(preset),
-          [...settings.map(settingName), ...(isRateFixed ? ['learningRate'] : [])],
+          [...settings.map((setting) => readSetting(setting).name), ...(isRateFixed ? ['learningRate'] : [])],
           trials,
         ),
       };
@@ -124,8 +124,6 @@ function entryOf(written: string): { label: string; model: RankerId; preset: str
     );
   return { label, model, preset: preset ?? presets[0] };
 }
-
-const settingName = (setting: string): string => setting.slice(0, setting.indexOf('='));
 
 /** The first declared trials that differ in what nobody fixed. */
 function trialsOf(declared: readonly Trial[], fixed: readonly string[], most: number): Trial[] {

@@ -4,7 +4,7 @@
  */
 import { type Rule, UserError, isNotNegative, isOneOf, isPositive, isWhole } from '../../base/index.js';
 import { OPTIMIZERS } from '../../train/index.js';
-import { optionName } from '../options.js';
+import { optionName, readSetting } from '../options.js';
 import type { ComparisonOptions } from './plan.js';
 
 const rules = {
@@ -23,20 +23,9 @@ export type RowTraining = Partial<Pick<ComparisonOptions, keyof typeof rules>>;
 
 const isOfTraining = (name: string): name is keyof typeof rules => Object.hasOwn(rules, name);
 
-/** The two parts of `name=value` without a value that is no JSON being wrong: it is a text then. */
-function parts(setting: string): { readonly name: string; readonly value: unknown } {
-  const equals = setting.indexOf('=');
-  const text = setting.slice(equals + 1);
-  try {
-    return { name: setting.slice(0, equals), value: JSON.parse(text) };
-  } catch {
-    return { name: setting.slice(0, equals), value: text };
-  }
-}
-
 /** Refuses what is an option of the command, and so the same for all rows, unless one row is named. */
 export function refuseForAll(setting: string): void {
-  const { name } = parts(setting);
+  const { name } = readSetting(setting);
   if (isOfTraining(name))
     throw new UserError(
       `--set ${setting}: write ${optionName(name)} for all rows, or --set LABEL.${setting} for one row`,
@@ -48,7 +37,7 @@ export function trainingOfRow(set: readonly string[]): {
   readonly training: RowTraining;
   readonly settings: readonly string[];
 } {
-  const known = set.map((setting) => ({ setting, ...parts(setting) }));
+  const known = set.map((setting) => ({ setting, ...readSetting(setting) }));
   const own = known.filter(({ name }) => isOfTraining(name));
   for (const { setting, name, value } of own) {
     const wrong = rules[name as keyof typeof rules](value, name);

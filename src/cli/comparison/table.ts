@@ -37,15 +37,15 @@ Data set ${plan.dataHash.slice(0, 12)}: ${counted(data.users)} users, ${counted(
 
     ${plan.command}
 
-Every model: ${tuned}, then ${countOf(options.seeds, 'seed')}${finalists} of up to ${countOf(options.epochs, 'epoch')}, stopped after ${countOf(options.patience, 'epoch')} without a better validation MRR; training negatives ${options.negativeSampling}.${ofSingleRows(options.set)} sesrec ${madeWith.sesrec}${madeWith.commit === null ? '' : `, commit ${madeWith.commit.slice(0, 12)}`}.
+Every model: ${tuned}, then ${countOf(options.seeds, 'seed')}${finalists} of up to ${countOf(options.epochs, 'epoch')}, stopped after ${countOf(options.patience, 'epoch')} without a better validation MRR; training negatives ${options.negativeSampling}.${ofSingleRows(options.set, '`')} sesrec ${madeWith.sesrec}${madeWith.commit === null ? '' : `, commit ${madeWith.commit.slice(0, 12)}`}.
 
 Mean over seeds ± half of its 95 % interval by Student's t, whose degrees of freedom (d.f.) are seeds - 1. **Best** and _second_ of a column; † where the best is better than the second for the same users by both tests below, corrected p < ${LEVEL}.`;
 }
 
-/** What single rows have of their own, in a sentence. */
-export function ofSingleRows(set: readonly string[]): string {
+/** What single rows have of their own, in a sentence; `mark` stands around each. */
+export function ofSingleRows(set: readonly string[], mark = ''): string {
   const own = set.filter((setting) => ofOneRow(setting) !== null);
-  return own.length === 0 ? '' : ` Of single rows: ${own.map((setting) => `\`${setting}\``).join(', ')}.`;
+  return own.length === 0 ? '' : ` Of single rows: ${own.map((setting) => mark + setting + mark).join(', ')}.`;
 }
 
 function protocolSection({ rows, tests, protocols }: ComparisonResults, name: ProtocolName): string[] {

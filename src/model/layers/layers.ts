@@ -5,7 +5,7 @@
  * A model is a function that asks a `Scope` for parameters while it builds its graph; the scope writes down what was
  * asked for, so that names and shapes are said once, where they are used.
  */
-import { assert } from '../../base/index.js';
+import { assert, getOrCreate } from '../../base/index.js';
 import { type Shape, type Tensor, nn, ops } from '../../tensor/index.js';
 
 /**
@@ -114,13 +114,11 @@ export class Scope {
   withoutSome(name: string, x: Tensor, rate: number): Tensor {
     if (this.#dropoutRate === null || rate === 0) return x;
     const rows = x.shape[0] as number;
-    const share = ops.constant(
-      Array.from({ length: rows }, () => 1 - rate),
-      [rows, 1],
-    );
-    const drawn = this.#masks.get(name) ?? this.dropout(share, rate);
-    this.#masks.set(name, drawn);
-    return ops.mul(x, drawn);
+    const draw = (): Tensor => {
+      const kept = Array.from({ length: rows }, () => 1 - rate);
+      return this.dropout(ops.constant(kept, [rows, 1]), rate);
+    };
+    return ops.mul(x, getOrCreate(this.#masks, name, draw));
   }
 }
 

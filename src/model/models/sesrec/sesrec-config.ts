@@ -191,7 +191,7 @@ const common = {
 export const everyPlaceShape = { width: 64, itemIdWidth: 64, blocks: 2, heads: 1 } as const;
 
 const apart = { memoryTrained: 'apart', memoryKeys: 'own', memoryShare: 0.75, memoryDropout: 0.25, norm: 'code' };
-const hardly = { learningRate: 1e-3, dropout: 0.6, ...apart };
+const slowlyApart = { learningRate: 1e-3, dropout: 0.6, ...apart };
 
 /**
  * What preset `sesrec` is tuned by: where people meet the same things again and again, votes and products learn together; where a
@@ -200,8 +200,8 @@ const hardly = { learningRate: 1e-3, dropout: 0.6, ...apart };
  */
 export const everyPlaceTrials: readonly Trial[] = [
   { learningRate: 3e-3, dropout: 0.3 },
-  hardly,
-  { ...hardly, useSearch: false },
+  slowlyApart,
+  { ...slowlyApart, useSearch: false },
   { learningRate: 3e-3, dropout: 0.3, useSearch: false },
   { learningRate: 3e-3, dropout: 0.3, ...apart },
   { learningRate: 1e-3, dropout: 0.3 },
