@@ -4,5 +4,5 @@ export { figureHtml, type Room } from './figure.js';
 export { type Content, given, Html, html } from './html.js';
 export { type IntervalFigure, intervalFigure, type IntervalRow } from './intervals.js';
 export { documentOf, type Page, type Section } from './page.js';
-export { type Column, type Row, type Table, tableHtml } from './table.js';
+export { type Column, grouped, type Row, type Table, tableHtml } from './table.js';
 export { type ActionSide, timeFigure, type TimelineAction, timelineHtml } from './timeline.js';

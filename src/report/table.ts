@@ -13,6 +13,18 @@ export interface Column {
 /** The cells of a row, the first of which names it; or the name of a group, that of the rows that follow. */
 export type Row = { readonly cells: readonly Content[] } | { readonly group: string };
 
+/** Rows under the names of their groups, in the order of groups; a group that has none is not named. */
+export function grouped<Told extends { readonly group: string }>(
+  groups: readonly string[],
+  rows: readonly Told[],
+  cells: (row: Told) => readonly Content[],
+): Row[] {
+  return groups.flatMap((group) => {
+    const own = rows.filter((row) => row.group === group);
+    return own.length === 0 ? [] : [{ group }, ...own.map((row) => ({ cells: cells(row) }))];
+  });
+}
+
 export interface Table {
   /** What the table shows, also for people who only hear of it. */
   readonly label: string;

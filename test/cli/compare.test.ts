@@ -431,9 +431,16 @@ test('what makes no comparison is refused before anything is written', async () 
   await refused(/^sesrec: gru4rec: .*dropout must be/, '--models', 'gru4rec', '--set', 'dropout=2');
 });
 
-test('a row may be trained in its own way, which is said of it and of no other', async () => {
+test('a row may see and be trained in its own way, which is said of it and of no other', async () => {
   const out = join(folder, 'own');
-  const own = ['batchSize=32', 'learningRate=0.002', 'epochs=1', 'optimizer=lazyAdam', 'weightDecay=0'];
+  const own = [
+    'itemAttributes=category',
+    'batchSize=32',
+    'learningRate=0.002',
+    'epochs=1',
+    'optimizer=lazyAdam',
+    'weightDecay=0',
+  ];
   const set = own.flatMap((setting) => ['--set', `other.${setting}`]);
   const models = '--models gru4rec,other=gru4rec --trials 0 --seeds 1 --epochs 2 --patience 2'.split(' ');
   const made = await inProcess(...compareIn(out, ...models, ...set, ...TINY));
@@ -452,7 +459,18 @@ test('a row may be trained in its own way, which is said of it and of no other',
     weightDecay: 0,
     epochs: 1,
   });
-  assert.match(made.out, / Of single rows: `other\.batchSize=32`, `other\.learningRate=0\.002`, /);
+  const { rows } = await resultsOf(out);
+  assert.deepEqual(
+    rows.map(({ label, sees }) => [label, sees]),
+    [
+      ['gru4rec', ['item ids', 'order']],
+      ['other', ['item ids', 'category', 'order']],
+    ],
+  );
+  assert.match(
+    made.out,
+    / Of single rows: `other\.itemAttributes=category`, `other\.batchSize=32`, `other\.learningRate=0\.002`, /,
+  );
 
   const refused = async (message: RegExp, ...more: string[]): Promise<void> =>
     assertRefusal(await inProcess(...compareIn(join(folder, 'never'), '--models', 'gru4rec', ...more)), 1, message);
@@ -463,6 +481,7 @@ test('a row may be trained in its own way, which is said of it and of no other',
   );
   await refused(/gru4rec: --set batchSize=0: batchSize must be a whole number from 1/, '--set', 'gru4rec.batchSize=0');
   await refused(/gru4rec: --set optimizer=x: optimizer must be/, '--set', 'gru4rec.optimizer=x');
+  await refused(/gru4rec: --item-attributes x: the data set has no such/, '--set', 'gru4rec.itemAttributes=x');
 });
 
 test('a model may join later: what was done stays', async () => {

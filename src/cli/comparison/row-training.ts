@@ -1,8 +1,8 @@
 /**
- * What a row of a comparison may train differently from the others, `--set label.batchSize=512`. Knows names and what they may be; does
- * not know models' own settings, nor what a training makes of it.
+ * What a row of a comparison may see and train differently from the others, `--set label.batchSize=512`. Knows names and what they may be;
+ * does not know models' own settings, nor what a training makes of it.
  */
-import { type Rule, UserError, isNotNegative, isOneOf, isPositive, isWhole } from '../../base/index.js';
+import { type Rule, UserError, isNotNegative, isOneOf, isPositive, isText, isWhole } from '../../base/index.js';
 import { OPTIMIZERS } from '../../train/index.js';
 import { optionName, readSetting } from '../options.js';
 import type { ComparisonOptions } from './plan.js';
@@ -17,6 +17,8 @@ const rules = {
   batchParts: isWhole(1, 64),
   epochs: isWhole(1),
   patience: isWhole(1),
+  itemAttributes: isText,
+  userAttributes: isText,
 } satisfies Partial<Record<keyof ComparisonOptions, Rule>>;
 
 export type RowTraining = Partial<Pick<ComparisonOptions, keyof typeof rules>>;

@@ -27,17 +27,13 @@ import { affinityEncoding, scoreWithAttention, sesrecModel } from './sesrec-mode
 export class SesrecRanker extends GraphRanker {
   readonly #config: SesrecConfig;
 
-  readonly #parts: readonly [Parameters, Runtime];
-
   constructor(config: SesrecConfig, parameters: Parameters, dataset: Dataset, runtime: Runtime, beside?: Beside) {
     super(sesrecModel(config), parameters, dataset, runtime, beside);
     this.#config = config;
-    this.#parts = [parameters, runtime];
   }
 
   protected override beside(beside: Beside): SesrecRanker {
-    const [parameters, runtime] = this.#parts;
-    return new SesrecRanker(this.#config, parameters, beside.dataset, runtime, beside);
+    return new SesrecRanker(this.#config, this.parameters, beside.dataset, this.runtime, beside);
   }
 
   override get reasonMethods(): readonly ReasonMethod[] {
@@ -57,7 +53,7 @@ export class SesrecRanker extends GraphRanker {
    * that has; to be comparable between lanes it is given in multiples of an even share, of which the mean over a lane is 1.
    */
   async attention(moment: Case, items: readonly number[]): Promise<Float64Array[]> {
-    const results = await this.#attention(await this.encode([moment]), items);
+    const results = await this.#attention(await this.encoder.encode([moment], this.encoder.inFull), items);
     const actions = this.actions(moment);
     const { window } = this.#config;
     const counts = { feed: 0, search: 0 };
@@ -92,7 +88,7 @@ export class SesrecRanker extends GraphRanker {
    */
   override async sides(cases: readonly Case[], { signal, onProgress }: SidesOptions = {}): Promise<SidedAction[][]> {
     const found: SidedAction[][] = [];
-    for await (const { own, state } of this.encodeMany(cases)) {
+    for await (const { own, state } of this.encoder.encodeMany(cases)) {
       if (signal?.aborted)
         throw new InterruptedError(`the split was stopped after ${found.length} of ${cases.length} users`);
       found.push(...own.map((moment, row) => this.#sidesOf(moment, state, row)));
@@ -102,8 +98,8 @@ export class SesrecRanker extends GraphRanker {
   }
 
   override async aligned(signal?: AbortSignal): Promise<AlignedVectors | null> {
-    const [parameters, runtime] = this.#parts;
-    return this.#config.useSearch ? alignedVectors(this.#config, parameters, this.dataset, runtime, signal) : null;
+    if (!this.#config.useSearch) return null;
+    return alignedVectors(this.#config, this.parameters, this.dataset, this.runtime, signal);
   }
 
   override async affinity(moment: Case): Promise<Affinity | null> {
@@ -113,7 +109,9 @@ export class SesrecRanker extends GraphRanker {
       Action[],
     ];
     if (feed.length === 0 || search.length === 0) return null;
-    const { values } = await this.encodeBy('affinity', affinityEncoding(this.#config), moment);
+    const { inFull } = this.encoder;
+    const form = { ...inFull.form, encode: affinityEncoding(this.#config) };
+    const { values } = await this.encoder.encode([moment], { ...inFull, form, name: 'affinity', isServed: true });
     const all = values['affinity'];
     if (!all) return null;
     const width = this.#config.window.search;
