@@ -501,6 +501,18 @@ test('a model may join later: what was done stays', async () => {
   );
   assert.deepEqual(row(now, 'popularity'), row(before, 'popularity'));
   assert.deepEqual(row(now, 'gru4rec').seeds.slice(0, 2), row(before, 'gru4rec').seeds.slice(0, 2));
+  const words = now.plan.command.split(' ');
+  for (const [i, option] of OPTIONS.entries())
+    if (option.startsWith('--') && !['--models', '--set', '--threads'].includes(option))
+      assert.equal(
+        words[words.indexOf(option) + 1],
+        OPTIONS[i + 1],
+        `${option} was said before, and the command has it`,
+      );
+  assert.match(
+    now.plan.command,
+    / --models popularity,gru4rec,blind=sesrec,item-to-item,last=gru4rec .*--set last\.layers=2/,
+  );
 });
 
 test('a training that fails is recorded with its line, and the others go on', async () => {

@@ -16,7 +16,13 @@ import {
   userMeans,
 } from '../../evaluate/index.js';
 import { models } from '../../model/index.js';
-import { type ComparisonFlags, type ComparisonOutcome, type RowResult, compareModels } from '../comparison/index.js';
+import {
+  type ComparisonFlags,
+  type ComparisonOptions,
+  type ComparisonOutcome,
+  type RowResult,
+  compareModels,
+} from '../comparison/index.js';
 import { saidOf, trainingOptions, typed } from '../comparison/options.js';
 import { decimals, markdownTable } from '../table.js';
 import type { Findings, KeepingFlags } from './analysis.js';
@@ -91,7 +97,8 @@ export async function sweep(
     finalistSeeds: 1,
   };
   const said = saidOf(command).filter((option) => Object.hasOwn(training, option));
-  const outcome = await compareModels(data, asked, [...said, 'models', 'set'], typed(data, command));
+  const commandFor = (options: ComparisonOptions): string => typed(data, command, { ...options, set: training.set });
+  const outcome = await compareModels(data, asked, [...said, 'models', 'set'], commandFor);
   return { variants: variants.map((variant) => resultOf(variant, outcome)), outcome };
 }
 

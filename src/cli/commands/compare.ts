@@ -19,7 +19,7 @@ export function compareCommand(): Command {
   for (const option of [...choosingOptions(), ...trainingOptions(), jsonOption()]) command.addOption(option);
   return command.action(async (data: string, { json, ...asked }: CompareFlags) => {
     const said = saidOf(command).filter((name) => name !== 'json');
-    const { results, text } = await compareModels(data, asked, said, typed(data, command));
+    const { results, text } = await compareModels(data, asked, said, (options) => typed(data, command, { ...options }));
     if (json) printJson(results);
     else printText(text);
     note(`results: ${asked.out}/results.json, ${asked.out}/table.md`);

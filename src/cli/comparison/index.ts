@@ -19,7 +19,14 @@ import { type Trial, lockOf } from '../../model/index.js';
 import { interruptible } from '../interruption.js';
 import { note, speakingAs } from '../output.js';
 import { type CountedEntry, type TrainedEntry, isTrained } from './entries.js';
-import { type Comparison, type ComparisonFlags, openComparison, runBudget, tuningBudget } from './plan.js';
+import {
+  type CommandFor,
+  type Comparison,
+  type ComparisonFlags,
+  openComparison,
+  runBudget,
+  tuningBudget,
+} from './plan.js';
 import { type ComparisonResults, type RowRanks, type RowRecord, summariseComparison } from './results.js';
 import { comparisonText } from './table.js';
 import { type TestSession, checkSignal, testCounted, testRun } from './test-ranks.js';
@@ -34,7 +41,7 @@ import {
   runTraining,
 } from './trainings.js';
 
-export type { ComparisonFlags } from './plan.js';
+export type { ComparisonFlags, ComparisonOptions } from './plan.js';
 export { type KeptTests, readKeptTests } from './kept-tests.js';
 export type { ComparisonResults, RowRanks, RowResult } from './results.js';
 
@@ -53,14 +60,14 @@ interface Work extends TrainingSession, TestSession {
   readonly jobs: number;
 }
 
-/** Makes a comparison, or goes on with it. `said`: the options that were given; `command`: as somebody typed it. */
+/** Makes a comparison, or goes on with it. `said`: the options that were given; `commandFor`: what somebody types to have these options. */
 export async function compareModels(
   data: string,
   flags: ComparisonFlags,
   said: readonly string[],
-  command: string,
+  commandFor: CommandFor,
 ): Promise<ComparisonOutcome> {
-  const comparison = await openComparison(data, flags, said, command);
+  const comparison = await openComparison(data, flags, said, commandFor);
   const { device, saveEvery, keepTuning = false, jobs, threads } = flags;
   const course = courseOf(comparison, jobs);
   try {

@@ -96,18 +96,23 @@ export const saidOf = (command: Command): string[] =>
     .map((option) => option.attributeName())
     .filter((name) => command.getOptionValueSource(name) === 'cli');
 
-/** The command as it was given, for somebody who wants the same. */
-export function typed(given: string, command: Command): string {
+/**
+ * The command for somebody who wants the same. `options`: what it comes to with what was said before, in earlier calls.
+ */
+export function typed(given: string, command: Command, options: Readonly<Record<string, unknown>>): string {
   const quoted = (text: string): string =>
     /^[\w./:=,@%+-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
-  const options = command.options.flatMap((option) => {
+  const said = saidOf(command);
+  const told = command.options.flatMap((option) => {
     const name = option.attributeName();
-    if (command.getOptionValueSource(name) !== 'cli' || name === 'json') return [];
-    const value: unknown = command.getOptionValue(name);
+    if (name === 'json') return [];
+    const value = options[name] ?? command.getOptionValue(name);
+    const isUsual = JSON.stringify(value) === JSON.stringify(option.defaultValue);
+    if (!said.includes(name) && (isUsual || !Object.hasOwn(options, name))) return [];
     if (value === true) return [option.long];
     return (Array.isArray(value) ? value : [value]).map((one) => `${option.long} ${quoted(String(one))}`);
   });
-  return [...nameOf(command), quoted(given), ...options].join(' ');
+  return [...nameOf(command), quoted(given), ...told].join(' ');
 }
 
 /** A command and those that it is part of: sesrec, analyse, ablation. */

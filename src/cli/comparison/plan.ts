@@ -4,6 +4,7 @@
  */
 import { mkdir, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import {
   CorruptFileError,
   UserError,
@@ -99,7 +100,7 @@ export interface ComparisonPlan {
   readonly format: typeof FORMAT;
   readonly version: typeof VERSION;
   readonly startedAt: string;
-  /** As somebody typed it. */
+  /** What somebody types to have all of it, in one call. */
   readonly command: string;
   readonly madeWith: Environment['versions'];
   /** Identity of the data set. */
@@ -118,6 +119,9 @@ export interface Comparison {
   readonly plan: ComparisonPlan;
 }
 
+/** What somebody types to have these options. */
+export type CommandFor = (options: ComparisonOptions) => string;
+
 /** The seed of trials: none of the runs has it, so that a choice does not rest on a run that is counted. */
 const TUNING_SEED = 0;
 const PLAN_FILE = 'compare.json';
@@ -131,7 +135,7 @@ export async function openComparison(
   data: string,
   flags: ComparisonFlags,
   said: readonly string[],
-  command: string,
+  commandFor: CommandFor,
 ): Promise<Comparison> {
   const { out } = flags;
   const recorded = await readPlan(out);
@@ -140,7 +144,7 @@ export async function openComparison(
   if (recorded && recorded.dataHash !== dataset.manifest.hash)
     throw new UserError(`${out} compares on other data than ${data}: go on with the data it was begun with`);
   const candidates = await candidatesFor(dataset, flags, said, recorded);
-  const asked = newPlan(dataset, candidates, recorded ? optionsGoingOn(recorded, flags, said) : flags, command);
+  const asked = newPlan(dataset, candidates, recorded ? optionsGoingOn(recorded, flags, said) : flags, commandFor);
   const plan = recorded ? agreed(recorded, asked, { out, said }) : asked;
   for (const entry of plan.entries) if (isTrained(entry)) checkTrials(dataset, plan.options, entry);
   await checkDevice(flags);
@@ -151,7 +155,12 @@ export async function openComparison(
   return { directory: out, data, dataset, candidates, plan };
 }
 
-function newPlan(dataset: Dataset, candidates: Candidates, flags: ComparisonOptions, command: string): ComparisonPlan {
+function newPlan(
+  dataset: Dataset,
+  candidates: Candidates,
+  flags: ComparisonOptions,
+  commandFor: CommandFor,
+): ComparisonPlan {
   const options = optionsOf(flags);
   const set = [`negativeSampling=${JSON.stringify(options.negativeSampling)}`, ...options.set];
   const entries = planEntries({ ...options, set, isRateFixed: options.learningRate !== undefined });
@@ -163,7 +172,7 @@ function newPlan(dataset: Dataset, candidates: Candidates, flags: ComparisonOpti
     format: FORMAT,
     version: VERSION,
     startedAt: new Date().toISOString(),
-    command,
+    command: commandFor(options),
     madeWith: environment().versions,
     dataHash: dataset.manifest.hash,
     candidates: {
@@ -363,7 +372,10 @@ function agreed(
       note(
         `begun with ${what} ${recorded.madeWith[what as keyof Environment['versions']]}, going on with ${version}: results may differ in their last digits`,
       );
-  if (!said.includes('models') && !said.includes('set')) return { ...recorded, options: asked.options };
+  const { options } = asked;
+  const command = isDeepStrictEqual(options, recorded.options) ? recorded.command : asked.command;
+  const grown = { ...recorded, command, options };
+  if (!said.includes('models') && !said.includes('set')) return grown;
   for (const before of recorded.entries) {
     const now = asked.entries.find(({ label }) => label === before.label);
     if (!now)
@@ -374,11 +386,7 @@ function agreed(
   const known = new Map(recorded.entries.map((entry) => [entry.label, entry]));
   const added = asked.entries.filter(({ label }) => !known.has(label));
   if (added.length > 0) note(`new in the comparison: ${added.map(({ label }) => label).join(', ')}`);
-  return {
-    ...recorded,
-    options: asked.options,
-    entries: asked.entries.map((entry) => known.get(entry.label) ?? entry),
-  };
+  return { ...grown, entries: asked.entries.map((entry) => known.get(entry.label) ?? entry) };
 }
 
 /** What a row is, without what was declared worth trying when it was begun. */
