@@ -205,6 +205,12 @@ const refusals: readonly (readonly [args: readonly string[], code: number, messa
   [set('negativeSampling=none'), INPUT, /negativeSampling must be "popular" or "uniform"/],
   [set('threshold=middle'), INPUT, /threshold must be "mean".* or a number/],
   [set('meanCoAttention=true'), INPUT, /meanCoAttention needs maskCoAttention/],
+  [set('memoryShare=0.5'), INPUT, /memoryShare is of votes that learn apart: it needs memoryTrained=apart/],
+  [
+    set('itemVectorsOf=ids'),
+    INPUT,
+    /itemVectorsOf ids .* needs trainOn=everyPlace, memoryWidth above 0 and memoryKeys=own/,
+  ],
   [
     train('--item-attributes', 'color'),
     INPUT,

@@ -96,6 +96,7 @@ export const subjects: Readonly<Record<string, Subject>> = {
       sharedNegatives: 5,
       alpha: 0.5,
       memoryKeys: 'own',
+      itemVectorsOf: 'ids',
       memoryTrained: 'apart',
       memoryShare: 0.5,
       norm: 'code',

@@ -285,7 +285,8 @@ def sesrec_every_place(q):
     """
     assert q.config["trainOn"] == "everyPlace"
     width = q.config["width"]
-    items = q.linear("item.projection", q.items())
+    seen = q["item.id"][q.ids["items"]] if q.config["itemVectorsOf"] == "ids" else q.items()
+    items = q.linear("item.projection", seen)
     queries = q.linear("query.projection", q.queries())
     slots, mask = q.feed()
     places = slots.shape[1]

@@ -58,6 +58,8 @@ export interface SesrecRules {
    * vectors learn nothing from votes.
    */
   readonly memoryKeys: 'items' | 'own';
+  /** What item vectors are made of; with `ids`, attributes are in keys of items' own alone, where they say what is like what. */
+  readonly itemVectorsOf: 'idsAndAttributes' | 'ids';
   /** Share of a key's entries that are dropped while training. */
   readonly memoryDropout: number;
   /** Products and votes learn `together`, as one score of the next item, or `apart`, each by itself. */
@@ -105,6 +107,7 @@ export function seesPadding({
 /** What runs had that were trained before these were settings. */
 export const asBefore = {
   memoryKeys: 'items',
+  itemVectorsOf: 'idsAndAttributes',
   memoryDropout: 0,
   memoryTrained: 'together',
   memoryShare: 1,
@@ -190,7 +193,14 @@ const common = {
 /** What preset `sesrec` is, whatever the shape. */
 export const everyPlaceShape = { width: 64, itemIdWidth: 64, blocks: 2, heads: 1 } as const;
 
-const apart = { memoryTrained: 'apart', memoryKeys: 'own', memoryShare: 0.75, memoryDropout: 0.25, norm: 'code' };
+const apart = {
+  memoryTrained: 'apart',
+  memoryKeys: 'own',
+  itemVectorsOf: 'ids',
+  memoryShare: 0.75,
+  memoryDropout: 0.25,
+  norm: 'code',
+};
 const slowlyApart = { learningRate: 1e-3, dropout: 0.6, ...apart };
 
 /**

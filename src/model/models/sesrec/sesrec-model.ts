@@ -110,6 +110,7 @@ const definition: ModelDefinition<Settings> = {
     sharedNegatives: isWhole(1, 1_000_000),
     memoryWidth: isWhole(0, 4096),
     memoryKeys: isOneOf('items', 'own'),
+    itemVectorsOf: isOneOf('idsAndAttributes', 'ids'),
     memoryDropout: isRate,
     memoryTrained: isOneOf('together', 'apart'),
     memoryShare: isNotNegative,
@@ -127,6 +128,9 @@ const definition: ModelDefinition<Settings> = {
     (others.memoryTrained === 'together' && others.memoryShare !== 1
       ? 'memoryShare is of votes that learn apart: it needs memoryTrained=apart'
       : null) ??
+    (others.itemVectorsOf === 'ids' && !hasOwnKeys(others)
+      ? 'itemVectorsOf ids leaves attributes to keys of their own: it needs trainOn=everyPlace, memoryWidth above 0 and memoryKeys=own'
+      : null) ??
     (others.trainOn === 'everyPlace' ? wrongAtEveryPlace({ splitBy, maskCoAttention, ...others }) : null),
   build: (config) => ({
     seesPadding: seesPadding(config),
@@ -135,6 +139,13 @@ const definition: ModelDefinition<Settings> = {
     ...(config.trainOn === 'everyPlace' ? everyPlaceParts(config) : candidateParts(config)),
   }),
 };
+
+const hasOwnKeys = ({
+  trainOn,
+  memoryWidth,
+  memoryKeys,
+}: Pick<SesrecConfig, 'trainOn' | 'memoryWidth' | 'memoryKeys'>): boolean =>
+  trainOn === 'everyPlace' && memoryWidth > 0 && memoryKeys === 'own';
 
 /** What has no meaning where nothing is scored by interests. */
 function wrongAtEveryPlace(

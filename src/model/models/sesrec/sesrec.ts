@@ -89,7 +89,8 @@ const tablesOf = ({ zeroPaddingRows, idDropout }: SesrecConfig): TableOptions =>
 
 /** Ê_i of Eq. 1 for `count` distinct items, (count,d). */
 export function projectedItemVectors(scope: Scope, config: SesrecConfig, count: number): Tensor {
-  return projectItems(scope, config, embedItems(scope, config, count, tablesOf(config)));
+  const seen = config.itemVectorsOf === 'ids' ? { ...config, itemAttributes: [] } : config;
+  return projectItems(scope, config, embedItems(scope, seen, count, tablesOf(config)));
 }
 
 /** Ê_q of Eq. 1, (Q,d). */
