@@ -193,14 +193,7 @@ const common = {
 /** What preset `sesrec` is, whatever the shape. */
 export const everyPlaceShape = { width: 64, itemIdWidth: 64, blocks: 2, heads: 1 } as const;
 
-const apart = {
-  memoryTrained: 'apart',
-  memoryKeys: 'own',
-  itemVectorsOf: 'ids',
-  memoryShare: 0.75,
-  memoryDropout: 0.25,
-  norm: 'code',
-};
+const apart = { memoryTrained: 'apart', memoryKeys: 'own', memoryShare: 0.75, memoryDropout: 0.25, norm: 'code' };
 const slowlyApart = { learningRate: 1e-3, dropout: 0.6, ...apart };
 
 /**
