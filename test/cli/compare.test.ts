@@ -591,4 +591,8 @@ test('lists from a file serve validation and test, and are kept', async () => {
   };
   assert.equal(validationCandidates.hash, hashCandidates(lists, dataset));
   assert.equal((await inProcess(...compareIn(out))).code, 0, 'the file is not needed any more');
+  const command = async (): Promise<string> => (await resultsOf(out)).plan.command;
+  assert.ok((await command()).includes(` --candidates ${file} `), 'as it was begun');
+  assert.equal((await inProcess(...compareIn(out, '--seeds', '2'))).code, 0);
+  assert.ok((await command()).includes(` --candidates '${join(out, 'candidates.jsonl.gz')}'`), 'the kept ones');
 });

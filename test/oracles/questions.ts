@@ -96,11 +96,15 @@ export const subjects: Readonly<Record<string, Subject>> = {
       sharedNegatives: 5,
       alpha: 0.5,
       memoryKeys: 'own',
-      itemVectorsOf: 'ids',
       memoryTrained: 'apart',
       memoryShare: 0.5,
       norm: 'code',
     },
+  },
+  'sesrec-every-place-vectors-of-ids': {
+    id: 'sesrec',
+    preset: 'sesrec',
+    changes: { sharedNegatives: 5, alpha: 0.5, memoryKeys: 'own', itemVectorsOf: 'ids' },
   },
   unisar: { id: 'unisar', changes: { contrastRows: 4, alignmentWeight: 0.5, contrastWeight: 0.5 } },
 };

@@ -1,4 +1,5 @@
 /** The options of commands that compare. Knows wording and defaults; does not know what is made of them. */
+import { isDeepStrictEqual } from 'node:util';
 import { type Command, Option } from 'commander';
 import { MOST_TRIALS, publishedShapes } from '../../model/index.js';
 import { OPTIMIZERS } from '../../train/index.js';
@@ -96,19 +97,16 @@ export const saidOf = (command: Command): string[] =>
     .map((option) => option.attributeName())
     .filter((name) => command.getOptionValueSource(name) === 'cli');
 
-/**
- * The command for somebody who wants the same. `options`: what it comes to with what was said before, in earlier calls.
- */
+/** The command for somebody who wants the same: what was said now, and of `options` what was said in calls before. */
 export function typed(given: string, command: Command, options: Readonly<Record<string, unknown>>): string {
   const quoted = (text: string): string =>
     /^[\w./:=,@%+-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
   const said = saidOf(command);
   const told = command.options.flatMap((option) => {
     const name = option.attributeName();
-    if (name === 'json') return [];
-    const value = options[name] ?? command.getOptionValue(name);
-    const isUsual = JSON.stringify(value) === JSON.stringify(option.defaultValue);
-    if (!said.includes(name) && (isUsual || !Object.hasOwn(options, name))) return [];
+    const isSaid = said.includes(name);
+    const value: unknown = isSaid ? command.getOptionValue(name) : options[name];
+    if (name === 'json' || value === undefined || (!isSaid && isDeepStrictEqual(value, option.defaultValue))) return [];
     if (value === true) return [option.long];
     return (Array.isArray(value) ? value : [value]).map((one) => `${option.long} ${quoted(String(one))}`);
   });

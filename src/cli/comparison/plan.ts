@@ -119,8 +119,8 @@ export interface Comparison {
   readonly plan: ComparisonPlan;
 }
 
-/** What somebody types to have these options. */
-export type CommandFor = (options: ComparisonOptions) => string;
+/** What somebody types to have these options, and lists from a file. */
+export type CommandFor = (options: ComparisonOptions & Pick<ComparisonFlags, 'candidates'>) => string;
 
 /** The seed of trials: none of the runs has it, so that a choice does not rest on a run that is counted. */
 const TUNING_SEED = 0;
@@ -144,7 +144,10 @@ export async function openComparison(
   if (recorded && recorded.dataHash !== dataset.manifest.hash)
     throw new UserError(`${out} compares on other data than ${data}: go on with the data it was begun with`);
   const candidates = await candidatesFor(dataset, flags, said, recorded);
-  const asked = newPlan(dataset, candidates, recorded ? optionsGoingOn(recorded, flags, said) : flags, commandFor);
+  const kept = candidates.seed === null ? { candidates: candidatesOf(out) } : {};
+  const asked = newPlan(dataset, candidates, recorded ? optionsGoingOn(recorded, flags, said) : flags, (options) =>
+    commandFor({ ...options, ...kept }),
+  );
   const plan = recorded ? agreed(recorded, asked, { out, said }) : asked;
   for (const entry of plan.entries) if (isTrained(entry)) checkTrials(dataset, plan.options, entry);
   await checkDevice(flags);

@@ -22,7 +22,6 @@ import { type Block, blocksOf } from './case-blocks.js';
 import type { Items } from './catalogue-stretches.js';
 import type { EncodedState } from './encoded-state.js';
 import { type EncodedChunk, ItemVectors } from './item-vectors.js';
-import type { Encoding } from './lane-search.js';
 import type { Compiled, Lanes } from './lanes.js';
 import type { Case } from './recommender.js';
 import { withReach } from './scoring-programs.js';
@@ -49,6 +48,13 @@ export interface Way {
   readonly isServed?: boolean;
   /** Where it shall be done; without, where there is the least to do. */
   readonly lane?: number | undefined;
+}
+
+/** What makes a state of cases: a program, what goes into it, and the shapes of one case's arrays. */
+export interface Encoding {
+  readonly compiled: Compiled;
+  readonly given: Readonly<Record<string, NumberArray>>;
+  readonly shapes: EncodedState['shapes'];
 }
 
 interface Parts {

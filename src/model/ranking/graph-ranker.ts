@@ -5,9 +5,9 @@
 import { assert, roundUp } from '../../base/index.js';
 import type { Dataset } from '../../data/index.js';
 import { type Action, recentActions, sizesKey } from '../../features/index.js';
-import type { NumberArray, Runtime } from '../../tensor/index.js';
+import type { Runtime } from '../../tensor/index.js';
 import { Scope } from '../layers/layers.js';
-import { type Model, type ScoringForm, type State, smallestSizes } from '../definition/model.js';
+import { type Model, type ScoringForm, smallestSizes } from '../definition/model.js';
 import type { Parameters } from '../weights/parameters.js';
 import { gradientTimesInput, seesActionVectors, standings, weightsFromShares } from './action-gradients.js';
 import type { AlignedVectors } from '../definition/aligned-vectors.js';
@@ -16,7 +16,7 @@ import { CaseEncoder, type OtherHistories, type Way } from './case-encoder.js';
 import { type Items, rowsAt, runsOf } from './catalogue-stretches.js';
 import { type EncodedState, rowsOf } from './encoded-state.js';
 import { type CandidateSearch, searchOnLane } from './lane-search.js';
-import { type Compiled, Lanes } from './lanes.js';
+import { Lanes } from './lanes.js';
 import {
   type Affinity,
   type ExplainingRanker,
@@ -56,10 +56,10 @@ export interface EncodedHistory {
 export class GraphRanker implements ExplainingRanker {
   readonly name: string;
   protected readonly encoder: CaseEncoder;
+  protected readonly lanes: Lanes;
   protected readonly parameters: Parameters;
   protected readonly runtime: Runtime;
   readonly #model: Model;
-  readonly #lanes: Lanes;
   readonly #programs: ScoringPrograms;
 
   /** @param beside for histories that are elsewhere: shares what was worked out and compiled, see `forHistories` */
@@ -68,11 +68,11 @@ export class GraphRanker implements ExplainingRanker {
     this.#model = model;
     this.parameters = parameters;
     this.runtime = runtime;
-    this.#lanes = beside ? beside.ranker.#lanes : new Lanes(runtime, parameters);
-    this.#programs = beside ? beside.ranker.#programs : new ScoringPrograms(model.scoring, this.#lanes);
+    this.lanes = beside ? beside.ranker.lanes : new Lanes(runtime, parameters);
+    this.#programs = beside ? beside.ranker.#programs : new ScoringPrograms(model.scoring, this.lanes);
     this.encoder = beside
       ? beside.ranker.encoder.forHistories(beside)
-      : CaseEncoder.of(model, parameters, dataset, this.#lanes);
+      : CaseEncoder.of(model, parameters, dataset, this.lanes);
   }
 
   protected get dataset(): Dataset {
@@ -102,7 +102,7 @@ export class GraphRanker implements ExplainingRanker {
 
   /** Threads let go of the vectors that they hold for rankings of the whole catalogue; the next one brings them again. */
   letGo(): void {
-    this.#lanes.letGo();
+    this.lanes.letGo();
   }
 
   /** Encodes the history of a moment, to be met by many candidates, perhaps later. */
@@ -137,7 +137,7 @@ export class GraphRanker implements ExplainingRanker {
   ): Promise<{ readonly history: EncodedHistory; readonly found: Found }> {
     const { scoring } = this.#model;
     const items = await this.encoder.items();
-    const lane = this.#lanes.next();
+    const lane = this.lanes.next();
     const isShort = 'state' in history ? history.isShort : scoring.short !== undefined;
     const from =
       'state' in history ? history.state : await this.encoder.encoding([history], this.#served(history, isShort, lane));
@@ -148,7 +148,7 @@ export class GraphRanker implements ExplainingRanker {
         ...(await this.#programs.scorer(this.#formOf(isShort), shapes, 1, size, items.width, lane)),
       })),
     );
-    const { state, found } = await searchOnLane(this.#lanes, lane, search, {
+    const { state, found } = await searchOnLane(this.lanes, lane, search, {
       items,
       scorers,
       from,
@@ -184,11 +184,11 @@ export class GraphRanker implements ExplainingRanker {
       };
       const found =
         vectors.length <= MOST_HELD
-          ? await this.#programs.held(form, history.state, size, width, this.#lanes.stretch(size, stretch), own)
+          ? await this.#programs.held(form, history.state, size, width, this.lanes.stretch(size, stretch), own)
           : await this.#programs.shared(form, history.state, 1, own(), items);
       return { stretch, found };
     });
-    for await (const { stretch, found } of this.#lanes.ahead(tasks))
+    for await (const { stretch, found } of this.lanes.ahead(tasks))
       scores.set(found.subarray(0, Math.min(size, total - stretch * size)), stretch * size);
     return scores;
   }
@@ -206,18 +206,6 @@ export class GraphRanker implements ExplainingRanker {
   /** Must be called after the parameters have changed: item vectors are worked out anew. */
   refresh(): void {
     this.encoder.forgetItems();
-  }
-
-  protected compiled(key: string, build: (scope: Scope) => State, lane?: number): Promise<Compiled> {
-    return this.#lanes.compiled(key, build, lane);
-  }
-
-  protected run(
-    compiled: Compiled,
-    given: Readonly<Record<string, NumberArray>>,
-    transfer: readonly ArrayBuffer[] = [],
-  ): Promise<Record<string, Float32Array>> {
-    return this.#lanes.run(compiled, given, transfer);
   }
 
   get reasonMethods(): readonly ReasonMethod[] {
@@ -268,13 +256,13 @@ export class GraphRanker implements ExplainingRanker {
     const { candidates, spread } = await raceOf(this, question);
     const { vectors, width } = await this.itemVectors(Int32Array.from(items.flatMap(() => candidates)));
     const shape = [items.length, candidates.length] as const;
-    const compiled = await this.compiled(`gradient ${candidates.length} ${sizesKey(batch.sizes)}`, (scope) => {
+    const compiled = await this.lanes.compiled(`gradient ${candidates.length} ${sizesKey(batch.sizes)}`, (scope) => {
       const state = scoring.encode(scope, batch.sizes, window);
       const logits = scoring.score(scope, state, scope.input('vectors', [...shape, width]));
       return gradientTimesInput(standings(logits, scope.input('spread', [])));
     });
     const given = { ...this.encoder.given(compiled, batch), vectors, spread: Float32Array.of(spread) };
-    const shares = await this.run(compiled, given);
+    const shares = await this.lanes.run(compiled, given);
     return items.map((_, row) =>
       weighed(this.dataset, actions, weightsFromShares(this.dataset, moment, actions, window, shares, row)),
     );
@@ -295,7 +283,7 @@ export class GraphRanker implements ExplainingRanker {
         own.set(candidates.subarray(position * perCase, (position + 1) * perCase), row * perCase);
       return { block, logits: await this.#scoreBlock(block, own, perCase, items) };
     });
-    for await (const { block, logits } of this.#lanes.ahead(tasks)) {
+    for await (const { block, logits } of this.lanes.ahead(tasks)) {
       for (const [row, position] of block.positions.subarray(0, block.count).entries())
         scores.set(logits.subarray(row * perCase, (row + 1) * perCase), position * perCase);
     }
@@ -310,14 +298,14 @@ export class GraphRanker implements ExplainingRanker {
     const batch = this.encoder.batch(block.cases, this.encoder.roomFor(extent));
     const vectors = rowsAt(items, candidates);
     const key = `own ${perCase} ${extent.feed} ${extent.search} ${sizesKey(batch.sizes)}`;
-    const compiled = await this.compiled(key, (scope) => {
+    const compiled = await this.lanes.compiled(key, (scope) => {
       const state = form.encode(scope, batch.sizes, extent);
       const given = scope.input('vectors', [positions.length, perCase, items.width]);
       const { [REACH]: reach } = withReach(form, state);
       return { logits: form.score(scope, state, given), ...(reach ? { [REACH]: reach } : {}) };
     });
     const given = { ...this.encoder.given(compiled, batch), vectors };
-    const results = await this.run(compiled, given, [vectors.buffer as ArrayBuffer]);
+    const results = await this.lanes.run(compiled, given, [vectors.buffer as ArrayBuffer]);
     if (this.#programs.isWithinReach(results, items)) return results['logits'] as Float32Array;
     const state = await this.encoder.encode(block.cases, this.encoder.inFull);
     return this.#programs.own(scoring, 'in full', state, positions.length, perCase, rowsAt(items, candidates), items);
@@ -328,7 +316,7 @@ export class GraphRanker implements ExplainingRanker {
     consume: (stretch: ScoredStretch) => void,
     references: Int32Array | null = null,
   ): Promise<void> {
-    for await (const stretches of this.#lanes.ahead(this.#catalogueRuns(cases, references)))
+    for await (const stretches of this.lanes.ahead(this.#catalogueRuns(cases, references)))
       for (const stretch of stretches) consume(stretch);
   }
 

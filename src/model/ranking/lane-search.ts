@@ -5,9 +5,10 @@
  */
 import { getOrCreate } from '../../base/index.js';
 import type { Companion } from '../../tensor/index.js';
+import type { Encoding } from './case-encoder.js';
 import type { Items } from './catalogue-stretches.js';
 import { type EncodedState, inputsOf } from './encoded-state.js';
-import { type Compiled, type Lanes, inputsFor } from './lanes.js';
+import { type Lanes, inputsFor } from './lanes.js';
 import type { Scorer } from './scoring-programs.js';
 import type { LaneQuestion, LaneTold } from './scoring-on-lane.js';
 
@@ -38,13 +39,6 @@ export class CandidateSearch<Question, Found> {
     this.given = given;
     this.sizes = [...new Set(sizes)].sort((a, b) => a - b);
   }
-}
-
-/** What makes a state of cases: a program, what goes into it, and the shapes of one case's arrays. */
-export interface Encoding {
-  readonly compiled: Compiled;
-  readonly given: Parameters<typeof inputsFor>[1];
-  readonly shapes: EncodedState['shapes'];
 }
 
 const encodingBy = ({ compiled: { program }, given }: Encoding): LaneQuestion['encode'] => ({

@@ -69,7 +69,7 @@ export class SesrecRanker extends GraphRanker {
   /** The attention of items to an encoded case: (items, T) by lane. */
   async #attention(state: EncodedState, items: readonly number[]): Promise<Record<string, Float32Array>> {
     const { vectors, width } = await this.itemVectors(Int32Array.from(items));
-    const compiled = await this.compiled(`attention ${items.length}`, (scope) => {
+    const compiled = await this.lanes.compiled(`attention ${items.length}`, (scope) => {
       const given = scope.input('vectors', [1, items.length, width]);
       const { feedAttention, searchAttention } = scoreWithAttention(
         scope,
@@ -79,7 +79,7 @@ export class SesrecRanker extends GraphRanker {
       );
       return searchAttention ? { feedAttention, searchAttention } : { feedAttention };
     });
-    return this.run(compiled, { ...inputsOf(state.values), vectors });
+    return this.lanes.run(compiled, { ...inputsOf(state.values), vectors });
   }
 
   /**
