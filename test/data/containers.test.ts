@@ -231,7 +231,7 @@ test('any bytes in any pieces: lines are those of a plain reading, and none is l
       }
       assert.equal(filled, expectedFilled);
     }),
-    { numRuns: 60 },
+    { numRuns: 40 },
   );
 });
 

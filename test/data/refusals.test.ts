@@ -235,7 +235,7 @@ test('garbage gives a data set or a UserError, never anything else', async (t) =
       }
       await loadDataset(out);
     }),
-    { numRuns: 120 },
+    { numRuns: 80 },
   );
   t.diagnostic(`${failures} of 120 refused`);
 });

@@ -15,7 +15,7 @@ import {
 } from '../../src/data/index.js';
 import { jsonLines, put, scratchFolder } from './folders.js';
 
-const RUNS = 25;
+const RUNS = 16;
 const ODD_IDS = [
   'a b',
   "it's",
