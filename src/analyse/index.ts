@@ -32,24 +32,9 @@ export {
   divergence,
   jensenShannon,
 } from './divergence.js';
-export {
-  type Cause,
-  type LaneFigures,
-  type Planted,
-  type PlantedWindow,
-  type Reading,
-  type Scorer,
-  type ScorerFigures,
-  type TwoWays,
-  READINGS,
-  planted,
-  plantedCategoryScorers,
-  plantedWindows,
-  ruleScorers,
-  similarityScorer,
-  splitScorer,
-  trueSides,
-} from './planted.js';
+export { type LaneFigures, type Planted, type ScorerFigures, type TwoWays, planted } from './planted.js';
+export { type Scorer, plantedCategoryScorers, ruleScorers, similarityScorer, splitScorer } from './planted-scorers.js';
+export { type Cause, type PlantedWindow, type Reading, READINGS, plantedWindows, trueSides } from './planted-truth.js';
 export { testMoments } from './snapshots.js';
 export {
   type ChoiceOutcome,
