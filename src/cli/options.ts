@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { InvalidArgumentError, Option } from 'commander';
 import { UserError } from '../base/index.js';
+import type { ProtocolName } from '../evaluate/index.js';
 import { dataOf } from '../model/index.js';
 import { Runtime, ops } from '../tensor/index.js';
 
@@ -43,6 +44,16 @@ export const candidateCountOption = (): Option =>
   new Option('--candidate-count <number>', 'how many candidates are drawn beside the target')
     .argParser(wholeNumber(1))
     .default(99);
+export const validationProtocolOption = (): Option =>
+  new Option(
+    '--validation-protocol <name>',
+    'what the MRR of validation is among: candidates (sampled), or all items that were not met (full), which costs more where a model scores pairs',
+  )
+    .choices(['sampled', 'full'])
+    .default('sampled');
+/** What a training stops by. */
+export const validationScore = (protocol: ProtocolName | undefined): string =>
+  protocol === 'full' ? 'validation MRR among all items' : 'validation MRR';
 export const jsonOption = (): Option => new Option('--json', 'print one JSON document on standard output');
 
 /** An option as it is written on a command line, by its name in the program. */

@@ -14,6 +14,7 @@ import {
   loadOrDrawCandidates,
   readCandidatesFile,
   saveCandidates,
+  type ProtocolName,
 } from '../evaluate/index.js';
 import {
   type AttributeConfig,
@@ -78,6 +79,7 @@ export interface TrainFlags extends Session {
   readonly candidates?: string;
   readonly candidateCount: number;
   readonly validationUsers?: number;
+  readonly validationProtocol?: ProtocolName;
   readonly itemAttributes?: string;
   readonly userAttributes?: string;
   readonly set: readonly string[];
@@ -274,6 +276,7 @@ export function planRun(dataset: Dataset, flags: TrainFlags): RunPlan {
           }),
       requireBoth: dataset.manifest.source.options['requireBoth'] === true,
       validationUsers: flags.validationUsers ?? null,
+      ...(flags.validationProtocol === 'full' ? { validationProtocol: 'full' as const } : {}),
     },
     dataHash: dataset.manifest.hash,
     madeWith: madeWith(),
@@ -293,6 +296,7 @@ function checkSame(plan: RunPlan, flags: TrainFlags, said: readonly string[]): v
     bucketBatches: 0,
     batchParts: 1,
     workers: 'none',
+    validationProtocol: 'sampled',
     ...training,
     ...training.rounds,
     itemAttributes: listed(config.itemAttributes),

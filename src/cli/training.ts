@@ -6,10 +6,11 @@ import { appendFileSync, existsSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CorruptFileError, InterruptedError, UserError, releaseLock } from '../base/index.js';
-import { evaluate } from '../evaluate/index.js';
+import { type ProtocolName, evaluate } from '../evaluate/index.js';
 import {
   type NamedTensor,
   type Parameters,
+  type TrainingSettings,
   buildModel,
   checkpointsOf,
   firstNotFinite,
@@ -50,6 +51,8 @@ export interface TrainSummary {
   readonly out: string;
   readonly epochs: number;
   readonly best: { readonly epoch: number; readonly score: number };
+  /** What the score, an MRR, is among: candidates or all items. */
+  readonly validationProtocol: ProtocolName;
   readonly reason: string;
   /** SHA-256 of the best checkpoint. */
   readonly version: string;
@@ -182,7 +185,7 @@ async function trainRun(
         ranker.refresh();
         const evaluation = await evaluate(ranker, dataset, {
           on: 'validation',
-          protocol: 'sampled',
+          protocol: training.validationProtocol ?? 'sampled',
           candidates,
           signal,
           ...(training.validationUsers === null ? {} : { users: training.validationUsers, seed: 1 }),
@@ -199,7 +202,7 @@ async function trainRun(
         if (event.kind === 'step') progress.show(stepLine(event, training.epochs));
         else if (event.kind === 'epoch') {
           progress.clear();
-          note(epochLine(event));
+          note(epochLine(event, training.validationProtocol));
           appendFileSync(log, `${JSON.stringify({ time: new Date().toISOString(), ...event })}\n`);
         }
       },
@@ -232,11 +235,12 @@ async function conclude(
 ): Promise<TrainSummary> {
   const { out } = session;
   const { state: best, sha256 } = await checkCheckpoint<BestState>(checkpointsOf(out), 'best');
-  const { patience } = plan.training;
+  const { patience, validationProtocol = 'sampled' } = plan.training;
   const summary: Omit<TrainSummary, 'result'> = {
     out,
     epochs: end.epoch,
     best: end.best ?? { epoch: 0, score: NaN },
+    validationProtocol,
     reason: end.stopWaits >= patience ? `no improvement for ${patience} epochs` : 'all epochs done',
     version: sha256,
     parameters: course.size,
@@ -249,7 +253,7 @@ async function conclude(
     plan,
     dataset,
     validationCandidates: recorded,
-    candidates: recorded,
+    candidates: validationProtocol === 'full' ? null : recorded,
     weights: sha256,
     figures: best.figures,
     training: { epochs: summary.epochs, best: summary.best, reason: summary.reason, resumed: course.resumed },
@@ -273,7 +277,7 @@ function stepLine(event: FitEvent & { kind: 'step' }, epochs: number): string {
   return `epoch ${event.epoch}/${epochs}  step ${event.step}/${event.steps}  ${parts(event)}  ${Math.round(event.rowsPerSecond)} rows/s  at most ${duration(event.secondsLeft)} left`;
 }
 
-function epochLine(event: FitEvent & { kind: 'epoch' }): string {
+function epochLine(event: FitEvent & { kind: 'epoch' }, protocol: TrainingSettings['validationProtocol']): string {
   const { metrics } = event.validation;
-  return `epoch ${event.epoch}  ${parts(event)}  validation MRR ${(metrics['mrr'] as number).toFixed(4)} NDCG@10 ${(metrics['ndcg@10'] as number).toFixed(4)} HIT@10 ${(metrics['hit@10'] as number).toFixed(4)}${event.improved ? ' *' : ''}  ${duration(event.trainingSeconds)} (${event.stepMilliseconds.toFixed(0)} ms/step, graph ${(100 * event.graphShare).toFixed(0)} %) + ${duration(event.validationSeconds)}`;
+  return `epoch ${event.epoch}  ${parts(event)}  validation ${protocol === 'full' ? 'among all ' : ''}MRR ${(metrics['mrr'] as number).toFixed(4)} NDCG@10 ${(metrics['ndcg@10'] as number).toFixed(4)} HIT@10 ${(metrics['hit@10'] as number).toFixed(4)}${event.improved ? ' *' : ''}  ${duration(event.trainingSeconds)} (${event.stepMilliseconds.toFixed(0)} ms/step, graph ${(100 * event.graphShare).toFixed(0)} %) + ${duration(event.validationSeconds)}`;
 }

@@ -440,6 +440,7 @@ test('a row may see and be trained in its own way, which is said of it and of no
     'epochs=1',
     'optimizer=lazyAdam',
     'weightDecay=0',
+    'validationProtocol=full',
   ];
   const set = own.flatMap((setting) => ['--set', `other.${setting}`]);
   const models = '--models gru4rec,other=gru4rec --trials 0 --seeds 1 --epochs 2 --patience 2'.split(' ');
@@ -447,10 +448,17 @@ test('a row may see and be trained in its own way, which is said of it and of no
   assert.equal(made.code, 0, made.err);
   const trainingOf = async (label: string): Promise<unknown> => {
     const { training } = await readRunManifest(join(out, 'runs', label, 'seed-1'));
-    const { batchSize, learningRate, optimizer, weightDecay, epochs } = training;
-    return { batchSize, learningRate, optimizer, weightDecay, epochs };
+    const { batchSize, learningRate, optimizer, weightDecay, epochs, validationProtocol = 'sampled' } = training;
+    return { batchSize, learningRate, optimizer, weightDecay, epochs, validationProtocol };
   };
-  const usual = { batchSize: 64, learningRate: 0.001, optimizer: 'adam', weightDecay: 1e-5, epochs: 2 };
+  const usual = {
+    batchSize: 64,
+    learningRate: 0.001,
+    optimizer: 'adam',
+    weightDecay: 1e-5,
+    epochs: 2,
+    validationProtocol: 'sampled',
+  };
   assert.deepEqual(await trainingOf('gru4rec'), usual);
   assert.deepEqual(await trainingOf('other'), {
     batchSize: 32,
@@ -458,6 +466,7 @@ test('a row may see and be trained in its own way, which is said of it and of no
     optimizer: 'lazyAdam',
     weightDecay: 0,
     epochs: 1,
+    validationProtocol: 'full',
   });
   const { rows } = await resultsOf(out);
   assert.deepEqual(
@@ -481,6 +490,10 @@ test('a row may see and be trained in its own way, which is said of it and of no
   );
   await refused(/gru4rec: --set batchSize=0: batchSize must be a whole number from 1/, '--set', 'gru4rec.batchSize=0');
   await refused(/gru4rec: --set optimizer=x: optimizer must be/, '--set', 'gru4rec.optimizer=x');
+  await refused(
+    /--finalists 1: rows with another validationProtocol than others cannot be compared on validation/,
+    ...'--models gru4rec,stamp --finalists 1 --set gru4rec.validationProtocol=full'.split(' '),
+  );
   await refused(/gru4rec: --item-attributes x: the data set has no such/, '--set', 'gru4rec.itemAttributes=x');
 });
 

@@ -135,6 +135,7 @@ function trainingWithout({ directory, manifest, config }: SesrecRun): string {
     `--bucket-batches ${training.bucketBatches ?? 0} --batch-parts ${training.batchParts ?? 1}`,
     ...(training.shuffle ? [] : ['--no-shuffle']),
     ...(training.validationUsers === null ? [] : [`--validation-users ${training.validationUsers}`]),
+    ...(training.validationProtocol === undefined ? [] : [`--validation-protocol ${training.validationProtocol}`]),
     ...attributes('item'),
     ...attributes('user'),
     ...changed.map(([name, value]) => `--set '${name}=${typeof value === 'string' ? value : JSON.stringify(value)}'`),

@@ -24,6 +24,7 @@ import {
   compareModels,
 } from '../comparison/index.js';
 import { saidOf, trainingOptions, typed } from '../comparison/options.js';
+import { validationScore } from '../options.js';
 import { decimals, markdownTable } from '../table.js';
 import type { Findings, KeepingFlags } from './analysis.js';
 
@@ -209,9 +210,9 @@ function tablesOf(
     const among = protocol === 'sampled' ? `among ${how.count} candidates` : 'among all items, seen ones removed';
     return [`**${among}** (${counted(users)} users, ${how.on}, ${how.split}; candidates: ${how.candidates})`, table];
   });
-  const { seeds, epochs, patience, negativeSampling } = plan.options;
+  const { seeds, epochs, patience, validationProtocol, negativeSampling } = plan.options;
   return [
     ...tables,
-    `Protocol: ${counted(data.users)} users, ${counted(data.items)} items; each variant trained with ${countOf(seeds, 'seed')}, up to ${countOf(epochs, 'epoch')}, stopped after ${patience} without a better validation MRR, training negatives ${negativeSampling}, nothing tuned; the test was looked at once per run. ${seeds === 1 ? 'One seed has no interval of its own' : 'Figures: mean over seeds ± half of the 95 % t-interval'}; differences: mean over users, each user averaged over seeds first, ± half of the 95 % t-interval over users. They tell of other users, not of other trainings${seeds === 1 ? ': with one seed a difference within what seeds do is no finding' : ''}.`,
+    `Protocol: ${counted(data.users)} users, ${counted(data.items)} items; each variant trained with ${countOf(seeds, 'seed')}, up to ${countOf(epochs, 'epoch')}, stopped after ${patience} without a better ${validationScore(validationProtocol)}, training negatives ${negativeSampling}, nothing tuned; the test was looked at once per run. ${seeds === 1 ? 'One seed has no interval of its own' : 'Figures: mean over seeds ± half of the 95 % t-interval'}; differences: mean over users, each user averaged over seeds first, ± half of the 95 % t-interval over users. They tell of other users, not of other trainings${seeds === 1 ? ': with one seed a difference within what seeds do is no finding' : ''}.`,
   ];
 }

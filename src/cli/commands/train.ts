@@ -9,6 +9,8 @@ import {
   numberFrom,
   optionName,
   threadsOption,
+  validationProtocolOption,
+  validationScore,
   wholeNumber,
 } from '../options.js';
 import { UsageError } from '../../base/index.js';
@@ -47,7 +49,7 @@ export function trainCommand(): Command {
       if (flags.json) printJson(summary);
       else
         printText(
-          `${flags.out}: best epoch ${summary.best.epoch} of ${summary.epochs}, validation MRR ${summary.best.score.toFixed(4)} (${summary.reason})`,
+          `${flags.out}: best epoch ${summary.best.epoch} of ${summary.epochs}, ${validationScore(summary.validationProtocol)} ${summary.best.score.toFixed(4)} (${summary.reason})`,
         );
       if (summary.result !== null) note(`result: ${summary.result}`);
     });
@@ -133,6 +135,7 @@ function describeTrain(): Command {
       'validate on a seeded sample of this many users (default: all)',
       wholeNumber(1),
     )
+    .addOption(validationProtocolOption())
     .option('--item-attributes <names>', 'item attributes to embed beside the id, separated by commas')
     .option('--user-attributes <names>', 'user attributes to embed beside the id, separated by commas')
     .option(

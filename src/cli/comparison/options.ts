@@ -3,7 +3,14 @@ import { isDeepStrictEqual } from 'node:util';
 import { type Command, Option } from 'commander';
 import { MOST_TRIALS, publishedShapes } from '../../model/index.js';
 import { OPTIMIZERS } from '../../train/index.js';
-import { candidateCountOption, deviceOption, numberFrom, threadsOption, wholeNumber } from '../options.js';
+import {
+  candidateCountOption,
+  deviceOption,
+  numberFrom,
+  threadsOption,
+  validationProtocolOption,
+  wholeNumber,
+} from '../options.js';
 
 const number = (flags: string, description: string, least: number, most?: number): Option =>
   new Option(flags, description).argParser(wholeNumber(least, most));
@@ -52,6 +59,7 @@ export const trainingOptions = (): Option[] => [
     'validate the epochs of runs on a seeded sample of this many users (default: all)',
     1,
   ),
+  validationProtocolOption(),
   number('--full-users <number>', 'rank all items for a seeded sample of this many test users…', 1).default(2000),
   new Option(
     '--full-minutes <number>',

@@ -21,6 +21,7 @@ import {
 import { type Dataset, loadDataset } from '../../data/index.js';
 import {
   type Candidates,
+  type ProtocolName,
   drawCandidates,
   hashCandidates,
   readCandidatesFile,
@@ -80,6 +81,8 @@ export interface ComparisonOptions {
   readonly patience: number;
   /** Users that an epoch of a run is validated on; all unless told. */
   readonly runValidationUsers?: number;
+  /** What the MRR of validation is taken under: that of trials, and of every epoch of a run. */
+  readonly validationProtocol?: ProtocolName;
   /** Full ranking is for a seeded sample of so many users… */
   readonly fullUsers: number;
   /** …but for all where that is estimated to take fewer minutes than this. */
@@ -169,6 +172,7 @@ function newPlan(
   const entries = planEntries({ ...options, set, isRateFixed: options.learningRate !== undefined });
   const isLeftOut = (entry: Entry): boolean => options.models.includes('all') && needsSearches(entry, dataset, options);
   const kept = entries.filter((entry) => !isLeftOut(entry));
+  refuseMixedFinalists(kept, options);
   const leftOut = entries.filter(isLeftOut).map(({ label }) => label);
   if (leftOut.length > 0) note(`the log has no searches, which these learn from: ${leftOut.join(', ')} left out`);
   return {
@@ -186,6 +190,17 @@ function newPlan(
     options,
     entries: kept,
   };
+}
+
+/** Finalists are chosen by validation: an MRR among candidates says nothing beside one among all items. */
+function refuseMixedFinalists(entries: readonly Entry[], { finalists, validationProtocol }: ComparisonOptions): void {
+  if (finalists === 0) return;
+  const trained = entries.filter(isTrained);
+  const own = trained.map(({ set }) => trainingOfRow(set).training.validationProtocol ?? validationProtocol);
+  if (new Set(own.map((protocol) => protocol ?? 'sampled')).size > 1)
+    throw new UserError(
+      `--finalists ${finalists}: rows with another validationProtocol than others cannot be compared on validation; leave it out, or give more --seeds`,
+    );
 }
 
 /** The options alone, without how a session works. */

@@ -17,6 +17,7 @@ const rules = {
   batchParts: isWhole(1, 64),
   epochs: isWhole(1),
   patience: isWhole(1),
+  validationProtocol: isOneOf('sampled', 'full'),
   itemAttributes: isText,
   userAttributes: isText,
 } satisfies Partial<Record<keyof ComparisonOptions, Rule>>;

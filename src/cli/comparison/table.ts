@@ -2,6 +2,7 @@
 import { counted, countOf } from '../../base/index.js';
 import { METRICS, type MetricName, type ProtocolName, type StudentInterval } from '../../evaluate/index.js';
 import { GROUPS } from '../../model/index.js';
+import { validationScore } from '../options.js';
 import { decimals, markdownTable, settingsText } from '../table.js';
 import { ofOneRow } from './entries.js';
 import { type ComparisonResults, type RowResult, type RunnerUpTest, order } from './results.js';
@@ -37,7 +38,7 @@ Data set ${plan.dataHash.slice(0, 12)}: ${counted(data.users)} users, ${counted(
 
     ${plan.command}
 
-Every model: ${tuned}, then ${countOf(options.seeds, 'seed')}${finalists} of up to ${countOf(options.epochs, 'epoch')}, stopped after ${countOf(options.patience, 'epoch')} without a better validation MRR; training negatives ${options.negativeSampling}.${ofSingleRows(options.set, '`')} sesrec ${madeWith.sesrec}${madeWith.commit === null ? '' : `, commit ${madeWith.commit.slice(0, 12)}`}.
+Every model: ${tuned}, then ${countOf(options.seeds, 'seed')}${finalists} of up to ${countOf(options.epochs, 'epoch')}, stopped after ${countOf(options.patience, 'epoch')} without a better ${validationScore(options.validationProtocol)}; training negatives ${options.negativeSampling}.${ofSingleRows(options.set, '`')} sesrec ${madeWith.sesrec}${madeWith.commit === null ? '' : `, commit ${madeWith.commit.slice(0, 12)}`}.
 
 Mean over seeds ± half of its 95 % interval by Student's t, whose degrees of freedom (d.f.) are seeds - 1. **Best** and _second_ of a column; † where the best is better than the second for the same users by both tests below, corrected p < ${LEVEL}.`;
 }
@@ -167,12 +168,12 @@ function runnerUpSection({ rows, tests }: ComparisonResults): string[] {
   ];
 }
 
-function tuningSection({ rows }: ComparisonResults): string[] {
+function tuningSection({ rows, plan: { options } }: ComparisonResults): string[] {
   const tuned = rows.filter(({ trials }) => trials.length > 0);
   if (tuned.length === 0) return [];
   const table = markdownTable(
     [
-      ['', 'tried', 'validation MRR'],
+      ['', 'tried', validationScore(options.validationProtocol)],
       ...tuned.flatMap(({ name, trials, chosen }) =>
         trials.map(({ trial, score }, i) => {
           const isChosen = JSON.stringify(trial) === JSON.stringify(chosen);

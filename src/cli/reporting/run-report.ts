@@ -16,6 +16,7 @@ import {
 } from '../../report/index.js';
 import { environment } from '../environment.js';
 import type { ResultManifest } from '../results.js';
+import { validationScore } from '../options.js';
 import { settingsText } from '../table.js';
 import { HISTORY_WORDS, METRIC_WORDS } from './comparison-words.js';
 import type { EpochRecord } from './gathering.js';
@@ -49,7 +50,7 @@ export function runPage(files: RunFiles, slices: SlicedRun, person: Person | nul
     resultsSection(files),
     slicesSection(slices),
     modelSection(run),
-    learningSection(epochs),
+    learningSection(epochs, validationScore(run.manifest.training.validationProtocol)),
     person && personSection(person, card.name),
     { id: 'protocol', title: 'How it was measured', body: termsHtml(protocolTerms(files)) },
     { id: 'limits', title: 'What this cannot show', body: listHtml(limitsOf(files)) },
@@ -202,14 +203,14 @@ function modelSection({ model, manifest, parameters }: Run): Section {
   };
 }
 
-function learningSection(epochs: readonly EpochRecord[]): Section | null {
+function learningSection(epochs: readonly EpochRecord[], score: string): Section | null {
   if (epochs.length === 0) return null;
   const names = [...new Set(epochs.flatMap(({ losses }) => Object.keys(losses)))];
   return {
     id: 'learning',
     title: 'Learning curve',
     body: [
-      learningHtml([panelOf('validation MRR', [epochs])], 'MRR on validation after every epoch.'),
+      learningHtml([panelOf(score, [epochs])], `${score[0]?.toUpperCase()}${score.slice(1)} after every epoch.`),
       lossesHtml(epochs, names),
       tableHtml({
         label: 'Losses and validation by epoch',
@@ -256,6 +257,7 @@ function lossesHtml(epochs: readonly EpochRecord[], names: readonly string[]): H
 
 function protocolTerms({ run, results }: RunFiles): Term[] {
   const { split } = run.dataset.manifest;
+  const { validationProtocol } = run.manifest.training;
   const seen = new Map(results.map(({ manifest: { figures } }) => [figures.protocol.name, figures.protocol]));
   return [
     [
@@ -270,7 +272,7 @@ function protocolTerms({ run, results }: RunFiles): Term[] {
       return [placeOf(protocol), `The held-out item is ranked with: ${protocol.candidates}${without}.`];
     }),
     ['metrics', METRIC_WORDS],
-    ['choices', 'The epoch that is kept is the one with the best validation MRR.'],
+    ['choices', `The epoch that is kept is the one with the best ${validationScore(validationProtocol)}.`],
   ];
 }
 

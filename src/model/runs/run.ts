@@ -78,6 +78,8 @@ export interface TrainingSettings {
   readonly requireBoth: boolean;
   /** Users that validation looks at; null for all. */
   readonly validationUsers: number | null;
+  /** `full`: validation ranks all items; else, and in the runs of older versions, candidates. */
+  readonly validationProtocol?: 'full';
 }
 
 export interface RunManifest {
@@ -145,6 +147,7 @@ const planFields = {
     warmFrom: isEither(isOneOf(undefined), isText),
     requireBoth: isTrueOrFalse,
     validationUsers: isEither(isOneOf(null), isWhole(1)),
+    validationProtocol: isOneOf(undefined, 'full'),
   }),
   dataHash: isText,
 };
