@@ -7,13 +7,13 @@
  *
  * Shapes: B rows, C candidates, K1 items of a context, K2 neighbours of a node, R items whose neighbours are asked for.
  */
-import { Random, UserError, assert, at } from '../base/index.js';
+import { Random, UserError, assert, at, getOrCreate } from '../base/index.js';
 import type { Dataset } from '../data/index.js';
 import type { Assembly, BatchExtra } from './batch.js';
 import { type Case, type SearchMoment, recentMeetings, timeOf } from './histories.js';
 import { type InteractionGraph, type Neighbour, type NeighbourRequest, graphOf } from './interaction-graph.js';
 import type { SearchPairDraws } from './search-pairs.js';
-import type { Slots } from './slots.js';
+import { type Slots, padded } from './slots.js';
 
 export interface NeighbourhoodOptions {
   /** K1. */
@@ -35,8 +35,11 @@ export interface NeighbourhoodOptions {
  *   searchUser (B)             training with search pairs: who clicked; searchContext, searchContextUsers, searchCandidateUsers
  *                              and searchCandidateItems, as of the moment of the search
  *
- * Each is an int32 array of slots of items or, for users, of rows of what the batch gathers; with `Query` at the end of its name,
- * query slots, 0 for "no query"; with `Mask`, 1 where there is a neighbour.
+ * A neighbour at the end of an edge is the same wherever it stands, and some stand in many places: so each of these is an int32 array
+ * of numbers of distinct ends, 0 for nobody; with `Mask` at the end of its name, 1 where there is a neighbour. What an end is:
+ *
+ *   itemEnds (E), itemEndsQuery (E)    slots of the item and of the query that led to it, 0 for "no query"; E = `sizes.extras.itemEnds`
+ *   userEnds (E'), userEndsQuery (E')  likewise a user, as a row of what the batch gathers
  *
  * Training draws from the row's streams `neighbours` and `search neighbours`. What is only scored is drawn by itself: the same
  * case, and the same item, have the same neighbours in whatever batch, an item whoever asks. So a user who had met a candidate in
@@ -49,6 +52,8 @@ export class Neighbourhoods implements BatchExtra {
   readonly #dataset: Dataset;
   readonly #options: NeighbourhoodOptions;
   readonly #graph: InteractionGraph;
+  /** Of batches that are put together. */
+  readonly #ends = new WeakMap<Assembly, Readonly<Record<Kind, Ends>>>();
 
   constructor(dataset: Dataset, options: NeighbourhoodOptions) {
     this.#dataset = dataset;
@@ -82,7 +87,18 @@ export class Neighbourhoods implements BatchExtra {
   complete(assembly: Assembly): void {
     const { inputs, users, capacity } = assembly;
     if ('itemSlots' in inputs) this.#addItems(assembly);
+    for (const ends of Object.values(this.#endsOf(assembly))) ends.addTo(assembly);
     capacity('users', users.indices.length);
+  }
+
+  #places(assembly: Assembly, kind: Kind, count: number): Places {
+    return new Places(this.#endsOf(assembly)[kind], count);
+  }
+
+  #endsOf(assembly: Assembly): Readonly<Record<Kind, Ends>> {
+    const ends = this.#ends.get(assembly) ?? { item: new Ends(assembly, 'item'), user: new Ends(assembly, 'user') };
+    this.#ends.set(assembly, ends);
+    return ends;
   }
 
   #addSearches(assembly: Assembly, searchPairs: SearchPairDraws): void {
@@ -104,8 +120,8 @@ export class Neighbourhoods implements BatchExtra {
     randoms: readonly Random[],
   ): void {
     const { context, neighbours: count } = this.#options;
-    const items = new Places(assembly, 'items', moments.length * context);
-    const users = new Places(assembly, 'users', moments.length * context * count);
+    const items = this.#places(assembly, 'item', moments.length * context);
+    const users = this.#places(assembly, 'user', moments.length * context * count);
     moments.forEach((moment, row) => {
       const request = { count, before: timeOf(this.#dataset, moment), without: [moment.user] };
       recentMeetings(this.#dataset, moment, context).forEach(({ item, query }, position) => {
@@ -158,8 +174,8 @@ export class Neighbourhoods implements BatchExtra {
   #aroundItems(assembly: Assembly, count: number) {
     const { neighbours } = this.#options;
     const graph = this.#graph;
-    const users = new Places(assembly, 'users', count * neighbours);
-    const items = new Places(assembly, 'items', count * neighbours ** 2);
+    const users = this.#places(assembly, 'user', count * neighbours);
+    const items = this.#places(assembly, 'item', count * neighbours ** 2);
     return {
       put(
         place: number,
@@ -187,25 +203,52 @@ function drawsOf({ training }: Assembly): (purpose: string, row: number) => Rand
   return training.randomOf;
 }
 
-/** Places for neighbours of one kind: slots of nodes and queries, and which are taken. */
-class Places {
+type Kind = 'item' | 'user';
+
+/** The distinct ends of a batch's edges to nodes of one kind, in order of appearance. */
+class Ends {
+  readonly #numbers = new Map<number, number>();
+  readonly #nodes = [0];
+  readonly #queries = [0];
+  readonly #kind: Kind;
   readonly #slotOf: (node: number) => number;
-  readonly #queries: Slots;
-  readonly #nodes: Int32Array;
-  readonly #querySlots: Int32Array;
+  readonly #querySlots: Slots;
+
+  constructor({ rows, items, users, queries }: Assembly, kind: Kind) {
+    this.#kind = kind;
+    this.#slotOf = kind === 'item' ? (item) => items.slot(item) : (user) => rows.count + users.slot(user);
+    this.#querySlots = queries;
+  }
+
+  number({ node, query }: Neighbour): number {
+    return getOrCreate(this.#numbers, node * 2 ** 26 + query, () => {
+      this.#queries.push(this.#querySlots.slot(query));
+      return this.#nodes.push(this.#slotOf(node)) - 1;
+    });
+  }
+
+  addTo({ inputs, capacity }: Assembly): void {
+    const name = `${this.#kind}Ends`;
+    const room = capacity(name, this.#nodes.length);
+    inputs[name] = padded(this.#nodes, room);
+    inputs[`${name}Query`] = padded(this.#queries, room);
+  }
+}
+
+/** Places for neighbours of one kind: numbers of ends, and which are taken. */
+class Places {
+  readonly #ends: Ends;
+  readonly #numbers: Int32Array;
   readonly #mask: Float32Array;
 
-  constructor({ rows, items, users, queries }: Assembly, kind: 'items' | 'users', count: number) {
-    this.#slotOf = kind === 'items' ? (item) => items.slot(item) : (user) => rows.count + users.slot(user);
-    this.#queries = queries;
-    this.#nodes = new Int32Array(count);
-    this.#querySlots = new Int32Array(count);
+  constructor(ends: Ends, count: number) {
+    this.#ends = ends;
+    this.#numbers = new Int32Array(count);
     this.#mask = new Float32Array(count);
   }
 
-  put(place: number, { node, query }: Neighbour): void {
-    this.#nodes[place] = this.#slotOf(node);
-    this.#querySlots[place] = this.#queries.slot(query);
+  put(place: number, neighbour: Neighbour): void {
+    this.#numbers[place] = this.#ends.number(neighbour);
     this.#mask[place] = 1;
   }
 
@@ -215,8 +258,7 @@ class Places {
   }
 
   addTo(inputs: Assembly['inputs'], name: string): void {
-    inputs[name] = this.#nodes;
-    inputs[`${name}Query`] = this.#querySlots;
+    inputs[name] = this.#numbers;
     inputs[`${name}Mask`] = this.#mask;
   }
 }

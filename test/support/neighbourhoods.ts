@@ -13,13 +13,16 @@ export interface Counts {
 }
 
 /** What lies at the places of an input, null where there is nothing. */
-function placesOf({ inputs, ids }: Batch, name: string, kind: 'items' | 'users'): (Neighbour | null)[] {
-  const queries = inputs[`${name}Query`] as Int32Array;
+function placesOf({ inputs, ids }: Batch, name: string, kind: 'item' | 'user'): (Neighbour | null)[] {
+  const [nodes, queries] = [inputs[`${kind}Ends`] as Int32Array, inputs[`${kind}EndsQuery`] as Int32Array];
   const mask = inputs[`${name}Mask`] as Float32Array;
-  return Array.from(inputs[name] as Int32Array, (slot, place) =>
+  return Array.from(inputs[name] as Int32Array, (end, place) =>
     mask[place] === 0
       ? null
-      : { node: ids[kind][slot] as number, query: ids.queries[queries[place] as number] as number },
+      : {
+          node: ids[`${kind}s`][nodes[end] as number] as number,
+          query: ids.queries[queries[end] as number] as number,
+        },
   );
 }
 
@@ -42,7 +45,7 @@ function surrounded(
 
 /** The items that each row's user met, with the other users who did. */
 export const contextsOf = (batch: Batch, { context }: Counts, name: 'context' | 'searchContext'): Surrounded[][] =>
-  surrounded(placesOf(batch, name, 'items'), placesOf(batch, `${name}Users`, 'users'), context);
+  surrounded(placesOf(batch, name, 'item'), placesOf(batch, `${name}Users`, 'user'), context);
 
 /** The users who met each item (`candidate`, `searchCandidate`: by row; `item`: by slot), with what else they met. */
 export const meetersOf = (
@@ -50,4 +53,4 @@ export const meetersOf = (
   { neighbours }: Counts,
   name: 'candidate' | 'searchCandidate' | 'item',
 ): Surrounded[][] =>
-  surrounded(placesOf(batch, `${name}Users`, 'users'), placesOf(batch, `${name}Items`, 'items'), neighbours);
+  surrounded(placesOf(batch, `${name}Users`, 'user'), placesOf(batch, `${name}Items`, 'item'), neighbours);

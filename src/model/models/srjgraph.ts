@@ -114,13 +114,13 @@ const definition: ModelDefinition<SrjgraphSettings> = {
       });
       return searchPairs ? [searchPairs, neighbourhoods] : [neighbourhoods];
     },
-    extraSizes: { users: 1, roots: 1 },
+    extraSizes: { users: 1, roots: 1, userEnds: 1, itemEnds: 1 },
   }),
 };
 
 export const srjgraph = registered(definition);
 
-/** The nodes and edge vectors of a batch before they have taken in anything. */
+/** The nodes and edges of a batch before anything was taken in. */
 interface Graph {
   /** (U,d_u), those of the rows first, and (I,d_i). */
   readonly rawUsers: Tensor;
@@ -130,48 +130,82 @@ interface Graph {
   readonly items: Tensor;
   /** (Q,d); slot 0 is "no query". */
   readonly queries: Tensor;
+  /** The distinct ends of edges to users, and to items. */
+  readonly userEnds: Ends;
+  readonly itemEnds: Ends;
+}
+
+/** Neighbours at the ends of edges: their vectors (…,d), and of a table by queries (Q,d) the rows of the edges' queries (…,d). */
+interface Neighbours {
+  readonly vectors: Tensor;
+  readonly ofQueries: (table: Tensor) => Tensor;
+}
+
+/** The ends of a batch, (E,d), and what each tells. */
+interface Ends extends Neighbours {
+  readonly told: Told;
+}
+
+/** What neighbours tell over their edges, whoever listens and whatever for, (…,d): a message, and its part of the attention. */
+interface Told {
+  readonly messages: Tensor;
+  readonly looks: Tensor;
+}
+
+/** What a task looks for: the vectors of the issued queries (B,d), or none. */
+type Intention = Tensor | null;
+
+/** Places of neighbours of n nodes: numbers of ends (n,K), and where there is anybody (n,K). */
+interface Places {
+  readonly numbers: Tensor;
+  readonly mask: Tensor;
 }
 
 function graphOf(scope: Scope, config: Config, sizes: BatchSizes): Graph {
   const { width } = config;
   const rawUsers = embedUsers(scope, config, sizes.rows + (sizes.extras['users'] as number));
   const rawItems = embedItems(scope, config, sizes.items);
+  const users = linear(scope, 'projection.user', rawUsers, width);
+  const items = linear(scope, 'projection.item', rawItems, width);
   const none = scope.parameter('intention.none', [1, width], initialisers.xavierNormal(width, width));
-  const queries = linear(scope, 'projection.query', embedQueries(scope, config, sizes), width);
+  const ofQueries = linear(scope, 'projection.query', embedQueries(scope, config, sizes), width);
+  const queries = sizes.queries === 1 ? none : concat([none, slice(ofQueries, 0, 1, sizes.queries)], 0);
+  const ends = (kind: 'user' | 'item', table: Tensor, listener: string): Ends => {
+    const shape = [sizes.extras[`${kind}Ends`] as number];
+    const slots = scope.input(`${kind}EndsQuery`, shape, 'int32');
+    const neighbours: Neighbours = {
+      vectors: gather(table, scope.input(`${kind}Ends`, shape, 'int32')),
+      ofQueries: (byQuery) => gather(byQuery, slots),
+    };
+    return { ...neighbours, told: toldBy(scope, listener, neighbours, queries) };
+  };
   return {
     rawUsers,
     rawItems,
-    users: linear(scope, 'projection.user', rawUsers, width),
-    items: linear(scope, 'projection.item', rawItems, width),
-    queries: sizes.queries === 1 ? none : concat([none, slice(queries, 0, 1, sizes.queries)], 0),
+    users,
+    items,
+    queries,
+    userEnds: ends('user', users, 'aggregation.inner.item'),
+    itemEnds: ends('item', items, 'aggregation.inner.user'),
   };
 }
 
-/** What a task looks for: the vectors of the issued queries (B,d), or none. */
-type Intention = Tensor | null;
-
-/** Neighbours of n nodes: their vectors (n,K,d), query slots of the edges (n,K), and where there are any (n,K). */
-interface Edges {
-  readonly vectors: Tensor;
-  readonly queries: Tensor;
-  readonly mask: Tensor;
-}
-
-/** The edges that a batch brings under a name, n x K of them, to nodes of a table. */
-function edgesOf(
+/** The places that a batch brings under a name, n x K of them. */
+function placesOf(
   scope: Scope,
   name: string,
   [nodes, count]: readonly [number, number],
   shape: readonly number[],
-  table: Tensor,
-): Edges {
+): Places {
   const flat = (x: Tensor): Tensor => reshape(x, [nodes, count]);
-  return {
-    vectors: gather(table, flat(scope.input(name, shape, 'int32'))),
-    queries: flat(scope.input(`${name}Query`, shape, 'int32')),
-    mask: flat(scope.input(`${name}Mask`, shape)),
-  };
+  return { numbers: flat(scope.input(name, shape, 'int32')), mask: flat(scope.input(`${name}Mask`, shape)) };
 }
+
+/** The ends that stand at some places, (n,K,d). */
+const atPlaces = ({ vectors, ofQueries }: Ends, { numbers }: Places): Neighbours => ({
+  vectors: gather(vectors, numbers),
+  ofQueries: (table) => gather(ofQueries(table), numbers),
+});
 
 /** A linear map of things side by side as one map of each: the columns of `name.weight` (out, sum of widths). */
 function maps(scope: Scope, name: string, out: number, widths: readonly number[]): Tensor[] {
@@ -181,35 +215,46 @@ function maps(scope: Scope, name: string, out: number, widths: readonly number[]
   return widths.map((width) => slice(weight, 1, end, (end += width)));
 }
 
-/** Nodes with their neighbours taken in. nodes: (n,d). Result (n,d). */
-function aggregate(
-  scope: Scope,
-  name: string,
-  nodes: Tensor,
-  { vectors, queries: edges, mask }: Edges,
-  { queries }: Graph,
-  intention: Intention,
-): Tensor {
-  const [total, count, width] = vectors.shape as [number, number, number];
+/** The parts of W_a, by what they are applied to. */
+function attentionMaps(scope: Scope, name: string, width: number) {
+  const [node, message, fit] = maps(scope, `${name}.attention`, width, [width, width, width]) as [
+    Tensor,
+    Tensor,
+    Tensor,
+  ];
+  return { node, message, fit };
+}
+
+function toldBy(scope: Scope, name: string, { vectors, ofQueries }: Neighbours, queries: Tensor): Told {
+  const width = vectors.shape.at(-1) as number;
   const three = [width, width, width];
   const [byNeighbour, byQuery, byBoth] = maps(scope, `${name}.message`, width, three) as [Tensor, Tensor, Tensor];
-  const [byNode, byMessage, byFit] = maps(scope, `${name}.attention`, width, three) as [Tensor, Tensor, Tensor];
+  const ofBoth = nn.linear(mul(vectors, ofQueries(queries)), byBoth);
+  const messages = relu(add(add(nn.linear(vectors, byNeighbour), ofBoth), ofQueries(nn.linear(queries, byQuery))));
+  return { messages, looks: nn.linear(messages, attentionMaps(scope, name, width).message) };
+}
+
+/** W_a's part of what a task looks for in an edge, q_e * q*, where it looks for nothing in particular. (…,d). */
+function fitToNothing(scope: Scope, name: string, { ofQueries }: Neighbours, queries: Tensor): Tensor {
+  const { fit } = attentionMaps(scope, name, queries.shape[1] as number);
+  return ofQueries(nn.linear(mul(queries, slice(queries, 0, 0, 1)), fit));
+}
+
+/** The same where rows look for something. edges: (n,K,d), n K a multiple of B; intention: (B,d). */
+function fitTo(scope: Scope, name: string, edges: Tensor, intention: Tensor): Tensor {
+  const [total, count, width] = edges.shape as [number, number, number];
+  const rows = intention.shape[0] as number;
+  const products = mul(reshape(edges, [rows, (total * count) / rows, width]), reshape(intention, [rows, 1, width]));
+  return reshape(nn.linear(products, attentionMaps(scope, name, width).fit), edges.shape);
+}
+
+/** Nodes with what they are told taken in. nodes: (n,d); told: (n,K,d), its looks with the fit to the task; mask: (n,K). Result (n,d). */
+function aggregate(scope: Scope, name: string, nodes: Tensor, { messages, looks }: Told, mask: Tensor): Tensor {
+  const [total, count, width] = messages.shape as [number, number, number];
   const [fromNode, fromMessages] = maps(scope, `${name}.update`, width, [width, width]) as [Tensor, Tensor];
-
-  const edgeVectors = gather(queries, edges); // (n,K,d)
-  const ofQuery = gather(nn.linear(queries, byQuery), edges);
-  const ofBoth = nn.linear(mul(vectors, edgeVectors), byBoth);
-  const messages = relu(add(add(nn.linear(vectors, byNeighbour), ofBoth), ofQuery));
-
-  const fit = intention
-    ? nn.linear(
-        mul(perRow(edgeVectors, intention), reshape(intention, [intention.shape[0] as number, 1, width])),
-        byFit,
-      )
-    : gather(nn.linear(mul(queries, slice(queries, 0, 0, 1)), byFit), edges);
-  const ofNode = reshape(nn.linear(nodes, byNode), [total, 1, width]);
-  const looks = ops.leakyRelu(add(add(nn.linear(messages, byMessage), reshape(fit, vectors.shape)), ofNode));
-  const scores = reshape(linear(scope, `${name}.score`, looks, 1, { bias: false }), [total, count]);
+  const ofNode = reshape(nn.linear(nodes, attentionMaps(scope, name, width).node), [total, 1, width]);
+  const seen = ops.leakyRelu(add(looks, ofNode));
+  const scores = reshape(linear(scope, `${name}.score`, seen, 1, { bias: false }), [total, count]);
   const weights = reshape(nn.maskedSoftmax(scores, mask), [total, 1, count]);
   const taken = reshape(matmul(weights, messages), [total, width]);
 
@@ -217,11 +262,40 @@ function aggregate(
   return layerNorm(scope, `${name}.norm`, add(nodes, update), EPSILON);
 }
 
-/** Vectors (n,K,d) by the B rows that they belong to: (B,n K / B,d). */
-function perRow(vectors: Tensor, intention: Tensor): Tensor {
-  const [total, count, width] = vectors.shape as [number, number, number];
-  const rows = intention.shape[0] as number;
-  return reshape(vectors, [rows, (total * count) / rows, width]);
+/** Inner nodes with neighbours of which nothing but who they are is known. nodes: (n,d). Result (n,d). */
+function inner(
+  scope: Scope,
+  kind: 'item' | 'user',
+  nodes: Tensor,
+  { numbers, mask }: Places,
+  { queries, userEnds, itemEnds }: Graph,
+  intention: Intention,
+): Tensor {
+  const name = `aggregation.inner.${kind}`;
+  const ends = kind === 'item' ? userEnds : itemEnds;
+  const { messages, looks } = ends.told;
+  const fitting = intention
+    ? add(gather(looks, numbers), fitTo(scope, name, gather(ends.ofQueries(queries), numbers), intention))
+    : gather(add(looks, fitToNothing(scope, name, ends, queries)), numbers);
+  return aggregate(scope, name, nodes, { messages: gather(messages, numbers), looks: fitting }, mask);
+}
+
+/** Nodes of rows with neighbours who have taken in theirs. nodes: (n,d), neighbours: (n,K,d). Result (n,d). */
+function root(
+  scope: Scope,
+  kind: 'item' | 'user',
+  nodes: Tensor,
+  neighbours: Neighbours,
+  mask: Tensor,
+  { queries }: Graph,
+  intention: Intention,
+): Tensor {
+  const name = `aggregation.root.${kind}`;
+  const { messages, looks } = toldBy(scope, name, neighbours, queries);
+  const fit = intention
+    ? fitTo(scope, name, neighbours.ofQueries(queries), intention)
+    : fitToNothing(scope, name, neighbours, queries);
+  return aggregate(scope, name, nodes, { messages, looks: add(looks, fit) }, mask);
 }
 
 /** Users with what they met, and who else met it, taken in. users: (B,d); `context`: what the batch calls it. Result (B,d). */
@@ -234,13 +308,13 @@ function userSide(
   intention: Intention,
 ): Tensor {
   const rows = users.shape[0] as number;
-  const inner = rows * contextItems;
-  const met = edgesOf(scope, context, [rows, contextItems], [rows, contextItems], graph.items);
-  const others = edgesOf(scope, `${context}Users`, [inner, neighbours], [rows, contextItems, neighbours], graph.users);
-  const items = reshape(met.vectors, [inner, width]);
-  const informed = aggregate(scope, 'aggregation.inner.item', items, others, graph, intention);
-  const vectors = reshape(informed, [rows, contextItems, width]);
-  return aggregate(scope, 'aggregation.root.user', users, { ...met, vectors }, graph, intention);
+  const items = rows * contextItems;
+  const met = placesOf(scope, context, [rows, contextItems], [rows, contextItems]);
+  const others = placesOf(scope, `${context}Users`, [items, neighbours], [rows, contextItems, neighbours]);
+  const { vectors, ofQueries } = atPlaces(graph.itemEnds, met);
+  const informed = inner(scope, 'item', reshape(vectors, [items, width]), others, graph, intention);
+  const around = { vectors: reshape(informed, vectors.shape), ofQueries };
+  return root(scope, 'user', users, around, met.mask, graph, intention);
 }
 
 /**
@@ -257,13 +331,13 @@ function itemSide(
   intention: Intention,
 ): Tensor {
   const total = items.shape[0] as number;
-  const inner = total * neighbours;
-  const met = edgesOf(scope, `${name}Users`, [total, neighbours], [...shape, neighbours], graph.users);
-  const others = edgesOf(scope, `${name}Items`, [inner, neighbours], [...shape, neighbours, neighbours], graph.items);
-  const users = reshape(met.vectors, [inner, width]);
-  const informed = aggregate(scope, 'aggregation.inner.user', users, others, graph, intention);
-  const vectors = reshape(informed, [total, neighbours, width]);
-  return aggregate(scope, 'aggregation.root.item', items, { ...met, vectors }, graph, intention);
+  const users = total * neighbours;
+  const met = placesOf(scope, `${name}Users`, [total, neighbours], [...shape, neighbours]);
+  const others = placesOf(scope, `${name}Items`, [users, neighbours], [...shape, neighbours, neighbours]);
+  const { vectors, ofQueries } = atPlaces(graph.userEnds, met);
+  const informed = inner(scope, 'user', reshape(vectors, [users, width]), others, graph, intention);
+  const around = { vectors: reshape(informed, vectors.shape), ofQueries };
+  return root(scope, 'item', items, around, met.mask, graph, intention);
 }
 
 /** The parts of the prediction's first layer, by what they are applied to. */

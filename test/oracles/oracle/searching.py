@@ -73,10 +73,11 @@ def srjgraph(q):
     none = q["intention.none"]
     queries = torch.cat([none, q.linear("projection.query", q.queries())[1:]])
 
-    def edges(name, shape):
+    def edges(name, kind, shape):
+        ends = q.input(name, *shape)
         return (
-            q.input(name, *shape),
-            queries[q.input(f"{name}Query", *shape)],
+            q.input(f"{kind}Ends", -1)[ends],
+            queries[q.input(f"{kind}EndsQuery", -1)[ends]],
             q.input(f"{name}Mask", *shape) == 1,
         )
 
@@ -94,8 +95,8 @@ def srjgraph(q):
     def informed_users(slots, prefix, intention):
         """h_u of users (B). intention (B,d)."""
         k1, k2 = q.config["contextItems"], q.config["neighbours"]
-        met, met_edge, met_mask = edges(prefix, (q.rows, k1))
-        others, others_edge, others_mask = edges(f"{prefix}Users", (q.rows, k1, k2))
+        met, met_edge, met_mask = edges(prefix, "item", (q.rows, k1))
+        others, others_edge, others_mask = edges(f"{prefix}Users", "user", (q.rows, k1, k2))
         inner = aggregate(
             "aggregation.inner.item", items[met], users[others], others_edge, others_mask, intention[:, None, None]
         )
@@ -104,8 +105,8 @@ def srjgraph(q):
     def informed_items(slots, prefix, intention):
         """h_v of candidates (B,C)."""
         k2 = q.config["neighbours"]
-        met, met_edge, met_mask = edges(f"{prefix}Users", (*slots.shape, k2))
-        others, others_edge, others_mask = edges(f"{prefix}Items", (*slots.shape, k2, k2))
+        met, met_edge, met_mask = edges(f"{prefix}Users", "user", (*slots.shape, k2))
+        others, others_edge, others_mask = edges(f"{prefix}Items", "item", (*slots.shape, k2, k2))
         inner = aggregate(
             "aggregation.inner.user", users[met], items[others], others_edge, others_mask, intention[:, None, None, None]
         )
