@@ -1,16 +1,14 @@
 /**
  * SRJGraph: Zhao et al., "Joint Learning of E-commerce Search and Recommendation with a Unified Graph Neural Network", WSDM 2022.
- * The paper gives the idea; what stands here between idea and numbers is our design. Knows the graph network and both tasks; which
- * neighbours there are, features/neighbours.ts says.
+ * The paper gives the idea; what stands here between idea and numbers is our design. Knows the graph and both tasks; which neighbours
+ * there are, features/neighbours.ts says.
  *
  * Users and items are nodes, and each meeting is an edge with the query that led to it, or with "no query", which is an edge
  * vector of its own. Nodes take in their neighbours, two steps far. A task has an intention q*: "no query" for recommendation,
  * the issued query for search; everything else is the same network.
  *
- *   message    m = ReLU(W_m [h_n ; q_e ; h_n * q_e])                of neighbour n over edge e
- *   attention  s = softmax(w . LeakyReLU(W_a [h_x ; m ; q_e * q*]))  over the neighbours of node x
- *   update     h'_x = LN(h_x + ReLU(W_h [h_x ; sum s m]))
- *   logit      MLP([h_u ; h_v ; h_u * h_v ; q* ; e_u ; e_v])
+ *   nodes   h'_x: layers/neighbour-attention.ts
+ *   logit   MLP([h_u ; h_v ; h_u * h_v ; q* ; e_u ; e_v])
  *
  * Dropout is between the layers of the prediction only: before the layer norms, where embeddings are small, it drowned what there
  * was to learn (LOG.md).
@@ -23,7 +21,16 @@ import { type BatchSizes, Neighbourhoods, SearchPairDraws } from '../../features
 import { type Tensor, nn, ops } from '../../tensor/index.js';
 import { embedItems, embedQueries, embedUsers, itemWidthOf, userWidthOf } from '../definition/embeddings.js';
 import { layersAfterFirst } from '../layers/interest-layers.js';
-import { type Scope, initialisers, layerNorm, linear } from '../layers/layers.js';
+import { type Scope, initialisers, linear } from '../layers/layers.js';
+import {
+  type Neighbours,
+  type Told,
+  aggregate,
+  fitTo,
+  fitToNothing,
+  maps,
+  toldBy,
+} from '../layers/neighbour-attention.js';
 import {
   type CommonConfig,
   type Losses,
@@ -54,9 +61,7 @@ interface SrjgraphSettings {
 
 type Config = CommonConfig & SrjgraphSettings;
 
-const EPSILON = 1e-5;
-
-const { add, concat, gather, matmul, mul, relu, reshape, slice } = ops;
+const { add, concat, gather, mul, reshape, slice } = ops;
 
 const definition: ModelDefinition<SrjgraphSettings> = {
   card: {
@@ -135,21 +140,9 @@ interface Graph {
   readonly itemEnds: Ends;
 }
 
-/** Neighbours at the ends of edges: their vectors (…,d), and of a table by queries (Q,d) the rows of the edges' queries (…,d). */
-interface Neighbours {
-  readonly vectors: Tensor;
-  readonly ofQueries: (table: Tensor) => Tensor;
-}
-
 /** The ends of a batch, (E,d), and what each tells. */
 interface Ends extends Neighbours {
   readonly told: Told;
-}
-
-/** What neighbours tell over their edges, whoever listens and whatever for, (…,d): a message, and its part of the attention. */
-interface Told {
-  readonly messages: Tensor;
-  readonly looks: Tensor;
 }
 
 /** What a task looks for: the vectors of the issued queries (B,d), or none. */
@@ -206,61 +199,6 @@ const atPlaces = ({ vectors, ofQueries }: Ends, { numbers }: Places): Neighbours
   vectors: gather(vectors, numbers),
   ofQueries: (table) => gather(ofQueries(table), numbers),
 });
-
-/** A linear map of things side by side as one map of each: the columns of `name.weight` (out, sum of widths). */
-function maps(scope: Scope, name: string, out: number, widths: readonly number[]): Tensor[] {
-  const total = widths.reduce((a, b) => a + b, 0);
-  const weight = scope.parameter(`${name}.weight`, [out, total], initialisers.xavierNormal(total, out));
-  let end = 0;
-  return widths.map((width) => slice(weight, 1, end, (end += width)));
-}
-
-/** The parts of W_a, by what they are applied to. */
-function attentionMaps(scope: Scope, name: string, width: number) {
-  const [node, message, fit] = maps(scope, `${name}.attention`, width, [width, width, width]) as [
-    Tensor,
-    Tensor,
-    Tensor,
-  ];
-  return { node, message, fit };
-}
-
-function toldBy(scope: Scope, name: string, { vectors, ofQueries }: Neighbours, queries: Tensor): Told {
-  const width = vectors.shape.at(-1) as number;
-  const three = [width, width, width];
-  const [byNeighbour, byQuery, byBoth] = maps(scope, `${name}.message`, width, three) as [Tensor, Tensor, Tensor];
-  const ofBoth = nn.linear(mul(vectors, ofQueries(queries)), byBoth);
-  const messages = relu(add(add(nn.linear(vectors, byNeighbour), ofBoth), ofQueries(nn.linear(queries, byQuery))));
-  return { messages, looks: nn.linear(messages, attentionMaps(scope, name, width).message) };
-}
-
-/** W_a's part of what a task looks for in an edge, q_e * q*, where it looks for nothing in particular. (…,d). */
-function fitToNothing(scope: Scope, name: string, { ofQueries }: Neighbours, queries: Tensor): Tensor {
-  const { fit } = attentionMaps(scope, name, queries.shape[1] as number);
-  return ofQueries(nn.linear(mul(queries, slice(queries, 0, 0, 1)), fit));
-}
-
-/** The same where rows look for something. edges: (n,K,d), n K a multiple of B; intention: (B,d). */
-function fitTo(scope: Scope, name: string, edges: Tensor, intention: Tensor): Tensor {
-  const [total, count, width] = edges.shape as [number, number, number];
-  const rows = intention.shape[0] as number;
-  const products = mul(reshape(edges, [rows, (total * count) / rows, width]), reshape(intention, [rows, 1, width]));
-  return reshape(nn.linear(products, attentionMaps(scope, name, width).fit), edges.shape);
-}
-
-/** Nodes with what they are told taken in. nodes: (n,d); told: (n,K,d), its looks with the fit to the task; mask: (n,K). Result (n,d). */
-function aggregate(scope: Scope, name: string, nodes: Tensor, { messages, looks }: Told, mask: Tensor): Tensor {
-  const [total, count, width] = messages.shape as [number, number, number];
-  const [fromNode, fromMessages] = maps(scope, `${name}.update`, width, [width, width]) as [Tensor, Tensor];
-  const ofNode = reshape(nn.linear(nodes, attentionMaps(scope, name, width).node), [total, 1, width]);
-  const seen = ops.leakyRelu(add(looks, ofNode));
-  const scores = reshape(linear(scope, `${name}.score`, seen, 1, { bias: false }), [total, count]);
-  const weights = reshape(nn.maskedSoftmax(scores, mask), [total, 1, count]);
-  const taken = reshape(matmul(weights, messages), [total, width]);
-
-  const update = relu(add(nn.linear(nodes, fromNode), nn.linear(taken, fromMessages)));
-  return layerNorm(scope, `${name}.norm`, add(nodes, update), EPSILON);
-}
 
 /** Inner nodes with neighbours of which nothing but who they are is known. nodes: (n,d). Result (n,d). */
 function inner(
