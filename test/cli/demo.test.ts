@@ -30,7 +30,7 @@ interface Demo {
 test('the demo: from a simulated shop to reasons, and one search that moves the answer; its text on the way', async (t) => {
   const folder = await mkdtemp(join(tmpdir(), 'sesrec-demo-'));
   t.after(async () => rm(folder, { recursive: true, force: true }));
-  const { code, out, err } = await sesrec('demo', '--out', folder, '--json');
+  const { code, out, err } = await sesrec('demo', '--out', folder, '--threads', '1', '--json');
   assert.equal(code, 0, err);
   const { audit, results, gains, timeline, items, search } = JSON.parse(out) as Demo;
   assert.ok(audit.ok);

@@ -153,7 +153,7 @@ test('a last.json that was tampered with', async () => {
       assertNoBug(await inProcess('train', world.data, '--out', copy, '--resume', '--threads', '1'));
       await rm(copy, { recursive: true });
     }),
-    { numRuns: 15 * TIMES, endOnFailure: true },
+    { numRuns: 10 * TIMES, endOnFailure: true },
   );
 });
 test('a manifest.json that was tampered with', async () =>
@@ -258,7 +258,7 @@ test('words in any order and of any kind', async () => {
         const places: Record<string, string> = { RUN: run, DATA: world.data };
         assertNoBug(await inProcess(...words.map((one) => places[one] ?? one)));
       }),
-      { numRuns: 100 * TIMES, endOnFailure: true },
+      { numRuns: 60 * TIMES, endOnFailure: true },
     );
   } finally {
     process.chdir(home);

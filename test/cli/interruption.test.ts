@@ -19,7 +19,7 @@ import {
 import { writePlantedLog } from '../support/planted.js';
 import { KILLS, SEED } from '../support/soak.js';
 
-const EPOCHS = '5';
+const EPOCHS = '4';
 const random = new Random('when to kill', SEED);
 
 let folder: string;
@@ -148,7 +148,7 @@ test('killed at a random moment of training or of writing a checkpoint and resum
 test('killed again and again, a training ends with the same weights; in between the run is readable', async () => {
   const out = join(folder, 'killed');
   let kills = 0;
-  for (let attempt = 0; attempt < 6; attempt++) {
+  for (let attempt = 0; attempt < 4; attempt++) {
     const args = existsSync(out) ? ['train', world.data, '--out', out, '--resume', '--threads', '1'] : trainTo(out);
     const { code, err } = await disturb(args, 'SIGKILL', /parameters;/, random.integer(500));
     if (code === null) kills++;
@@ -169,7 +169,7 @@ test('killed again and again, a training ends with the same weights; in between 
 });
 
 test('killed in its first second, a training is begun or resumed, whichever is left, and ends with the same weights', async () => {
-  for (let round = 0; round < 4; round++) {
+  for (let round = 0; round < 3; round++) {
     const out = join(folder, `killed early ${round}`);
     const { child, outcome } = start(trainTo(out, '--save-every', '0'));
     await delay(150 + random.integer(850));

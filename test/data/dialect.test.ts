@@ -59,7 +59,7 @@ test('ISO times are read as they are elsewhere in this program, and nothing else
         );
         for (const [i, one] of texts.entries()) assert.equal(time[i], parseTime(one, 'iso') ?? NaN, one);
       }),
-      { numRuns: 40 },
+      { numRuns: 25 },
     ),
   );
 });
@@ -85,7 +85,7 @@ test('ids of JSON: texts as they are, integers below 2^53 by their digits, nothi
           assert.equal(missing[i] === 1 ? null : id[i], expected, JSON.stringify(one));
         }
       }),
-      { numRuns: 40 },
+      { numRuns: 25 },
     ),
   );
 });

@@ -133,7 +133,7 @@ test('a log in two parts gives the events of the whole, whatever the times, and 
           assert.ok(column.every((index) => index >= UNKNOWN && index < size));
       },
     ),
-    { numRuns: 12, examples: [[AGAIN, 2]] },
+    { numRuns: 8, examples: [[AGAIN, 2]] },
   );
 });
 

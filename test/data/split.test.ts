@@ -318,7 +318,7 @@ test('random logs are divided as the contract says', async (t) => {
         }
       }
     }),
-    { numRuns: 25 },
+    { numRuns: 15 },
   );
   t.diagnostic(`${divided} divided, ${refused} refused`);
   assert.ok(divided > 10, `only ${divided} logs could be divided`);

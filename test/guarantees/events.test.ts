@@ -193,7 +193,7 @@ test('a damaged store is told in a line, and what can be read of it becomes a st
   const { size } = await stat(file);
   const random = new Random(SEED, 'damage to a store');
   const noise = (length: number): Uint8Array => Uint8Array.from({ length }, () => random.integer(256));
-  const pages = Array.from({ length: inSoak(6, 300) }, () => 2 + random.integer(size / PAGE - 2));
+  const pages = Array.from({ length: inSoak(4, 300) }, () => 2 + random.integer(size / PAGE - 2));
   const damages: { readonly do: (path: string) => Promise<void>; readonly isTold: boolean; readonly least: number }[] =
     [
       { do: async () => undefined, isTold: false, least: events.size },

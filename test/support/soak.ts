@@ -12,7 +12,7 @@ export const IS_SOAK = process.env['SESREC_SOAK'] === '1';
 export const SEED = given('SESREC_TEST_SEED', 1);
 
 /** Processes that are killed, for every kind of kill. */
-export const KILLS = given('SESREC_KILLS', IS_SOAK ? 100 : 5);
+export const KILLS = given('SESREC_KILLS', IS_SOAK ? 100 : 4);
 
 /** Damaged inputs, for every target that is read in a millisecond or so. */
 export const FUZZ_CASES = given('SESREC_FUZZ_CASES', IS_SOAK ? 100_000 : 2_000);
