@@ -29,7 +29,7 @@ import { recommendFor, tellAction } from '../recommending.js';
 import { train } from '../training.js';
 import { trainFlags } from './train.js';
 
-/** Small enough for a bit more than a minute on two cores, large enough for the searches to be learnt from. */
+/** Small enough for a minute and a half on two cores, large enough for the searches to be learnt from. */
 const SITE = { users: 2000, items: 400, seed: 1, searchSignal: 1 } as const;
 const TRAINING = `--epochs 7 --patience 3 --batch-size 128 --learning-rate 0.003 --item-attributes category,brand
   --set negativeSampling=uniform --set alignmentNegatives=128 --set window={"feed":10,"search":5}`;
@@ -45,7 +45,7 @@ interface DemoFlags extends ComputeFlags {
 export function demoCommand(): Command {
   return new Command('demo')
     .description(
-      'simulate a shop, train SESRec with and without its searches, evaluate, recommend with reasons (a bit more than a minute, offline)',
+      'simulate a shop, train SESRec with and without its searches, evaluate, recommend with reasons (a minute and a half, offline)',
     )
     .option(
       '--out <directory>',
