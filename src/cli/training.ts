@@ -40,7 +40,7 @@ import {
   strangeRandomness,
 } from '../train/index.js';
 import { interruptible } from './interruption.js';
-import { withRuntime } from './options.js';
+import { validationScore, withRuntime } from './options.js';
 import { note } from './output.js';
 import { withRounds } from './rounds/index.js';
 import { duration, progressLine } from './progress.js';
@@ -279,5 +279,5 @@ function stepLine(event: FitEvent & { kind: 'step' }, epochs: number): string {
 
 function epochLine(event: FitEvent & { kind: 'epoch' }, protocol: TrainingSettings['validationProtocol']): string {
   const { metrics } = event.validation;
-  return `epoch ${event.epoch}  ${parts(event)}  validation ${protocol === 'full' ? 'among all ' : ''}MRR ${(metrics['mrr'] as number).toFixed(4)} NDCG@10 ${(metrics['ndcg@10'] as number).toFixed(4)} HIT@10 ${(metrics['hit@10'] as number).toFixed(4)}${event.improved ? ' *' : ''}  ${duration(event.trainingSeconds)} (${event.stepMilliseconds.toFixed(0)} ms/step, graph ${(100 * event.graphShare).toFixed(0)} %) + ${duration(event.validationSeconds)}`;
+  return `epoch ${event.epoch}  ${parts(event)}  ${validationScore(protocol)} ${(metrics['mrr'] as number).toFixed(4)} NDCG@10 ${(metrics['ndcg@10'] as number).toFixed(4)} HIT@10 ${(metrics['hit@10'] as number).toFixed(4)}${event.improved ? ' *' : ''}  ${duration(event.trainingSeconds)} (${event.stepMilliseconds.toFixed(0)} ms/step, graph ${(100 * event.graphShare).toFixed(0)} %) + ${duration(event.validationSeconds)}`;
 }

@@ -19,14 +19,8 @@ import { type Trial, lockOf } from '../../model/index.js';
 import { interruptible } from '../interruption.js';
 import { note, speakingAs } from '../output.js';
 import { type CountedEntry, type TrainedEntry, isTrained } from './entries.js';
-import {
-  type CommandFor,
-  type Comparison,
-  type ComparisonFlags,
-  openComparison,
-  runBudget,
-  tuningBudget,
-} from './plan.js';
+import { type CommandFor, type Comparison, type ComparisonFlags, openComparison } from './plan.js';
+import { runBudget, tuningBudget } from './run-plans.js';
 import { type ComparisonResults, type RowRanks, type RowRecord, summariseComparison } from './results.js';
 import { comparisonText } from './table.js';
 import { type TestSession, checkSignal, testCounted, testRun } from './test-ranks.js';

@@ -24,7 +24,8 @@ import {
 } from '../../evaluate/index.js';
 import { type Group, type RankerId, type Trial, buildModel, cardOf, groupOf } from '../../model/index.js';
 import { type Entry, isTrained, nameOf } from './entries.js';
-import { type Comparison, type ComparisonPlan, planOfRun, runBudget } from './plan.js';
+import type { Comparison, ComparisonPlan } from './plan.js';
+import { planOfRun, runBudget } from './run-plans.js';
 import { type KeptRanks, PROTOCOLS, type TestRecord } from './test-ranks.js';
 import { type Ended, type Trained, median } from './trainings.js';
 

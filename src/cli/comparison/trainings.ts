@@ -33,7 +33,8 @@ import { type Session, beginAgain, reopenAs } from '../run-plan.js';
 import { settingsText } from '../table.js';
 import { type TrainSummary, trainSession } from '../training.js';
 import type { TrainedEntry } from './entries.js';
-import { type Comparison, type TrainingBudget, planOfRun } from './plan.js';
+import type { Comparison } from './plan.js';
+import { type TrainingBudget, planOfRun } from './run-plans.js';
 
 /** One training that a comparison asks for. */
 export interface Training {

@@ -5,6 +5,7 @@ import { type Content, type Section, grouped, html, tableHtml } from '../../repo
 import type { ComparisonResults, RowResult } from '../comparison/results.js';
 import { PROTOCOLS } from '../comparison/test-ranks.js';
 import { environment } from '../environment.js';
+import { validationScore } from '../options.js';
 import { settingsText } from '../table.js';
 import type { ComparisonFiles } from './gathering.js';
 import { decimals, listOf } from './numbers.js';
@@ -65,13 +66,13 @@ export function tuningSection({ rows, plan: { options } }: ComparisonResults): S
     id: 'tuning',
     title: 'Tuning',
     body: tableHtml({
-      label: 'What was tried of each model, with its validation MRR',
+      label: `What was tried of each model, with its ${validationScore(options.validationProtocol)}`,
       caption: html`What was tried of each model: ${countOf(options.tuningEpochs, 'epoch')}, one seed that no run has.
         <b>Bold</b>: what its runs were trained with.`,
       columns: [
         { title: '', kind: 'text' },
         { title: 'tried', kind: 'text' },
-        { title: 'validation MRR', kind: 'figure' },
+        { title: validationScore(options.validationProtocol), kind: 'figure' },
       ],
       rows: tuned.flatMap(({ name, trials, chosen }) =>
         trials.map(({ trial, score, failed }, i) => {

@@ -7,7 +7,7 @@
 import { counted, countOf } from '../../base/index.js';
 import { type MetricName, type Protocol, type ProtocolName, TIE_RULE } from '../../evaluate/index.js';
 import type { DataManifest } from '../../data/index.js';
-import { epochsAllowed } from '../comparison/plan.js';
+import { epochsAllowed } from '../comparison/run-plans.js';
 import { type ComparisonResults, type RowResult, type RunnerUpTest, order } from '../comparison/results.js';
 import { LEVEL, isSure, ofSingleRows, probability } from '../comparison/table.js';
 import { PROTOCOLS } from '../comparison/test-ranks.js';
@@ -111,9 +111,10 @@ export function protocolTerms({ results, data }: ComparisonFiles): Term[] {
   const { protocols, plan, tests } = results;
   if (!protocols) return [];
   const { sampled, full } = protocols;
-  const { runValidationUsers } = plan.options;
-  const validated =
+  const { runValidationUsers, validationProtocol } = plan.options;
+  const users =
     runValidationUsers === undefined ? 'all users' : `a seeded sample of ${counted(runValidationUsers)} users`;
+  const validated = validationProtocol === 'full' ? `${users}, ranked among all items` : users;
   const sample = full.users < sampled.users ? ', a seeded sample, the same for all rows of the table' : '';
   return [
     ['held out', heldOutWords(sampled.protocol, data)],

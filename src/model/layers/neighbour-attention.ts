@@ -16,9 +16,10 @@ const EPSILON = 1e-5;
 
 const { add, matmul, mul, relu, reshape, slice } = ops;
 
-/** Neighbours at the ends of edges: their vectors (…,d), and of a table by queries (Q,d) the rows of the edges' queries (…,d). */
+/** Neighbours at the ends of edges: their vectors (…,d), those of the edges' queries (…,d), and the rows of these queries in any table (Q,d). */
 export interface Neighbours {
   readonly vectors: Tensor;
+  readonly edges: Tensor;
   readonly ofQueries: (table: Tensor) => Tensor;
 }
 
@@ -47,11 +48,11 @@ function attentionMaps(scope: Scope, name: string, width: number) {
 }
 
 /** What neighbours tell. queries: (Q,d), the vectors of the queries that edges may carry. */
-export function toldBy(scope: Scope, name: string, { vectors, ofQueries }: Neighbours, queries: Tensor): Told {
+export function toldBy(scope: Scope, name: string, { vectors, edges, ofQueries }: Neighbours, queries: Tensor): Told {
   const width = vectors.shape.at(-1) as number;
   const three = [width, width, width];
   const [byNeighbour, byQuery, byBoth] = maps(scope, `${name}.message`, width, three) as [Tensor, Tensor, Tensor];
-  const ofBoth = nn.linear(mul(vectors, ofQueries(queries)), byBoth);
+  const ofBoth = nn.linear(mul(vectors, edges), byBoth);
   const messages = relu(add(add(nn.linear(vectors, byNeighbour), ofBoth), ofQueries(nn.linear(queries, byQuery))));
   return { messages, looks: nn.linear(messages, attentionMaps(scope, name, width).message) };
 }

@@ -168,6 +168,7 @@ function graphOf(scope: Scope, config: Config, sizes: BatchSizes): Graph {
     const slots = scope.input(`${kind}EndsQuery`, shape, 'int32');
     const neighbours: Neighbours = {
       vectors: gather(table, scope.input(`${kind}Ends`, shape, 'int32')),
+      edges: gather(queries, slots),
       ofQueries: (byQuery) => gather(byQuery, slots),
     };
     return { ...neighbours, told: toldBy(scope, listener, neighbours, queries) };
@@ -195,8 +196,9 @@ function placesOf(
 }
 
 /** The ends that stand at some places, (n,K,d). */
-const atPlaces = ({ vectors, ofQueries }: Ends, { numbers }: Places): Neighbours => ({
+const atPlaces = ({ vectors, edges, ofQueries }: Ends, { numbers }: Places): Neighbours => ({
   vectors: gather(vectors, numbers),
+  edges: gather(edges, numbers),
   ofQueries: (table) => gather(ofQueries(table), numbers),
 });
 
@@ -213,7 +215,7 @@ function inner(
   const ends = kind === 'item' ? userEnds : itemEnds;
   const { messages, looks } = ends.told;
   const fitting = intention
-    ? add(gather(looks, numbers), fitTo(scope, name, gather(ends.ofQueries(queries), numbers), intention))
+    ? add(gather(looks, numbers), fitTo(scope, name, gather(ends.edges, numbers), intention))
     : gather(add(looks, fitToNothing(scope, name, ends, queries)), numbers);
   return aggregate(scope, name, nodes, { messages: gather(messages, numbers), looks: fitting }, mask);
 }
@@ -231,7 +233,7 @@ function root(
   const name = `aggregation.root.${kind}`;
   const { messages, looks } = toldBy(scope, name, neighbours, queries);
   const fit = intention
-    ? fitTo(scope, name, neighbours.ofQueries(queries), intention)
+    ? fitTo(scope, name, neighbours.edges, intention)
     : fitToNothing(scope, name, neighbours, queries);
   return aggregate(scope, name, nodes, { messages, looks: add(looks, fit) }, mask);
 }
@@ -249,10 +251,10 @@ function userSide(
   const items = rows * contextItems;
   const met = placesOf(scope, context, [rows, contextItems], [rows, contextItems]);
   const others = placesOf(scope, `${context}Users`, [items, neighbours], [rows, contextItems, neighbours]);
-  const { vectors, ofQueries } = atPlaces(graph.itemEnds, met);
-  const informed = inner(scope, 'item', reshape(vectors, [items, width]), others, graph, intention);
-  const around = { vectors: reshape(informed, vectors.shape), ofQueries };
-  return root(scope, 'user', users, around, met.mask, graph, intention);
+  const around = atPlaces(graph.itemEnds, met);
+  const informed = inner(scope, 'item', reshape(around.vectors, [items, width]), others, graph, intention);
+  const vectors = reshape(informed, around.vectors.shape);
+  return root(scope, 'user', users, { ...around, vectors }, met.mask, graph, intention);
 }
 
 /**
@@ -272,10 +274,10 @@ function itemSide(
   const users = total * neighbours;
   const met = placesOf(scope, `${name}Users`, [total, neighbours], [...shape, neighbours]);
   const others = placesOf(scope, `${name}Items`, [users, neighbours], [...shape, neighbours, neighbours]);
-  const { vectors, ofQueries } = atPlaces(graph.userEnds, met);
-  const informed = inner(scope, 'user', reshape(vectors, [users, width]), others, graph, intention);
-  const around = { vectors: reshape(informed, vectors.shape), ofQueries };
-  return root(scope, 'item', items, around, met.mask, graph, intention);
+  const around = atPlaces(graph.userEnds, met);
+  const informed = inner(scope, 'user', reshape(around.vectors, [users, width]), others, graph, intention);
+  const vectors = reshape(informed, around.vectors.shape);
+  return root(scope, 'item', items, { ...around, vectors }, met.mask, graph, intention);
 }
 
 /** The parts of the prediction's first layer, by what they are applied to. */
