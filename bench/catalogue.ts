@@ -76,6 +76,7 @@ function configFor(items: number): SesrecConfig {
 function catalogueFor({ sizes, window }: SesrecConfig): Catalogue {
   return {
     items: sizes.items,
+    trainedItems: sizes.items,
     queries: sizes.queries,
     words: sizes.words,
     itemAttributes: {},

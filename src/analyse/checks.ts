@@ -247,7 +247,7 @@ export function checkVocabularies(dataset: Dataset): Check[] {
     }
   }
   checks.push(
-    only('items', dataset.items.ids, items),
+    only('items', dataset.items.ids, items, dataset.trainedItems),
     only('users', dataset.users.ids, users, dataset.trainedUsers),
     ...[...dataset.itemAttributes].map(([name, { values, index }]) =>
       only(`item attribute ${name}`, values.ids, new Set([...items].map((item) => at(index, item)))),
@@ -279,7 +279,7 @@ export async function checkPopularity(dataset: Dataset, popularity: Ranker): Pro
   });
 }
 
-/** No candidate was met by its user at any time; under global time, every one occurred before the cut. */
+/** No candidate was met by its user at any time; under global time, every one occurred before the cut, or is one of the new items that are let in. */
 export function checkCandidates(dataset: Dataset, { name, lists }: NamedCandidates): Check[] {
   const { split } = dataset.manifest;
   const told = (user: number, item: number) =>
@@ -298,10 +298,12 @@ export function checkCandidates(dataset: Dataset, { name, lists }: NamedCandidat
   );
   if (split.strategy === 'leave-one-out') return [unmet];
   const first = firstTimes(dataset);
-  const known = check(`${name}: no candidate is from after the validation cut`, (see) =>
+  const isKnown = (item: number): boolean =>
+    item >= FIRST_INDEX && (item >= dataset.trainedItems || at(first, item) < split.validationFrom);
+  const from = split.newItems ? ', but for new items of the item table' : '';
+  const known = check(`${name}: no candidate is from after the validation cut${from}`, (see) =>
     each((user, list) => {
-      for (const item of list)
-        see(item >= FIRST_INDEX && at(first, item) < split.validationFrom, () => told(user, item));
+      for (const item of list) see(isKnown(item), () => told(user, item));
     }),
   );
   return [unmet, known];

@@ -29,6 +29,7 @@ export interface DataFlags {
   readonly split: SplitRequest['strategy'];
   readonly validationFrom?: number;
   readonly testFrom?: number;
+  readonly newItems?: true;
   readonly json?: boolean;
 }
 
@@ -88,6 +89,10 @@ export function withDataOptions(command: Command): Command {
       'with --split global-time: validation ends here (default: when 90 % have passed)',
       instant,
     )
+    .option(
+      '--new-items',
+      'with --split global-time: items of the item table that nobody met before validation are candidates and targets, too, known by their attributes',
+    )
     .option('--json', 'print the manifest as JSON');
 }
 
@@ -101,16 +106,24 @@ function instant(text: string): number {
 }
 
 /** The split that the flags ask for. */
-export function splitRequest({ split, validationFrom, testFrom }: DataFlags): Required<Pick<ImportOptions, 'split'>> {
+export function splitRequest({
+  split,
+  validationFrom,
+  testFrom,
+  newItems,
+}: DataFlags): Required<Pick<ImportOptions, 'split'>> {
   if (split === 'global-time') {
     const cuts = {
       ...(validationFrom === undefined ? {} : { validationFrom }),
       ...(testFrom === undefined ? {} : { testFrom }),
+      ...(newItems ? { newItems } : {}),
     };
     return { split: { strategy: split, ...cuts } };
   }
   if (validationFrom !== undefined || testFrom !== undefined)
     throw new UsageError('--validation-from and --test-from belong to --split global-time: leave-one-out has no times');
+  if (newItems)
+    throw new UsageError('--new-items belongs to --split global-time: leave-one-out knows every item of the table');
   return { split: { strategy: split } };
 }
 
@@ -154,5 +167,6 @@ export function readText({ records, read, accepted, rejected, duplicates, ignore
 export function cutsText(split: DataManifest['split']): string | null {
   if (split.strategy === 'leave-one-out') return null;
   const iso = (time: number): string => new Date(time).toISOString();
-  return `validation from ${iso(split.validationFrom)}, test from ${iso(split.testFrom)}`;
+  const also = split.newItems ? ', with new items' : '';
+  return `validation from ${iso(split.validationFrom)}, test from ${iso(split.testFrom)}${also}`;
 }

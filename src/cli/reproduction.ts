@@ -100,7 +100,7 @@ function recipe({ data: { source, split } }: ResultManifest): string {
   const { name, version, options } = source.generator;
   const cuts =
     split.strategy === 'global-time'
-      ? ` --validation-from ${new Date(split.validationFrom).toISOString()} --test-from ${new Date(split.testFrom).toISOString()}`
+      ? ` --validation-from ${new Date(split.validationFrom).toISOString()} --test-from ${new Date(split.testFrom).toISOString()}${split.newItems ? ' --new-items' : ''}`
       : '';
   const both = source.options['requireBoth'] === true ? ' --require-both' : '';
   const made = Object.entries(options).map(([option, value]) => ` ${optionName(option)} ${String(value)}`);

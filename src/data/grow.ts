@@ -64,7 +64,7 @@ export async function growFrom(
   await database.replace('clicks', `${clicks(0, 'old_clicks')} UNION ALL ${clicks(1, 'clicks')}`);
   for (const name of ['old_clicks', 'grown']) await database.run(`DROP TABLE ${name}`);
   for (const [name, column] of Object.entries(OLD_VOCABULARIES)) {
-    const known = name === 'users' ? `WHERE "index" < ${manifest.sizes.users}` : '';
+    const known = name === 'users' || name === 'items' ? `WHERE "index" < ${manifest.sizes[name]}` : '';
     await database.run(
       `CREATE TABLE old_${name} AS SELECT "index", ${identifier(column)} FROM ${table(name)} ${known}`,
     );

@@ -14,7 +14,8 @@ import { unseenQueries } from './unseen-queries.js';
  */
 export function asKnownBy(grown: Dataset, known: Dataset): Dataset {
   for (const name of ['items', 'users', 'queries', 'words', 'sources'] as const) {
-    const count = name === 'users' ? known.trainedUsers : known[name].ids.length;
+    const count =
+      name === 'users' ? known.trainedUsers : name === 'items' ? known.trainedItems : known[name].ids.length;
     if (!beginsWith(grown[name], known[name], count))
       throw new UserError(
         `the data has other ${name} than the model was trained with: make it with sesrec import --append`,
@@ -22,6 +23,10 @@ export function asKnownBy(grown: Dataset, known: Dataset): Dataset {
   }
   const clamped = (column: Int32Array, { ids }: Vocabulary): Int32Array =>
     column.map((index) => (index < ids.length ? index : UNKNOWN));
+  // behind the items that training knew stand new ones, and these may have been trained since
+  const itemAs = (from: Dataset, to: Dataset): Int32Array =>
+    Int32Array.from(from.items.ids, (id, item) => (item < known.trainedItems ? item : to.items.index(id)));
+  const knownItem = itemAs(grown, known);
   return {
     ...grown,
     items: known.items,
@@ -30,14 +35,15 @@ export function asKnownBy(grown: Dataset, known: Dataset): Dataset {
     sources: known.sources,
     wordOffsets: known.wordOffsets,
     queryWords: known.queryWords,
-    itemAttributes: attributesAs(grown.itemAttributes, known.itemAttributes, known.items.ids.length),
-    userAttributes: attributesAs(grown.userAttributes, known.userAttributes, grown.users.ids.length),
-    feedItem: clamped(grown.feedItem, known.items),
-    clickItem: clamped(grown.clickItem, known.items),
+    itemAttributes: attributesAs(grown.itemAttributes, known.itemAttributes, itemAs(known, grown)),
+    userAttributes: attributesAs(grown.userAttributes, known.userAttributes, Int32Array.from(grown.users.ids.keys())),
+    feedItem: grown.feedItem.map((item) => at(knownItem, item)),
+    clickItem: grown.clickItem.map((item) => at(knownItem, item)),
     searchQuery: clamped(grown.searchQuery, known.queries),
     unseenQueries: unseenBy(grown, known),
     searchSource: clamped(grown.searchSource, known.sources),
     trainedUsers: known.trainedUsers,
+    trainedItems: known.trainedItems,
   };
 }
 
@@ -54,16 +60,16 @@ function unseenBy({ queries, searchQuery, unseenQueries: before }: Dataset, know
   return unseenQueries(texts, textOf, known.queries, known.words);
 }
 
-/** Attribute values by name: their indices are those of the known ones, whatever the order in which they came up. */
+/** Attribute values of some rows of `grown`, by name: their indices are those of the known ones, whatever the order in which they came up. */
 function attributesAs(
   grown: Dataset['itemAttributes'],
   known: Dataset['itemAttributes'],
-  rows: number,
+  rows: Int32Array,
 ): ReadonlyMap<string, AttributeColumn> {
   return new Map(
     [...known].map(([name, { values }]) => {
       const column = grown.get(name);
-      const index = Int32Array.from({ length: rows }, (_, row) => {
+      const index = rows.map((row) => {
         const value = column?.index[row] ?? 0;
         if (value <= UNKNOWN) return value;
         return values.index(column?.values.ids[value] as string);

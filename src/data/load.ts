@@ -54,7 +54,12 @@ const manifestRule = isRecordOf({
   counts: isListOf(isRecordOf({ step: isText, users: isCount, items: isCount, feed: isCount, searches: isCount })),
   split: isEither(
     isRecordOf({ strategy: isOneOf('leave-one-out') }),
-    isRecordOf({ strategy: isOneOf('global-time'), validationFrom: isNumber(), testFrom: isNumber() }),
+    isRecordOf({
+      strategy: isOneOf('global-time'),
+      validationFrom: isNumber(),
+      testFrom: isNumber(),
+      newItems: isEither(isOneOf(undefined), isOneOf(true)),
+    }),
   ),
   sizes: isRecordOf({ users: isCount, items: isCount, queries: isCount, words: isCount, sources: isCount }),
   itemAttributes: isListOf(isText),
@@ -188,7 +193,9 @@ async function readDataset(database: Database, directory: string, manifest: Data
     searchTime: searches.time,
   };
   const parts = partition(manifest.split, events);
-  const sizes = { users: parts.trainedUsers, ...sizesOf({ items, queries, words, sources }) };
+  const letsNewIn = manifest.split.strategy === 'global-time' && manifest.split.newItems === true;
+  const trainedItems = letsNewIn ? Math.min(manifest.sizes.items, items.ids.length) : items.ids.length;
+  const sizes = { users: parts.trainedUsers, items: trainedItems, ...sizesOf({ queries, words, sources }) };
   for (const [name, size] of Object.entries(sizes)) {
     if (manifest.sizes[name as keyof typeof sizes] !== size)
       throw new CorruptFileError(
@@ -203,7 +210,7 @@ async function readDataset(database: Database, directory: string, manifest: Data
     words,
     sources,
     ...(await readQueryWords(database, queries.ids.length)),
-    itemAttributes: await readAttributes(database, 'items', manifest.itemAttributes, items.ids.length),
+    itemAttributes: await readAttributes(database, 'items', manifest.itemAttributes, items.ids.length, trainedItems),
     userAttributes: await readAttributes(
       database,
       'users',
@@ -214,6 +221,7 @@ async function readDataset(database: Database, directory: string, manifest: Data
     ...events,
     ...groupClicks(clicks, positions, searches.ordinal.length, join(directory, 'searches.parquet')),
     ...parts,
+    trainedItems,
   };
 }
 

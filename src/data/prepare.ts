@@ -123,16 +123,18 @@ async function createOrders(engine: Engine): Promise<void> {
   await createOld(engine, 'items', 'users', 'sources');
   const isIn = (table: string, name: string, value: string): string =>
     `EXISTS (SELECT 1 FROM ${table} WHERE ${table}.${name} = ${value})`;
-  await engine.run(`CREATE VIEW vocabulary_items AS SELECT item, place FROM known_items
+  await engine.run(`CREATE VIEW trained_items AS SELECT item, place FROM known_items
     UNION ALL SELECT item, NULL FROM old_items WHERE NOT ${isIn('known_items', 'item', 'old_items.item')}`);
+  await engine.run(`CREATE VIEW vocabulary_items AS SELECT item, place, 0 AS newness FROM trained_items
+    UNION ALL SELECT item, NULL, 1 FROM new_items WHERE NOT ${isIn('trained_items', 'item', 'new_items.item')}`);
   await engine.createNumbered(
     'item_order',
-    `SELECT entries.item, old_items."index" AS old, part, place FROM (
-      SELECT item, 0 AS part, "index" AS place FROM items WHERE ${isIn('vocabulary_items', 'item', 'items.item')}
+    `SELECT entries.item, newness, old_items."index" AS old, part, place FROM (
+      SELECT items.item, newness, 0 AS part, "index" AS place FROM items JOIN vocabulary_items ON vocabulary_items.item = items.item
       UNION ALL
-      SELECT item, 1, place FROM vocabulary_items WHERE NOT ${isIn('items', 'item', 'vocabulary_items.item')}
+      SELECT item, newness, 1, place FROM vocabulary_items WHERE NOT ${isIn('items', 'item', 'vocabulary_items.item')}
     ) AS entries LEFT JOIN old_items ON old_items.item = entries.item`,
-    'old NULLS LAST, part, place NULLS LAST',
+    'newness, old NULLS LAST, part, place NULLS LAST',
     'number',
   );
   await engine.createNumbered(
@@ -230,7 +232,12 @@ export function identityOf({
     .map((name) => `${name} ${files[name]}\n`);
   if (version === 1) return hashOf(...lines);
   const cuts = split.strategy === 'global-time' ? [split.validationFrom, split.testFrom] : [];
-  return hashOf(...lines, `split ${[split.strategy, ...cuts].join(' ')}\n`, `generator ${JSON.stringify(generator)}\n`);
+  const also = split.strategy === 'global-time' && split.newItems ? ['new items'] : [];
+  return hashOf(
+    ...lines,
+    `split ${[split.strategy, ...cuts, ...also].join(' ')}\n`,
+    `generator ${JSON.stringify(generator)}\n`,
+  );
 }
 
 /** The tables that the files are made of. */
@@ -284,7 +291,7 @@ export async function prepareDirectory(
     FIRST_INDEX + (await database.number(`SELECT count(*) FROM ${table}`));
   const sizes = {
     users: FIRST_INDEX + knownUsers,
-    items: await size('item_index'),
+    items: await size('item_order WHERE newness = 0'),
     queries,
     words,
     sources: await size('source_index'),

@@ -65,6 +65,8 @@ export type Split =
       readonly validationFrom: number;
       /** Validation is before it, the test from it on. */
       readonly testFrom: number;
+      /** Whether items that only the item table knows are candidates and targets, see `Dataset.trainedItems`. Absent: no. */
+      readonly newItems?: true;
     };
 
 /** What made a simulated log. */
@@ -118,7 +120,7 @@ export interface DataManifest {
   readonly eventIds?: string | null;
   readonly counts: readonly StepCounts[];
   readonly split: Split;
-  /** Sizes including padding and unknown; of users, those with a training event under global time. */
+  /** Sizes including padding and unknown; of users and items, those that training knows. */
   readonly sizes: {
     readonly users: number;
     readonly items: number;
@@ -223,4 +225,9 @@ export interface Dataset {
    * group their history by, and are `UNKNOWN` to a model.
    */
   readonly trainedUsers: number;
+  /**
+   * Item indices below it are what training knows: all of them, unless the split lets new items in (`Split.newItems`). The others
+   * nobody met before the cut: they stand in the item table, can be recommended, and are `UNKNOWN` to a model but for their attributes.
+   */
+  readonly trainedItems: number;
 }

@@ -9,7 +9,7 @@
  *
  * Global time (for real logs): training is what happened before `validationFrom`, whoever did it. A user's first feed
  * event from then on and before `testFrom` is the validation target, the first from `testFrom` on the test target. All
- * ids come from training.
+ * ids come from training; with `newItems`, those of items that nobody met before stand behind them, if the item table has them.
  */
 import { UserError, at } from '../base/index.js';
 import type { Engine } from './engine.js';
@@ -18,7 +18,14 @@ import { FIRST_INDEX, type Dataset, type Split } from './schema.js';
 /** The split that an import is asked for. Without times, the cuts lie where 80 % and 90 % of the feed events have passed. */
 export type SplitRequest =
   | { readonly strategy: 'leave-one-out' }
-  | { readonly strategy: 'global-time'; readonly validationFrom?: number; readonly testFrom?: number };
+  | {
+      readonly strategy: 'global-time';
+      readonly validationFrom?: number;
+      readonly testFrom?: number;
+      readonly newItems?: boolean;
+    };
+
+type GlobalTime = Extract<Split, { strategy: 'global-time' }>;
 
 const INSTEAD = 'or import with --split leave-one-out';
 const iso = (time: number): string => new Date(time).toISOString();
@@ -43,7 +50,12 @@ export async function resolveSplit(engine: Engine, request: SplitRequest): Promi
       `--split global-time: validation from ${iso(validationFrom)} does not begin before the test from ${iso(testFrom)}: give --validation-from and --test-from`,
     );
   }
-  return { strategy: 'global-time', validationFrom, testFrom };
+  if (!request.newItems) return { strategy: 'global-time', validationFrom, testFrom };
+  if ((await engine.number('SELECT count(*) FROM items')) === 0)
+    throw new UserError(
+      '--new-items: the log comes with no item table, which alone could name an item before anybody met it',
+    );
+  return { strategy: 'global-time', validationFrom, testFrom, newItems: true };
 }
 
 /** Every event needs a time, and a user's times must not go back: else what is earlier by ordinal may be later by the clock. */
@@ -72,6 +84,7 @@ async function refuseBadTimes(engine: Engine): Promise<void> {
  *
  *   training_feed, training_searches, training_clicks   rows of the tables of the source
  *   known_items      item, place      what the vocabulary of items may hold beside, or of, the item table
+ *   new_items        item             what else of the item table it holds, behind them
  *   known_users      user, place
  *
  * Under global time also validation_feed, test_feed, … of the same kinds, for counting.
@@ -100,14 +113,13 @@ async function createLeaveOneOutViews(engine: Engine): Promise<void> {
   await engine.run(`CREATE VIEW known_items AS SELECT item, min(ordinal) AS place FROM (
     SELECT item, ordinal FROM feed UNION ALL SELECT item, ordinal FROM clicks UNION ALL SELECT item, NULL FROM items
   ) GROUP BY item`);
+  await engine.run('CREATE VIEW new_items AS SELECT item FROM items WHERE FALSE');
   await engine.run(`CREATE VIEW known_users AS SELECT user, min(ordinal) AS place FROM (
     SELECT user, ordinal FROM feed UNION ALL SELECT user, ordinal FROM searches) GROUP BY user`);
 }
 
-async function createGlobalTimeViews(
-  engine: Engine,
-  { validationFrom, testFrom }: Extract<Split, { strategy: 'global-time' }>,
-): Promise<void> {
+async function createGlobalTimeViews(engine: Engine, cuts: GlobalTime): Promise<void> {
+  const { validationFrom, testFrom, newItems } = cuts;
   const windows = {
     training: `time < ${validationFrom}`,
     validation: `time >= ${validationFrom} AND time < ${testFrom}`,
@@ -118,26 +130,30 @@ async function createGlobalTimeViews(
       await engine.run(`CREATE VIEW ${name}_${table} AS SELECT * FROM ${table} WHERE ${condition}`);
   await engine.run(`CREATE VIEW known_items AS SELECT item, min(ordinal) AS place FROM (
     SELECT item, ordinal FROM training_feed UNION ALL SELECT item, ordinal FROM training_clicks) GROUP BY item`);
+  await engine.run(
+    `CREATE VIEW new_items AS SELECT item FROM items WHERE ${newItems ? 'NOT EXISTS (SELECT 1 FROM known_items WHERE known_items.item = items.item)' : 'FALSE'}`,
+  );
   await engine.run(`CREATE VIEW known_users AS SELECT user, min(ordinal) AS place FROM (
     SELECT user, ordinal FROM training_feed UNION ALL SELECT user, ordinal FROM training_searches) GROUP BY user`);
-  await refuseEmptyWindows(engine, validationFrom, testFrom);
+  await refuseEmptyWindows(engine, cuts);
 }
 
 /** A model needs something to learn from, something to choose by and something to be tested on. */
-async function refuseEmptyWindows(engine: Engine, validationFrom: number, testFrom: number): Promise<void> {
+async function refuseEmptyWindows(engine: Engine, { validationFrom, testFrom, newItems }: GlobalTime): Promise<void> {
   const refuse = (what: string): never => {
     throw new UserError(`--split global-time: ${what}: move --validation-from and --test-from, ${INSTEAD}`);
   };
   if ((await engine.number('SELECT count(*) FROM training_feed')) === 0)
     refuse(`no feed event is before ${iso(validationFrom)}, so nothing is left to train on`);
+  const who = newItems ? 'training or the item table knows' : 'training knows';
   for (const [name, where] of [
     ['validation', `from ${iso(validationFrom)} on and before ${iso(testFrom)}`],
     ['test', `from ${iso(testFrom)} on`],
   ] as const) {
     const targets = await engine.number(`SELECT count(*) FROM (
-      SELECT ${engine.dialect.atFirst('item', 'ordinal')} AS item FROM ${name}_feed GROUP BY user) WHERE item IN (SELECT item FROM known_items)`);
-    if (targets === 0)
-      refuse(`no user has a ${name} target, a first feed event ${where} on an item that training knows`);
+      SELECT ${engine.dialect.atFirst('item', 'ordinal')} AS item FROM ${name}_feed GROUP BY user)
+      WHERE item IN (SELECT item FROM known_items UNION ALL SELECT item FROM new_items)`);
+    if (targets === 0) refuse(`no user has a ${name} target, a first feed event ${where} on an item that ${who}`);
   }
 }
 
@@ -176,7 +192,7 @@ function leaveOneOut({ feedOffsets, feedOrdinal, feedSearch, searchOffsets, sear
 
 function globalTime(
   { feedOffsets, feedTime, searchOffsets, searchTime }: Columns,
-  { validationFrom, testFrom }: Extract<Split, { strategy: 'global-time' }>,
+  { validationFrom, testFrom }: GlobalTime,
 ) {
   const users = feedOffsets.length - 1;
   const heldOutStart = new Int32Array(users);

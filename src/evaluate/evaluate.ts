@@ -45,6 +45,8 @@ export interface Protocol extends Omit<ChosenCases, 'cases'> {
   readonly seed: number | null;
   /** Whether items known from the history before the target are out of the race. */
   readonly seenItemsRemoved: boolean;
+  /** Items that training does not know and that take part all the same (`Split.newItems`), and how many targets are among them; else absent. */
+  readonly newItems?: { readonly items: number; readonly targets: number };
   readonly tieRule: string;
 }
 
@@ -114,6 +116,7 @@ export async function evaluate(ranker: Ranker, dataset: Dataset, options: Evalua
       hash: lists ? hashCandidates(lists, dataset) : null,
       seed: lists?.seed ?? null,
       seenItemsRemoved: protocol === 'full',
+      ...newItemsAmong(dataset, cases),
       tieRule: TIE_RULE,
       sample,
       leftOut,
@@ -121,6 +124,12 @@ export async function evaluate(ranker: Ranker, dataset: Dataset, options: Evalua
     },
     ranks: { user: Int32Array.from(cases, ({ user }) => user), better, tied },
   };
+}
+
+function newItemsAmong({ items, trainedItems, feedItem }: Dataset, cases: readonly Case[]): Pick<Protocol, 'newItems'> {
+  if (trainedItems === items.ids.length) return {};
+  const targets = cases.filter(({ feedPosition }) => at(feedItem, feedPosition) >= trainedItems).length;
+  return { newItems: { items: items.ids.length - trainedItems, targets } };
 }
 
 interface Place {

@@ -242,7 +242,7 @@ export class BatchAssembler {
     capacity: Capacity,
     aligned: AlignedSizes,
   ): Batch {
-    const { itemAttributes, userAttributes, userRow, queryRow, knownItems = Infinity } = this.#catalogue;
+    const { itemAttributes, userAttributes, userRow, queryRow, trainedItems } = this.#catalogue;
     const extras: Record<string, number> = {};
     const assembly: Assembly = {
       rows,
@@ -271,7 +271,7 @@ export class BatchAssembler {
     };
     const items = padded(this.#slots.items.indices, sizes.items);
     const ids = {
-      items: items.map((item) => (item < knownItems ? item : UNKNOWN)),
+      items: items.map((item) => (item < trainedItems ? item : UNKNOWN)),
       queries: padded(
         this.#slots.queries.indices.map((query) => at(queryRow, query)),
         sizes.queries,

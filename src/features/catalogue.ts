@@ -6,8 +6,8 @@ export interface Catalogue {
   readonly items: number;
   readonly queries: number;
   readonly words: number;
-  /** Items from this index on have come since a model was trained: their embedding row is that of the unknown item. Absent: none. */
-  readonly knownItems?: number;
+  /** Items from this index on are new to a model, see `Dataset.trainedItems`: their embedding row is that of the unknown item. */
+  readonly trainedItems: number;
   /** Attribute value per item index. */
   readonly itemAttributes: Readonly<Record<string, Int32Array>>;
   readonly userAttributes: Readonly<Record<string, Int32Array>>;
@@ -33,6 +33,7 @@ export function catalogueOf(
     Object.fromEntries(used.map(({ name }) => [name, (known.get(name) as { index: Int32Array }).index]));
   return {
     items: dataset.items.ids.length,
+    trainedItems: dataset.trainedItems,
     queries: dataset.queries.ids.length,
     words: dataset.words.ids.length,
     itemAttributes: columns(itemAttributes, dataset.itemAttributes),

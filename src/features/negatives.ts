@@ -24,7 +24,7 @@ export class NegativeSampler {
     cases: readonly Case[],
     { count, sampling }: { count: number; sampling: NegativeSampling },
   ) {
-    const catalogue = dataset.items.ids.length - FIRST_INDEX;
+    const catalogue = dataset.trainedItems - FIRST_INDEX;
     this.#dataset = dataset;
     this.#count = count;
     if (sampling === 'uniform') {
@@ -79,10 +79,7 @@ export class AlignmentSampler {
   readonly #count: number;
 
   constructor(dataset: Dataset, queries: Int32Array, count: number, random: Random) {
-    const catalogue = Int32Array.from(
-      { length: dataset.items.ids.length - FIRST_INDEX },
-      (_, item) => FIRST_INDEX + item,
-    );
+    const catalogue = Int32Array.from({ length: dataset.trainedItems - FIRST_INDEX }, (_, item) => FIRST_INDEX + item);
     this.#items = random.shuffle(catalogue);
     this.#queries = random.shuffle(queries.slice());
     this.#count = count;

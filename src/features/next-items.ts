@@ -25,7 +25,7 @@ export type NextItemChoice =
  * slots, and `placeBeside` (P), what the next item itself adds to a sum over these as a sample (nn.logSumExp), and the same of `moreShared`.
  */
 export function nextItems(dataset: Dataset, choice: NextItemChoice): BatchExtra {
-  const everyItem = range(dataset.items.ids.length - FIRST_INDEX).map((i) => FIRST_INDEX + i);
+  const everyItem = range(dataset.trainedItems - FIRST_INDEX).map((i) => FIRST_INDEX + i);
   let sampler: NegativeSampler | null = null; // scoring needs none
   return {
     add({ rows, training, inputs, items, capacity }) {

@@ -59,7 +59,7 @@ export class Replacements implements BatchExtra {
   readonly #item = (item: number, random: Random): number | null => {
     if (random.float() >= this.#rates.items) return null;
     const like = random.float() < this.#rates.graph ? this.#graph?.itemLike(item, random) : null;
-    return like ?? anyOf(this.#dataset.items.ids.length, random);
+    return like ?? anyOf(this.#dataset.trainedItems, random);
   };
 
   /** What takes the place of a query; null when it stays. */

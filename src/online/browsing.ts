@@ -63,7 +63,7 @@ export class Browsing {
     const wanted = search.trim();
     let [found, exact] = [null as Int32Array | null, UNKNOWN];
     if (wanted !== '') {
-      this.#items ??= TextIndex.of(FIRST_INDEX, items.firstNew, textOf);
+      this.#items ??= TextIndex.of(FIRST_INDEX, this.#model.run.dataset.items.ids.length, textOf);
       const part = comparable(wanted);
       const holds = (item: number): boolean => comparable(textOf(item)).includes(part);
       // titles may have changed since, and items may have come

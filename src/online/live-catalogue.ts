@@ -1,10 +1,11 @@
 /**
  * The items of a run and those that came since, with what is known of them. Knows attributes; does not know users or scores.
  *
- * Items of the run keep their indices; new ones come behind them, in the order in which they were upserted. A model has not
- * learned a new item's id: it sees an unknown item with the attribute values that training knew.
+ * Items of the run keep their indices; those that were upserted and are none of its come behind them, in the order in which they came.
+ * New are these, and those of the run that training did not know: a model has not learned their ids, and sees an unknown item
+ * with the attribute values that training knew.
  */
-import { at } from '../base/index.js';
+import { at, range } from '../base/index.js';
 import { type Dataset, FIRST_INDEX, UNKNOWN, type Vocabulary } from '../data/index.js';
 import { type Catalogue, catalogueOf } from '../features/index.js';
 import type { CommonConfig } from '../model/index.js';
@@ -52,9 +53,12 @@ export class LiveCatalogue {
 
   /** Indices of items are below it; new items begin at `firstNew`. */
   get size(): number {
-    return this.firstNew + this.#newIds.length;
+    return this.#ofRun + this.#newIds.length;
   }
   get firstNew(): number {
+    return this.#dataset.trainedItems;
+  }
+  get #ofRun(): number {
     return this.#dataset.items.ids.length;
   }
 
@@ -65,7 +69,7 @@ export class LiveCatalogue {
   }
 
   id(index: number): string {
-    const own = index < this.firstNew ? this.#dataset.items.ids[index] : this.#newIds[index - this.firstNew];
+    const own = index < this.#ofRun ? this.#dataset.items.ids[index] : this.#newIds[index - this.#ofRun];
     return own ?? '';
   }
 
@@ -74,9 +78,9 @@ export class LiveCatalogue {
     return this.#fields.get(index)?.since ?? null;
   }
 
-  /** New items, the newest first. */
+  /** New items, the newest first; those of the run that nobody upserted come last. */
   newestFirst(limit: number): number[] {
-    return Array.from(this.#newIds, (_, i) => this.firstNew + i)
+    return Array.from(range(this.size - this.firstNew), (i) => this.firstNew + i)
       .sort((a, b) => (this.since(b) ?? 0) - (this.since(a) ?? 0) || b - a)
       .slice(0, limit);
   }
@@ -121,7 +125,7 @@ export class LiveCatalogue {
     const value = this.#fields.get(index)?.fields.get(attribute);
     if (value !== undefined) return typeof value === 'string' ? [value] : value;
     const column = this.#dataset.itemAttributes.get(attribute);
-    const text = column && index < this.firstNew ? column.values.ids[at(column.index, index)] : '';
+    const text = column && index < this.#ofRun ? column.values.ids[at(column.index, index)] : '';
     return text ? [text] : [];
   }
 
@@ -172,7 +176,7 @@ export class LiveCatalogue {
     return (index) => {
       const upserted = this.#fields.get(index)?.fields.get(attribute);
       if (upserted !== undefined) return isFit(typeof upserted === 'string' ? [upserted] : upserted);
-      if (!column || !fitValues || index >= this.firstNew) return isFitWithout;
+      if (!column || !fitValues || index >= this.#ofRun) return isFitWithout;
       return fitValues[at(column.index, index)] ?? isFitWithout;
     };
   }
@@ -182,7 +186,6 @@ export class LiveCatalogue {
     return {
       ...this.#queries,
       items: this.size,
-      knownItems: this.firstNew,
       itemAttributes: { ...this.#columns },
     };
   }

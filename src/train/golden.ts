@@ -275,6 +275,7 @@ export class GoldenCatalogue {
     ]);
     return {
       items: config.sizes.items,
+      trainedItems: config.sizes.items,
       queries: this.#rows.length,
       words: config.sizes.words,
       itemAttributes,

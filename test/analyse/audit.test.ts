@@ -169,7 +169,10 @@ const underGlobalTime: Readonly<Record<string, Plant>> = {
       ),
     }),
   ],
-  'an item that training never met': [/vocabulary of items/, (data) => ({ items: withMore(data.items, 'tomorrow') })],
+  'an item that training never met': [
+    /vocabulary of items/,
+    (data) => ({ items: withMore(data.items, 'tomorrow'), trainedItems: data.trainedItems + 1 }),
+  ],
   'a user whom training never met': [/vocabulary of users/, (data) => ({ trainedUsers: data.trainedUsers + 1 })],
   'an attribute value that training never met': [
     /user attribute country/,

@@ -1,6 +1,6 @@
 /** Splits and the audit, as they are typed. */
 import assert from 'node:assert/strict';
-import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -66,6 +66,58 @@ test('a log is divided by time, trained on, evaluated, asked and audited', async
     );
   }
   assert.ok(!(await readdir(data)).some((name) => name.startsWith('candidates')), 'drawn lists are not written');
+});
+
+test('new items of the item table are ranked by their attributes, and their targets are counted', async () => {
+  const out = join(folder, 'with new items');
+  const table = await inProcess('import', 'events', world.log, '--split', 'global-time', '--new-items', '--out', out);
+  assert.equal(table.code, 0, table.err);
+  assert.match(table.out, /^split global-time: .*, with new items$/m);
+  const dataset = await loadDataset(out);
+  const fresh = dataset.items.ids.length - dataset.trainedItems;
+  assert.ok(fresh > 0);
+
+  const run = join(folder, 'run with new items');
+  const drawn = ['--candidate-count', '20'];
+  const trained = await inProcess(
+    ...['train', out, '--out', run, '--epochs', '1', '--item-attributes', 'category', ...drawn, ...QUICK],
+  );
+  assert.equal(trained.code, 0, trained.err);
+  const evaluated = await inProcess('evaluate', run, '--on', 'test', '--details', ...drawn);
+  assert.equal(evaluated.code, 0, evaluated.err);
+  const [, items, targets] =
+    /^new to training, known by their attributes alone: (\d+) of the items, (\d+) of the targets$/m.exec(
+      evaluated.out,
+    ) ?? [];
+  assert.deepEqual([Number(items), Number(targets) > 0], [fresh, true]);
+  assert.match(evaluated.out, new RegExp(`^new items\n +0 +${targets} `, 'm'));
+  const report = join(folder, 'new.html');
+  assert.equal((await inProcess('report', run, '--out', report)).code, 0);
+  assert.match(await readFile(report, 'utf8'), /When an item was first offered, the log does not say/);
+  const audited = await inProcess('audit', run);
+  assert.deepEqual([audited.code, audited.err], [0, '']);
+  assert.match(audited.out, /no candidate is from after the validation cut, but for new items of the item table/);
+
+  const again = ['--new-items', '--overwrite', '--out', out];
+  assertRefusal(
+    await inProcess('import', 'events', world.log, ...again),
+    2,
+    /--new-items belongs to --split global-time/,
+  );
+  const views = await readFile(world.log, 'utf8');
+  const untold = join(folder, 'no table.jsonl');
+  await writeFile(
+    untold,
+    views
+      .split('\n')
+      .filter((line) => !line.includes('"type":"item"'))
+      .join('\n'),
+  );
+  assertRefusal(
+    await inProcess('import', 'events', untold, '--split', 'global-time', ...again),
+    1,
+    /--new-items: the log comes with no item table/,
+  );
 });
 
 test('the audit of leave-one-out says what holds and what crosses', async () => {

@@ -163,6 +163,32 @@ test('attributes of old and new; a value that is new is unknown to a model', asy
   assert.deepEqual([...seen.itemAttributes.keys()], ['colour']);
 });
 
+test('items that were new to a model keep what it knows of them, also when training has met them since', async (t) => {
+  const folder = await scratchFolder(t);
+  const view = (user: string, item: string, time: number): object => ({ type: 'view', user, item, time });
+  const about = (item: string, colour: string): object => ({ type: 'item', item, fields: { colour } });
+  const first = [
+    about('z', 'blue'),
+    about('y', 'red'),
+    about('x', 'red'),
+    ...[view('u', 'x', 1), view('u', 'w', 2), view('u', 'y', 11), view('u', 'x', 21)],
+  ];
+  const second = [view('v', 'z', 5), view('v', 'y', 12), view('v', 'y', 22)];
+  const split = { strategy: 'global-time', validationFrom: 10, testFrom: 20, newItems: true } as const;
+  const files = [await put(folder, 'a', jsonLines(first)), await put(folder, 'b', jsonLines(second))] as const;
+  await importEvents({ files: [files[0]], out: join(folder, 'base'), split });
+  await importEvents({ files: [files[1]], append: join(folder, 'base'), out: join(folder, 'out'), split });
+  const [known, grown] = [await loadDataset(join(folder, 'base')), await loadDataset(join(folder, 'out'))];
+  assert.deepEqual([known.items.ids.slice(2), known.trainedItems], [['x', 'w', 'z', 'y'], 4]);
+  assert.deepEqual([grown.items.ids.slice(2), grown.trainedItems], [['x', 'w', 'z', 'y'], 5], 'z is trained by now');
+  const seen = asKnownBy(grown, known);
+  assert.deepEqual([seen.trainedItems, vocabularySizes(seen)], [4, vocabularySizes(known)]);
+  assert.deepEqual(stories(seen), stories(grown));
+  const colour = seen.itemAttributes.get('colour');
+  const red = colour?.values.index('red');
+  assert.deepEqual([...(colour?.index ?? [])], [0, 0, red, 0, UNKNOWN, red], 'blue it has never met');
+});
+
 test('a file that is in already is left out; filters, and data that did not grow from the same, are refused', async (t) => {
   const folder = await scratchFolder(t);
   const header = 'user_id\titem_id\ttimestamp\n';

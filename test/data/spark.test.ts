@@ -216,12 +216,12 @@ test('imports on Spark', onSpark, async (t) => {
       assert.ok(manifest.sizes.queries > 5 && manifest.itemAttributes.length > 3, JSON.stringify(manifest.sizes));
     });
 
-    const sought = 'a format whose searches are sought, global time, both sides, a k-core';
+    const sought = 'a format whose searches are sought, global time with new items, both sides, a k-core';
     await t.test(sought, onSparkInFull, async (t) => {
       const site = join(folder, 'site');
       await simulateData({ users: 120, items: 60, seed: 1, searchSignal: 0.5, as: 'ga4', out: site });
       const files = [join(site, EXPORT_FOLDERS.ga4)];
-      const split = { strategy: 'global-time' } as const;
+      const split = { strategy: 'global-time', newItems: true } as const;
       const { manifest } = await sameOnBoth(
         t,
         { session },

@@ -53,6 +53,23 @@ describe('global time, by hand', () => {
     assert.equal(data.searchQuery[data.searchOffsets[cat] as number], UNKNOWN);
   });
 
+  test('new items that the item table has come behind those of training, in its order; their values are unknown', async (t) => {
+    const data = await importGlobalTime(await scratchFolder(t), { newItems: true });
+    assert.deepEqual(data.items.ids.slice(2), ['a', 'b', 'd', 'z', 'c']);
+    assert.equal(data.trainedItems, 5);
+    assert.equal(data.manifest.sizes.items, 5);
+    assert.deepEqual(vocabularySizes(data), data.manifest.sizes);
+    const colour = data.itemAttributes.get('colour');
+    assert.deepEqual(colour?.values.ids.slice(2), ['red'], 'a value that only new items have was never learnt');
+    assert.deepEqual([...(colour?.index ?? [])], [0, 0, 2, 0, 0, UNKNOWN, UNKNOWN]);
+    const ann = data.users.index('ann');
+    const feed = data.feedItem.subarray(data.feedOffsets[ann], data.feedOffsets[ann + 1]);
+    assert.deepEqual(raw(data, feed), ['a', 'a', 'c', 'a', 'b']);
+    const hat = data.searchOffsets[data.users.index('bob')] as number;
+    assert.equal(data.clickItem[data.clickOffsets[hat] as number], UNKNOWN, 'nothing says what e is');
+    assert.notEqual(data.manifest.hash, (await loaded(t)).manifest.hash);
+  });
+
   test('the first feed event of each window is the target', async (t) => {
     const data = await loaded(t);
     const targets = (on: HeldOut): Record<string, number | undefined> =>
@@ -202,10 +219,11 @@ test('the same log under another split, or another cut, has another identity', a
     { strategy: 'leave-one-out' },
     { strategy: 'global-time', validationFrom: 100, testFrom: 200 },
     { strategy: 'global-time', validationFrom: 100, testFrom: 201 },
+    { strategy: 'global-time', validationFrom: 100, testFrom: 201, newItems: true },
   ];
   for (const split of splits)
     hashes.push((await importEvents({ files, out: join(folder, 'out'), overwrite: true, split })).manifest.hash);
-  assert.equal(new Set(hashes).size, 3);
+  assert.equal(new Set(hashes).size, splits.length);
 });
 
 test('a source may keep its log in the data directory, and name the program that made it', async (t) => {
@@ -253,7 +271,7 @@ test('random logs are divided as the contract says', async (t) => {
   const out = join(folder, 'out');
   let [divided, refused] = [0, 0];
   await fc.assert(
-    fc.asyncProperty(entries, async (log) => {
+    fc.asyncProperty(entries, fc.boolean(), async (log, newItems) => {
       let time = 0;
       const last = new Map<string, string>();
       const events = log.map(({ user, kind, item, query, pause }, row) => {
@@ -265,9 +283,10 @@ test('random logs are divided as the contract says', async (t) => {
         }
         return { type: kind, time, user, item, ...(kind === 'click' ? { search } : {}) };
       });
-      const files = [await put(folder, 'log', jsonLines(events))];
+      const table = ['f', 'e', 'a'].map((item) => ({ type: 'item', item, fields: {} }));
+      const files = [await put(folder, 'log', jsonLines([...events, ...table]))];
       try {
-        await importEvents({ files, out, overwrite: true, split: { strategy: 'global-time' } });
+        await importEvents({ files, out, overwrite: true, split: { strategy: 'global-time', newItems } });
       } catch (error) {
         assert.ok(error instanceof UserError, String((error as Error).stack));
         refused++;
@@ -279,7 +298,10 @@ test('random logs are divided as the contract says', async (t) => {
       assert.ok(split.strategy === 'global-time');
       const training = events.filter((event) => event.time < split.validationFrom);
       const items = new Set<string>(training.flatMap((event) => ('item' in event ? [event.item] : [])));
-      assert.deepEqual(new Set(data.items.ids.slice(2)), items);
+      assert.deepEqual(new Set(data.items.ids.slice(2, data.trainedItems)), items);
+      const behind = newItems ? table.map(({ item }) => item).filter((item) => !items.has(item)) : [];
+      assert.deepEqual(data.items.ids.slice(data.trainedItems), behind);
+      for (const item of behind) items.add(item);
       assert.deepEqual(
         new Set(data.queries.ids.slice(2)),
         new Set(training.flatMap((event) => ('query' in event ? [event.query] : []))),
@@ -311,7 +333,8 @@ test('random logs are divided as the contract says', async (t) => {
         for (const moment of cases) {
           assert.notEqual(data.feedItem[moment.feedPosition], UNKNOWN);
           try {
-            assert.ok((sampler.draw(moment, new Random(1))[0] as number) > UNKNOWN);
+            const drawn = sampler.draw(moment, new Random(1))[0] as number;
+            assert.ok(drawn > UNKNOWN && drawn < data.trainedItems);
           } catch (error) {
             assert.ok(error instanceof UserError, String(error)); // a user who met everything
           }

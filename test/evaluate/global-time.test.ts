@@ -38,6 +38,7 @@ test('users with a target in the window are asked, others are counted by why the
   assert.deepEqual(told(validation.cases), [['cat', 160]]);
   assert.deepEqual([on.protocol.unknownTargets, on.protocol.leftOut], [1, 0], "ann's item is from after the cut");
   assert.equal(on.protocol.split, 'global-time');
+  assert.equal(on.protocol.newItems, undefined);
 
   const later = asked(data);
   const result = await evaluate(later.ranker, data, { on: 'test', protocol: 'full' });
@@ -50,6 +51,25 @@ test('users with a target in the window are asked, others are counted by why the
   // ann knows a and b: d is left beside the target. dan knows nothing: b and d. bob knows d, his target: a and b.
   assert.equal(result.protocol.count, (1 + 2 + 2) / 3);
   assert.deepEqual([...result.ranks.better], [1, 2, 0], 'the unknown item is not among the ranked');
+});
+
+test('new items that the split lets in are targets and candidates, and the protocol counts them', async (t) => {
+  const data = await importGlobalTime(await scratchFolder(t), { newItems: true });
+  const { ranker, cases } = asked(data);
+  const on = await evaluate(ranker, data, { on: 'validation', protocol: 'full' });
+  assert.deepEqual(
+    cases.map(({ user, feedPosition }) => [data.users.ids[user], data.feedTime[feedPosition]]),
+    [
+      ['ann', 110],
+      ['cat', 160],
+    ],
+  );
+  assert.deepEqual([on.protocol.unknownTargets, on.protocol.newItems], [0, { items: 2, targets: 1 }]);
+  // by index z and c are best; ann knows a and b; cat knows nothing and meets a, behind b, d, z and c
+  assert.deepEqual([...on.ranks.better], [0, 4]);
+  const lists = drawCandidates(data, { count: 2 });
+  const drawn = Array.from(candidatesOf(lists, data.users.index('ann')) ?? [], (item) => data.items.ids[item]);
+  assert.deepEqual(drawn.sort(), ['d', 'z'], 'ann has met the others');
 });
 
 test('a test history holds the validation window', async (t) => {

@@ -22,6 +22,7 @@ const wordsOf = Array.from({ length: QUERIES }, (_, query) =>
 );
 const catalogue: Catalogue = {
   items: ITEMS,
+  trainedItems: ITEMS,
   queries: QUERIES,
   words: WORDS,
   itemAttributes: { kind: Int32Array.from({ length: ITEMS }, (_, item) => (7 * item) % 5) },

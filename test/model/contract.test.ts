@@ -39,6 +39,7 @@ import {
   tinyModel,
   trainingBatch,
   trainingGraph,
+  withNewItems,
 } from '../support/tiny-model.js';
 
 /**
@@ -237,6 +238,28 @@ for (const entry of everyPreset) {
       const parameters = parametersOf(tiny.model);
       parameters.load((await loadCheckpoint(folder, 'model')).tensors, folder);
       assert.deepEqual(await scores({ ...tiny, parameters }), await scores(tiny));
+    });
+
+    test('of items that training never met are told by their attributes, and change no others', async () => {
+      const tiny = tinyModel(entry);
+      const dataset = withNewItems(tiny.dataset);
+      const [before, items] = [tiny.dataset.items.ids.length - 2, allItems(dataset)];
+      const [usual, all] = [await scores(tiny), await scores({ ...tiny, dataset })];
+      let apart = 0; // for somebody without a history a model may have nothing to go by
+      moments(dataset).forEach((_, row) => {
+        const own = rowOf(all, row, items.length);
+        const error = largestError(own.subarray(0, before), rowOf(usual, row, before));
+        assert.ok(error < ROUNDING, `case ${row}: ${error}`);
+        const [first, second, other] = own.subarray(before) as unknown as [number, number, number];
+        assert.ok(Number.isFinite(first) && Math.abs(first - second) < ROUNDING, `case ${row}: ${first}, ${second}`);
+        if (Math.abs(first - other) > REAL) apart++;
+      });
+      assert.ok(apart >= 8, `told apart for ${apart}`);
+      assert.deepEqual(
+        trainingBatch({ ...tiny, dataset }, { rows: 100 }),
+        trainingBatch(tiny, { rows: 100 }),
+        'training never meets them, as negatives either',
+      );
     });
 
     test('of items that nothing tells apart are equal, and rank as chance does', async () => {

@@ -9,7 +9,7 @@ import { LiveCatalogue, valueIndices } from '../../src/online/live-catalogue.js'
 import { liveHistory } from '../../src/online/live-history.js';
 import { Runtime } from '../../src/tensor/index.js';
 import type { ToBeScored } from '../support/finder.js';
-import { allItems, everyPreset, momentOf, tinyModel } from '../support/tiny-model.js';
+import { allItems, everyPreset, livelyDataset, momentOf, tinyModel, withNewItems } from '../support/tiny-model.js';
 
 const FINDER = new URL('../support/finder.js', import.meta.url);
 
@@ -88,4 +88,35 @@ test('items that are revised while a whole catalogue is ranked for the first tim
   const [whole, alone] = [await ranker.scoreAllFor(encoded), await ranker.scoreFor(encoded, changed)];
   changed.forEach((item, place) => assert.ok(Math.abs(at(whole, item) - at(alone, place)) < 1e-5, `item ${item}`));
   assert.notEqual(alone[0], alone[1]);
+});
+
+test('items of a run that training never met are new, as those that were upserted since', async () => {
+  const { model, parameters, dataset } = tinyModel(
+    { id: 'sesrec', preset: 'paper' },
+    { dataset: withNewItems(livelyDataset()) },
+  );
+  const items = new LiveCatalogue(dataset, model.config);
+  const [size, { trainedItems }] = [items.size, dataset];
+  assert.deepEqual([items.firstNew, size], [trainedItems, trainedItems + 3]);
+  const changed = items.revise([{ id: 'upserted', fields: new Map([['kind', 'b']]), since: 1 }]);
+  assert.deepEqual([[...changed], items.index('upserted'), items.id(size)], [[size], size, 'upserted']);
+  assert.deepEqual([items.id(trainedItems), items.values(trainedItems, 'kind')], ['new', ['a']]);
+  assert.deepEqual(
+    items.newestFirst(2).map((item) => items.id(item)),
+    ['upserted', 'of another kind'],
+  );
+  assert.deepEqual([trainedItems, trainedItems + 2, size].map(items.matcher({ attribute: 'kind', any_of: ['b'] })), [
+    false,
+    true,
+    true,
+  ]);
+  const user = dataset.users.index('u0');
+  const attributes = valueIndices(model.config.userAttributes, dataset.userAttributes, null, user);
+  const history = liveHistory(dataset, items, { user, row: user, attributes }, [], true);
+  const ranker = rankerOf(model, parameters, dataset, runtime).forHistories(history);
+  const scores = await ranker.scoreAllFor(await ranker.encodeHistory(history.moment));
+  const [first, second, other, upserted] = scores.subarray(trainedItems);
+  assert.equal(first, second);
+  assert.equal(other, upserted);
+  assert.notEqual(first, other);
 });

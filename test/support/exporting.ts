@@ -2,7 +2,7 @@
 import { BatchAssembler, catalogueOf, gatherRows } from '../../src/features/index.js';
 import { type Case, GraphRanker, exportOnnx } from '../../src/model/index.js';
 import { type OnnxModel, Runtime } from '../../src/tensor/index.js';
-import { type Entry, allItems, moments, tinyModel } from './tiny-model.js';
+import { type Entry, allItems, livelyDataset, moments, tinyModel, withNewItems } from './tiny-model.js';
 
 export interface Exported {
   readonly made: OnnxModel;
@@ -12,9 +12,9 @@ export interface Exported {
   readonly expected: Float32Array;
 }
 
-/** A small model with random parameters as a file, all its cases and all its items. */
+/** A small model with random parameters as a file, all its cases and all its items, some of which training never met. */
 export async function exported({ id, preset }: Entry): Promise<Exported> {
-  const { model, parameters, dataset } = tinyModel({ id, preset });
+  const { model, parameters, dataset } = tinyModel({ id, preset }, { dataset: withNewItems(livelyDataset()) });
   const cases: readonly Case[] = moments(dataset);
   const items = allItems(dataset);
   const run = { directory: 'tiny', manifest: { model: id, preset }, dataset, model, parameters, version: '0' };

@@ -49,9 +49,10 @@ export const globalTimeLog: readonly Readonly<Record<string, unknown>>[] = [
 ];
 
 /** The log, imported into a folder and loaded. */
-export async function importGlobalTime(folder: string): Promise<Dataset> {
+export async function importGlobalTime(folder: string, also: { readonly newItems?: boolean } = {}): Promise<Dataset> {
   const [log, out] = [join(folder, 'log.jsonl'), join(folder, 'data')];
   await writeFile(log, globalTimeLog.map((event) => `${JSON.stringify(event)}\n`).join(''));
-  await importEvents({ files: [log], out, split: { strategy: 'global-time', validationFrom: 100, testFrom: 200 } });
+  const split = { strategy: 'global-time', validationFrom: 100, testFrom: 200, ...also } as const;
+  await importEvents({ files: [log], out, split });
   return loadDataset(out);
 }

@@ -64,5 +64,6 @@ export function memoryDataset(
     },
     ...timed,
     ...partition(split, timed),
+    trainedItems: columns.items.ids.length,
   };
 }

@@ -101,6 +101,18 @@ export function livelyDataset(stories = livelyStories(1), items = 24): Dataset {
   };
 }
 
+/** The data set with three more items that training never met, of known kinds: the first two of the same. */
+export function withNewItems(dataset: Dataset): Dataset {
+  const { items, itemAttributes } = dataset;
+  const { values, index } = itemAttributes.get('kind') as { values: Vocabulary; index: Int32Array };
+  const kinds = ['a', 'a', 'b'].map((kind) => values.index(kind));
+  return {
+    ...dataset,
+    items: tinyVocabulary([...items.ids.slice(2), 'new', 'as new', 'of another kind']),
+    itemAttributes: new Map([['kind', { values, index: Int32Array.of(...index, ...kinds) }]]),
+  };
+}
+
 /** Widths that tell one from another: items 8 with their attribute, queries 6, users 3. */
 const tinyCommon = {
   itemIdWidth: 6,

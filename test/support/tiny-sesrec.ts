@@ -53,6 +53,7 @@ export function tinyCatalogue({ sizes }: SesrecConfig): Catalogue {
   const words = Array.from({ length: sizes.queries }, (_, query) => wordsOfQuery[query % tinySizes.queries] ?? []);
   return {
     items: sizes.items,
+    trainedItems: sizes.items,
     queries: sizes.queries,
     words: sizes.words,
     itemAttributes: { kind: Int32Array.from({ length: sizes.items }, (_, item) => kindOf(item)) },

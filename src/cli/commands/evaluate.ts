@@ -171,11 +171,15 @@ async function chooseCandidates(
     : readCandidatesFile(candidates, dataset);
 }
 
-/** What was not evaluated, and why; nothing when that is nothing. */
-function leftOutText({ on, leftOut, unknownTargets }: Evaluation['protocol']): string {
+/** Which targets are new to training, and what was not evaluated, and why; nothing when that is nothing. */
+function targetsText({ on, leftOut, unknownTargets, newItems }: Evaluation['protocol']): string {
   const targets = (count: number): string =>
     `${count.toLocaleString('en-US')} more ${on} ${count === 1 ? 'target' : 'targets'}`;
   const lines = [];
+  if (newItems) {
+    const [items, among] = [newItems.items, newItems.targets].map((count) => count.toLocaleString('en-US'));
+    lines.push(`new to training, known by their attributes alone: ${items} of the items, ${among} of the targets`);
+  }
   if (unknownTargets > 0) lines.push(`left out: ${targets(unknownTargets)} on items that training does not know`);
   if (leftOut > 0) lines.push(`left out: ${targets(leftOut)} without the history that is needed`);
   return lines.map((line) => `\n${line}`).join('');
@@ -206,5 +210,5 @@ function evaluationTable(results: readonly Evaluation[]): string {
     : `${first.users} users`;
   return `${textTable(rows)}
 ${protocol.on}, ${protocol.split}, ${counted}; candidates: ${protocol.candidates}${protocol.seenItemsRemoved ? ', seen ones removed' : ''}${protocol.hash ? ` (${protocol.hash.slice(0, 12)})` : ''}
-ties: ${protocol.tieRule}${leftOutText(protocol)}`;
+ties: ${protocol.tieRule}${targetsText(protocol)}`;
 }

@@ -148,7 +148,7 @@ export const HISTORY_WORDS =
   'A model may use what the person did earlier in the log, by position and not by time stamp: feed events, searches, clicks. The search that led to the held-out event is not in its history.';
 export const METRIC_WORDS = `HIT@k: the share of people whose item is among the first k. NDCG@k: the same, each counting 1 / log2(1 + rank). MRR: the mean of 1 / rank, without a cut-off. Ties: ${TIE_RULE}.`;
 
-function heldOutWords({ split, leftOut, unknownTargets }: Protocol, data: DataManifest | null): string {
+function heldOutWords({ split, leftOut, unknownTargets, newItems }: Protocol, data: DataManifest | null): string {
   const isGlobal = (data?.split.strategy ?? split) === 'global-time' || split.startsWith('global-time');
   const who = isGlobal
     ? `What a person first met in the feed after the test cut (${split}). Training is what happened before the validation cut, whoever did it.`
@@ -157,8 +157,17 @@ function heldOutWords({ split, leftOut, unknownTargets }: Protocol, data: DataMa
     leftOut > 0 ? `${countOf(leftOut, 'target')} without the history that is asked for` : '',
     unknownTargets > 0 ? `${countOf(unknownTargets, 'target')} whose item training does not know` : '',
   ].filter(Boolean);
-  return without.length === 0 ? who : `${who} Left out: ${without.join('; ')}.`;
+  const also = newItems
+    ? ` Training does not know ${countOf(newItems.targets, 'target')} and ${countOf(newItems.items, 'candidate item')}: models see their attributes alone.`
+    : '';
+  return without.length === 0 ? who + also : `${who}${also} Left out: ${without.join('; ')}.`;
 }
+
+/** What a split cannot show that lets items in which nobody met before; nothing for others. */
+export const newItemsLimit = (split: DataManifest['split']): string | null =>
+  split.strategy === 'global-time' && split.newItems
+    ? 'When an item was first offered, the log does not say: items that are new to training are candidates for everybody, also where they came only later.'
+    : null;
 
 /** What this comparison cannot show, each in a sentence or two. */
 export function limitsOf({ results, data, missing }: ComparisonFiles): string[] {
@@ -186,6 +195,7 @@ export function limitsOf({ results, data, missing }: ComparisonFiles): string[] 
       `The table among all items is of a seeded sample of ${counted(protocols.full.users)} of ${counted(protocols.sampled.users)} users.`,
     data?.split.strategy !== 'global-time' &&
       'Leave-one-out lets the future in: training holds events of other people that happened after some of the held-out ones. Figures are too good in absolute terms, and the order of models may suffer.',
+    data && newItemsLimit(data.split),
     options.trials === 0
       ? 'Nothing was tuned. Usual settings are those of the publications or of this program, and suit some models better than others.'
       : `Tuning was cheap: at most ${countOf(options.trials, 'setting')} per model, ${countOf(options.tuningEpochs, 'epoch')} each, one seed. A model that needs more of it is shown below its worth.`,

@@ -18,7 +18,7 @@ import { environment } from '../environment.js';
 import type { ResultManifest } from '../results.js';
 import { validationScore } from '../options.js';
 import { settingsText } from '../table.js';
-import { HISTORY_WORDS, METRIC_WORDS } from './comparison-words.js';
+import { HISTORY_WORDS, METRIC_WORDS, newItemsLimit } from './comparison-words.js';
 import type { EpochRecord } from './gathering.js';
 import { decimals } from './numbers.js';
 import {
@@ -287,6 +287,7 @@ function limitsOf({ run, results }: RunFiles): string[] {
       `The searches are constructed from the items (column ${constructed}): nobody typed them.`,
     split.strategy === 'leave-one-out' &&
       'Leave-one-out lets the future in: training holds events of other people that happened after some of the held-out ones.',
+    newItemsLimit(split),
     results.some(({ manifest: { figures } }) => figures.protocol.name === 'sampled') &&
       'Sampled metrics need not order models as ranking all items does (Krichene and Rendle, KDD 2020), and are not to be compared with it.',
     'A person’s next event in the log is taken for the right answer. Whether they would have liked what was recommended instead, nobody knows.',

@@ -340,10 +340,16 @@ export function lossesOf(scope: Scope, logits: Tensor, others: WeightedLosses): 
   };
 }
 
-/** The vocabulary sizes of a data set, padding and unknown included. Of users it counts those that training knows. */
-export function vocabularySizes({ items, trainedUsers, queries, words, sources }: Dataset): CommonConfig['sizes'] {
+/** The vocabulary sizes of a data set, padding and unknown included. Of users and items it counts those that training knows. */
+export function vocabularySizes({
+  trainedItems,
+  trainedUsers,
+  queries,
+  words,
+  sources,
+}: Dataset): CommonConfig['sizes'] {
   return {
-    items: items.ids.length,
+    items: trainedItems,
     users: trainedUsers,
     queries: queries.ids.length,
     words: words.ids.length,

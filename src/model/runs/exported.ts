@@ -6,7 +6,7 @@
  * mentions gets a slot of its own: slot 0 is padding, then come the feed, the clicked items and the candidates; likewise queries and words.
  */
 import { UserError, range } from '../../base/index.js';
-import { PADDING } from '../../data/index.js';
+import { PADDING, UNKNOWN } from '../../data/index.js';
 import { type BatchSizes, type Catalogue, catalogueOf, frequentQueries } from '../../features/index.js';
 import {
   type HeldValues,
@@ -141,7 +141,7 @@ export function exportOnnx(run: ExportableRun, { rows, candidates }: ExportOptio
   before.gather('alignedFeedMask', 'real items', ALIGNED);
   const timeline = shapeOf(graph, TIMELINE);
   if (timeline) addTimeline(before, rows, placesOfTokens(graph) / rows);
-  const parts = { items: 'item indices', queries: 'query indices', words: 'word indices', users: 'user rows' } as const;
+  const parts = { items: 'item rows', queries: 'query indices', words: 'word indices', users: 'user rows' } as const;
   for (const { key, table, ids } of scope.lookups.values()) before.gather(key, hold(before, run, table), parts[ids]);
   for (const { name, table } of scope.parameters.values()) if (!table) hold(before, run, name);
   const bytesHeld = [...before.held.values()].reduce((sum, { data }) => sum + data.byteLength, 0);
@@ -208,6 +208,10 @@ function preludeOf(
     before.gather(`itemAttribute.${name}`, before.hold(`item ${name}`, column), 'item indices');
   for (const [name, column] of Object.entries(catalogue.userAttributes))
     before.gather(`userAttribute.${name}`, before.hold(`user ${name}`, column), 'user');
+  const rowOfItem = Int32Array.from({ length: catalogue.items }, (_, item) =>
+    item < catalogue.trainedItems ? item : UNKNOWN,
+  );
+  before.gather('item rows', before.hold('row of item', rowOfItem), 'item indices');
   before.gather('user rows', before.hold('row of user', catalogue.userRow), 'user');
   return before;
 }
