@@ -79,9 +79,8 @@ test('new items of the item table are ranked by their attributes, and their targ
 
   const run = join(folder, 'run with new items');
   const drawn = ['--candidate-count', '20'];
-  const trained = await inProcess(
-    ...['train', out, '--out', run, '--epochs', '1', '--item-attributes', 'category', ...drawn, ...QUICK],
-  );
+  const told = ['--item-attributes', 'category', ...drawn, ...QUICK];
+  const trained = await inProcess('train', out, '--out', run, '--epochs', '1', ...told);
   assert.equal(trained.code, 0, trained.err);
   const evaluated = await inProcess('evaluate', run, '--on', 'test', '--details', ...drawn);
   assert.equal(evaluated.code, 0, evaluated.err);

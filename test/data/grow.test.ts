@@ -171,7 +171,10 @@ test('items that were new to a model keep what it knows of them, also when train
     about('z', 'blue'),
     about('y', 'red'),
     about('x', 'red'),
-    ...[view('u', 'x', 1), view('u', 'w', 2), view('u', 'y', 11), view('u', 'x', 21)],
+    view('u', 'x', 1),
+    view('u', 'w', 2),
+    view('u', 'y', 11),
+    view('u', 'x', 21),
   ];
   const second = [view('v', 'z', 5), view('v', 'y', 12), view('v', 'y', 22)];
   const split = { strategy: 'global-time', validationFrom: 10, testFrom: 20, newItems: true } as const;

@@ -69,7 +69,7 @@ test('new items that the split lets in are targets and candidates, and the proto
   assert.deepEqual([...on.ranks.better], [0, 4]);
   const lists = drawCandidates(data, { count: 2 });
   const drawn = Array.from(candidatesOf(lists, data.users.index('ann')) ?? [], (item) => data.items.ids[item]);
-  assert.deepEqual(drawn.sort(), ['d', 'z'], 'ann has met the others');
+  assert.deepEqual(new Set(drawn), new Set(['d', 'z']), 'ann has met the others');
 });
 
 test('a test history holds the validation window', async (t) => {
