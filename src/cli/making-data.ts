@@ -3,7 +3,7 @@
  * wording; does not know where the events come from.
  */
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { UsageError } from '../base/index.js';
+import { UsageError, countOf } from '../base/index.js';
 import {
   type DataManifest,
   type ImportOptions,
@@ -149,7 +149,7 @@ export function reportData({ manifest, warnings }: ImportResult, { out, json }: 
   printText(
     `vocabulary of the searches before the ${manifest.split.strategy === 'leave-one-out' ? 'held-out events' : 'validation'}: ${queries - 2} queries, ${words - 2} words, ${sources - 2} sources`,
   );
-  const cuts = cutsText(manifest.split);
+  const cuts = cutsText(manifest);
   if (cuts !== null) printText(`split global-time: ${cuts}`);
   printText(`${out}  ${manifest.hash}`);
 }
@@ -164,9 +164,9 @@ export function readText({ records, read, accepted, rejected, duplicates, ignore
 }
 
 /** The cuts of a split in words; null where it has none. */
-export function cutsText(split: DataManifest['split']): string | null {
+export function cutsText({ split, newItems = 0 }: Pick<DataManifest, 'split' | 'newItems'>): string | null {
   if (split.strategy === 'leave-one-out') return null;
   const iso = (time: number): string => new Date(time).toISOString();
-  const also = split.newItems ? ', with new items' : '';
+  const also = split.newItems ? `, with ${countOf(newItems, 'new item')}` : '';
   return `validation from ${iso(split.validationFrom)}, test from ${iso(split.testFrom)}${also}`;
 }

@@ -61,6 +61,7 @@ const manifestRule = isRecordOf({
       newItems: isEither(isOneOf(undefined), isOneOf(true)),
     }),
   ),
+  newItems: isEither(isOneOf(undefined), isCount),
   sizes: isRecordOf({ users: isCount, items: isCount, queries: isCount, words: isCount, sources: isCount }),
   itemAttributes: isListOf(isText),
   userAttributes: isListOf(isText),
@@ -193,8 +194,7 @@ async function readDataset(database: Database, directory: string, manifest: Data
     searchTime: searches.time,
   };
   const parts = partition(manifest.split, events);
-  const letsNewIn = manifest.split.strategy === 'global-time' && manifest.split.newItems === true;
-  const trainedItems = letsNewIn ? Math.min(manifest.sizes.items, items.ids.length) : items.ids.length;
+  const trainedItems = items.ids.length - (manifest.newItems ?? 0);
   const sizes = { users: parts.trainedUsers, items: trainedItems, ...sizesOf({ queries, words, sources }) };
   for (const [name, size] of Object.entries(sizes)) {
     if (manifest.sizes[name as keyof typeof sizes] !== size)

@@ -296,6 +296,7 @@ export async function prepareDirectory(
     words,
     sources: await size('source_index'),
   };
+  const newItems = await database.number('SELECT count(*) FROM item_order WHERE newness = 1');
   const files = await writeDataFiles(database, directory);
   const identity = { version: DATA_FORMAT_VERSION, files, split, source };
   const manifest: DataManifest = {
@@ -308,6 +309,7 @@ export async function prepareDirectory(
     counts,
     split,
     sizes,
+    ...(newItems > 0 ? { newItems } : {}),
     itemAttributes,
     userAttributes,
     files,

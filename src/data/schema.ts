@@ -128,6 +128,8 @@ export interface DataManifest {
     readonly words: number;
     readonly sources: number;
   };
+  /** How many items stand behind those that `sizes` counts (`Split.newItems`). Absent: none. */
+  readonly newItems?: number;
   readonly itemAttributes: readonly string[];
   readonly userAttributes: readonly string[];
   /** SHA-256 of every Parquet file. */

@@ -72,7 +72,7 @@ test('new items of the item table are ranked by their attributes, and their targ
   const out = join(folder, 'with new items');
   const table = await inProcess('import', 'events', world.log, '--split', 'global-time', '--new-items', '--out', out);
   assert.equal(table.code, 0, table.err);
-  assert.match(table.out, /^split global-time: .*, with new items$/m);
+  assert.match(table.out, /^split global-time: .*, with 19 new items$/m);
   const dataset = await loadDataset(out);
   const fresh = dataset.items.ids.length - dataset.trainedItems;
   assert.ok(fresh > 0);

@@ -46,7 +46,7 @@ async function candidatesIn(directory: string, dataset: Dataset, count: number):
 }
 
 function auditText(directory: string, dataset: Dataset, { ok, split, checks, crossings }: AuditReport): string {
-  const cuts = cutsText(split);
+  const cuts = cutsText(dataset.manifest);
   const lines = [
     `${directory}: split ${split.strategy}${cuts === null ? '' : ` (${cuts})`}, ${counted(dataset.feedItem.length)} feed events, ${counted(dataset.searchQuery.length)} searches`,
     '',
