@@ -370,6 +370,27 @@ test('seeds may be added: those that there were are as they were', async () => {
   );
 });
 
+test('a comparison of before there was --validation-protocol is gone on with as if it had been said', async () => {
+  const [plan, results] = [join(whole, 'compare.json'), join(whole, 'results.json')];
+  const [before, found] = [await readFile(plan, 'utf8'), await readFile(results, 'utf8')];
+  const older = JSON.parse(before) as { options: { validationProtocol?: string } };
+  delete older.options.validationProtocol;
+  await writeFile(plan, JSON.stringify(older));
+  try {
+    const { code, out, err } = await inProcess(...compareIn(whole, '--validation-protocol', 'sampled'));
+    assert.equal(code, 0, err);
+    assert.deepEqual(announced({ code, out, err }), []);
+    assertRefusal(
+      await inProcess(...compareIn(whole, '--validation-protocol', 'full')),
+      1,
+      /begun with --validation-protocol sampled, not full/,
+    );
+  } finally {
+    await writeFile(plan, before);
+    await writeFile(results, found);
+  }
+});
+
 test('what disagrees with what was begun is refused in a line, and changes nothing', async () => {
   const plan = await readFile(join(whole, 'compare.json'), 'utf8');
   const refused = async (message: RegExp, ...more: string[]): Promise<void> =>

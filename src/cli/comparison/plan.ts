@@ -284,7 +284,11 @@ function optionsGoingOn(
   flags: ComparisonFlags,
   said: readonly string[],
 ): ComparisonOptions {
-  const was = options as unknown as Readonly<Record<string, string | number | undefined>>;
+  // comparisons of before there was a choice have no word of it
+  const was: Readonly<Record<string, string | number | undefined>> = {
+    validationProtocol: 'sampled' satisfies ProtocolName,
+    ...(options as unknown as Readonly<Record<string, string | number>>),
+  };
   const now = flags as unknown as Readonly<Record<string, string | number>>;
   for (const name of said) {
     if (!Object.hasOwn(optionsOf(flags), name) || ['models', 'set'].includes(name) || now[name] === was[name]) continue;
