@@ -36,7 +36,7 @@ export async function bestSpace<Prepared extends { readonly find: FindIn }>(
   prepare: (space: ItemSpace) => Promise<Prepared>,
 ): Promise<Prepared> {
   const people = await scoresOf(model, TRIED, 0.5);
-  const items = model.items.firstNew;
+  const items = model.toldApart;
   const { vectors, width } = await model.vectors();
   const own = Array.from({ length: width }, (_, column) =>
     Float32Array.from({ length: items }, (__, item) => at(vectors, item * width + column)),
@@ -53,7 +53,7 @@ export async function bestSpace<Prepared extends { readonly find: FindIn }>(
 async function scoresOf(model: ServedModel, count: number, shift = 0): Promise<Float32Array[]> {
   const columns: Float32Array[] = [];
   for (const history of model.histories(count, shift)) {
-    const column = new Float32Array(model.items.firstNew);
+    const column = new Float32Array(model.toldApart);
     column.set((await model.scoresFor(history)).subarray(0, column.length - FIRST_INDEX), FIRST_INDEX);
     columns.push(column);
   }

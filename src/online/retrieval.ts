@@ -62,7 +62,7 @@ export class Retrieving implements Retrieval {
 
   /** Makes what it looks things up in. `wanted`: candidates of a list. */
   static async of(model: ServedModel, wanted: number): Promise<Retrieving> {
-    const count = Math.min(wanted, model.items.firstNew - FIRST_INDEX);
+    const count = Math.min(wanted, model.toldApart - FIRST_INDEX);
     const sample = Int32Array.from(
       mostOf(model.trainingCounts, Math.min(SAMPLE, Math.ceil(SAMPLE_SHARE * count))),
     ).sort();
@@ -114,7 +114,7 @@ export class Retrieving implements Retrieval {
   /** As many as may be named, whatever others name before; worked out once for the counts of a moment. */
   #mostPopular(counts: Float32Array): readonly number[] {
     if (this.#popular?.counts !== counts)
-      this.#popular = { counts, items: mostOf(counts.subarray(0, this.#model.items.firstNew), this.#mostNamed) };
+      this.#popular = { counts, items: mostOf(counts.subarray(0, this.#model.toldApart), this.#mostNamed) };
     return this.#popular.items;
   }
 }

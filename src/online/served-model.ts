@@ -111,6 +111,11 @@ export class ServedModel {
     return this.run.model.sees.includes('item attributes');
   }
 
+  /** Items of the run below it can be told apart: without attributes only those that training knew. */
+  get toldApart(): number {
+    return this.seesAttributes ? this.run.dataset.items.ids.length : this.items.firstNew;
+  }
+
   /** Whether the model has anything to go by. */
   sees({ feedCount, searchCount }: LiveHistory): boolean {
     return feedCount > 0 || (this.run.model.seesSearches && searchCount > 0);
