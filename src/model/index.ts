@@ -59,16 +59,13 @@ export {
   type Losses,
   type Model,
   type ModelCard,
-  type ModelDefinition,
-  MOST_TRIALS,
-  type RegisteredModel,
   type Sight,
-  type Trial,
   descriptionsOf,
   parametersOf,
-  registered,
   vocabularySizes,
 } from './definition/model.js';
+export { type ModelDefinition, type RegisteredModel, registered } from './definition/registered.js';
+export { MOST_TRIALS, type Trial } from './definition/trials.js';
 export { type PublishedShape, type ShapeName, publishedShapes } from './definition/shapes.js';
 export { MODEL_IDS, type ModelId, buildModel, models } from './models/registry.js';
 export { COUNTED_IDS, type CountedId, type CountedRanker, countedRankers } from './models/counted.js';

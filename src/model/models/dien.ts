@@ -8,14 +8,9 @@ import { type Tensor, nn, ops } from '../../tensor/index.js';
 import { embedItems, embedUsers, feedOf, itemWidthOf } from '../definition/embeddings.js';
 import { bilinearAttention, forEachCandidate, perceptron } from '../layers/interest-layers.js';
 import type { Scope } from '../layers/layers.js';
-import {
-  type CommonConfig,
-  type ModelDefinition,
-  type Scoring,
-  lossesOf,
-  registered,
-  trainingLogits,
-} from '../definition/model.js';
+import { lossesOf, trainingLogits } from '../definition/losses.js';
+import type { CommonConfig, Scoring } from '../definition/model.js';
+import { type ModelDefinition, registered } from '../definition/registered.js';
 import { augru, gru } from '../layers/recurrent.js';
 
 interface DienSettings {

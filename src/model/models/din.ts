@@ -9,7 +9,8 @@ import { type Tensor, ops } from '../../tensor/index.js';
 import { embedItems, embedUsers, feedOf } from '../definition/embeddings.js';
 import { forEachCandidate, perceptron, targetAttention } from '../layers/interest-layers.js';
 import type { Scope } from '../layers/layers.js';
-import { type CommonConfig, type ModelDefinition, type Scoring, type State, registered } from '../definition/model.js';
+import type { CommonConfig, Scoring, State } from '../definition/model.js';
+import { type ModelDefinition, registered } from '../definition/registered.js';
 import { areWidths, wrongLogit } from '../definition/settings.js';
 
 export interface DinSettings {

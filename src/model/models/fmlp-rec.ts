@@ -7,7 +7,8 @@ import type { BatchExtra, BatchSizes } from '../../features/index.js';
 import { alignedRight } from '../../features/index.js';
 import { type Tensor, nn, ops } from '../../tensor/index.js';
 import { type Scope, addPositions, layerNorm, residualFeedForward } from '../layers/layers.js';
-import { type CommonConfig, type ModelDefinition, registered } from '../definition/model.js';
+import type { CommonConfig } from '../definition/model.js';
+import { type ModelDefinition, registered } from '../definition/registered.js';
 import { frequencyFilter } from '../layers/sequence-layers.js';
 import { userVectorScoring } from '../definition/user-vector.js';
 

@@ -5,7 +5,7 @@
 import { isWhole } from '../../base/index.js';
 import { feedOf, itemWidthOf } from '../definition/embeddings.js';
 import { linear } from '../layers/layers.js';
-import { type ModelDefinition, registered } from '../definition/model.js';
+import { type ModelDefinition, registered } from '../definition/registered.js';
 import { gru } from '../layers/recurrent.js';
 import { lastState } from '../layers/sequence-layers.js';
 import { userVectorScoring } from '../definition/user-vector.js';

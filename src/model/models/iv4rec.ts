@@ -10,7 +10,9 @@ import { embedItems, embedQueries, itemWidthOf } from '../definition/embeddings.
 import { perceptron } from '../layers/interest-layers.js';
 import { type Scope, linear } from '../layers/layers.js';
 import { ridgeFit } from '../layers/least-squares.js';
-import { type CommonConfig, type ModelDefinition, predictionLosses, registered } from '../definition/model.js';
+import { predictionLosses } from '../definition/losses.js';
+import type { CommonConfig } from '../definition/model.js';
+import { type ModelDefinition, registered } from '../definition/registered.js';
 import { areWidths } from '../definition/settings.js';
 
 interface Iv4recSettings extends DinSettings {

@@ -10,14 +10,9 @@ import { type DinSettings, dinDiffers, dinRules, dinScoring, dinSettings, dinWro
 import { embedItems, embedQueries, itemWidthOf, wordRows } from '../definition/embeddings.js';
 import { perceptron } from '../layers/interest-layers.js';
 import { type Scope, linear } from '../layers/layers.js';
-import {
-  type CommonConfig,
-  type ModelDefinition,
-  type ModelParts,
-  predictionLoss,
-  predictionLosses,
-  registered,
-} from '../definition/model.js';
+import { predictionLoss, predictionLosses } from '../definition/losses.js';
+import type { CommonConfig } from '../definition/model.js';
+import { type ModelDefinition, type ModelParts, registered } from '../definition/registered.js';
 
 interface JsrSettings extends DinSettings {
   /** `retrieval`: find the item that was clicked for a query; `reconstruct`: tell an item's words. */

@@ -7,7 +7,8 @@ import { type Tensor, ops } from '../../tensor/index.js';
 import { clicksOf, embedItems, embedQueries, feedOf, itemWidthOf, searchesOf } from '../definition/embeddings.js';
 import { additiveAttention } from '../layers/interest-layers.js';
 import { type Scope, linear } from '../layers/layers.js';
-import { type CommonConfig, type ModelDefinition, type Scoring, registered } from '../definition/model.js';
+import type { CommonConfig, Scoring } from '../definition/model.js';
+import { type ModelDefinition, registered } from '../definition/registered.js';
 import { isWidth } from '../definition/settings.js';
 import { dotScoring } from '../definition/user-vector.js';
 

@@ -14,7 +14,8 @@ import {
 import { type Tensor, ops } from '../../tensor/index.js';
 import { clicksOf, embedQueries, feedOf, itemWidthOf, searchesOf, timelineOf } from '../definition/embeddings.js';
 import { type Scope, addPositions, initialisers, layerNorm, linear } from '../layers/layers.js';
-import { type CommonConfig, type ModelDefinition, registered } from '../definition/model.js';
+import type { CommonConfig } from '../definition/model.js';
+import { type ModelDefinition, registered } from '../definition/registered.js';
 import { lastOfCausalTransformer } from '../layers/sequence-layers.js';
 import { userVectorScoring } from '../definition/user-vector.js';
 import { isWidth, wrongHeads } from '../definition/settings.js';

@@ -14,13 +14,9 @@ import { type Tensor, ops } from '../../tensor/index.js';
 import { catalogueSize, costOfPlaces } from '../definition/every-place.js';
 import { clickMeansOf, embedItems, embedQueries, feedOf, itemWidthOf, searchesOf } from '../definition/embeddings.js';
 import { type NormPlace, type Scope, addPositions, initialisers, layerNorm, linear } from '../layers/layers.js';
-import {
-  type CommonConfig,
-  type Losses,
-  type ModelDefinition,
-  registered,
-  trainingLogits,
-} from '../definition/model.js';
+import { trainingLogits } from '../definition/losses.js';
+import type { CommonConfig, Losses } from '../definition/model.js';
+import { type ModelDefinition, registered } from '../definition/registered.js';
 import { type TransformerOptions, causalTransformer, lastOfCausalTransformer } from '../layers/sequence-layers.js';
 import { userVectorScoring } from '../definition/user-vector.js';
 import { isWidth, wrongHeads } from '../definition/settings.js';

@@ -31,17 +31,10 @@ import {
   maps,
   toldBy,
 } from '../layers/neighbour-attention.js';
-import {
-  type CommonConfig,
-  type Losses,
-  type ModelDefinition,
-  type Scoring,
-  type State,
-  gentleTrials,
-  lossesOf,
-  predictionLoss,
-  registered,
-} from '../definition/model.js';
+import { lossesOf, predictionLoss } from '../definition/losses.js';
+import type { CommonConfig, Losses, Scoring, State } from '../definition/model.js';
+import { type ModelDefinition, registered } from '../definition/registered.js';
+import { gentleTrials } from '../definition/trials.js';
 import { areWidths, isWidth, wrongLogit } from '../definition/settings.js';
 
 interface SrjgraphSettings {

@@ -6,7 +6,7 @@ import { isTrueOrFalse } from '../../base/index.js';
 import { type Tensor, nn, ops } from '../../tensor/index.js';
 import { type Behaviours, feedOf } from '../definition/embeddings.js';
 import { type Scope, initialisers, linear } from '../layers/layers.js';
-import { type ModelDefinition, registered } from '../definition/model.js';
+import { type ModelDefinition, registered } from '../definition/registered.js';
 import { lastState } from '../layers/sequence-layers.js';
 import { userVectorScoring } from '../definition/user-vector.js';
 

@@ -22,18 +22,10 @@ import {
 } from '../definition/embeddings.js';
 import { bilinearAttention, forEachCandidate, perceptron } from '../layers/interest-layers.js';
 import { type Scope, addPositions, keyMask, linear, positionVectors } from '../layers/layers.js';
-import {
-  type CommonConfig,
-  type Losses,
-  type ModelDefinition,
-  type Scoring,
-  type State,
-  type WeightedLosses,
-  gentleTrials,
-  lossesOf,
-  registered,
-  trainingLogits,
-} from '../definition/model.js';
+import { type WeightedLosses, lossesOf, trainingLogits } from '../definition/losses.js';
+import type { CommonConfig, Losses, Scoring, State } from '../definition/model.js';
+import { type ModelDefinition, registered } from '../definition/registered.js';
+import { gentleTrials } from '../definition/trials.js';
 import {
   type TransformerOptions,
   crossTransformer,

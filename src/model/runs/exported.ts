@@ -18,7 +18,7 @@ import {
   toOnnx,
   topologicalOrder,
 } from '../../tensor/index.js';
-import { trainingLogits } from '../definition/model.js';
+import { trainingLogits } from '../definition/losses.js';
 import { Scope } from '../layers/layers.js';
 import type { Run, RunManifest } from './run.js';
 

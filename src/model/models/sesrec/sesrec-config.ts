@@ -2,7 +2,8 @@
  * The sizes and switches of SESRec. Knows the presets `official` (what the authors' code does), `paper` (what the text says)
  * and `sesrec` (ours), and the two published shapes; does not know the graph.
  */
-import type { CommonConfig, Trial } from '../../definition/model.js';
+import type { CommonConfig } from '../../definition/model.js';
+import type { Trial } from '../../definition/trials.js';
 import { type ShapeName, publishedShapes } from '../../definition/shapes.js';
 
 /** Rules that the paper and the authors' code disagree on, or that an ablation turns off. */

@@ -7,7 +7,8 @@ import type { BatchSizes } from '../../../features/index.js';
 import { type Tensor, nn, ops } from '../../../tensor/index.js';
 import { alignmentLoss } from '../../layers/contrastive-losses.js';
 import type { Scope } from '../../layers/layers.js';
-import { type Losses, predictionLoss } from '../../definition/model.js';
+import { predictionLoss } from '../../definition/losses.js';
+import type { Losses } from '../../definition/model.js';
 import { type Interests, type UserState, encodeUser, scoreCandidates } from './sesrec.js';
 import type { SesrecConfig } from './sesrec-config.js';
 

@@ -7,16 +7,8 @@ import { type Extent, nextItems, searchAges } from '../../../features/index.js';
 import { type Tensor, ops } from '../../../tensor/index.js';
 import { itemWidthOf, userWidthOf } from '../../definition/embeddings.js';
 import type { Scope } from '../../layers/layers.js';
-import {
-  type Model,
-  type ModelDefinition,
-  type ModelParts,
-  type Scoring,
-  type ScoringForm,
-  type State,
-  parametersOf,
-  registered,
-} from '../../definition/model.js';
+import { type Model, type Scoring, type ScoringForm, type State, parametersOf } from '../../definition/model.js';
+import { type ModelDefinition, type ModelParts, registered } from '../../definition/registered.js';
 import type { Parameters } from '../../weights/parameters.js';
 import { type Interests, type UserState, candidateVectors, encodeUser, scoreCandidates } from './sesrec.js';
 import {
