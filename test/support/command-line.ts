@@ -93,11 +93,11 @@ export interface TinyWorld {
   readonly run: string;
 }
 
-/** A planted log, its data directory and, for some epochs, a run, all in `folder`. */
+/** A planted log, its data directory and, for some epochs, a run, all in `folder`. Made in this process: starting others takes longer than the work. */
 export async function tinyWorld(folder: string, epochs: number): Promise<TinyWorld> {
   const world = { log: join(folder, 'log.jsonl'), data: join(folder, 'data'), run: join(folder, 'run') };
   await writePlantedLog({ users: 24, items: 120, categories: 6, eventsPerUser: 8, seed: 3 }, world.log);
-  const { code, err } = await sesrec('import', 'events', world.log, '--out', world.data);
+  const { code, err } = await inProcess('import', 'events', world.log, '--out', world.data);
   assert.equal(code, 0, err);
   if (epochs > 0) await trainTiny(world, world.run, epochs);
   return world;
@@ -110,7 +110,7 @@ export async function trainTiny(
   epochs: number,
   ...more: string[]
 ): Promise<void> {
-  const { code, err } = await sesrec('train', data, '--out', out, '--epochs', String(epochs), ...QUICK, ...more);
+  const { code, err } = await inProcess('train', data, '--out', out, '--epochs', String(epochs), ...QUICK, ...more);
   assert.equal(code, 0, err);
 }
 
