@@ -221,8 +221,34 @@ test('a server that goes is said to be away, and the views come back by themselv
   complaints.length = 0;
 });
 
+test('somebody who has left for another view is not called back by what arrives late', inChromium, async () => {
+  await using opened = await at('#/data-health');
+  const { page } = opened;
+  // a busy page hears late that its address has changed
+  await page.addInitScript(`{
+    const add = window.addEventListener.bind(window);
+    const late = (listener) => (event) => setTimeout(() => listener(event), 1000);
+    window.addEventListener = (type, listener) => add(type, type === 'hashchange' ? late(listener) : listener);
+  }`);
+  let asked = (): void => {};
+  const wasAsked = new Promise<void>((resolve) => (asked = resolve));
+  let answer = (): void => {};
+  const mayBeAnswered = new Promise<void>((resolve) => (answer = resolve));
+  await page.route('**/v1/people?*', async (route) => {
+    asked();
+    await mayBeAnswered;
+    await route.continue();
+  });
+  await page.goto(`${shown.served.server.url}/?again#/people`);
+  await wasAsked;
+  await page.evaluate("location.hash = '#/operations'");
+  answer();
+  await heading(page, 'Models');
+  assert.equal(new URL(page.url()).hash, '#/operations');
+});
+
 test('a figure that cannot be drawn is told in words, and drawn when that is possible', inChromium, async () => {
-  await using opened = await at('#/people');
+  await using opened = await at('#/data-health'); // which has none
   const { page, context, complaints } = opened;
   const drawing = '**/assets/src-*.js'; // Observable Plot
   let missed = 0;

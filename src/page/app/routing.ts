@@ -7,6 +7,8 @@ export interface Place {
   /** What comes behind, decoded: an id that the view is about, mostly. */
   readonly rest: readonly string[];
   readonly query: URLSearchParams;
+  /** As it stands in the address. */
+  readonly hash: string;
 }
 
 /** `#/people/u%201?k=20`; names of any characters survive. */
@@ -23,7 +25,7 @@ export function hrefOf(
 function placeOf(hash: string): Place {
   const [path = '', query = ''] = hash.replace(/^#?\/?/, '').split('?', 2);
   const [view = '', ...rest] = path.split('/').map(decoded);
-  return { view, rest: rest.filter((segment) => segment !== ''), query: new URLSearchParams(query) };
+  return { view, rest: rest.filter((segment) => segment !== ''), query: new URLSearchParams(query), hash };
 }
 
 function decoded(segment: string): string {
@@ -37,11 +39,17 @@ function decoded(segment: string): string {
 export const place = signal<Place>(placeOf(location.hash));
 addEventListener('hashchange', () => (place.value = placeOf(location.hash)));
 
-/** Goes elsewhere; `replace` leaves no step to go back to. */
-export function go(href: string, { replace = false }: { readonly replace?: boolean } = {}): void {
-  if (!replace) location.hash = href;
-  else {
-    history.replaceState(null, '', href);
-    place.value = placeOf(location.hash);
-  }
+/** Goes elsewhere. */
+export function go(href: string): void {
+  location.hash = href;
+}
+
+/**
+ * Says more closely where somebody is, which leaves no step to go back to. Somebody who has left is not called back: the address changes
+ * before the view hears of it.
+ */
+export function refine(from: Place, href: string): void {
+  if (location.hash !== from.hash) return;
+  history.replaceState(null, '', href);
+  place.value = placeOf(location.hash);
 }

@@ -4,7 +4,7 @@ import { PATHS } from '../../../serve/schemas/paths.js';
 import { LIMITS } from '../../../serve/schemas/limits.js';
 import type { ItemsAnswer, QueriesAnswer } from '../../../client/index.js';
 import { useAnswer, useSettled } from '../../app/answer.js';
-import { go, hrefOf } from '../../app/routing.js';
+import { hrefOf, refine } from '../../app/routing.js';
 import { ask } from '../../app/server.js';
 import type { ViewProps } from '../../app/views.js';
 import { Empty, Shown } from '../../components/states.js';
@@ -24,7 +24,7 @@ export default function Catalogue({ place }: ViewProps) {
   const search = useSettled(text);
   const query: Record<string, string> = search.trim() === '' ? {} : { search: search.trim() };
   useEffect(() => {
-    if (search !== asked) go(hrefOf('catalogue', place.rest, query), { replace: true });
+    if (search !== asked) refine(place, hrefOf('catalogue', place.rest, query));
   }, [search]);
   const isWide = useWide();
   const isChosen = (kind === 'item' || kind === 'query') && id !== undefined;

@@ -2,7 +2,7 @@
 import './people.css';
 import type { ViewProps } from '../../app/views.js';
 import { useCallback, useState } from 'preact/hooks';
-import { go, hrefOf } from '../../app/routing.js';
+import { go, hrefOf, refine } from '../../app/routing.js';
 import { Empty, Skeleton } from '../../components/states.js';
 import { texts } from '../../texts/index.js';
 import { Finder } from './finder.js';
@@ -12,10 +12,13 @@ export default function People({ place }: ViewProps) {
   const [user] = place.rest;
   // the first view is about somebody: about the first of all, until somebody is chosen
   const [isEmpty, setEmpty] = useState(false);
-  const onFirst = useCallback((first: string | null) => {
-    setEmpty(first === null);
-    if (first !== null) go(hrefOf('people', [first]), { replace: true });
-  }, []);
+  const onFirst = useCallback(
+    (first: string | null) => {
+      setEmpty(first === null);
+      if (first !== null) refine(place, hrefOf('people', [first]));
+    },
+    [place],
+  );
   return (
     <div class="people">
       <Finder user={user ?? null} onFirst={onFirst} onChoice={(chosen) => go(hrefOf('people', [chosen]))} />
