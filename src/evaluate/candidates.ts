@@ -49,8 +49,8 @@ export function drawCandidates(dataset: Dataset, { count = 99, seed = 1 }: DrawO
   if (!Number.isInteger(count) || count < 1)
     throw new UserError(`cannot draw ${count} candidates: give a whole number from 1`);
   const { rowOf, users } = rowsOf(dataset);
-  const items = new Int32Array(users.length * count);
   const catalogue = dataset.items.ids.length - FIRST_INDEX;
+  const items = new Int32Array(users.length * Math.min(count, catalogue)); // more is refused at the first user
   for (const [row, user] of users.entries()) {
     const seen = Int32Array.from(interactedWith(dataset, user)).sort();
     const unseen = catalogue - seen.length;

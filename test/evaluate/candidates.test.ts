@@ -130,6 +130,8 @@ describe('drawn candidates', () => {
       () => drawCandidates(dataset, { count: 9 }),
       (error) => error instanceof UserError && /at most 8/.test(error.message),
     );
+    // found by damaging the manifest of a result: no memory is asked for what cannot be drawn
+    assert.throws(() => drawCandidates(dataset, { count: 2 ** 40 }), /cannot draw 1099511627776 candidates for user/);
     for (const count of [0, -1, 1.5, NaN])
       assert.throws(() => drawCandidates(dataset, { count }), /cannot draw .* candidates: give a whole number from 1/);
     const long = tinyDataset({ ['u'.repeat(80)]: ['i0', 'i1', 'i2'] }, { items: items.slice(0, 4) });
