@@ -64,9 +64,9 @@ export async function growFrom(
   await database.replace('clicks', `${clicks(0, 'old_clicks')} UNION ALL ${clicks(1, 'clicks')}`);
   for (const name of ['old_clicks', 'grown']) await database.run(`DROP TABLE ${name}`);
   for (const [name, column] of Object.entries(OLD_VOCABULARIES)) {
-    const known = name === 'users' || name === 'items' ? `WHERE "index" < ${manifest.sizes[name]}` : '';
+    const known = manifest.sizes[name as keyof typeof OLD_VOCABULARIES]; // users and items that training does not know stand behind
     await database.run(
-      `CREATE TABLE old_${name} AS SELECT "index", ${identifier(column)} FROM ${table(name)} ${known}`,
+      `CREATE TABLE old_${name} AS SELECT "index", ${identifier(column)} FROM ${table(name)} WHERE "index" < ${known}`,
     );
   }
   return {

@@ -13,10 +13,9 @@ import { unseenQueries } from './unseen-queries.js';
  * is a `UserError`.
  */
 export function asKnownBy(grown: Dataset, known: Dataset): Dataset {
+  const trained: { readonly [name: string]: number } = { items: known.trainedItems, users: known.trainedUsers };
   for (const name of ['items', 'users', 'queries', 'words', 'sources'] as const) {
-    const count =
-      name === 'users' ? known.trainedUsers : name === 'items' ? known.trainedItems : known[name].ids.length;
-    if (!beginsWith(grown[name], known[name], count))
+    if (!beginsWith(grown[name], known[name], trained[name] ?? known[name].ids.length))
       throw new UserError(
         `the data has other ${name} than the model was trained with: make it with sesrec import --append`,
       );

@@ -8,9 +8,9 @@
  * per query; I, Q, V slots of distinct items, queries, words; P query-click pairs.
  */
 import { type Random, at, getOrCreate, isDictionaryOf, isWhole } from '../base/index.js';
-import { type Dataset, UNKNOWN } from '../data/index.js';
+import type { Dataset } from '../data/index.js';
 import { type AlignedSizes, type Capacity, NOTHING_ALIGNED, alignedPairs } from './aligned-pairs.js';
-import type { Catalogue } from './catalogue.js';
+import { type Catalogue, rowOfItem } from './catalogue.js';
 import type { AlignmentNegatives } from './negatives.js';
 import { type Extent, type Rows, type Totals, type Window, totalsOf } from './rows.js';
 import { Slots, maskOf, padded } from './slots.js';
@@ -242,7 +242,7 @@ export class BatchAssembler {
     capacity: Capacity,
     aligned: AlignedSizes,
   ): Batch {
-    const { itemAttributes, userAttributes, userRow, queryRow, trainedItems } = this.#catalogue;
+    const { itemAttributes, userAttributes, userRow, queryRow } = this.#catalogue;
     const extras: Record<string, number> = {};
     const assembly: Assembly = {
       rows,
@@ -271,7 +271,7 @@ export class BatchAssembler {
     };
     const items = padded(this.#slots.items.indices, sizes.items);
     const ids = {
-      items: items.map((item) => (item < trainedItems ? item : UNKNOWN)),
+      items: items.map((item) => rowOfItem(this.#catalogue, item)),
       queries: padded(
         this.#slots.queries.indices.map((query) => at(queryRow, query)),
         sizes.queries,

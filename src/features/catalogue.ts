@@ -20,6 +20,9 @@ export interface Catalogue {
   readonly queryWords: Int32Array;
 }
 
+/** The embedding row of an item: the item itself, and unknown for one that is new. */
+export const rowOfItem = ({ trainedItems }: Catalogue, item: number): number => (item < trainedItems ? item : UNKNOWN);
+
 /** The catalogue of a data set, with the item and user attributes that a model uses. */
 export function catalogueOf(
   dataset: Dataset,

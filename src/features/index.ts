@@ -34,7 +34,7 @@ export {
   type ReachedSizes,
   type TrainingPart,
 } from './batch.js';
-export { catalogueOf, type Catalogue } from './catalogue.js';
+export { catalogueOf, rowOfItem, type Catalogue } from './catalogue.js';
 export { gatherRows, totalsOf, type Extent, type Rows, type Totals, type Window } from './rows.js';
 export type { Slots } from './slots.js';
 export { withQueries, withUnseenQueries } from './unseen-queries.js';

@@ -41,6 +41,7 @@ export class LiveCatalogue {
   readonly #columns: Record<string, Int32Array>;
   readonly #queries: Catalogue;
   #vocabulary: Vocabulary | null = null;
+  #newest: readonly number[] | null = null;
 
   constructor(dataset: Dataset, config: CommonConfig) {
     this.#dataset = dataset;
@@ -79,10 +80,11 @@ export class LiveCatalogue {
   }
 
   /** New items, the newest first; those of the run that nobody upserted come last. */
-  newestFirst(limit: number): number[] {
-    return Array.from(range(this.size - this.firstNew), (i) => this.firstNew + i)
-      .sort((a, b) => (this.since(b) ?? 0) - (this.since(a) ?? 0) || b - a)
-      .slice(0, limit);
+  newestFirst(limit: number): readonly number[] {
+    this.#newest ??= Array.from(range(this.size - this.firstNew), (i) => this.firstNew + i).sort(
+      (a, b) => (this.since(b) ?? 0) - (this.since(a) ?? 0) || b - a,
+    );
+    return this.#newest.slice(0, limit);
   }
 
   /**
@@ -101,6 +103,7 @@ export class LiveCatalogue {
         changed.add(index);
       }
       this.#fields.set(index, thing);
+      if (index >= this.firstNew) this.#newest = null;
       const values = valueIndices(this.#config.itemAttributes, this.#dataset.itemAttributes, thing.fields, index);
       for (const [name, value] of Object.entries(values)) {
         const column = this.#roomFor(name, index);

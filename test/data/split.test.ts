@@ -341,8 +341,8 @@ test('random logs are divided as the contract says', async (t) => {
         }
       }
     }),
-    { numRuns: 15 },
+    { numRuns: 30 }, // the first are simple, and half of these cannot be divided
   );
   t.diagnostic(`${divided} divided, ${refused} refused`);
-  assert.ok(divided > 0, `none of ${refused} logs could be divided`);
+  assert.ok(divided > 10, `only ${divided} logs could be divided`);
 });

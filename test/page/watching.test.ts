@@ -230,17 +230,15 @@ test('somebody who has left for another view is not called back by what arrives 
     const late = (listener) => (event) => setTimeout(() => listener(event), 1000);
     window.addEventListener = (type, listener) => add(type, type === 'hashchange' ? late(listener) : listener);
   }`);
-  let asked = (): void => {};
-  const wasAsked = new Promise<void>((resolve) => (asked = resolve));
   let answer = (): void => {};
   const mayBeAnswered = new Promise<void>((resolve) => (answer = resolve));
   await page.route('**/v1/people?*', async (route) => {
-    asked();
     await mayBeAnswered;
     await route.continue();
   });
+  const asked = page.waitForRequest('**/v1/people?*', PATIENCE);
   await page.goto(`${shown.served.server.url}/?again#/people`);
-  await wasAsked;
+  await asked;
   await page.evaluate("location.hash = '#/operations'");
   answer();
   await heading(page, 'Models');

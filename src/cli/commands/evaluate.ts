@@ -1,6 +1,6 @@
 /** `sesrec evaluate`: figures of a run, with their protocol beside them. Knows how they are shown; cli/evaluation.ts does the work. */
 import { Command, Option } from 'commander';
-import { UsageError } from '../../base/index.js';
+import { UsageError, countOf, counted } from '../../base/index.js';
 import { type Dataset, type HeldOut } from '../../data/index.js';
 import {
   type Candidates,
@@ -173,13 +173,12 @@ async function chooseCandidates(
 
 /** Which targets are new to training, and what was not evaluated, and why; nothing when that is nothing. */
 function targetsText({ on, leftOut, unknownTargets, newItems }: Evaluation['protocol']): string {
-  const targets = (count: number): string =>
-    `${count.toLocaleString('en-US')} more ${on} ${count === 1 ? 'target' : 'targets'}`;
+  const targets = (count: number): string => countOf(count, `more ${on} target`);
   const lines = [];
-  if (newItems) {
-    const [items, among] = [newItems.items, newItems.targets].map((count) => count.toLocaleString('en-US'));
-    lines.push(`new to training, known by their attributes alone: ${items} of the items, ${among} of the targets`);
-  }
+  if (newItems)
+    lines.push(
+      `new to training, known by their attributes alone: ${counted(newItems.items)} of the items, ${counted(newItems.targets)} of the targets`,
+    );
   if (unknownTargets > 0) lines.push(`left out: ${targets(unknownTargets)} on items that training does not know`);
   if (leftOut > 0) lines.push(`left out: ${targets(leftOut)} without the history that is needed`);
   return lines.map((line) => `\n${line}`).join('');

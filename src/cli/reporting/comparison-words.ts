@@ -158,9 +158,10 @@ function heldOutWords({ split, leftOut, unknownTargets, newItems }: Protocol, da
     unknownTargets > 0 ? `${countOf(unknownTargets, 'target')} whose item training does not know` : '',
   ].filter(Boolean);
   const also = newItems
-    ? ` Training does not know ${countOf(newItems.targets, 'target')} and ${countOf(newItems.items, 'candidate item')}: models see their attributes alone.`
+    ? `Training does not know ${countOf(newItems.targets, 'target')} and ${countOf(newItems.items, 'candidate item')}: models see their attributes alone.`
     : '';
-  return without.length === 0 ? who + also : `${who}${also} Left out: ${without.join('; ')}.`;
+  const left = without.length === 0 ? '' : `Left out: ${without.join('; ')}.`;
+  return [who, also, left].filter(Boolean).join(' ');
 }
 
 /** What a split cannot show that lets items in which nobody met before; nothing for others. */

@@ -6,8 +6,8 @@
  * mentions gets a slot of its own: slot 0 is padding, then come the feed, the clicked items and the candidates; likewise queries and words.
  */
 import { UserError, range } from '../../base/index.js';
-import { PADDING, UNKNOWN } from '../../data/index.js';
-import { type BatchSizes, type Catalogue, catalogueOf, frequentQueries } from '../../features/index.js';
+import { PADDING } from '../../data/index.js';
+import { type BatchSizes, type Catalogue, catalogueOf, frequentQueries, rowOfItem } from '../../features/index.js';
 import {
   type HeldValues,
   type OnnxModel,
@@ -208,10 +208,8 @@ function preludeOf(
     before.gather(`itemAttribute.${name}`, before.hold(`item ${name}`, column), 'item indices');
   for (const [name, column] of Object.entries(catalogue.userAttributes))
     before.gather(`userAttribute.${name}`, before.hold(`user ${name}`, column), 'user');
-  const rowOfItem = Int32Array.from({ length: catalogue.items }, (_, item) =>
-    item < catalogue.trainedItems ? item : UNKNOWN,
-  );
-  before.gather('item rows', before.hold('row of item', rowOfItem), 'item indices');
+  const itemRow = range(catalogue.items).map((item) => rowOfItem(catalogue, item));
+  before.gather('item rows', before.hold('row of item', itemRow), 'item indices');
   before.gather('user rows', before.hold('row of user', catalogue.userRow), 'user');
   return before;
 }
