@@ -129,7 +129,7 @@ test('every model is tuned, trained and tested as asked, and the best on validat
 });
 
 test('means, the best and the runner-up follow from the runs', async () => {
-  const { rows, tests } = await resultsOf(whole);
+  const { rows, tests, referenceTests } = await resultsOf(whole);
   assert.equal(tests.length, 2 * METRICS.length);
   for (const protocol of ['sampled', 'full'] as const) {
     for (const metric of METRICS) {
@@ -150,7 +150,46 @@ test('means, the best and the runner-up follow from the runs', async () => {
       assert.equal(found.t.degreesOfFreedom, 23);
       assert.ok(found.t.holm >= found.t.p && found.bootstrap.holm >= found.bootstrap.p);
     }
+    const chief = rows.map(({ label, test }) => ({ label, mean: test![protocol]['ndcg@10'].mean }));
+    const [best, ...others] = chief.toSorted((one, other) => other.mean - one.mean);
+    const found = referenceTests.filter((one) => one.protocol === protocol);
+    assert.deepEqual(
+      found.map(({ reference, other }) => [reference, other]),
+      others.map(({ label }) => [best?.label, label]),
+      'every other row against the best',
+    );
+    for (const [i, { difference }] of found.entries())
+      assert.ok(Math.abs(difference.mean - (best!.mean - others[i]!.mean)) < 1e-12);
   }
+});
+
+test('rows of reference are named when one likes: nothing is trained or tested again, and the command says it', async () => {
+  const out = join(folder, 'referred');
+  await cp(whole, out, { recursive: true });
+  const { code, err, out: text } = await inProcess(...compareIn(out, '--reference', 'popularity,blind'));
+  assert.equal(code, 0, err);
+  assert.deepEqual([announced({ code, err, out: text }), err.includes('testing')], [[], false]);
+  const results = await resultsOf(out);
+  assert.deepEqual(results.rows, (await resultsOf(whole)).rows);
+  assert.match(results.plan.command, / --reference popularity,blind( |$)/);
+  for (const protocol of ['sampled', 'full'])
+    assert.deepEqual(
+      results.referenceTests
+        .filter((one) => one.protocol === protocol)
+        .map(({ reference, other }) => [reference, other].toSorted().join(' and '))
+        .toSorted(),
+      ['blind and gru4rec', 'blind and popularity', 'gru4rec and popularity'],
+      'each pair once',
+    );
+  assert.match(text, /^## Every row against those of reference$/m);
+  assert.match(text, /^\| sampled +\| .* \| (better|worse|not told apart) +\| GRU4Rec /m);
+  const kept = await inProcess(...compareIn(out, '--json'));
+  assert.deepEqual((JSON.parse(kept.out) as ComparisonResults).referenceTests, results.referenceTests);
+  assertRefusal(
+    await inProcess(...compareIn(out, '--reference', 'blind,sasrec')),
+    1,
+    /--reference blind,sasrec: no row is called sasrec; there are gru4rec, blind, popularity/,
+  );
 });
 
 test('the table is printed, has a line per model and per test, and marks the best and the second', async () => {
@@ -190,7 +229,11 @@ test('the table is printed, has a line per model and per test, and marks the bes
     }
     assert.equal(cells('chance')[3], protocol === 'sampled' ? '.0100' : '.0091');
   }
-  assert.equal(text.match(/^\| (sampled|full) /gm)?.length, 12);
+  assert.equal(
+    text.match(/^\| (sampled|full) /gm)?.length,
+    12 + 4,
+    'best against runner-up, and the best against two others',
+  );
   assert.equal(text.match(/learningRate 0\.00[13], dropout 0\.[13] \| +(\*\*)?\.\d{4}/g)?.length, 4);
   assert.doesNotMatch(text, /^## (Failed|Among all items, for all users)$/m);
 });

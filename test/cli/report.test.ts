@@ -213,6 +213,8 @@ test('words are careful: significance is of the tests alone, and limits say what
   );
   assert.equal(text.match(/is significant at the 5 % level/g)?.length ?? 0, sure.length);
   assert.equal(text.match(/is not significant \(/g)?.length ?? 0, 2 - sure.length);
+  const told = (await pageOf(at('compared.html'))).querySelectorAll('#tests table')[1].querySelectorAll('tbody td');
+  assert.equal([...told].filter((cell: { textContent: string }) => /^(better|worse|not told apart)$/.test(cell.textContent.trim().replaceAll(/\s+/g, ' '))).length, 6, 'the best against three others, twice'); // prettier-ignore
   for (const limit of [
     /One data set\./,
     /at most 2 settings per model, 1 epoch each/,
@@ -231,7 +233,7 @@ test('a significant difference is called so, in both kinds of words; constructed
   const edited = JSON.stringify(results, (key, value: unknown) =>
     key === 'seeds' && Array.isArray(value)
       ? value.slice(0, 1)
-      : key === 'tests'
+      : key === 'tests' || key === 'referenceTests'
         ? (value as object[]).map((one) => ({
             ...one,
             t: { t: 9, degreesOfFreedom: 23, p: 1e-6, holm: 1e-5 },
@@ -253,6 +255,7 @@ test('a significant difference is called so, in both kinds of words; constructed
     )?.length,
     2,
   );
+  assert.equal(text.match(/It is significantly better than every other row\./g)?.length, 2);
   assert.match(text, /the searches constructed from the items/);
   assert.match(text, /The searches are constructed: .* \(column title\)\. Nobody typed them\./);
   assert.match(text, /One seed: how much a figure varies with the training is not known/);

@@ -97,6 +97,10 @@ export const choosingOptions = (): Option[] => [
   new Option('--keep-tuning', 'keep the run directories of trials'),
   number('--finalists <number>', 'this many models, the best on validation, have more seeds', 0).default(0),
   number('--finalist-seeds <number>', 'seeds of the finalists', 1).default(5),
+  new Option(
+    '--reference <rows>',
+    'rows, separated by commas, that every other row is tested against in NDCG@10 (default: the best)',
+  ),
 ];
 
 /** The names of the options that were given, not left to their defaults. */

@@ -37,7 +37,7 @@ import {
   publishedShapes,
 } from '../../model/index.js';
 import { type Environment, environment } from '../environment.js';
-import { type ComputeFlags, checkDevice, optionName } from '../options.js';
+import { type ComputeFlags, checkDevice, namesIn, optionName } from '../options.js';
 import { note } from '../output.js';
 import { type Entry, isTrained, planEntries } from './entries.js';
 import { trainingOfRow } from './row-training.js';
@@ -84,6 +84,8 @@ export interface ComparisonOptions {
   readonly fullUsers: number;
   /** …but for all where that is estimated to take fewer minutes than this. */
   readonly fullMinutes: number;
+  /** Labels, separated by commas, of the rows that every other one is tested against; the best unless told. */
+  readonly reference?: string;
 }
 
 export interface ComparisonFlags extends ComparisonOptions, ComputeFlags {
@@ -168,6 +170,7 @@ function newPlan(
   const isLeftOut = (entry: Entry): boolean => options.models.includes('all') && needsSearches(entry, dataset, options);
   const kept = entries.filter((entry) => !isLeftOut(entry));
   refuseMixedFinalists(kept, options);
+  refuseUnknownReferences(kept, options);
   const leftOut = entries.filter(isLeftOut).map(({ label }) => label);
   if (leftOut.length > 0) note(`the log has no searches, which these learn from: ${leftOut.join(', ')} left out`);
   return {
@@ -195,6 +198,19 @@ function refuseMixedFinalists(entries: readonly Entry[], { finalists, validation
   if (new Set(own.map((protocol) => protocol ?? 'sampled')).size > 1)
     throw new UserError(
       `--finalists ${finalists}: rows with another validationProtocol than others cannot be compared on validation; leave it out, or give more --seeds`,
+    );
+}
+
+/** The labels of the rows that every other one is tested against; none where that is the best. */
+export const referencesIn = ({ reference }: Pick<ComparisonOptions, 'reference'>): string[] =>
+  reference === undefined ? [] : namesIn(reference);
+
+function refuseUnknownReferences(entries: readonly Entry[], options: ComparisonOptions): void {
+  const labels = entries.map(({ label }) => label);
+  const unknown = referencesIn(options).find((label) => !labels.includes(label));
+  if (unknown !== undefined)
+    throw new UserError(
+      `--reference ${options.reference}: no row is called ${unknown}; there are ${labels.join(', ')}`,
     );
 }
 
@@ -278,7 +294,10 @@ async function refuseOthers(directory: string): Promise<void> {
 /** What a call that goes on may have more of. */
 const GROWING = ['seeds', 'finalists', 'finalistSeeds'];
 
-/** The options of a call that goes on: what is not said is as recorded, what is said must be the same, but for more rows and seeds. */
+/** What a call that goes on may have otherwise: rows are checked one by one, and what is tested with what changes no rank. */
+const FREE = ['models', 'set', 'reference'];
+
+/** The options of a call that goes on: what is not said is as recorded, what is said must be the same, but for rows, seeds and tests. */
 function optionsGoingOn(
   { options }: ComparisonPlan,
   flags: ComparisonFlags,
@@ -291,14 +310,14 @@ function optionsGoingOn(
   };
   const now = flags as unknown as Readonly<Record<string, string | number>>;
   for (const name of said) {
-    if (!Object.hasOwn(optionsOf(flags), name) || ['models', 'set'].includes(name) || now[name] === was[name]) continue;
+    if (!Object.hasOwn(optionsOf(flags), name) || FREE.includes(name) || now[name] === was[name]) continue;
     if (GROWING.includes(name) && Number(now[name]) > Number(was[name])) continue;
     throw new UserError(
       `${flags.out} was begun with ${optionName(name)} ${was[name] ?? 'left out'}, not ${now[name]}: go on as it was begun, or choose another --out`,
     );
   }
   const more = Object.fromEntries(
-    ['models', 'set', ...GROWING].filter((name) => said.includes(name)).map((name) => [name, now[name]]),
+    [...FREE, ...GROWING].filter((name) => said.includes(name)).map((name) => [name, now[name]]),
   );
   return { ...options, ...more };
 }

@@ -2,29 +2,24 @@
  * What a comparison comes to: results.json. Knows means over seeds, who is best, and how sure that is; does not know how anything was
  * trained or tested, nor how results are shown.
  */
-import { Random, assert, at, hashOf } from '../../base/index.js';
+import { assert, at, hashOf } from '../../base/index.js';
 import { FIRST_INDEX } from '../../data/index.js';
 import {
-  METRICS,
   type MetricName,
   type Metrics,
   type Protocol,
   type StudentInterval,
   type UserRanks,
   hasSameUsers,
-  holm,
   intervalsOverSeeds,
   metricsOver,
-  pairedBootstrap,
-  pairedTest,
   type ProtocolName,
   ranksOf,
-  studentInterval,
-  userMeans,
 } from '../../evaluate/index.js';
 import { type Group, type RankerId, type Trial, buildModel, cardOf, groupOf } from '../../model/index.js';
 import { type Entry, isTrained, nameOf } from './entries.js';
-import type { Comparison, ComparisonPlan } from './plan.js';
+import { type Comparison, type ComparisonPlan, referencesIn } from './plan.js';
+import { type ReferenceTest, RowTests, type RunnerUpTest } from './row-tests.js';
 import { planOfRun, runBudget } from './run-plans.js';
 import { type KeptRanks, PROTOCOLS, type TestRecord } from './test-ranks.js';
 import { type Ended, type Trained, median } from './trainings.js';
@@ -85,24 +80,6 @@ export interface RowResult {
   readonly secondsPerEpoch: number | null;
 }
 
-/** The best row against the runner-up, in one metric under one protocol. */
-export interface RunnerUpTest {
-  readonly protocol: ProtocolName;
-  readonly metric: MetricName;
-  readonly best: string;
-  readonly runnerUp: string;
-  /** Mean over users of (best - runner-up), each user's metric averaged over seeds first, and its 95 % t-interval over users. */
-  readonly difference: StudentInterval;
-  /** Student's t-test over users; `holm`: corrected for all tests of the comparison. */
-  readonly t: { readonly t: number; readonly degreesOfFreedom: number; readonly p: number; readonly holm: number };
-  readonly bootstrap: {
-    readonly interval: readonly [low: number, high: number];
-    readonly resamples: number;
-    readonly p: number;
-    readonly holm: number;
-  };
-}
-
 export interface ComparisonResults {
   readonly format: 'sesrec-comparison-results';
   readonly version: 1;
@@ -122,7 +99,10 @@ export interface ComparisonResults {
   }> | null;
   /** In the order of the table. */
   readonly rows: readonly RowResult[];
+  /** The best row of every metric against the runner-up. */
   readonly tests: readonly RunnerUpTest[];
+  /** The rows of reference against every other one. */
+  readonly referenceTests: readonly ReferenceTest[];
 }
 
 /** Ranks of one row by seed, of the users that all rows ranked for; and of all users, where some rows have fewer. */
@@ -140,6 +120,10 @@ export function summariseComparison(
   const smallest = smallestTests(records.flatMap(({ tests }) => tests));
   const ranks = records.map((record) => rowRanks(record, smallest));
   const rows = records.map((record, i) => rowResult(comparison, record, ranks[i] as RowRanks));
+  const tests = new RowTests(
+    rows,
+    ranks.map(({ common }) => common),
+  );
   const { format: _format, version: _version, startedAt: _started, entries: _entries, ...kept } = plan;
   const results: ComparisonResults = {
     format: 'sesrec-comparison-results',
@@ -153,7 +137,8 @@ export function summariseComparison(
     },
     protocols: smallest && perProtocol((name) => describe(smallest[name], comparison)),
     rows,
-    tests: runnerUpTests(rows, ranks),
+    tests: tests.runnerUp(),
+    referenceTests: tests.againstReference(referencesIn(plan.options)),
   };
   return { results, ranks: new Map(rows.map(({ label }, i) => [label, ranks[i] as RowRanks])) };
 }
@@ -251,50 +236,4 @@ function sightOf({ dataset, plan }: Comparison, { entry, chosen }: RowRecord): s
   const { config } = planOfRun(dataset, plan.options, entry, trial, runBudget(plan.options, entry, 1));
   const attributes = config.itemAttributes.map(({ name }) => name);
   return buildModel(entry.model, config).sees.flatMap((sight) => (sight === 'item attributes' ? attributes : [sight]));
-}
-
-/** The labels of the rows that were tested, best first; equal ones as in the table. */
-export function order(rows: readonly RowResult[], protocol: ProtocolName, metric: MetricName): RowResult[] {
-  const value = ({ test }: RowResult): number => (test as NonNullable<typeof test>)[protocol][metric].mean;
-  return rows.filter(({ test }) => test !== null).sort((one, other) => value(other) - value(one));
-}
-
-/** The best against the runner-up in every metric under each protocol, all corrected together. */
-function runnerUpTests(rows: readonly RowResult[], ranks: readonly RowRanks[]): RunnerUpTest[] {
-  const means = new Map<string, PerMetric<Float64Array>>();
-  const meansOf = (row: RowResult, protocol: ProtocolName): PerMetric<Float64Array> => {
-    const key = `${protocol} ${row.label}`;
-    const known = means.get(key) ?? userMeans((ranks[rows.indexOf(row)] as RowRanks).common[protocol]);
-    means.set(key, known);
-    return known;
-  };
-  const tests = PROTOCOLS.flatMap((protocol) =>
-    METRICS.flatMap((metric) => {
-      const [best, second] = order(rows, protocol, metric);
-      if (!best || !second) return [];
-      const [own, others] = [meansOf(best, protocol)[metric], meansOf(second, protocol)[metric]];
-      const differences = own.map((value, user) => value - at(others, user));
-      const random = new Random(1, 'runner-up', protocol, metric, best.label, second.label);
-      return [
-        {
-          protocol,
-          metric,
-          best: best.label,
-          runnerUp: second.label,
-          difference: studentInterval(differences),
-          t: pairedTest(differences),
-          bootstrap: pairedBootstrap(differences, { random }),
-        },
-      ];
-    }),
-  );
-  const adjusted = {
-    t: holm(tests.map(({ t }) => t.p)),
-    bootstrap: holm(tests.map(({ bootstrap }) => bootstrap.p)),
-  };
-  return tests.map(({ t, bootstrap: { interval, resamples, p }, ...test }, i) => ({
-    ...test,
-    t: { ...t, holm: at(adjusted.t, i) },
-    bootstrap: { interval, resamples, p, holm: at(adjusted.bootstrap, i) },
-  }));
 }

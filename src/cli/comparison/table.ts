@@ -5,11 +5,10 @@ import { GROUPS } from '../../model/index.js';
 import { validationScore } from '../options.js';
 import { decimals, markdownTable, settingsText } from '../table.js';
 import { ofOneRow } from './entries.js';
-import { type ComparisonResults, type RowResult, type RunnerUpTest, order } from './results.js';
+import { referencesIn } from './plan.js';
+import type { ComparisonResults, RowResult } from './results.js';
+import { CHIEF, LEVEL, type RowTest, type RunnerUpTest, isSure, order, verdictOf } from './row-tests.js';
 import { PROTOCOLS } from './test-ranks.js';
-
-/** Where corrected p values of both tests are below this, the best is marked as better than the runner-up. */
-export const LEVEL = 0.05;
 
 export function comparisonText(results: ComparisonResults): string {
   return [
@@ -17,6 +16,7 @@ export function comparisonText(results: ComparisonResults): string {
     ...PROTOCOLS.flatMap((protocol) => protocolSection(results, protocol)),
     ...forAllSection(results),
     ...runnerUpSection(results),
+    ...referenceSection(results),
     ...tuningSection(results),
     ...failureSection(results),
   ].join('\n\n');
@@ -127,36 +127,20 @@ function figure({ mean, halfWidth }: StudentInterval, mark = '', sign = ''): str
   return `${mark}${decimals(mean)}${mark}${sign}${Number.isNaN(halfWidth) ? '' : ` ±${decimals(halfWidth)}`}`;
 }
 
-/** Whether both tests tell the best row from the second. */
-export const isSure = (tests: readonly RunnerUpTest[], protocol: ProtocolName, metric: MetricName): boolean =>
-  tests.some(
-    (test) =>
-      test.protocol === protocol && test.metric === metric && test.t.holm < LEVEL && test.bootstrap.holm < LEVEL,
-  );
-
 /** A p value as tables have it. */
 export const probability = (p: number): string => (Number.isNaN(p) ? '–' : p < 0.0001 ? '<.0001' : decimals(p));
 
 function runnerUpSection({ rows, tests }: ComparisonResults): string[] {
   if (tests.length === 0) return [];
-  const nameOf = (label: string): string => rows.find((row) => row.label === label)?.name ?? label;
   const table = markdownTable(
     [
-      ['', '', 'best', 'runner-up', 'difference', 't (d.f.)', 'p', 'Holm', 'bootstrap', 'p', 'Holm'],
-      ...tests.map(({ protocol, metric, best, runnerUp, difference, t, bootstrap }) => [
-        protocol,
-        metric.toUpperCase(),
-        nameOf(best),
-        nameOf(runnerUp),
-        figure(difference),
-        Number.isNaN(t.t) ? '–' : `${t.t.toFixed(2)} (${t.degreesOfFreedom})`,
-        probability(t.p),
-        probability(t.holm),
-        Number.isNaN(bootstrap.interval[0])
-          ? '–'
-          : `${decimals(bootstrap.interval[0])} … ${decimals(bootstrap.interval[1])}`,
-        probability(bootstrap.p),
-        probability(bootstrap.holm),
+      ['', '', 'best', 'runner-up', ...TEST_COLUMNS],
+      ...tests.map((test) => [
+        test.protocol,
+        test.metric.toUpperCase(),
+        calledIn(rows, test.best),
+        calledIn(rows, test.runnerUp),
+        ...testCells(test),
       ]),
     ],
     '<<<<',
@@ -167,6 +151,47 @@ function runnerUpSection({ rows, tests }: ComparisonResults): string[] {
     table,
   ];
 }
+
+function referenceSection({ rows, referenceTests, plan }: ComparisonResults): string[] {
+  if (referenceTests.length === 0) return [];
+  const table = markdownTable(
+    [
+      ['', 'reference', '', 'other', ...TEST_COLUMNS],
+      ...referenceTests.map((test) => [
+        test.protocol,
+        calledIn(rows, test.reference),
+        verdictOf(test),
+        calledIn(rows, test.other),
+        ...testCells(test),
+      ]),
+    ],
+    '<<<<',
+  );
+  return [
+    `## Every row against ${referencesIn(plan.options).length === 0 ? 'the best' : 'those of reference'}`,
+    `${CHIEF.toUpperCase()}, tested as above; Holm: p corrected for all ${referenceTests.length} tests of this table. *Better* or *worse* is the row of reference where both tests have p < ${LEVEL}.`,
+    table,
+  ];
+}
+
+const TEST_COLUMNS = ['difference', 't (d.f.)', 'p', 'Holm', 'bootstrap', 'p', 'Holm'];
+
+function testCells({ difference, t, bootstrap }: RowTest): string[] {
+  return [
+    figure(difference),
+    Number.isNaN(t.t) ? '–' : `${t.t.toFixed(2)} (${t.degreesOfFreedom})`,
+    probability(t.p),
+    probability(t.holm),
+    Number.isNaN(bootstrap.interval[0])
+      ? '–'
+      : `${decimals(bootstrap.interval[0])} … ${decimals(bootstrap.interval[1])}`,
+    probability(bootstrap.p),
+    probability(bootstrap.holm),
+  ];
+}
+
+const calledIn = (rows: readonly RowResult[], label: string): string =>
+  rows.find((row) => row.label === label)?.name ?? label;
 
 function tuningSection({ rows, plan: { options } }: ComparisonResults): string[] {
   const tuned = rows.filter(({ trials }) => trials.length > 0);

@@ -14,10 +14,12 @@ import {
   intervalFigure,
   tableHtml,
 } from '../../report/index.js';
-import { type ComparisonResults, type RowResult, order } from '../comparison/results.js';
-import { LEVEL, isSure, probability } from '../comparison/table.js';
+import { referencesIn } from '../comparison/plan.js';
+import type { ComparisonResults, RowResult } from '../comparison/results.js';
+import { CHIEF, LEVEL, type RowTest, isSure, order, verdictOf } from '../comparison/row-tests.js';
+import { probability } from '../comparison/table.js';
 import { PROTOCOLS } from '../comparison/test-ranks.js';
-import { CHIEF, titleOf } from './comparison-words.js';
+import { titleOf } from './comparison-words.js';
 import { capital, decimals } from './numbers.js';
 import { SLICINGS } from './parts.js';
 import type { SlicedRows } from './slices.js';
@@ -121,13 +123,14 @@ function chiefFigure({ rows, protocols }: ComparisonResults, name: ProtocolName)
   };
 }
 
-export function testsSection({ rows, tests }: ComparisonResults): Section {
+export function testsSection({ rows, tests, referenceTests, plan }: ComparisonResults): Section {
   const nameOf = (label: string): string => rows.find((row) => row.label === label)?.name ?? label;
   const [first] = tests as [(typeof tests)[0]];
-  const figure = (title: string): Column => ({ title, kind: 'figure' });
+  const corrected = TEST_FIGURES.filter(({ title }) => title !== 'p');
+  const against = referencesIn(plan.options).length === 0 ? 'the best' : 'those of reference';
   return {
     id: 'tests',
-    title: 'Best against runner-up',
+    title: 'Which row is better',
     body: [
       html`<p>
         The same users, one by one: each user’s metric is averaged over seeds, and the two rows are compared by the
@@ -135,48 +138,77 @@ export function testsSection({ rows, tests }: ComparisonResults): Section {
       </p>`,
       tableHtml({
         label: 'Best against runner-up, every metric under both protocols',
-        caption: html`Mean difference <span class="interval">± half of its 95 % t-interval over users</span>; Student’s
-          t-test; a bootstrap of users (${counted(first.bootstrap.resamples)} resamples). Holm: p corrected for all
-          ${tests.length} tests of this table.`,
+        caption: html`Best against runner-up. Mean difference
+          <span class="interval">± half of its 95 % t-interval over users</span>; Student’s t-test; a bootstrap of users
+          (${counted(first.bootstrap.resamples)} resamples). Holm: p corrected for all ${tests.length} tests of this
+          table.`,
         columns: [
           { title: '', kind: 'text' },
           { title: 'best', kind: 'name' },
           { title: 'runner-up', kind: 'name' },
-          ...['difference', 't (d.f.)', 'p', 'Holm', 'bootstrap', 'p', 'Holm'].map(figure),
+          ...TEST_FIGURES.map(column),
         ],
-        rows: PROTOCOLS.flatMap((name): Row[] => {
-          const own = tests.filter(({ protocol }) => protocol === name);
-          return own.length === 0
-            ? []
-            : [
-                { group: name === 'sampled' ? 'among candidates' : 'among all items' },
-                ...own.map((test) => ({ cells: testCells(test, nameOf) })),
-              ];
-        }),
+        rows: byProtocol(tests, (test) => [
+          test.metric.toUpperCase(),
+          nameOf(test.best),
+          nameOf(test.runnerUp),
+          ...TEST_FIGURES.map(({ of }) => of(test)),
+        ]),
       }),
+      referenceTests.length > 0 &&
+        tableHtml({
+          label: `Every row against ${against}, NDCG@10`,
+          caption: html`Every row against ${against}, in NDCG@10, tested likewise. Holm: p corrected for all
+            ${referenceTests.length} tests of this table. The row of reference is <b>better</b> or <b>worse</b> where
+            both tests have p &lt; ${LEVEL}.`,
+          columns: [
+            { title: '', kind: 'text' },
+            { title: 'reference', kind: 'name' },
+            { title: 'is', kind: 'name' },
+            ...corrected.map(column),
+          ],
+          rows: byProtocol(referenceTests, (test) => {
+            const verdict = verdictOf(test);
+            return [
+              nameOf(test.other),
+              nameOf(test.reference),
+              verdict === 'not told apart' ? verdict : html`<b>${verdict}</b>`,
+              ...corrected.map(({ of }) => of(test)),
+            ];
+          }),
+        }),
     ],
   };
 }
 
-function testCells(
-  { metric, best, runnerUp, difference, t, bootstrap }: ComparisonResults['tests'][number],
-  nameOf: (label: string) => string,
-): Content[] {
-  const [low, high] = bootstrap.interval;
-  const mark = (p: number): Content => (p < LEVEL ? html`<b>${probability(p)}</b>` : probability(p));
-  return [
-    metric.toUpperCase(),
-    nameOf(best),
-    nameOf(runnerUp),
-    intervalHtml(difference),
-    Number.isNaN(t.t) ? '–' : `${t.t.toFixed(2)} (${t.degreesOfFreedom})`,
-    probability(t.p),
-    mark(t.holm),
-    Number.isNaN(low) ? '–' : `${decimals(low)} … ${decimals(high)}`,
-    probability(bootstrap.p),
-    mark(bootstrap.holm),
-  ];
-}
+/** What there is to tell of a test, in the order of columns. */
+const TEST_FIGURES: readonly { readonly title: string; readonly of: (test: RowTest) => Content }[] = [
+  { title: 'difference', of: ({ difference }) => intervalHtml(difference) },
+  { title: 't (d.f.)', of: ({ t }) => (Number.isNaN(t.t) ? '–' : `${t.t.toFixed(2)} (${t.degreesOfFreedom})`) },
+  { title: 'p', of: ({ t }) => probability(t.p) },
+  { title: 'Holm', of: ({ t }) => correctedHtml(t.holm) },
+  {
+    title: 'bootstrap',
+    of: ({ bootstrap: { interval } }) =>
+      Number.isNaN(interval[0]) ? '–' : `${decimals(interval[0])} … ${decimals(interval[1])}`,
+  },
+  { title: 'p', of: ({ bootstrap }) => probability(bootstrap.p) },
+  { title: 'Holm', of: ({ bootstrap }) => correctedHtml(bootstrap.holm) },
+];
+
+const column = ({ title }: { readonly title: string }): Column => ({ title, kind: 'figure' });
+const correctedHtml = (p: number): Content => (p < LEVEL ? html`<b>${probability(p)}</b>` : probability(p));
+
+/** Tests under the names of their protocols. */
+const byProtocol = <T extends RowTest>(tests: readonly T[], cells: (test: T) => readonly Content[]): Row[] =>
+  PROTOCOLS.flatMap((name): Row[] => {
+    const own = tests.filter(({ protocol }) => protocol === name);
+    if (own.length === 0) return [];
+    return [
+      { group: name === 'sampled' ? 'among candidates' : 'among all items' },
+      ...own.map((test) => ({ cells: cells(test) })),
+    ];
+  });
 
 export function slicesSection(slices: readonly SlicedRows[], { protocols }: ComparisonResults): Section | null {
   if (!protocols) return null;

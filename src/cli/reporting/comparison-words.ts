@@ -2,21 +2,19 @@
  * What a comparison comes to, in sentences: the summary, the protocol, and what it cannot show. Knows how much a test or an interval
  * says; does not know pages.
  *
- * "Significant" is said of the best row against the runner-up alone, for nothing else is tested.
+ * "Significant" is said of what was tested alone, and where both tests agree.
  */
 import { counted, countOf } from '../../base/index.js';
-import { type MetricName, type Protocol, type ProtocolName, TIE_RULE } from '../../evaluate/index.js';
+import { type Protocol, type ProtocolName, TIE_RULE } from '../../evaluate/index.js';
 import type { DataManifest } from '../../data/index.js';
 import { epochsAllowed } from '../comparison/run-plans.js';
-import { type ComparisonResults, type RowResult, type RunnerUpTest, order } from '../comparison/results.js';
-import { LEVEL, isSure, ofSingleRows, probability } from '../comparison/table.js';
+import type { ComparisonResults, RowResult } from '../comparison/results.js';
+import { CHIEF, LEVEL, type ReferenceTest, type RunnerUpTest, order, verdictOf } from '../comparison/row-tests.js';
+import { ofSingleRows, probability } from '../comparison/table.js';
 import { PROTOCOLS } from '../comparison/test-ranks.js';
 import type { ComparisonFiles } from './gathering.js';
 import type { Term } from './parts.js';
 import { capital, decimals, listOf, numberWord, ordinal } from './numbers.js';
-
-/** The metric that the summary and the figures are of. */
-export const CHIEF: MetricName = 'ndcg@10';
 
 const LEVEL_TEXT = `${100 * LEVEL} % level`;
 
@@ -62,9 +60,10 @@ function outcomeOf(results: ComparisonResults, name: ProtocolName): string {
   const test = results.tests.find(({ protocol, metric }) => protocol === name && metric === CHIEF);
   return [
     `${first}, before ${second.name} with ${meanOf(second, name)}${seedWords(second)}.`,
-    test ? testWords(results.tests, test) : '',
+    test ? testWords(test) : '',
+    othersWords(results, best, name),
     [best, second].some(({ seeds }) => seeds.length === 1) ? 'What another training would come to is not known.' : '',
-    standingOf(ranked, name),
+    standingOf(results.referenceTests, ranked, name),
   ]
     .filter(Boolean)
     .join(' ');
@@ -79,36 +78,54 @@ function seedWords({ seeds }: RowResult): string {
   return seeds.length === 1 ? ' (one seed)' : ` (mean of ${numberWord(seeds.length)} seeds)`;
 }
 
-function testWords(
-  tests: readonly RunnerUpTest[],
-  { difference, t, bootstrap, protocol, metric }: RunnerUpTest,
-): string {
+function testWords(test: RunnerUpTest): string {
+  const { difference, t, bootstrap } = test;
   if (Number.isNaN(difference.halfWidth) || Number.isNaN(t.p)) return 'That difference could not be tested.';
   const [low, high] = [difference.mean - difference.halfWidth, difference.mean + difference.halfWidth];
   const size = `The difference, ${decimals(difference.mean)} (95 % interval over users ${decimals(low)} to ${decimals(high)}),`;
   const ps = `corrected p ${pWords(t.holm)} by Student’s t and ${pWords(bootstrap.holm)} by bootstrap`;
-  return isSure(tests, protocol, metric)
+  return verdictOf(test) === 'better'
     ? `${size} is significant at the ${LEVEL_TEXT} by both tests (${ps}): with these trainings, other users of the same kind would hardly reverse it.`
     : `${size} is not significant (${ps}): these users do not tell which of the two is better.`;
+}
+
+/** Which of the rows the best one was told from, where there are more than two. */
+function othersWords({ rows, referenceTests }: ComparisonResults, best: RowResult, name: ProtocolName): string {
+  const tests = referenceTests.filter(({ reference, protocol }) => reference === best.label && protocol === name);
+  if (tests.length < 2) return '';
+  const open = tests.filter((test) => verdictOf(test) !== 'better').map(({ other }) => other);
+  if (open.length === 0) return 'It is significantly better than every other row.';
+  if (open.length === tests.length) return 'It is not significantly better than any other row.';
+  const names = rows.flatMap(({ label, name }) => (open.includes(label) ? [name] : []));
+  return `It is significantly better than every other row but ${listOf(names)}.`;
 }
 
 const pWords = (p: number): string => (p > 0.9999 ? '1' : probability(p));
 
 /** Where SESRec stands, if it is among the rows: that of its rows that is best. */
-function standingOf(ranked: readonly RowResult[], name: ProtocolName): string {
+function standingOf(tests: readonly ReferenceTest[], ranked: readonly RowResult[], name: ProtocolName): string {
   const own = ranked.find(({ model }) => model === 'sesrec');
   if (!own) return '';
   const place = ranked.indexOf(own) + 1;
   const called = own.name === 'SESRec' ? 'SESRec' : `The best SESRec row, ${own.name},`;
   if (place === 1) return `${called} is that best row.`;
   if (place === 2) return `${called} is that runner-up, of ${numberWord(ranked.length)} rows.`;
-  const behind = valueOf(ranked[0] as RowResult, name) - valueOf(own, name);
-  return `${called} is ${ordinal(place)} of ${numberWord(ranked.length)} with ${meanOf(own, name)}, ${decimals(behind)} below the best; this distance was not tested.`;
+  const [best] = ranked as [RowResult];
+  const pair = [best.label, own.label];
+  const test = tests.find(
+    ({ protocol, reference, other }) => protocol === name && pair.includes(reference) && pair.includes(other),
+  );
+  const tested = !test
+    ? 'was not tested'
+    : verdictOf(test) === 'not told apart'
+      ? 'is not significant'
+      : 'is significant';
+  return `${called} is ${ordinal(place)} of ${numberWord(ranked.length)} with ${meanOf(own, name)}, ${decimals(valueOf(best, name) - valueOf(own, name))} below the best; this distance ${tested}.`;
 }
 
 /** The protocol for somebody who has not met one. */
 export function protocolTerms({ results, data }: ComparisonFiles): Term[] {
-  const { protocols, plan, tests } = results;
+  const { protocols, plan } = results;
   if (!protocols) return [];
   const { sampled, full } = protocols;
   const { runValidationUsers, validationProtocol } = plan.options;
@@ -139,7 +156,7 @@ export function protocolTerms({ results, data }: ComparisonFiles): Term[] {
     ],
     [
       'tests',
-      `User by user, each user’s metric averaged over seeds first: they say how a difference varies with the people, given these trainings, and nothing of other trainings. p is corrected by Holm’s method for all ${tests.length} tests of the table.`,
+      `User by user, each user’s metric averaged over seeds first: they say how a difference varies with the people, given these trainings, and nothing of other trainings. p is corrected by Holm’s method for all tests of a table.`,
     ],
   ];
 }
@@ -203,7 +220,7 @@ export function limitsOf({ results, data, missing }: ComparisonFiles): string[] 
     atTheEnd.length > 0 &&
       `Not trained to the end: ${listOf(atTheEnd.map(({ name }) => name))} had the best epoch of some run in the last one allowed, and might gain by more.`,
     seedLimits(seeds),
-    'Significance is about people, not about trainings: a test says how sure a difference is for other users, given these trainings. Only the best row and the runner-up are tested, and since the same figures picked them, p is a little too small.',
+    'Significance is about people, not about trainings: a test says how sure a difference is for other users, given these trainings. The best row was picked by the same figures that it is tested on, so p is a little too small.',
     'A person’s next event in the log is taken for the right answer. Whether they would have liked what was recommended instead, nobody knows.',
     failed.length > 0 &&
       `Trainings of ${listOf(failed.map(({ name }) => name))} failed; their rows are of what was left.`,

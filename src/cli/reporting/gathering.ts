@@ -59,7 +59,11 @@ export async function readComparison(directory: string): Promise<ComparisonFiles
     throw new UserError(
       `${directory} has no results yet, its comparison is not done: the sesrec compare command that began it goes on`,
     );
-  const results = withoutNulls(await readJson(path)) as ComparisonResults;
+  // comparisons of before rows of reference have no tests against them
+  const results = {
+    referenceTests: [],
+    ...(withoutNulls(await readJson(path)) as object),
+  } as unknown as ComparisonResults;
   const wrong = resultsRule(results, '');
   if (wrong !== null)
     throw new CorruptFileError(`${path} cannot be read: ${wrong}; the sesrec compare command makes it again`);
@@ -118,6 +122,7 @@ const epochRule = isRecordOf({
 /** Labels become paths. */
 const isLabel = (value: unknown, name: string): string | null =>
   isText(value, name) ?? (/^[A-Za-z0-9][A-Za-z0-9-]*$/.test(value as string) ? null : `${name} is no name of a row`);
+const testRule = isRecordOf({ protocol: isOneOf('sampled', 'full'), metric: isOneOf(...METRICS) });
 const resultsRule = isRecordOf({
   format: isOneOf('sesrec-comparison-results'),
   version: isOneOf(1),
@@ -140,7 +145,8 @@ const resultsRule = isRecordOf({
       ),
     }),
   ),
-  tests: isListOf(isRecordOf({ protocol: isOneOf('sampled', 'full'), metric: isOneOf(...METRICS) })),
+  tests: isListOf(testRule),
+  referenceTests: isListOf(testRule),
 });
 
 /** Fields that hold numbers: JSON has no NaN, which says that there is none, and writes null. */

@@ -14,11 +14,12 @@
 import { UserError, isThere, writeAtomically } from '../../base/index.js';
 import { loadRun } from '../../model/index.js';
 import { type Page, documentOf } from '../../report/index.js';
-import { type ComparisonResults, type RowResult, order } from '../comparison/results.js';
+import type { ComparisonResults, RowResult } from '../comparison/results.js';
+import { CHIEF, order } from '../comparison/row-tests.js';
 import { type ComputeFlags, withRuntime } from '../options.js';
 import { note } from '../output.js';
 import { type Shown, comparisonPage } from './comparison-report.js';
-import { CHIEF, summaryOf } from './comparison-words.js';
+import { summaryOf } from './comparison-words.js';
 import { type ComparisonFiles, kindOf, readComparison, runOfSeed } from './gathering.js';
 import { personOf } from './person.js';
 import { readRun } from './run-files.js';

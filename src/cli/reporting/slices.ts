@@ -18,11 +18,11 @@ import {
 import { type Run, dataOf } from '../../model/index.js';
 import { readKeptTests } from '../comparison/kept-tests.js';
 import { type PerProtocol, type RowResult, perProtocol, smallestTests } from '../comparison/results.js';
+import { CHIEF } from '../comparison/row-tests.js';
 import { type SliceResults, evaluateSlices } from '../details.js';
 import { type ProtocolResult, evaluateRun } from '../evaluation.js';
 import type { ComputeFlags } from '../options.js';
 import { validationCandidatesOf } from '../run-plan.js';
-import { CHIEF } from './comparison-words.js';
 import { type ComparisonFiles, runOfSeed } from './gathering.js';
 
 /** One way to tell users apart, and NDCG@10 of every row in each slice. */
