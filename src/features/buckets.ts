@@ -24,19 +24,30 @@ export function historyLengths(dataset: Dataset, cases: readonly Case[], window:
   };
 }
 
-/** A window is cut into this many steps: few different extents, so that few programs are compiled. */
-const CLASSES = 4;
+/** A shorter window than this is not worth a program of its own. */
+const LEAST_ROOM = 3;
 
-/** The class of a length, from 1; class k has room for k quarters of the window. */
-const lengthClass = (length: number, window: number): number =>
-  Math.max(1, Math.ceil((CLASSES * length) / window - 1e-9));
-const roomOf = (longest: number, window: number): number =>
-  Math.ceil((window * lengthClass(longest, window)) / CLASSES);
+/**
+ * The rooms that histories may get, ascending: the quarters of the window, and the first of them halved as often as that leaves
+ * something to hold, since most histories are short. Few, because each is a program.
+ */
+export function roomsOf(window: number): number[] {
+  const rooms = [1, 2, 3, 4].map((quarters) => Math.ceil((window * quarters) / 4));
+  for (let parts = 8; window / parts >= LEAST_ROOM; parts *= 2) rooms.unshift(Math.ceil(window / parts));
+  return [...new Set(rooms)];
+}
+
+/** Which of the rooms is the first that holds so much. */
+const roomFor = (rooms: readonly number[], length: number): number => rooms.findIndex((room) => room >= length);
 
 /** The room that the given cases need. */
 export function extentOf({ feed, search }: HistoryLengths, cases: Int32Array, window: Window): Extent {
-  const longest = (lengths: Int32Array): number => cases.reduce((most, row) => Math.max(most, at(lengths, row)), 0);
-  return { feed: roomOf(longest(feed), window.feed), search: roomOf(longest(search), window.search) };
+  const roomIn = (most: number, lengths: Int32Array): number => {
+    const rooms = roomsOf(most);
+    const longest = cases.reduce((longest, row) => Math.max(longest, at(lengths, row)), 0);
+    return rooms[roomFor(rooms, longest)] as number;
+  };
+  return { feed: roomIn(window.feed, feed), search: roomIn(window.search, search) };
 }
 
 /**
@@ -56,12 +67,13 @@ export function batchOrder(
       pool.subarray(batch * batchSize, (batch + 1) * batchSize),
     );
   if (poolBatches === 0) return cut(rows);
+  const rooms = roomsOf(window.feed);
   const batches: Int32Array[] = [];
   for (let start = 0; start < rows.length; start += poolBatches * batchSize) {
     const pool = rows.slice(start, start + poolBatches * batchSize);
-    // the feed by its class first, because attention within it costs most; then the searches; ties stay as shuffled
+    // the feed by its room first, because attention within it costs most; then the searches; ties stay as shuffled
     const key = pool.map(
-      (row) => lengthClass(at(lengths.feed, row), window.feed) * (window.search + 1) + at(lengths.search, row),
+      (row) => roomFor(rooms, at(lengths.feed, row)) * (window.search + 1) + at(lengths.search, row),
     );
     const sorted = Int32Array.from(pool.keys()).sort((a, b) => at(key, a) - at(key, b) || a - b);
     const own = cut(sorted.map((place) => at(pool, place)));

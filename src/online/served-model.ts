@@ -4,6 +4,7 @@
 import { basename } from 'node:path';
 import { Turns, UserError, at, hashOf, isFiniteEverywhere, range } from '../base/index.js';
 import { FIRST_INDEX, UNKNOWN } from '../data/index.js';
+import { roomsOf } from '../features/index.js';
 import {
   type AlignedVectors,
   type GraphRanker,
@@ -279,15 +280,12 @@ export class ServedModel {
     const { window } = this.run.model.config;
     const item = this.run.dataset.items.ids[FIRST_INDEX];
     if (item === undefined) return;
-    for (const quarter of [4, 1, 2, 3]) {
-      for (const other of [4, 1, 2, 3]) {
+    for (const feedRoom of roomsOf(window.feed).toReversed()) {
+      for (const searchRoom of roomsOf(window.search).toReversed()) {
         for (let lane = 0; lane < this.#runtime.threads; lane++) {
           if (signal.aborted) return;
-          const feed = Array.from({ length: Math.ceil((window.feed * quarter) / 4) }, () => ({ type: 'view', item }));
-          const searches = Array.from({ length: Math.ceil((window.search * other) / 4) }, () => ({
-            type: 'search',
-            query: '',
-          }));
+          const feed = Array.from({ length: feedRoom }, () => ({ type: 'view', item }));
+          const searches = Array.from({ length: searchRoom }, () => ({ type: 'search', query: '' }));
           const events = [...feed, ...searches].map((event) => ({ ...event, user: '', time: 0 }));
           await rank(knownBy(this.#base, liveHistory(this.run.dataset, this.items, NOBODY, events, false)));
         }

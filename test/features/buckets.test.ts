@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import * as fc from 'fast-check';
 import { Random, at, range } from '../../src/base/index.js';
-import { batchOrder, extentOf, gatherRows, historyLengths, trainingCases } from '../../src/features/index.js';
+import { batchOrder, extentOf, gatherRows, historyLengths, roomsOf, trainingCases } from '../../src/features/index.js';
 import { tinyDataset } from '../support/tiny-dataset.js';
 
 const window = { feed: 15, search: 6, clicks: 1, words: 2 };
@@ -24,6 +24,35 @@ const padding = (batches: readonly Int32Array[], lengths: ReturnType<typeof leng
     const real = batch.reduce((sum, row) => sum + at(lengths.feed, row) + at(lengths.search, row), 0);
     return total + batch.length * (feed + search) - real;
   }, 0);
+
+describe('rooms', () => {
+  test('are quarters of the window, the first of them halved while something is left to hold', () => {
+    assert.deepEqual(roomsOf(50), [4, 7, 13, 25, 38, 50]);
+    assert.deepEqual(roomsOf(30), [4, 8, 15, 23, 30]);
+    assert.deepEqual(roomsOf(5), [2, 3, 4, 5]);
+    assert.deepEqual(roomsOf(1), [1]);
+    assert.deepEqual(roomsOf(0), [0]);
+  });
+
+  test('ascend to the window, and a history gets the first that holds it', () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: 1000 }), fc.double({ min: 0, max: 1, noNaN: true }), (size, share) => {
+        const rooms = roomsOf(size);
+        assert.equal(rooms.at(-1), size);
+        assert.ok(rooms.every((room, i) => room > (rooms[i - 1] ?? 0)));
+        assert.ok(rooms.length <= 4 + Math.log2(size));
+        const length = Math.floor(share * size);
+        const lengths = { feed: Int32Array.of(length), search: Int32Array.of(size) };
+        const { feed, search } = extentOf(lengths, Int32Array.of(0), { feed: size, search: size, clicks: 1, words: 1 });
+        assert.equal(
+          feed,
+          rooms.find((room) => room >= length),
+        );
+        assert.equal(search, size);
+      }),
+    );
+  });
+});
 
 describe('batches of an epoch', () => {
   test('hold every row once, and no row leaves its pool', () => {
