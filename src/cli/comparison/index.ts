@@ -5,10 +5,10 @@
  * Whatever is chosen (settings, finalists, the best epoch) is chosen on validation, and all of it before the first look at
  * the test.
  *
- *   compare.json    the plan                         plan.ts
+ *   compare.json    the plan                         plan.ts, opening.ts
  *   tuning/, runs/  what is trained                  trainings.ts
  *   test/           the ranks of every user          test-ranks.ts
- *   results.json    what it comes to                 results.ts
+ *   results.json    what it comes to                 results.ts, row-tests.ts
  *   table.md        the same, to be read             table.ts
  */
 import { mkdir } from 'node:fs/promises';
@@ -19,7 +19,8 @@ import { type Trial, lockOf } from '../../model/index.js';
 import { interruptible } from '../interruption.js';
 import { note, speakingAs } from '../output.js';
 import { type CountedEntry, type TrainedEntry, isTrained } from './entries.js';
-import { type CommandFor, type Comparison, type ComparisonFlags, openComparison } from './plan.js';
+import { openComparison } from './opening.js';
+import type { CommandFor, Comparison, ComparisonFlags } from './plan.js';
 import { runBudget, tuningBudget } from './run-plans.js';
 import { type ComparisonResults, type RowRanks, type RowRecord, summariseComparison } from './results.js';
 import { comparisonText } from './table.js';
