@@ -20,7 +20,8 @@ import { interruptible } from '../interruption.js';
 import { note, speakingAs } from '../output.js';
 import { type CountedEntry, type TrainedEntry, isTrained } from './entries.js';
 import { openComparison } from './opening.js';
-import type { CommandFor, Comparison, ComparisonFlags } from './plan.js';
+import type { ComparisonFlags } from './options.js';
+import type { CommandFor, Comparison } from './plan.js';
 import { runBudget, tuningBudget } from './run-plans.js';
 import { type ComparisonResults, type RowRanks, type RowRecord, summariseComparison } from './results.js';
 import { comparisonText } from './table.js';
@@ -36,7 +37,7 @@ import {
   runTraining,
 } from './trainings.js';
 
-export type { ComparisonFlags, ComparisonOptions } from './plan.js';
+export type { ComparisonFlags, ComparisonOptions } from './options.js';
 export { type KeptTests, readKeptTests } from './kept-tests.js';
 export type { ComparisonResults, RowRanks, RowResult } from './results.js';
 

@@ -20,17 +20,8 @@ import type { Environment } from '../environment.js';
 import { checkDevice, optionName } from '../options.js';
 import { note } from '../output.js';
 import { type Entry, isTrained } from './entries.js';
-import {
-  type CommandFor,
-  type Comparison,
-  type ComparisonFlags,
-  type ComparisonOptions,
-  type ComparisonPlan,
-  PLAN_FILE,
-  newPlan,
-  optionsOf,
-  readPlan,
-} from './plan.js';
+import { type ComparisonFlags, type ComparisonOptions, optionsOf } from './options.js';
+import { type CommandFor, type Comparison, type ComparisonPlan, PLAN_FILE, newPlan, readPlan } from './plan.js';
 import { checkTrials } from './run-plans.js';
 
 const candidatesOf = (directory: string): string => join(directory, 'candidates.jsonl.gz');

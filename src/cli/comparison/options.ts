@@ -1,16 +1,88 @@
-/** The options of commands that compare. Knows wording and defaults; does not know what is made of them. */
+/** The options of commands that compare. Knows what there is to say, its wording and defaults; does not know what is made of it. */
 import { isDeepStrictEqual } from 'node:util';
 import { type Command, Option } from 'commander';
-import { MOST_TRIALS, publishedShapes } from '../../model/index.js';
+import type { ProtocolName } from '../../evaluate/index.js';
+import {
+  type CommonConfig,
+  MOST_TRIALS,
+  type ShapeName,
+  type TrainingSettings,
+  publishedShapes,
+} from '../../model/index.js';
 import { OPTIMIZERS } from '../../train/index.js';
 import {
+  type ComputeFlags,
   candidateCountOption,
   deviceOption,
+  namesIn,
   numberFrom,
   threadsOption,
   validationProtocolOption,
   wholeNumber,
 } from '../options.js';
+
+/** What shapes the results. The same for all models, but for what `set` says of one. */
+export interface ComparisonOptions {
+  readonly models: string;
+  readonly set: readonly string[];
+  readonly shape: ShapeName;
+  readonly negativeSampling: CommonConfig['negativeSampling'];
+  readonly itemAttributes?: string;
+  readonly userAttributes?: string;
+  readonly batchSize: number;
+  readonly optimizer: TrainingSettings['optimizer'];
+  /** Of all models, which is then not tuned; else what a trial says, or .001. */
+  readonly learningRate?: number;
+  /** Epochs without a better validation before the rate falls; that of the shape unless told. */
+  readonly learningRatePatience?: number;
+  readonly weightDecay?: number;
+  /** Of models that do not see padding; 0 for the others. */
+  readonly bucketBatches: number;
+  readonly batchParts: number;
+  readonly candidateCount: number;
+  /** At most so many settings of each model are tried. */
+  readonly trials: number;
+  readonly tuningEpochs: number;
+  /** Users that a trial is validated on; all unless told. */
+  readonly validationUsers?: number;
+  readonly seeds: number;
+  /** So many models, the best on validation, have more seeds. */
+  readonly finalists: number;
+  readonly finalistSeeds: number;
+  readonly epochs: number;
+  readonly patience: number;
+  /** Users that an epoch of a run is validated on; all unless told. */
+  readonly runValidationUsers?: number;
+  /** What the MRR of validation is taken under: that of trials, and of every epoch of a run. */
+  readonly validationProtocol?: ProtocolName;
+  /** Full ranking is for a seeded sample of so many users… */
+  readonly fullUsers: number;
+  /** …but for all where that is estimated to take fewer minutes than this. */
+  readonly fullMinutes: number;
+  /** Labels, separated by commas, of the rows that every other one is tested against; the best unless told. */
+  readonly reference?: string;
+}
+
+export interface ComparisonFlags extends ComparisonOptions, ComputeFlags {
+  readonly out: string;
+  /** Lists for validation and test. */
+  readonly candidates?: string;
+  readonly saveEvery: number;
+  readonly keepTuning?: boolean;
+  /** So many trainings at once. */
+  readonly jobs: number;
+}
+
+/** The options alone, without how a session works. */
+export function optionsOf(flags: ComparisonOptions & Partial<ComparisonFlags>): ComparisonOptions {
+  const { out: _out, candidates: _candidates, saveEvery: _save, keepTuning: _keep, threads: _threads, ...rest } = flags;
+  const { device: _device, jobs: _jobs, ...options } = rest;
+  return options;
+}
+
+/** The labels of the rows that every other one is tested against; none where that is the best. */
+export const referencesIn = ({ reference }: Pick<ComparisonOptions, 'reference'>): string[] =>
+  reference === undefined ? [] : namesIn(reference);
 
 const number = (flags: string, description: string, least: number, most?: number): Option =>
   new Option(flags, description).argParser(wholeNumber(least, most));

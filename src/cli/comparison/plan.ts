@@ -15,75 +15,16 @@ import {
   readJson,
 } from '../../base/index.js';
 import type { Dataset } from '../../data/index.js';
-import { type Candidates, type ProtocolName, hashCandidates } from '../../evaluate/index.js';
-import {
-  type CommonConfig,
-  RANKER_IDS,
-  type ShapeName,
-  type TrainingSettings,
-  models,
-  publishedShapes,
-} from '../../model/index.js';
+import { type Candidates, hashCandidates } from '../../evaluate/index.js';
+import { RANKER_IDS, models, publishedShapes } from '../../model/index.js';
 import { type Environment, environment } from '../environment.js';
-import { type ComputeFlags, namesIn } from '../options.js';
 import { note } from '../output.js';
 import { type Entry, isTrained, planEntries } from './entries.js';
+import { type ComparisonFlags, type ComparisonOptions, optionsOf, referencesIn } from './options.js';
 import { trainingOfRow } from './row-training.js';
 
 const FORMAT = 'sesrec-comparison';
 const VERSION = 1;
-
-/** What shapes the results. The same for all models, but for what `set` says of one. */
-export interface ComparisonOptions {
-  readonly models: string;
-  readonly set: readonly string[];
-  readonly shape: ShapeName;
-  readonly negativeSampling: CommonConfig['negativeSampling'];
-  readonly itemAttributes?: string;
-  readonly userAttributes?: string;
-  readonly batchSize: number;
-  readonly optimizer: TrainingSettings['optimizer'];
-  /** Of all models, which is then not tuned; else what a trial says, or .001. */
-  readonly learningRate?: number;
-  /** Epochs without a better validation before the rate falls; that of the shape unless told. */
-  readonly learningRatePatience?: number;
-  readonly weightDecay?: number;
-  /** Of models that do not see padding; 0 for the others. */
-  readonly bucketBatches: number;
-  readonly batchParts: number;
-  readonly candidateCount: number;
-  /** At most so many settings of each model are tried. */
-  readonly trials: number;
-  readonly tuningEpochs: number;
-  /** Users that a trial is validated on; all unless told. */
-  readonly validationUsers?: number;
-  readonly seeds: number;
-  /** So many models, the best on validation, have more seeds. */
-  readonly finalists: number;
-  readonly finalistSeeds: number;
-  readonly epochs: number;
-  readonly patience: number;
-  /** Users that an epoch of a run is validated on; all unless told. */
-  readonly runValidationUsers?: number;
-  /** What the MRR of validation is taken under: that of trials, and of every epoch of a run. */
-  readonly validationProtocol?: ProtocolName;
-  /** Full ranking is for a seeded sample of so many users… */
-  readonly fullUsers: number;
-  /** …but for all where that is estimated to take fewer minutes than this. */
-  readonly fullMinutes: number;
-  /** Labels, separated by commas, of the rows that every other one is tested against; the best unless told. */
-  readonly reference?: string;
-}
-
-export interface ComparisonFlags extends ComparisonOptions, ComputeFlags {
-  readonly out: string;
-  /** Lists for validation and test. */
-  readonly candidates?: string;
-  readonly saveEvery: number;
-  readonly keepTuning?: boolean;
-  /** So many trainings at once. */
-  readonly jobs: number;
-}
 
 export interface ComparisonPlan {
   readonly format: typeof FORMAT;
@@ -155,10 +96,6 @@ function refuseMixedFinalists(entries: readonly Entry[], { finalists, validation
     );
 }
 
-/** The labels of the rows that every other one is tested against; none where that is the best. */
-export const referencesIn = ({ reference }: Pick<ComparisonOptions, 'reference'>): string[] =>
-  reference === undefined ? [] : namesIn(reference);
-
 function refuseUnknownReferences(entries: readonly Entry[], options: ComparisonOptions): void {
   const labels = entries.map(({ label }) => label);
   const unknown = referencesIn(options).find((label) => !labels.includes(label));
@@ -166,13 +103,6 @@ function refuseUnknownReferences(entries: readonly Entry[], options: ComparisonO
     throw new UserError(
       `--reference ${options.reference}: no row is called ${unknown}; there are ${labels.join(', ')}`,
     );
-}
-
-/** The options alone, without how a session works. */
-export function optionsOf(flags: ComparisonOptions & Partial<ComparisonFlags>): ComparisonOptions {
-  const { out: _out, candidates: _candidates, saveEvery: _save, keepTuning: _keep, threads: _threads, ...rest } = flags;
-  const { device: _device, jobs: _jobs, ...options } = rest;
-  return options;
 }
 
 function needsSearches(entry: Entry, dataset: Dataset, { shape }: ComparisonOptions): boolean {

@@ -18,7 +18,8 @@ import {
 } from '../../evaluate/index.js';
 import { type Group, type RankerId, type Trial, buildModel, cardOf, groupOf } from '../../model/index.js';
 import { type Entry, isTrained, nameOf } from './entries.js';
-import { type Comparison, type ComparisonPlan, referencesIn } from './plan.js';
+import { referencesIn } from './options.js';
+import type { Comparison, ComparisonPlan } from './plan.js';
 import { type ReferenceTest, RowTests, type RunnerUpTest } from './row-tests.js';
 import { planOfRun, runBudget } from './run-plans.js';
 import { type KeptRanks, PROTOCOLS, type TestRecord } from './test-ranks.js';

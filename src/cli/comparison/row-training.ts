@@ -5,7 +5,7 @@
 import { type Rule, UserError, isNotNegative, isOneOf, isPositive, isText, isWhole } from '../../base/index.js';
 import { OPTIMIZERS } from '../../train/index.js';
 import { optionName, readSetting } from '../options.js';
-import type { ComparisonOptions } from './plan.js';
+import type { ComparisonOptions } from './options.js';
 
 const rules = {
   batchSize: isWhole(1),

@@ -7,7 +7,7 @@ import type { Dataset } from '../../data/index.js';
 import { type RunPlan, type Trial, buildModel } from '../../model/index.js';
 import { type TrainFlags, planRun } from '../run-plan.js';
 import { type TrainedEntry, ownSettings } from './entries.js';
-import type { ComparisonOptions } from './plan.js';
+import type { ComparisonOptions } from './options.js';
 import { trainingOfRow } from './row-training.js';
 
 /** The seed of trials: none of the runs has it, so that a choice does not rest on a run that is counted. */

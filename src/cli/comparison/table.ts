@@ -5,7 +5,7 @@ import { GROUPS } from '../../model/index.js';
 import { validationScore } from '../options.js';
 import { decimals, markdownTable, settingsText } from '../table.js';
 import { ofOneRow } from './entries.js';
-import { referencesIn } from './plan.js';
+import { referencesIn } from './options.js';
 import type { ComparisonResults, RowResult } from './results.js';
 import { CHIEF, LEVEL, type RowTest, type RunnerUpTest, isSure, order, verdictOf } from './row-tests.js';
 import { PROTOCOLS } from './test-ranks.js';

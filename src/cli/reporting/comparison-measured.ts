@@ -14,7 +14,7 @@ import {
   intervalFigure,
   tableHtml,
 } from '../../report/index.js';
-import { referencesIn } from '../comparison/plan.js';
+import { referencesIn } from '../comparison/options.js';
 import type { ComparisonResults, RowResult } from '../comparison/results.js';
 import { CHIEF, LEVEL, type RowTest, isSure, order, verdictOf } from '../comparison/row-tests.js';
 import { probability } from '../comparison/table.js';
