@@ -413,6 +413,40 @@ test('seeds may be added: those that there were are as they were', async () => {
   );
 });
 
+test('a row may have seeds of its own, more later, never fewer, and no finalists beside it', async () => {
+  const out = join(folder, 'own seeds');
+  const models = '--models gru4rec,other=gru4rec --trials 0 --epochs 1 --seeds 1'.split(' ');
+  const made = await inProcess(...compareIn(out, ...models, '--set', 'other.seeds=2', ...TINY));
+  assert.equal(made.code, 0, made.err);
+  assert.deepEqual(
+    announced(made).map((line) => line.replace(/;.*/, '')),
+    ['[1 of 3] gru4rec, seed 1 of 1', '[2 of 3] other, seed 1 of 2', '[3 of 3] other, seed 2 of 2'],
+  );
+  const seedsOf = async (label: string): Promise<number> => row(await resultsOf(out), label).seeds.length;
+  assert.deepEqual([await seedsOf('gru4rec'), await seedsOf('other')], [1, 2]);
+  assert.match(
+    await readFile(join(out, 'table.md'), 'utf8'),
+    /then 1 seed of up to 1 epoch.* Of single rows: `other\.seeds=2`\./,
+  );
+  const more = await inProcess(...compareIn(out, ...models, '--set', 'other.seeds=3'));
+  assert.equal(more.code, 0, more.err);
+  assert.equal(announced(more).length, 1);
+  assert.deepEqual([await seedsOf('gru4rec'), await seedsOf('other')], [1, 3]);
+  const again = await inProcess(...compareIn(out));
+  assert.deepEqual([again.code, announced(again), await seedsOf('other')], [0, [], 3], 'what was said last is kept');
+  assertRefusal(
+    await inProcess(...compareIn(out, ...models, '--set', 'other.seeds=1')),
+    1,
+    /begun with 3 seeds of other, not 1: there may be more, not fewer/,
+  );
+  assertRefusal(
+    await inProcess(...compareIn(join(folder, 'mixed'), ...models, '--set', 'other.seeds=2', '--finalists', '1')),
+    1,
+    /--finalists 1: other has seeds of its own/,
+  );
+  assert.ok(!existsSync(join(folder, 'mixed')));
+});
+
 test('a comparison of before there was --validation-protocol is gone on with as if it had been said', async () => {
   const [plan, results] = [join(whole, 'compare.json'), join(whole, 'results.json')];
   const [before, found] = [await readFile(plan, 'utf8'), await readFile(results, 'utf8')];

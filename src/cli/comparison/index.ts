@@ -22,7 +22,7 @@ import { type CountedEntry, type TrainedEntry, isTrained } from './entries.js';
 import { openComparison } from './opening.js';
 import type { ComparisonFlags } from './options.js';
 import type { CommandFor, Comparison } from './plan.js';
-import { runBudget, tuningBudget } from './run-plans.js';
+import { runBudget, seedsOf, tuningBudget } from './run-plans.js';
 import { type ComparisonResults, type RowRanks, type RowRecord, summariseComparison } from './results.js';
 import { comparisonText } from './table.js';
 import { type TestSession, checkSignal, testCounted, testRun } from './test-ranks.js';
@@ -121,8 +121,9 @@ async function tuneAll(comparison: Comparison, session: Work): Promise<Trainee[]
 
 /** One seed after another, so that all models have something to show early; then the finalists' further seeds. */
 async function trainAll(comparison: Comparison, rows: readonly Trainee[], session: Work): Promise<void> {
-  const { seeds, finalists, finalistSeeds } = comparison.plan.options;
-  await runSeeds(comparison, rows, [1, seeds], session);
+  const { options } = comparison.plan;
+  const { seeds, finalists, finalistSeeds } = options;
+  await runSeeds(comparison, rows, [1, ({ entry }) => seedsOf(options, entry)], session);
   if (finalistSeeds <= seeds) return;
   const best = rows
     .filter(({ runs }) => validationOf(runs) > -Infinity)
@@ -130,7 +131,7 @@ async function trainAll(comparison: Comparison, rows: readonly Trainee[], sessio
     .slice(0, finalists);
   if (best.length > 0)
     note(`best on validation, and so with more seeds: ${best.map(({ entry }) => entry.label).join(', ')}`);
-  await runSeeds(comparison, best, [seeds + 1, finalistSeeds], session);
+  await runSeeds(comparison, best, [seeds + 1, () => finalistSeeds], session);
 }
 
 /** Mean validation MRR over the seeds that did not fail. */
@@ -139,20 +140,22 @@ function validationOf(runs: readonly Ended[]): number {
   return scores.length === 0 ? -Infinity : scores.reduce((sum, score) => sum + score, 0) / scores.length;
 }
 
-/** Runs of these rows with these seeds, first and last included. */
+/** Runs of these rows with these seeds, first and last included, which may be another for each row. */
 async function runSeeds(
   comparison: Comparison,
   rows: readonly Trainee[],
-  [first, last]: readonly [first: number, last: number],
+  [first, lastOf]: readonly [first: number, lastOf: (row: Trainee) => number],
   session: Work,
 ): Promise<void> {
-  const seeds = Array.from({ length: last - first + 1 }, (_, i) => first + i);
+  const most = Math.max(...rows.map(lastOf));
+  const seeds = Array.from({ length: Math.max(0, most - first + 1) }, (_, i) => first + i);
   const asked = seeds.flatMap((seed) =>
-    rows.flatMap(({ entry, chosen, runs }) =>
-      chosen === null
-        ? []
-        : [{ training: { ...runOf(comparison, entry, seed), trial: chosen, what: `seed ${seed} of ${last}` }, runs }],
-    ),
+    rows.flatMap((row) => {
+      const { entry, chosen, runs } = row;
+      if (chosen === null || seed > lastOf(row)) return [];
+      const what = `seed ${seed} of ${lastOf(row)}`;
+      return [{ training: { ...runOf(comparison, entry, seed), trial: chosen, what }, runs }];
+    }),
   );
   const ends = await endAll(
     comparison,
@@ -240,7 +243,7 @@ function courseOf(comparison: Comparison, jobs: number): Course {
   const trained = entries.filter(isTrained);
   const expected = trained.flatMap((entry) => [
     ...trialsOf(comparison, entry),
-    ...Array.from({ length: seeds }, (_, seed) => runOf(comparison, entry, seed + 1)),
+    ...Array.from({ length: seedsOf(options, entry) }, (_, seed) => runOf(comparison, entry, seed + 1)),
   ]);
   return new Course(expected, Math.min(finalists, trained.length) * Math.max(0, finalistSeeds - seeds), jobs);
 }

@@ -5,7 +5,7 @@
 import { mkdir, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
-import { CorruptFileError, UserError, isThere, takeLock, writeAtomically } from '../../base/index.js';
+import { CorruptFileError, UserError, countOf, isThere, takeLock, writeAtomically } from '../../base/index.js';
 import { type Dataset, loadDataset } from '../../data/index.js';
 import {
   type Candidates,
@@ -17,12 +17,12 @@ import {
 } from '../../evaluate/index.js';
 import { lockOf } from '../../model/index.js';
 import type { Environment } from '../environment.js';
-import { checkDevice, optionName } from '../options.js';
+import { checkDevice, optionName, readSetting } from '../options.js';
 import { note } from '../output.js';
 import { type Entry, isTrained } from './entries.js';
 import { type ComparisonFlags, type ComparisonOptions, optionsOf } from './options.js';
 import { type CommandFor, type Comparison, type ComparisonPlan, PLAN_FILE, newPlan, readPlan } from './plan.js';
-import { checkTrials } from './run-plans.js';
+import { checkTrials, seedsOf } from './run-plans.js';
 
 const candidatesOf = (directory: string): string => join(directory, 'candidates.jsonl.gz');
 
@@ -140,13 +140,28 @@ function agreed(
       throw new UserError(`${out} was begun with ${before.label}, which --models leaves out: go on as it was begun`);
     if (essence(now) !== essence(before))
       throw new UserError(`${out} was begun with other settings of ${before.label}: go on as it was begun`);
+    if (isTrained(now) && isTrained(before) && seedsOf(options, now) < seedsOf(recorded.options, before))
+      throw new UserError(
+        `${out} was begun with ${countOf(seedsOf(recorded.options, before), 'seed')} of ${before.label}, not ${seedsOf(options, now)}: there may be more, not fewer`,
+      );
   }
   const known = new Map(recorded.entries.map((entry) => [entry.label, entry]));
   const added = asked.entries.filter(({ label }) => !known.has(label));
   if (added.length > 0) note(`new in the comparison: ${added.map(({ label }) => label).join(', ')}`);
-  return { ...grown, entries: asked.entries.map((entry) => known.get(entry.label) ?? entry) };
+  // what was declared worth trying stays; seeds may be others
+  const entries = asked.entries.map((entry) => {
+    const before = known.get(entry.label);
+    return before && isTrained(before) && isTrained(entry) ? { ...before, set: entry.set } : (before ?? entry);
+  });
+  return { ...grown, entries };
 }
 
-/** What a row is, without what was declared worth trying when it was begun. */
-const essence = (entry: Entry): string =>
-  JSON.stringify(isTrained(entry) ? [entry.model, entry.preset, entry.set] : [entry.model]);
+/** What a row is, without what was declared worth trying when it was begun, and without how often it is trained. */
+function essence(entry: Entry): string {
+  if (!isTrained(entry)) return JSON.stringify([entry.model]);
+  return JSON.stringify([
+    entry.model,
+    entry.preset,
+    entry.set.filter((setting) => readSetting(setting).name !== 'seeds'),
+  ]);
+}

@@ -85,10 +85,15 @@ export function newPlan(
   };
 }
 
-/** Finalists are chosen by validation: an MRR among candidates says nothing beside one among all items. */
+/** Finalists are chosen by validation, where an MRR among candidates says nothing beside one among all items; and they have seeds beyond those of all. */
 function refuseMixedFinalists(entries: readonly Entry[], { finalists, validationProtocol }: ComparisonOptions): void {
   if (finalists === 0) return;
   const trained = entries.filter(isTrained);
+  const seeded = trained.find(({ set }) => trainingOfRow(set).training.seeds !== undefined);
+  if (seeded)
+    throw new UserError(
+      `--finalists ${finalists}: ${seeded.label} has seeds of its own; say of each row how many there shall be, or of none`,
+    );
   const own = trained.map(({ set }) => trainingOfRow(set).training.validationProtocol ?? validationProtocol);
   if (new Set(own.map((protocol) => protocol ?? 'sampled')).size > 1)
     throw new UserError(

@@ -15,6 +15,7 @@ const rules = {
   weightDecay: isNotNegative,
   bucketBatches: isWhole(0),
   batchParts: isWhole(1, 64),
+  seeds: isWhole(1),
   epochs: isWhole(1),
   patience: isWhole(1),
   validationProtocol: isOneOf('sampled', 'full'),

@@ -52,6 +52,10 @@ export function runBudget(options: ComparisonOptions, { set }: TrainedEntry, see
   };
 }
 
+/** With so many seeds is a row trained; finalists have more. */
+export const seedsOf = ({ seeds }: ComparisonOptions, { set }: TrainedEntry): number =>
+  trainingOfRow(set).training.seeds ?? seeds;
+
 /** At most so many epochs has a run of the row with this label. */
 export function epochsAllowed(options: ComparisonOptions, label: string): number {
   return trainingOfRow(ownSettings(options.set, label)).training.epochs ?? options.epochs;
