@@ -38,14 +38,14 @@ export function roomsOf(window: number): number[] {
 }
 
 /** Which of the rooms is the first that holds so much. */
-const roomFor = (rooms: readonly number[], length: number): number => rooms.findIndex((room) => room >= length);
+const firstHolding = (rooms: readonly number[], length: number): number => rooms.findIndex((room) => room >= length);
 
 /** The room that the given cases need. */
 export function extentOf({ feed, search }: HistoryLengths, cases: Int32Array, window: Window): Extent {
   const roomIn = (most: number, lengths: Int32Array): number => {
     const rooms = roomsOf(most);
     const longest = cases.reduce((longest, row) => Math.max(longest, at(lengths, row)), 0);
-    return rooms[roomFor(rooms, longest)] as number;
+    return rooms[firstHolding(rooms, longest)] as number;
   };
   return { feed: roomIn(window.feed, feed), search: roomIn(window.search, search) };
 }
@@ -73,7 +73,7 @@ export function batchOrder(
     const pool = rows.slice(start, start + poolBatches * batchSize);
     // the feed by its room first, because attention within it costs most; then the searches; ties stay as shuffled
     const key = pool.map(
-      (row) => roomFor(rooms, at(lengths.feed, row)) * (window.search + 1) + at(lengths.search, row),
+      (row) => firstHolding(rooms, at(lengths.feed, row)) * (window.search + 1) + at(lengths.search, row),
     );
     const sorted = Int32Array.from(pool.keys()).sort((a, b) => at(key, a) - at(key, b) || a - b);
     const own = cut(sorted.map((place) => at(pool, place)));

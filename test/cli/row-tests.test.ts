@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type ReferenceTest, RowTests, verdictOf } from '../../src/cli/comparison/row-tests.js';
+import { type ReferenceTest, type RowTest, RowTests, verdictOf } from '../../src/cli/comparison/row-tests.js';
 import { type UserRanks, holm, metricsOver, pairedTest } from '../../src/evaluate/index.js';
 
 const USERS = 200;
@@ -76,6 +76,22 @@ test('differences are those of the same users, and p is corrected for all tests 
     assert.equal(t.holm, corrected[i]);
     assert.ok(bootstrap.holm >= bootstrap.p);
     assert.equal(metric, 'ndcg@10');
+  }
+});
+
+test('a pair that stands in both tables has the same figures in both, but for the correction', () => {
+  const tests = testsOf(KNOWN);
+  const [runnerUp, reference] = [tests.runnerUp(), tests.againstReference([])];
+  for (const protocol of ['sampled', 'full'] as const) {
+    const one = runnerUp.find((test) => test.protocol === protocol && test.metric === 'ndcg@10');
+    const same = reference.find((test) => test.protocol === protocol && test.other === one?.runnerUp);
+    assert.ok(one && same);
+    const uncorrected = ({ difference, t, bootstrap }: RowTest) => [
+      difference,
+      { ...t, holm: null },
+      { ...bootstrap, holm: null },
+    ];
+    assert.deepEqual(uncorrected(same), uncorrected(one));
   }
 });
 

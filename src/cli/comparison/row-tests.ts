@@ -2,10 +2,12 @@
  * Which row of a comparison is better than which, user by user, and how sure that is. Knows ranks and what is tested with what;
  * does not know how ranks were got, nor how tests are shown.
  */
-import { Random, at } from '../../base/index.js';
+import { Random, at, getOrCreate } from '../../base/index.js';
 import {
   METRICS,
   type MetricName,
+  type PairedBootstrap,
+  type PairedTest,
   type ProtocolName,
   type StudentInterval,
   type UserRanks,
@@ -77,11 +79,12 @@ export function order<R extends Row>(rows: readonly R[], protocol: ProtocolName,
 
 type RanksBySeed = Readonly<Record<ProtocolName, readonly UserRanks[]>>;
 
-/** The tests of a comparison. */
+/** The tests of a comparison. A pair that stands in two tables has the same figures in both, but for the correction. */
 export class RowTests {
   readonly #rows: readonly Row[];
   readonly #ranks: readonly RanksBySeed[];
   readonly #means = new Map<string, Readonly<Record<MetricName, Float64Array>>>();
+  readonly #known = new Map<string, Uncorrected>();
 
   /** @param ranks those of the rows, in their order, all of the same users */
   constructor(rows: readonly Row[], ranks: readonly RanksBySeed[]) {
@@ -97,7 +100,7 @@ export class RowTests {
         return one && other ? [{ protocol, metric, one, other }] : [];
       }),
     );
-    return this.#tests('runner-up', pairs).map(({ one, other, ...test }) => ({
+    return this.#corrected(pairs).map(({ one, other, ...test }) => ({
       ...test,
       best: one.label,
       runnerUp: other.label,
@@ -119,26 +122,16 @@ export class RowTests {
           .map((other) => ({ protocol, metric: CHIEF, one, other })),
       );
     });
-    return this.#tests('reference', pairs).map(({ one, other, ...test }) => ({
+    return this.#corrected(pairs).map(({ one, other, ...test }) => ({
       ...test,
       reference: one.label,
       other: other.label,
     }));
   }
 
-  #tests(table: string, pairs: readonly Pair[]): (RowTest & Pair)[] {
-    const tests = pairs.map((pair) => {
-      const { protocol, metric, one, other } = pair;
-      const [own, others] = [this.#meansOf(one, protocol)[metric], this.#meansOf(other, protocol)[metric]];
-      const differences = own.map((value, user) => value - at(others, user));
-      const random = new Random(1, table, protocol, metric, one.label, other.label);
-      return {
-        ...pair,
-        difference: studentInterval(differences),
-        t: pairedTest(differences),
-        bootstrap: pairedBootstrap(differences, { random }),
-      };
-    });
+  /** The tests of a table. */
+  #corrected(pairs: readonly Pair[]): (RowTest & Pair)[] {
+    const tests = pairs.map((pair) => ({ ...pair, ...getOrCreate(this.#known, keyOf(pair), () => this.#test(pair)) }));
     const adjusted = {
       t: holm(tests.map(({ t }) => t.p)),
       bootstrap: holm(tests.map(({ bootstrap }) => bootstrap.p)),
@@ -150,11 +143,21 @@ export class RowTests {
     }));
   }
 
+  #test({ protocol, metric, one, other }: Pair): Uncorrected {
+    const [own, others] = [this.#meansOf(one, protocol)[metric], this.#meansOf(other, protocol)[metric]];
+    const differences = own.map((value, user) => value - at(others, user));
+    const random = new Random(1, 'runner-up', protocol, metric, one.label, other.label);
+    return {
+      difference: studentInterval(differences),
+      t: pairedTest(differences),
+      bootstrap: pairedBootstrap(differences, { random }),
+    };
+  }
+
   #meansOf(row: Row, protocol: ProtocolName): Readonly<Record<MetricName, Float64Array>> {
-    const key = `${protocol} ${row.label}`;
-    const known = this.#means.get(key) ?? userMeans((this.#ranks[this.#rows.indexOf(row)] as RanksBySeed)[protocol]);
-    this.#means.set(key, known);
-    return known;
+    return getOrCreate(this.#means, `${protocol} ${row.label}`, () =>
+      userMeans((this.#ranks[this.#rows.indexOf(row)] as RanksBySeed)[protocol]),
+    );
   }
 }
 
@@ -163,4 +166,13 @@ interface Pair {
   readonly metric: MetricName;
   readonly one: Row;
   readonly other: Row;
+}
+
+const keyOf = ({ protocol, metric, one, other }: Pair): string => [protocol, metric, one.label, other.label].join(' ');
+
+/** A test by itself, before it is corrected for the others of its table. */
+interface Uncorrected {
+  readonly difference: StudentInterval;
+  readonly t: PairedTest;
+  readonly bootstrap: PairedBootstrap;
 }

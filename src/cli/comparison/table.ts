@@ -190,7 +190,8 @@ function testCells({ difference, t, bootstrap }: RowTest): string[] {
   ];
 }
 
-const calledIn = (rows: readonly RowResult[], label: string): string =>
+/** What the row with a label is called. */
+export const calledIn = (rows: readonly RowResult[], label: string): string =>
   rows.find((row) => row.label === label)?.name ?? label;
 
 function tuningSection({ rows, plan: { options } }: ComparisonResults): string[] {

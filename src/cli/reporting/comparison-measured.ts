@@ -17,7 +17,7 @@ import {
 import { referencesIn } from '../comparison/options.js';
 import type { ComparisonResults, RowResult } from '../comparison/results.js';
 import { CHIEF, LEVEL, type RowTest, isSure, order, verdictOf } from '../comparison/row-tests.js';
-import { probability } from '../comparison/table.js';
+import { calledIn, probability } from '../comparison/table.js';
 import { PROTOCOLS } from '../comparison/test-ranks.js';
 import { titleOf } from './comparison-words.js';
 import { capital, decimals } from './numbers.js';
@@ -124,7 +124,7 @@ function chiefFigure({ rows, protocols }: ComparisonResults, name: ProtocolName)
 }
 
 export function testsSection({ rows, tests, referenceTests, plan }: ComparisonResults): Section {
-  const nameOf = (label: string): string => rows.find((row) => row.label === label)?.name ?? label;
+  const nameOf = (label: string): string => calledIn(rows, label);
   const [first] = tests as [(typeof tests)[0]];
   const corrected = TEST_FIGURES.filter(({ title }) => title !== 'p');
   const against = referencesIn(plan.options).length === 0 ? 'the best' : 'those of reference';
