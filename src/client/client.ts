@@ -24,6 +24,7 @@ import type {
 } from '../serve/schemas/index.js';
 import { LIMITS } from '../serve/schemas/limits.js';
 import { PATHS } from '../serve/schemas/paths.js';
+import type { CallOptions, WriteOptions } from './call-options.js';
 import { SesrecError, errorOf } from './errors.js';
 import { randomId } from './ids.js';
 import { type Patience, retrying } from './retrying.js';
@@ -40,19 +41,6 @@ export interface ClientOptions {
   readonly retries?: number;
   /** What fetches; the global one unless told. */
   readonly fetch?: typeof fetch;
-}
-
-export interface CallOptions {
-  readonly deadline?: number;
-  readonly retries?: number;
-  readonly signal?: AbortSignal;
-}
-
-export interface WriteOptions extends CallOptions {
-  /** Names the write, so that it is done once however often it is sent; random unless told. */
-  readonly idempotencyKey?: string;
-  /** Goes on when the page is left. Bodies of at most 64 KiB. */
-  readonly keepalive?: boolean;
 }
 
 interface Call extends WriteOptions {

@@ -1,5 +1,6 @@
 /** The door of the client, `sesrec/client`: for Node.js and for pages as they are. */
-export { type CallOptions, type ClientOptions, SesrecClient, type WriteOptions } from './client.js';
+export type { CallOptions, WriteOptions } from './call-options.js';
+export { type ClientOptions, SesrecClient } from './client.js';
 export { SesrecError } from './errors.js';
 export { type TrackedEvent, Tracker, type TrackerOptions } from './tracker.js';
 export type {

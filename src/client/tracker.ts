@@ -7,7 +7,7 @@
  */
 import type { Event, EventsAnswer, Rejection, SessionEvent } from '../serve/schemas/index.js';
 import { LIMITS } from '../serve/schemas/limits.js';
-import type { WriteOptions } from './client.js';
+import type { WriteOptions } from './call-options.js';
 import { SesrecError } from './errors.js';
 import { randomId } from './ids.js';
 

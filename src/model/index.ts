@@ -71,7 +71,8 @@ export { MODEL_IDS, type ModelId, buildModel, models } from './models/registry.j
 export { COUNTED_IDS, type CountedId, type CountedRanker, countedRankers } from './models/counted.js';
 export { type Group, GROUPS, RANKER_IDS, type RankerId, cardOf, groupOf, isCounted } from './models/line-up.js';
 export { type EncodedHistory, GraphRanker } from './ranking/graph-ranker.js';
-export { CandidateSearch, type OpenFinder, type ScoreItems } from './ranking/lane-search.js';
+export type { OpenFinder, ScoreItems } from './ranking/lane-messages.js';
+export { CandidateSearch } from './ranking/lane-search.js';
 export { rankerOf } from './models/rankers.js';
 export { SesrecRanker } from './models/sesrec/sesrec-ranker.js';
 export { type ExportOptions, exportOnnx } from './runs/exported.js';

@@ -8,14 +8,13 @@ import { messageOf } from '../base/index.js';
 import { isActionType } from '../data/index.js';
 import { type Answerer, type List, listFor } from './answering.js';
 import { flawOfEvent, keptFields } from './checking.js';
+import type { Engine, EngineOptions } from './engine-interface.js';
 import type { Inspection } from './inspection.js';
 import { Inspector } from './inspector.js';
 import { LoadedModels, type ModelSettings } from './loaded-models.js';
 import { LiveCounts } from './popularity.js';
 import type {
   ActivateRequest,
-  Engine,
-  EngineOptions,
   EraseAnswer,
   EventsAnswer,
   InterestsAnswer,

@@ -1,5 +1,6 @@
 /** The online floor's door: recommendations that follow what just happened. */
 export * from './questions.js';
+export type * from './engine-interface.js';
 export type * from './inspection.js';
 export { LiveEngine, openEngine } from './engine.js';
 export { type LiveLog, throughOf, writeLiveLog } from './store/live-log.js';

@@ -4,7 +4,6 @@ import type { Configuration } from './configuration.js';
 import type { Engine } from '../online/index.js';
 import type { Experiments } from './experiments.js';
 import type { Idempotency } from './idempotency.js';
-import type { Intake } from './intake.js';
 import type { Keys } from './keys.js';
 import type { Metrics } from './metrics.js';
 import type { Operations } from './operations.js';
@@ -14,7 +13,7 @@ export interface Service {
   /** Null while it is being opened. */
   engine: Engine | null;
   /** Null where events come over HTTP alone. */
-  intake: Intake | null;
+  intake: { trouble(): string | null; close(): Promise<void> } | null;
   readonly configuration: Configuration;
   readonly keys: Keys;
   readonly metrics: Metrics;

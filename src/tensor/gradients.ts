@@ -4,7 +4,7 @@
  * graph, so that both share what they have in common.
  */
 import { assert } from '../base/index.js';
-import { type Shape, type Tensor, sameShape, topologicalOrder } from './graph.js';
+import { type RuleTable, type Shape, type Tensor, applyRule, sameShape, topologicalOrder } from './graph.js';
 import * as ops from './ops.js';
 import { add, div, matmul, mul, neg, reshape, sub, sum } from './ops.js';
 
@@ -49,7 +49,7 @@ const none = (_: unknown, { inputs }: Step): Gradients => inputs.map(() => null)
 const first = (inputs: readonly Tensor[]): Tensor => inputs[0] as Tensor;
 const lastAxis = (x: Tensor): readonly number[] => [x.shape.length - 1];
 
-const gradientRules: ops.RuleTable<Step, Gradients> = {
+const gradientRules: RuleTable<Step, Gradients> = {
   input: none,
   constant: none,
   add: binary(({ upstream }) => [upstream, upstream]),
@@ -168,7 +168,7 @@ export function gradients(loss: Tensor, by: readonly Tensor[]): Tensor[] {
   for (const tensor of order.toReversed()) {
     const upstream = total.get(tensor);
     if (!upstream || !leads.has(tensor)) continue;
-    const rules = ops.applyRule(gradientRules, tensor.op, { output: tensor, inputs: tensor.inputs, upstream });
+    const rules = applyRule(gradientRules, tensor.op, { output: tensor, inputs: tensor.inputs, upstream });
     rules.forEach((gradient, position) => {
       const source = tensor.inputs[position] as Tensor;
       if (!gradient || !leads.has(source)) return;

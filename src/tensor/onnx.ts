@@ -8,8 +8,7 @@
  */
 import { PbfWriter } from 'pbf';
 import { getOrCreate } from '../base/index.js';
-import { type DataType, type Shape, type Tensor, topologicalOrder } from './graph.js';
-import { type RuleTable, applyRule } from './ops.js';
+import { type DataType, type RuleTable, type Shape, type Tensor, applyRule, topologicalOrder } from './graph.js';
 
 const OPSET_VERSION = 17;
 const IR_VERSION = 8;

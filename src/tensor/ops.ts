@@ -1,49 +1,22 @@
 /**
- * The closed list of primitive operations, the shape rule of each, and the functions that build them. Knows what an
- * operation's result looks like; does not know how it is differentiated (gradients.ts) or run (onnx.ts).
+ * The functions that build tensors by primitive operations, and the shape rule of each. Knows what an operation's result looks like;
+ * does not know how it is differentiated (gradients.ts) or run (onnx.ts).
  *
  * Elementwise operations of two tensors broadcast as NumPy does. Comparisons give 1 and 0 as float32 and have no
  * gradient, so a mask is an ordinary tensor. No primitive draws random numbers: dropout masks are inputs.
  */
 import { assert } from '../base/index.js';
-import { type DataType, type Shape, type Tensor, sameShape, sizeOf } from './graph.js';
-
-export type Op =
-  | { readonly name: 'input'; readonly key: string; readonly shape: Shape; readonly dtype: DataType }
-  | { readonly name: 'constant'; readonly data: readonly number[]; readonly shape: Shape }
-  // elementwise, two tensors
-  | { readonly name: 'add' | 'sub' | 'mul' | 'div' | 'maximum' | 'greater' | 'greaterOrEqual' }
-  // elementwise, one tensor
-  | { readonly name: 'neg' | 'exp' | 'log' | 'sqrt' | 'tanh' | 'sigmoid' | 'relu' | 'softplus' | 'erf' }
-  | { readonly name: 'leakyRelu'; readonly slope: number }
-  // layout
-  | { readonly name: 'reshape' | 'broadcast'; readonly shape: Shape }
-  | { readonly name: 'transpose'; readonly permutation: readonly number[] }
-  | { readonly name: 'concat'; readonly axis: number }
-  | { readonly name: 'slice'; readonly axis: number; readonly start: number; readonly end: number }
-  | { readonly name: 'pad'; readonly axis: number; readonly before: number; readonly after: number }
-  // reduction and products
-  | { readonly name: 'sum'; readonly axes: readonly number[] }
-  | { readonly name: 'matmul'; readonly transposeA: boolean; readonly transposeB: boolean }
-  | { readonly name: 'softmax' }
-  | { readonly name: 'layerNorm'; readonly epsilon: number }
-  | { readonly name: 'layerNormMean' | 'layerNormInverseDeviation' }
-  // rows
-  | { readonly name: 'gather' }
-  | { readonly name: 'scatterAdd'; readonly rows: number }
-  // a tensor whose gradient is worked out by a rule of its own
-  | { readonly name: 'withGradient'; readonly rule: OwnGradient };
-
-/** The gradients by the sources of a tensor, from that by the tensor itself. */
-export type OwnGradient = (upstream: Tensor) => readonly Tensor[];
-
-export type OpName = Op['name'];
-/** The member of the union with a given name. */
-export type OpNamed<Name extends OpName> = Op & { readonly name: Name };
-/** One rule per operation: a forgotten one does not compile. */
-export type RuleTable<Argument, Result> = {
-  readonly [Name in OpName]: (op: OpNamed<Name>, argument: Argument) => Result;
-};
+import {
+  type DataType,
+  type Op,
+  type OwnGradient,
+  type RuleTable,
+  type Shape,
+  type Tensor,
+  applyRule,
+  sameShape,
+  sizeOf,
+} from './graph.js';
 
 /** The shape that two shapes broadcast to. */
 export function broadcastShape(a: Shape, b: Shape): Shape {
@@ -170,11 +143,6 @@ const shapeRules: RuleTable<readonly Shape[], Shape> = {
   },
   withGradient: sameAsFirst,
 };
-
-/** Calls the rule of an operation. The table's type guarantees that name and rule fit; TypeScript cannot see it through a union. */
-export function applyRule<Argument, Result>(rules: RuleTable<Argument, Result>, op: Op, argument: Argument): Result {
-  return (rules[op.name] as (op: Op, argument: Argument) => Result)(op, argument);
-}
 
 function make(op: Op, ...inputs: readonly Tensor[]): Tensor {
   const shape = applyRule(

@@ -3,9 +3,9 @@
  * how steps are taken.
  */
 import { InterruptedError, NotFiniteError, UserError } from '../base/index.js';
-import type { FitEvent, FitHooks, FitOptions } from './fit.js';
+import type { LossParts } from './batch-gradients.js';
+import type { FitEvent, FitHooks, FitOptions } from './fitting.js';
 import { type FitState, noLosses } from './state.js';
-import type { LossParts } from './step.js';
 
 /** Sums of the losses so far, those of one more step added. */
 export const added = (sums: LossParts, losses: LossParts): LossParts =>

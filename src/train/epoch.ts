@@ -18,7 +18,8 @@ import {
 import type { Model } from '../model/index.js';
 import { BatchMaker, type BatchOptions } from './batches.js';
 import { checkGradients, describeBatch } from './finite.js';
-import type { LossParts, StepBatch, Stepper } from './step.js';
+import type { LossParts } from './batch-gradients.js';
+import type { StepBatch, Stepper } from './step.js';
 
 /** What shapes the steps of a training. */
 export interface EpochOptions extends BatchOptions {

@@ -5,7 +5,7 @@
 import { NotFiniteError, isFiniteEverywhere } from '../base/index.js';
 import type { Dataset } from '../data/index.js';
 import type { Case } from '../features/index.js';
-import type { BatchGradients } from './step.js';
+import type { BatchGradients } from './batch-gradients.js';
 
 /** Throws a `NotFiniteError` if a value is not finite. */
 export function checkValues(what: string, values: Float32Array): void {

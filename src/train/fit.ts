@@ -8,66 +8,11 @@
 import { GENERATOR, NotFiniteError, UserError } from '../base/index.js';
 import type { Dataset } from '../data/index.js';
 import type { Model } from '../model/index.js';
-import { Epoch, type EpochOptions, TrainingRows } from './epoch.js';
+import { Epoch, TrainingRows } from './epoch.js';
 import { added, endEpoch, stepEvent, stoppedAfter, withWayOut } from './epoch-end.js';
+import type { FitHooks, FitOptions } from './fitting.js';
 import { type FitState, initialState, strangeRandomness } from './state.js';
-import type { LossParts, Stepper } from './step.js';
-
-export interface FitOptions extends EpochOptions {
-  readonly epochs: number;
-  readonly learningRate: number;
-  /** The schedule multiplies the learning rate by 0.1 after more than this many epochs without improvement… */
-  readonly learningRatePatience: number;
-  /** …but never goes below this. */
-  readonly minimumLearningRate: number;
-  /** Training stops after this many epochs without improvement. */
-  readonly patience: number;
-}
-
-/** What validation says: the score decides (higher is better), the rest is reported. */
-export interface Validation {
-  readonly score: number;
-  readonly metrics: Readonly<Record<string, number>>;
-}
-
-export type FitEvent =
-  | {
-      readonly kind: 'step';
-      readonly epoch: number;
-      readonly step: number;
-      readonly steps: number;
-      readonly losses: LossParts;
-      readonly rowsPerSecond: number;
-      readonly stepMilliseconds: number;
-      readonly secondsLeft: number;
-    }
-  | {
-      readonly kind: 'epoch';
-      readonly epoch: number;
-      readonly losses: LossParts;
-      readonly validation: Validation;
-      readonly learningRate: number;
-      readonly improved: boolean;
-      readonly trainingSeconds: number;
-      readonly validationSeconds: number;
-      readonly stepMilliseconds: number;
-      /** The part of the training time in which the graph was at work, by the compute thread's clock; of all workers together, where there are rounds. */
-      readonly graphShare: number;
-      /** Rounds, where there were any, and characters of all that their workers handed over. */
-      readonly rounds?: { readonly count: number; readonly moved: number };
-    };
-
-export interface FitHooks {
-  /** Called after every epoch. It may stop with an `InterruptedError`: resuming then validates anew. */
-  validate(): Promise<Validation>;
-  /** Called with a state to resume from, and whether the parameters are the best so far. At epoch ends, when interrupted, and every `saveSeconds`. */
-  save(state: FitState, isBest: boolean): Promise<void>;
-  onEvent(event: FitEvent): void;
-  /** Asks the training to stop at the next step. */
-  readonly signal?: AbortSignal;
-  /** Seconds between saves within an epoch, 300 unless told; 0 saves after every step. */
-  readonly saveSeconds?: number;
-}
+import type { Stepper } from './step.js';
 
 /**
  * Trains until the epochs are done or validation has stopped improving. Interrupted, it saves and throws

@@ -10,10 +10,12 @@ export {
   type RowGradient,
   type Slot,
 } from './optimizer.js';
-export { Stepper, type BatchGradients, type LossParts, type StepBatch } from './step.js';
+export type { BatchGradients, LossParts } from './batch-gradients.js';
+export { Stepper, type StepBatch } from './step.js';
 export { BatchMaker, type BatchOptions } from './batches.js';
 export { checkGradients } from './finite.js';
-export { fit, type FitEvent, type FitHooks, type FitOptions, type Validation } from './fit.js';
+export { fit } from './fit.js';
+export type { FitEvent, FitHooks, FitOptions, Validation } from './fitting.js';
 export {
   fitStateRule,
   initialState,

@@ -20,7 +20,8 @@ import {
   readRows,
 } from './golden.js';
 import { createOptimizer } from './optimizer.js';
-import { type BatchGradients, Stepper } from './step.js';
+import type { BatchGradients } from './batch-gradients.js';
+import { Stepper } from './step.js';
 
 /** Tolerances that float32 allows (test/fixtures/golden/README.md). */
 export const TOLERANCES = {

@@ -15,7 +15,7 @@ import {
   isWhole,
 } from '../base/index.js';
 import { type ReachedSizes, reachedSizesRule } from '../features/index.js';
-import type { LossParts } from './step.js';
+import type { LossParts } from './batch-gradients.js';
 
 /** Everything, beside tensors, that a resumed run needs. Survives JSON exactly. */
 export interface FitState {

@@ -24,6 +24,7 @@ import {
   gradients,
   sizeOf,
 } from '../tensor/index.js';
+import type { BatchGradients, LossParts } from './batch-gradients.js';
 import { checkValues } from './finite.js';
 import {
   type Optimizer,
@@ -37,22 +38,8 @@ import {
   sumByPlan,
 } from './optimizer.js';
 
-/** The loss and its parts by name, before their weights; the prediction is always one of them. */
-export type LossParts = Readonly<Record<string, number>> & { readonly loss: number; readonly prediction: number };
-
 /** What one step learns from: a batch, cut into parts that are computed side by side where there are threads for it. */
 export type StepBatch = readonly [Batch, ...Batch[]];
-
-/** What one batch says about the parameters. */
-export interface BatchGradients {
-  readonly losses: LossParts;
-  readonly dense: ReadonlyMap<string, Float32Array>;
-  readonly rows: ReadonlyMap<string, RowGradient>;
-  /** Of the first part, when asked for: (B,C) logits, and what else the model lets be looked at. */
-  readonly details: Readonly<Record<string, Float32Array>>;
-  /** How long the graphs ran: the mean over the lanes that had any to run. */
-  readonly milliseconds: number;
-}
 
 interface TrainingProgram {
   readonly program: Promise<Program>;

@@ -2,8 +2,14 @@
  * A second opinion on graphs: evaluates them in float64 with plain loops. Knows the meaning of each primitive,
  * written down independently of gradients.ts and onnx.ts; slow, for tests only.
  */
-import { type Shape, type Tensor, sizeOf, topologicalOrder } from '../../src/tensor/graph.js';
-import { type RuleTable, applyRule } from '../../src/tensor/ops.js';
+import {
+  type RuleTable,
+  type Shape,
+  type Tensor,
+  applyRule,
+  sizeOf,
+  topologicalOrder,
+} from '../../src/tensor/graph.js';
 
 type Values = Float64Array;
 interface Evaluation {

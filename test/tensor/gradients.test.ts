@@ -2,7 +2,7 @@ import { after, before, describe, it } from 'node:test';
 import assert from 'node:assert/strict';
 import { Random } from '../../src/base/index.js';
 import { Runtime, type Shape, type Tensor, gradients, nn, ops, sizeOf } from '../../src/tensor/index.js';
-import type { OpName } from '../../src/tensor/ops.js';
+import type { OpName } from '../../src/tensor/graph.js';
 import { type Given, checkGradients, largestError, weightedSum } from '../support/gradient-check.js';
 import { evaluate } from '../support/interpreter.js';
 

@@ -16,8 +16,9 @@ import { expandInputs } from '../sources/which-files.js';
 import { oneEntryEach } from '../sources/compile.js';
 import { settle } from '../sources/settle.js';
 import { stage } from '../sources/stage.js';
-import { REJECTED, REJECTED_ADVICE, troubles, type Severity } from './findings.js';
+import { REJECTED, REJECTED_ADVICE, troubles } from './findings.js';
 import { EARLIEST, LATEST, createWritten, keepingTimes, unitsOf } from './time-units.js';
+import type { Severity } from './trouble.js';
 
 /** Options of `checkLog`. */
 export interface CheckOptions {

@@ -4,24 +4,9 @@
  */
 import { literal } from '../database.js';
 import * as sql from '../sources/dialect.js';
-import { EARLIEST, unitTroubles } from './time-units.js';
 import { PLACE, samePlace } from '../sources/staged.js';
-
-/** `error`: the log says something that cannot be true, or something of it is lost. `warning`: probably wrong. `note`: good to know. */
-export type Severity = 'error' | 'warning' | 'note';
-
-/** A trouble that a log may have. */
-export interface Trouble {
-  readonly name: string;
-  readonly severity: Severity;
-  /** What was found, in the plural. */
-  readonly what: string;
-  readonly advice: string;
-  /** Gives file, line and `what` (a text that shows the example) of every case. */
-  readonly cases: string;
-  /** Of logs only: what a data directory does not keep. */
-  readonly ofLogs?: true;
-}
+import { EARLIEST, unitTroubles } from './time-units.js';
+import type { Trouble } from './trouble.js';
 
 /** Rejected records by what is wrong with them: the reasons with what they quote left out, each with its first case. */
 const QUOTED_OR_NUMBER = literal(String.raw`"([^"\\]|\\.)*"|[0-9]+`);

@@ -6,7 +6,7 @@ import { literal, type Database } from '../database.js';
 import * as sql from '../sources/dialect.js';
 import type { Format } from '../sources/formats/format.js';
 import { ACCEPTED, PLACE } from '../sources/staged.js';
-import type { Trouble } from './findings.js';
+import type { Trouble } from './trouble.js';
 
 /** What a number of each unit is times this many milliseconds. */
 const UNITS = { seconds: 1000, milliseconds: 1, microseconds: 1e-3, nanoseconds: 1e-6 } as const;

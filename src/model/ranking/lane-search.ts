@@ -8,17 +8,9 @@ import type { Companion } from '../../tensor/index.js';
 import type { Encoding } from './case-encoder.js';
 import type { Items } from './catalogue-stretches.js';
 import { type EncodedState, inputsOf } from './encoded-state.js';
+import type { LaneQuestion, LaneTold } from './lane-messages.js';
 import { type Lanes, inputsFor } from './lanes.js';
 import type { Scorer } from './scoring-programs.js';
-import type { LaneQuestion, LaneTold } from './scoring-on-lane.js';
-
-/** Scores of some items, in their order: at most as many as the largest of the search's sizes. */
-export type ScoreItems = (items: Int32Array) => Promise<Float32Array>;
-
-/** What a finder's module exports as `open`: given something once on every thread, it answers one question after another. */
-export type OpenFinder<Given, Question, Found> = (
-  given: Given,
-) => (question: Question, score: ScoreItems) => Promise<Found>;
 
 /** A way to search, for one model. Questions and what is found are copied between threads. */
 export class CandidateSearch<Question, Found> {

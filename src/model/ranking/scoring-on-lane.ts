@@ -3,33 +3,10 @@
  * and therefore imports nothing that a thread does not need. Knows programs by number; does not know what they compute, nor what is looked for.
  */
 import { copyRows, getOrCreate } from '../../base/index.js';
-import type { NumberArray, OpenCompanion, RunHere, Told } from '../../tensor/index.js';
+import type { OpenCompanion, RunHere, Told } from '../../tensor/index.js';
 import { isWithinReach } from './catalogue-stretches.js';
 import { inputsOf } from './encoded-state.js';
-import type { OpenFinder, ScoreItems } from './lane-search.js';
-
-/** What a thread is asked. */
-export interface LaneQuestion {
-  readonly encode: { readonly program: number; readonly inputs: Readonly<Record<string, NumberArray>> } | null;
-  /** Inputs of a state, where nothing is encoded. */
-  readonly state: Readonly<Record<string, NumberArray>> | null;
-  /** By ascending size. */
-  readonly scorers: readonly { readonly size: number; readonly program: number; readonly output: string }[];
-  /** (items, width), on memory that threads share. An item that is revised meanwhile may be scored by some of the old and some of the new. */
-  readonly vectors: Float32Array;
-  readonly width: number;
-  /** The output that tells how far a state may be trusted, and how far it must: times that of items at most `most`. */
-  readonly reach: { readonly output: string; readonly ofItems: number; readonly most: number } | null;
-  /** Numbers of parameters that the thread holds. */
-  readonly held: readonly number[];
-  readonly question: unknown;
-}
-
-/** What it tells: the state if it was encoded here, and what was found, unless the state may not be trusted so far. */
-export interface LaneTold<Found> {
-  readonly state: Readonly<Record<string, Float32Array>> | null;
-  readonly found: Found | null;
-}
+import type { LaneQuestion, LaneTold, OpenFinder, ScoreItems } from './lane-messages.js';
 
 export const open: OpenCompanion = async (
   { finder, given }: { readonly finder: string; readonly given: unknown },

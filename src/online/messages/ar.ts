@@ -1,5 +1,5 @@
 /** Arabic sentences. */
-import type { Messages } from './catalogue.js';
+import type { Messages } from './messages.js';
 
 export const ARABIC: Messages = {
   searched: 'لأنك بحثت عن «{query}»',

@@ -1,5 +1,5 @@
 /** English sentences. */
-import type { Messages } from './catalogue.js';
+import type { Messages } from './messages.js';
 
 export const ENGLISH: Messages = {
   searched: 'Because you searched for “{query}”',

@@ -9,7 +9,8 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Turns, assert, messageOf, releaseLock, takeLock } from '../../base/index.js';
-import type { Hooks, LiveEvent } from '../questions.js';
+import type { Hooks } from '../engine-interface.js';
+import type { LiveEvent } from '../questions.js';
 import { damaged, isDamage, refuseDamagedFile } from './damage.js';
 import { Journal, type Noted, followingOf, readJournal } from './journal.js';
 import {

@@ -16,7 +16,8 @@
  */
 import { hashOf } from '../../base/index.js';
 import { isActionType } from '../../data/index.js';
-import type { Hooks, LiveEvent } from '../questions.js';
+import type { Hooks } from '../engine-interface.js';
+import type { LiveEvent } from '../questions.js';
 import { RedisChanges } from './redis-changes.js';
 import type { Client, RedisConnection } from './redis-connection.js';
 import { ANNOUNCE, APPEND, DIGITS, ERASE } from './redis-scripts.js';

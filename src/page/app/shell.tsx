@@ -12,7 +12,8 @@ import { KeyForm } from './key-form.js';
 import { hrefOf, place } from './routing.js';
 import { ask, keyWanted, modelChanges, presence } from './server.js';
 import { THEMES, theme } from './theme.js';
-import { VIEWS, type View } from './views.js';
+import type { View } from './view.js';
+import { VIEWS } from './views.js';
 
 export function Shell() {
   const view = VIEWS.find(({ id }) => id === place.value.view) ?? VIEWS[0]!;

@@ -2,22 +2,7 @@
  * The views there are, in the order of the navigation. A view is a module with a component as its default export; it is loaded when it is
  * first gone to. docs/page.md tells how one is added.
  */
-import type { ComponentType } from 'preact';
-import type { Texts } from '../texts/index.js';
-import type { Place } from './routing.js';
-
-export interface ViewProps {
-  /** Where in the view: `place.rest` and `place.query` are the view's own. */
-  readonly place: Place;
-}
-
-export interface View {
-  /** The first segment of its address, and its name in `texts.views`. */
-  readonly id: keyof Texts['views'];
-  /** What its address is about, where another view can be about the same: going there keeps it. */
-  readonly about?: 'user';
-  readonly load: () => Promise<{ readonly default: ComponentType<ViewProps> }>;
-}
+import type { View } from './view.js';
 
 export const VIEWS: readonly View[] = [
   { id: 'people', about: 'user', load: async () => import('../views/people/people.js') },

@@ -10,7 +10,7 @@ import type { NamedTensor } from '../../model/index.js';
 import type { Runtime } from '../../tensor/index.js';
 import { TrainingRows } from '../epoch.js';
 import { added, endEpoch, stepEvent, stoppedAfter, withWayOut } from '../epoch-end.js';
-import type { FitHooks, FitOptions } from '../fit.js';
+import type { FitHooks, FitOptions } from '../fitting.js';
 import { type FitState, initialState, strangeRandomness } from '../state.js';
 import type { Stepper } from '../step.js';
 import { MeanMoves, summedBlocks } from './blocks.js';

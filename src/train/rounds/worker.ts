@@ -13,7 +13,8 @@ import { Epoch, type EpochOptions, TrainingRows } from '../epoch.js';
 import { added } from '../epoch-end.js';
 import { type Optimizer, type OptimizerName, createOptimizer } from '../optimizer.js';
 import { noLosses } from '../state.js';
-import { type LossParts, type StepBatch, Stepper } from '../step.js';
+import type { LossParts } from '../batch-gradients.js';
+import { type StepBatch, Stepper } from '../step.js';
 import { TENSORS, movedBlocks } from './blocks.js';
 import { type HeldRows, type RoundStart, byKind, heldIn, rowsOf } from './held.js';
 

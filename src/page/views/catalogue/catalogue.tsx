@@ -6,7 +6,7 @@ import type { ItemsAnswer, QueriesAnswer } from '../../../client/index.js';
 import { useAnswer, useSettled } from '../../app/answer.js';
 import { hrefOf, refine } from '../../app/routing.js';
 import { ask } from '../../app/server.js';
-import type { ViewProps } from '../../app/views.js';
+import type { ViewProps } from '../../app/view.js';
 import { Empty, Shown } from '../../components/states.js';
 import { texts } from '../../texts/index.js';
 import { Entries } from './entries.js';

@@ -1,6 +1,6 @@
 /** People: who did what, how the model divides it, and what it recommends for it. Knows its two halves only. */
 import './people.css';
-import type { ViewProps } from '../../app/views.js';
+import type { ViewProps } from '../../app/view.js';
 import { useCallback, useState } from 'preact/hooks';
 import { go, hrefOf, refine } from '../../app/routing.js';
 import { Empty, Skeleton } from '../../components/states.js';

@@ -11,7 +11,7 @@ import { announce } from '../../app/announce.js';
 import { useAnswer } from '../../app/answer.js';
 import { go, hrefOf } from '../../app/routing.js';
 import { ask, write } from '../../app/server.js';
-import type { ViewProps } from '../../app/views.js';
+import type { ViewProps } from '../../app/view.js';
 import { Combobox } from '../../components/combobox.js';
 import { Empty, Failure, Shown } from '../../components/states.js';
 import { UserText } from '../../components/user-text.js';
