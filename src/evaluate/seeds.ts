@@ -27,11 +27,14 @@ export function userMeans(seeds: readonly UserRanks[]): Record<MetricName, Float
     assert(hasSameUsers(first, other), 'only trainings that ranked for the same users can be averaged');
   const users = first.user.length;
   const means = everyMetric(() => new Float64Array(users));
-  for (const { better, tied } of seeds) {
+  for (const [seed, { better, tied }] of seeds.entries()) {
     for (let user = 0; user < users; user++) {
       const metrics = metricsOf(at(better, user), at(tied, user));
-      for (const [name, sums] of Object.entries(means) as [MetricName, Float64Array][])
-        sums[user] = at(sums, user) + metrics[name] / seeds.length;
+      // step by step, so that the mean of equal values is that value, however many there are
+      for (const [name, values] of Object.entries(means) as [MetricName, Float64Array][]) {
+        const mean = at(values, user);
+        values[user] = mean + (metrics[name] - mean) / (seed + 1);
+      }
     }
   }
   return means;

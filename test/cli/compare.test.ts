@@ -426,7 +426,7 @@ test('a row may have seeds of its own, more later, never fewer, and no finalists
   assert.deepEqual([await seedsOf('gru4rec'), await seedsOf('other')], [1, 2]);
   assert.match(
     await readFile(join(out, 'table.md'), 'utf8'),
-    /then 1 seed of up to 1 epoch.* Of single rows: `other\.seeds=2`\./,
+    /^Every model: its usual settings, or those that it is given, untuned, then 1 seed of up to 1 epoch.* Of single rows: `other\.seeds=2`\./m,
   );
   const more = await inProcess(...compareIn(out, ...models, '--set', 'other.seeds=3'));
   assert.equal(more.code, 0, more.err);
@@ -445,6 +445,81 @@ test('a row may have seeds of its own, more later, never fewer, and no finalists
     /--finalists 1: other has seeds of its own/,
   );
   assert.ok(!existsSync(join(folder, 'mixed')));
+});
+
+/** A JSON file with something of it changed. */
+async function change(path: string, by: (content: never) => unknown): Promise<void> {
+  await writeFile(path, JSON.stringify(by(JSON.parse(await readFile(path, 'utf8')) as never)));
+}
+
+test('the seeds of a row are of one setting: where another trial is the best by now, it is said, and nothing is mixed', async () => {
+  const out = join(folder, 'other trial');
+  await cp(whole, out, { recursive: true });
+  const { trials, chosen } = row(await resultsOf(out), 'gru4rec');
+  const left = trials.findIndex(({ trial }) => JSON.stringify(trial) !== JSON.stringify(chosen));
+  await change(join(out, 'tuning', 'gru4rec', `${left + 1}.json`), (ended: { best: object }) => ({
+    ...ended,
+    best: { ...ended.best, score: 0.99 },
+  }));
+  const before = await readFile(join(out, 'results.json'), 'utf8');
+  assertRefusal(
+    await inProcess(...compareIn(out)),
+    1,
+    /runs\/gru4rec\/seed-1\.json is of learningRate 0\.00\d, dropout 0\.\d, and the best trial is now learningRate .*: delete .+runs\/gru4rec to have the row trained anew, so that its seeds are alike/,
+  );
+  assert.equal(await readFile(join(out, 'results.json'), 'utf8'), before);
+  await rm(join(out, 'runs', 'gru4rec'), { recursive: true });
+  const anew = await inProcess(...compareIn(out));
+  assert.equal(anew.code, 0, anew.err);
+  const after = row(await resultsOf(out), 'gru4rec');
+  assert.deepEqual(after.chosen, trials[left]?.trial);
+  assert.equal(anew.err.match(/^testing gru4rec, seed \d$/gm)?.length, after.seeds.length, 'what was tested is gone');
+});
+
+test('a row that is no finalist any more keeps the seeds that were tested, and all that looks at tests agrees', async () => {
+  const out = join(folder, 'other finalist');
+  await cp(whole, out, { recursive: true });
+  const before = await resultsOf(out);
+  const [finalist, other] = row(before, 'blind').seeds.length === 3 ? ['blind', 'gru4rec'] : ['gru4rec', 'blind'];
+  for (const seed of [1, 2])
+    await change(join(out, 'runs', other, `seed-${seed}.json`), (ended: { best: object }) => ({
+      ...ended,
+      best: { ...ended.best, score: 0.99 },
+    }));
+  const made = await inProcess(...compareIn(out));
+  assert.equal(made.code, 0, made.err);
+  assert.deepEqual(announced(made).length, 1, 'the seed that the new finalist has more');
+  const after = await resultsOf(out);
+  assert.deepEqual(row(after, finalist).seeds, row(before, finalist).seeds);
+  assert.deepEqual([row(after, finalist).seeds.length, row(after, other).seeds.length], [3, 3]);
+  const told = await inProcess('report', out, '--out', join(folder, 'finalists.html'), '--no-person');
+  assert.doesNotMatch(told.err, /not there any more/, 'slices are of the same tests');
+  assert.match(await readFile(join(folder, 'finalists.html'), 'utf8'), /id="slices"/);
+});
+
+test('a look from outside is no dead end: it is counted, and told', async () => {
+  const out = join(folder, 'seen before');
+  await cp(whole, out, { recursive: true });
+  const seen = join(out, 'runs', 'gru4rec', 'seed-1');
+  await rm(join(out, 'test', 'gru4rec', 'seed-1.json.gz'));
+  await change(join(seen, 'run.json'), (manifest: RunManifest) => ({
+    ...manifest,
+    testLooks: manifest.testLooks.map((look) => ({
+      ...look,
+      figures: [{ protocol: 'full', candidates: null, sample: { users: 5, seed: 9 }, result: null }],
+    })),
+  }));
+  const { code, err } = await inProcess(...compareIn(out));
+  assert.equal(code, 0, err);
+  assert.match(err, /^gru4rec, seed 1: its test was looked at before, outside of this comparison; this is look 2$/m);
+  const { seeds } = row(await resultsOf(out), 'gru4rec');
+  assert.deepEqual(seeds.map(({ look }) => look).slice(0, 2), [2, 1]);
+  assert.deepEqual(seeds[0]?.test, row(await resultsOf(whole), 'gru4rec').seeds[0]?.test);
+  await inProcess('report', out, '--out', join(folder, 'seen.html'), '--no-person');
+  assert.match(
+    await readFile(join(folder, 'seen.html'), 'utf8'),
+    /Looked at before, outside of it: runs\/gru4rec\/seed-1 \(look 2\)\./,
+  );
 });
 
 test('a comparison of before there was --validation-protocol is gone on with as if it had been said', async () => {

@@ -255,7 +255,7 @@ test('a significant difference is called so, in both kinds of words; constructed
     )?.length,
     2,
   );
-  assert.equal(text.match(/It is significantly better than every other row\./g)?.length, 2);
+  assert.equal(text.match(/ is significantly better than all of the rows behind /g)?.length, 2);
   assert.match(text, /the searches constructed from the items/);
   assert.match(text, /The searches are constructed: .* \(column title\)\. Nobody typed them\./);
   assert.match(text, /One seed: how much a figure varies with the training is not known/);
@@ -308,6 +308,30 @@ test('one person: by the rule, with sides, of the best SESRec run on validation;
   const { person, sections } = JSON.parse(nobody.out) as ToldReport;
   assert.deepEqual([person, sections.some(({ id }) => id === 'person')], [null, false]);
   assert.doesNotMatch(await readFile(at('nobody.html'), 'utf8'), /raincoat|alert\(/, 'nothing of any one person');
+});
+
+test('who is asked for is shown, or it is said why not; results of before more was asked for say so', async () => {
+  const other = at('others');
+  await cp(compared, other, { recursive: true });
+  const results = await resultsOf(other);
+  const [planned, found] = [join(other, 'compare.json'), join(other, 'results.json')];
+  const plan = JSON.parse(await readFile(planned, 'utf8')) as { options: object; entries: { model: string }[] };
+  const without = <Row extends { model: string }>(rows: readonly Row[]): Row[] =>
+    rows.filter(({ model }) => model !== 'sesrec');
+  await writeFile(planned, JSON.stringify({ ...plan, entries: without(plan.entries) }));
+  await writeFile(found, JSON.stringify({ ...results, rows: without(results.rows), tests: [], referenceTests: [] }));
+  assertRefusal(
+    await inProcess('report', other, '--out', at('others.html'), '--user', 'u0'),
+    1,
+    /--user u0: no row of SESRec was trained, and no other tells a timeline/,
+  );
+  await writeFile(planned, JSON.stringify({ ...plan, options: { ...plan.options, seeds: 3 } }));
+  await writeFile(found, JSON.stringify(results));
+  const { code, err } = await inProcess('report', other, '--out', at('others.html'), '--no-person');
+  assert.equal(code, 0, err);
+  const goesOn = /The comparison goes on: it was asked for with other options since/;
+  assert.match(await textIn(at('others.html')), goesOn);
+  assert.doesNotMatch(await textIn(at('compared.html')), goesOn);
 });
 
 test('--json says what the report shows', async () => {

@@ -1,6 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type ReferenceTest, type RowTest, RowTests, verdictOf } from '../../src/cli/comparison/row-tests.js';
+import {
+  type ReferenceTest,
+  type RowTest,
+  RowTests,
+  areTooMany,
+  verdictOf,
+} from '../../src/cli/comparison/row-tests.js';
 import { type UserRanks, holm, metricsOver, pairedTest } from '../../src/evaluate/index.js';
 
 const USERS = 200;
@@ -93,6 +99,32 @@ test('a pair that stands in both tables has the same figures in both, but for th
     ];
     assert.deepEqual(uncorrected(same), uncorrected(one));
   }
+});
+
+test('so it has where the other row is named first: everything turned round', () => {
+  const tests = testsOf(KNOWN);
+  for (const { best, runnerUp, ...one } of tests.runnerUp().filter(({ metric }) => metric === 'ndcg@10')) {
+    const turned = tests
+      .againstReference([runnerUp])
+      .find(({ protocol, other }) => protocol === one.protocol && other === best);
+    assert.ok(turned);
+    assert.deepEqual([turned.difference.mean, turned.t.t], [-one.difference.mean, -one.t.t]);
+    assert.deepEqual([turned.t.p, turned.bootstrap.p], [one.t.p, one.bootstrap.p]);
+    const [low, high] = one.bootstrap.interval;
+    assert.ok(low < high);
+    assert.deepEqual(turned.bootstrap.interval, [-high, -low]);
+  }
+});
+
+test('more tests than a bootstrap of so many resamples can correct for are said to be too many', () => {
+  const tests = testsOf(KNOWN).againstReference([]);
+  const { resamples } = (tests[0] as RowTest).bootstrap;
+  const most = Math.floor(0.05 * (resamples + 1));
+  const times = (count: number): RowTest[] => Array.from({ length: count }, () => tests[0] as RowTest);
+  assert.deepEqual(
+    [areTooMany([]), areTooMany(tests), areTooMany(times(most)), areTooMany(times(most + 1))],
+    [false, false, false, true],
+  );
 });
 
 test('both tests must agree, and rows that are the same are not told apart', () => {

@@ -1,6 +1,6 @@
 /** A training may stop by the rank among all items: what it is judged by is what it says, keeps and repeats. */
 import assert from 'node:assert/strict';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -42,6 +42,24 @@ test('the best epoch is the one with the best MRR among all items, as evaluate t
   assert.match(out, /: best epoch \d of 2, validation MRR among all items 0\.\d+/);
   const otherwise = ['train', world.data, '--out', run, '--resume', '--validation-protocol', 'sampled'];
   assertRefusal(await inProcess(...otherwise), 1, /was begun with --validation-protocol full, not sampled/);
+});
+
+test('a row of a comparison that is validated otherwise than the others is marked where its validation is told', async () => {
+  const out = join(folder, 'mixed');
+  const options =
+    '--models gru4rec,full=gru4rec --set full.validationProtocol=full --trials 2 --tuning-epochs 1 --seeds 1 --epochs 1'.split(
+      ' ',
+    );
+  const { code, err, out: text } = await inProcess('compare', world.data, '--out', out, ...options, '--batch-size', '64', '--threads', '1'); // prettier-ignore
+  assert.equal(code, 0, err);
+  assert.match(text, /^\| GRU4Rec +\| learningRate/m);
+  assert.match(text, /^\| GRU4Rec, full \(among all items\) +\| learningRate/m);
+  const page = join(folder, 'mixed.html');
+  assert.equal((await inProcess('report', out, '--out', page)).code, 0);
+  const told = await readFile(page, 'utf8');
+  assert.match(told, /GRU4Rec, full \(among all items\)/);
+  assert.match(told, /runs\/full\/seed-1<\/code>.*?\.\d{4} \(among all items\)/s);
+  assert.doesNotMatch(told, /runs\/gru4rec\/seed-1<\/code><\/th>[^(]*among all items/);
 });
 
 test('without it, among candidates: said or not, the same run', async () => {

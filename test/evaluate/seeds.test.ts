@@ -43,6 +43,12 @@ test('the mean over users of averages over seeds is the mean over seeds of avera
   }
 });
 
+test('trainings that are the same have the mean that each has, to the last bit, however many they are', () => {
+  const one = ranks([0, 5, 7, 2, 1], undefined, [0, 1, 0, 3, 0]);
+  for (const count of [1, 3, 5, 6, 7])
+    assert.deepEqual(userMeans(Array.from({ length: count }, () => one)), userMeans([one]), String(count));
+});
+
 test('the interval over two seeds is Student’s, with one degree of freedom; over one there is none', () => {
   const { 'hit@1': hit } = intervalsOverSeeds([ranks([0, 9]), ranks([0, 0])].map(metricsOver)); // .5 and 1
   assert.ok(Math.abs(hit.mean - 0.75) < 1e-15);

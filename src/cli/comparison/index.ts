@@ -11,10 +11,10 @@
  *   results.json    what it comes to                 results.ts, row-tests.ts
  *   table.md        the same, to be read             table.ts
  */
-import { mkdir } from 'node:fs/promises';
+import { mkdir, readdir } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
-import { join } from 'node:path';
-import { InterruptedError, releaseLock, sideBySide, writeAtomically } from '../../base/index.js';
+import { dirname, join } from 'node:path';
+import { InterruptedError, isThere, releaseLock, sideBySide, writeAtomically } from '../../base/index.js';
 import { type Trial, lockOf } from '../../model/index.js';
 import { interruptible } from '../interruption.js';
 import { note, speakingAs } from '../output.js';
@@ -83,6 +83,7 @@ async function work(comparison: Comparison, session: Work): Promise<ComparisonOu
   const { entries } = comparison.plan;
   const rows = await tuneAll(comparison, session);
   await trainAll(comparison, rows, session);
+  await addFurther(comparison, rows);
 
   const records: RowRecord[] = [];
   for (const entry of entries) {
@@ -134,6 +135,20 @@ async function trainAll(comparison: Comparison, rows: readonly Trainee[], sessio
   await runSeeds(comparison, best, [seeds + 1, () => finalistSeeds], session);
 }
 
+/** Adds what was trained when a row had more seeds, as a finalist or by other options: what was tested is not hidden again. */
+async function addFurther(comparison: Comparison, rows: readonly Trainee[]): Promise<void> {
+  for (const { entry, chosen, runs } of rows) {
+    const folder = dirname(runOf(comparison, entry, 1).directory);
+    const names = chosen !== null && (await isThere(folder)) ? await readdir(folder) : [];
+    const seeds = names.flatMap((name) => /^seed-(\d+)\.json$/.exec(name)?.[1] ?? []).map(Number);
+    for (const seed of seeds.sort((one, other) => one - other)) {
+      if (chosen === null || runs.some((run) => run.seed === seed)) continue;
+      const end = await endOf({ ...runOf(comparison, entry, seed), trial: chosen, what: `seed ${seed}` });
+      if (end) runs.push(end);
+    }
+  }
+}
+
 /** Mean validation MRR over the seeds that did not fail. */
 function validationOf(runs: readonly Ended[]): number {
   const scores = runs.flatMap((run) => (run.outcome === 'trained' ? [run.best.score] : []));
@@ -152,7 +167,7 @@ async function runSeeds(
   const asked = seeds.flatMap((seed) =>
     rows.flatMap((row) => {
       const { entry, chosen, runs } = row;
-      if (chosen === null || seed > lastOf(row)) return [];
+      if (chosen === null || seed > lastOf(row) || runs.some((run) => run.seed === seed)) return [];
       const what = `seed ${seed} of ${lastOf(row)}`;
       return [{ training: { ...runOf(comparison, entry, seed), trial: chosen, what }, runs }];
     }),
@@ -203,7 +218,7 @@ async function testAll(
   for (const run of runs) {
     if (run.outcome === 'failed') continue;
     checkSignal(session.signal);
-    tests.push(await testRun(comparison, entry, run.seed, runOf(comparison, entry, run.seed).directory, session));
+    tests.push(await testRun(comparison, entry, run, runOf(comparison, entry, run.seed).directory, session));
   }
   return { entry, trials, chosen, runs, tests };
 }

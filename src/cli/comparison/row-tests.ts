@@ -67,6 +67,13 @@ export function verdictOf({ difference, t, bootstrap }: Pick<RowTest, 'differenc
   return difference.mean > 0 ? 'better' : 'worse';
 }
 
+/** Whether a table has so many tests that the bootstrap, which knows no p below 1 / (resamples + 1), can tell nothing apart after Holm. */
+export const areTooMany = (tests: readonly RowTest[]): boolean =>
+  tests.length > 0 && tests.length / (1 + (tests[0] as RowTest).bootstrap.resamples) >= LEVEL;
+
+export const TOO_MANY =
+  'So many tests are more than this bootstrap can correct for: nothing is told apart here. Name fewer rows of reference.';
+
 /** Whether both tests tell the best row from the runner-up. */
 export const isSure = (tests: readonly RunnerUpTest[], protocol: ProtocolName, metric: MetricName): boolean =>
   tests.some((test) => test.protocol === protocol && test.metric === metric && verdictOf(test) === 'better');
@@ -79,7 +86,7 @@ export function order<R extends Row>(rows: readonly R[], protocol: ProtocolName,
 
 type RanksBySeed = Readonly<Record<ProtocolName, readonly UserRanks[]>>;
 
-/** The tests of a comparison. A pair that stands in two tables has the same figures in both, but for the correction. */
+/** The tests of a comparison. A pair that stands in two tables has the same figures in both, whichever row is named first, but for the correction. */
 export class RowTests {
   readonly #rows: readonly Row[];
   readonly #ranks: readonly RanksBySeed[];
@@ -131,7 +138,7 @@ export class RowTests {
 
   /** The tests of a table. */
   #corrected(pairs: readonly Pair[]): (RowTest & Pair)[] {
-    const tests = pairs.map((pair) => ({ ...pair, ...getOrCreate(this.#known, keyOf(pair), () => this.#test(pair)) }));
+    const tests = pairs.map((pair) => ({ ...pair, ...this.#uncorrected(pair) }));
     const adjusted = {
       t: holm(tests.map(({ t }) => t.p)),
       bootstrap: holm(tests.map(({ bootstrap }) => bootstrap.p)),
@@ -141,6 +148,14 @@ export class RowTests {
       t: { ...t, holm: at(adjusted.t, i) },
       bootstrap: { interval, resamples, p, holm: at(adjusted.bootstrap, i) },
     }));
+  }
+
+  /** A pair is tested once, in the order of its labels. */
+  #uncorrected({ one, other, ...pair }: Pair): Uncorrected {
+    const isTurned = one.label > other.label;
+    const inOrder = isTurned ? { ...pair, one: other, other: one } : { ...pair, one, other };
+    const test = getOrCreate(this.#known, keyOf(inOrder), () => this.#test(inOrder));
+    return isTurned ? turned(test) : test;
   }
 
   #test({ protocol, metric, one, other }: Pair): Uncorrected {
@@ -175,4 +190,14 @@ interface Uncorrected {
   readonly difference: StudentInterval;
   readonly t: PairedTest;
   readonly bootstrap: PairedBootstrap;
+}
+
+/** The test of the same two rows, the other one first. */
+function turned({ difference, t, bootstrap }: Uncorrected): Uncorrected {
+  const [low, high] = bootstrap.interval;
+  return {
+    difference: { ...difference, mean: -difference.mean },
+    t: { ...t, t: -t.t },
+    bootstrap: { ...bootstrap, interval: [-high, -low] },
+  };
 }

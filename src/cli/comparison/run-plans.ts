@@ -4,6 +4,7 @@
  */
 import { UserError } from '../../base/index.js';
 import type { Dataset } from '../../data/index.js';
+import type { ProtocolName } from '../../evaluate/index.js';
 import { type RunPlan, type Trial, buildModel } from '../../model/index.js';
 import { type TrainFlags, planRun } from '../run-plan.js';
 import { type TrainedEntry, ownSettings } from './entries.js';
@@ -59,6 +60,18 @@ export const seedsOf = ({ seeds }: ComparisonOptions, { set }: TrainedEntry): nu
 /** At most so many epochs has a run of the row with this label. */
 export function epochsAllowed(options: ComparisonOptions, label: string): number {
   return trainingOfRow(ownSettings(options.set, label)).training.epochs ?? options.epochs;
+}
+
+/** What the trials and epochs of the row with this label are validated by. */
+export function validationOfRow({ set, validationProtocol }: ComparisonOptions, label: string): ProtocolName {
+  return trainingOfRow(ownSettings(set, label)).training.validationProtocol ?? validationProtocol ?? 'sampled';
+}
+
+/** Words behind a validation score of a row that is validated otherwise than most are. */
+export function validatedOtherwise(options: ComparisonOptions, label: string): string {
+  const own = validationOfRow(options, label);
+  if (own === (options.validationProtocol ?? 'sampled')) return '';
+  return own === 'full' ? ' (among all items)' : ' (among candidates)';
 }
 
 /** What belongs to one session of a training shapes no plan. */

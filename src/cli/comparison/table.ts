@@ -7,7 +7,18 @@ import { decimals, markdownTable, settingsText } from '../table.js';
 import { ofOneRow } from './entries.js';
 import { referencesIn } from './options.js';
 import type { ComparisonResults, RowResult } from './results.js';
-import { CHIEF, LEVEL, type RowTest, type RunnerUpTest, isSure, order, verdictOf } from './row-tests.js';
+import {
+  CHIEF,
+  LEVEL,
+  type RowTest,
+  type RunnerUpTest,
+  TOO_MANY,
+  areTooMany,
+  isSure,
+  order,
+  verdictOf,
+} from './row-tests.js';
+import { validatedOtherwise } from './run-plans.js';
 import { PROTOCOLS } from './test-ranks.js';
 
 export function comparisonText(results: ComparisonResults): string {
@@ -22,26 +33,28 @@ export function comparisonText(results: ComparisonResults): string {
   ].join('\n\n');
 }
 
-function heading({ plan, data }: ComparisonResults): string {
+function heading({ plan, data, rows }: ComparisonResults): string {
   const { options, madeWith } = plan;
   const finalists =
     options.finalists > 0 && options.finalistSeeds > options.seeds
       ? ` (${countOf(options.finalistSeeds, 'seed')} of the best ${options.finalists} on validation)`
       : '';
-  const tuned =
-    options.trials === 0
-      ? 'its usual settings'
-      : `the best of at most ${countOf(options.trials, 'setting')} on validation (${countOf(options.tuningEpochs, 'epoch')} each, one seed)`;
+  const tuned = isTuned(rows)
+    ? `the best of at most ${countOf(options.trials, 'setting')} on validation (${countOf(options.tuningEpochs, 'epoch')} each, one seed)`
+    : 'its usual settings, or those that it is given, untuned';
   return `# Comparison
 
 Data set ${plan.dataHash.slice(0, 12)}: ${counted(data.users)} users, ${counted(data.items)} items, ${counted(data.feedEvents)} feed events, ${counted(data.searches)} searches.
 
     ${plan.command}
 
-Every model: ${tuned}, then ${countOf(options.seeds, 'seed')}${finalists} of up to ${countOf(options.epochs, 'epoch')}, stopped after ${countOf(options.patience, 'epoch')} without a better ${validationScore(options.validationProtocol)}; training negatives ${options.negativeSampling}.${ofSingleRows(options.set, '`')} sesrec ${madeWith.sesrec}${madeWith.commit === null ? '' : `, commit ${madeWith.commit.slice(0, 12)}`}.
+Every model: ${tuned}, then ${countOf(options.seeds, 'seed')}${finalists} of up to ${countOf(options.epochs, 'epoch')}, stopped after ${countOf(options.patience, 'epoch')} without a better ${validationScore(options.validationProtocol)}; training negatives ${options.negativeSampling}.${ofSingleRows(options.set, '`')} Begun with sesrec ${madeWith.sesrec}${madeWith.commit === null ? '' : `, commit ${madeWith.commit.slice(0, 12)}`}.
 
 Mean over seeds ± half of its 95 % interval by Student's t, whose degrees of freedom (d.f.) are seeds - 1. **Best** and _second_ of a column; † where the best is better than the second for the same users by both tests below, corrected p < ${LEVEL}.`;
 }
+
+/** Whether settings of any row were tried. */
+export const isTuned = (rows: readonly RowResult[]): boolean => rows.some(({ trials }) => trials.length > 0);
 
 /** What single rows have of their own, in a sentence; `mark` stands around each. */
 export function ofSingleRows(set: readonly string[], mark = ''): string {
@@ -169,7 +182,7 @@ function referenceSection({ rows, referenceTests, plan }: ComparisonResults): st
   );
   return [
     `## Every row against ${referencesIn(plan.options).length === 0 ? 'the best' : 'those of reference'}`,
-    `${CHIEF.toUpperCase()}, tested as above; Holm: p corrected for all ${referenceTests.length} tests of this table. *Better* or *worse* is the row of reference where both tests have p < ${LEVEL}.`,
+    `${CHIEF.toUpperCase()}, tested as above; Holm: p corrected for all ${referenceTests.length} tests of this table. *Better* or *worse* is the row of reference where both tests have p < ${LEVEL}.${areTooMany(referenceTests) ? ` ${TOO_MANY}` : ''}`,
     table,
   ];
 }
@@ -200,11 +213,12 @@ function tuningSection({ rows, plan: { options } }: ComparisonResults): string[]
   const table = markdownTable(
     [
       ['', 'tried', validationScore(options.validationProtocol)],
-      ...tuned.flatMap(({ name, trials, chosen }) =>
+      ...tuned.flatMap(({ label, name, trials, chosen }) =>
         trials.map(({ trial, score }, i) => {
           const isChosen = JSON.stringify(trial) === JSON.stringify(chosen);
           const text = score === null ? 'failed' : decimals(score);
-          return [i === 0 ? name : '', settingsText(trial) || 'as it is', isChosen ? `**${text}**` : text];
+          const called = `${name}${validatedOtherwise(options, label)}`;
+          return [i === 0 ? called : '', settingsText(trial) || 'as it is', isChosen ? `**${text}**` : text];
         }),
       ),
     ],

@@ -16,6 +16,7 @@ import {
   isNumber,
   isOneOf,
   isRecordOf,
+  isText,
   isThere,
   isWhole,
   messageOf,
@@ -50,6 +51,8 @@ export interface TestRecord {
   readonly seed: number | null;
   /** Which look at the test of the run it was; null for what is counted, which has no run. */
   readonly look: number | null;
+  /** SHA-256 of what was tested; null for what is counted, absent from records of before it was kept. */
+  readonly weights?: string | null;
   readonly ranks: Readonly<Record<(typeof PROTOCOLS)[number], KeptRanks>>;
 }
 
@@ -75,21 +78,26 @@ export async function readTests(comparison: string, entry: Entry): Promise<TestR
   return records.sort((one, other) => (one.seed ?? 0) - (other.seed ?? 0));
 }
 
-/** Tests the run of a seed, or returns what is kept of its test. */
+/** Tests the run of a seed, or returns what is kept of the test of these weights. */
 export async function testRun(
   comparison: Comparison,
   entry: Entry,
-  seed: number,
+  { seed, weights }: { readonly seed: number; readonly weights: string },
   runDirectory: string,
   session: TestSession,
 ): Promise<TestRecord> {
-  return kept(join(folderOf(comparison, entry), `seed-${seed}.json.gz`), async () => {
+  return kept(join(folderOf(comparison, entry), `seed-${seed}.json.gz`), weights, async () => {
     const run = await loadRun(runDirectory);
     const users = await usersOf(comparison, entry, async (probe) =>
       withRuntime(session, async (runtime) => probe(rankerOf(run.model, run.parameters, run.dataset, runtime))),
     );
     note(`testing ${entry.label}, seed ${seed}`);
-    return { seed, ...(await look(comparison, run, users, session)) };
+    const tested = await look(comparison, run, users, session);
+    if (tested.look !== 1)
+      note(
+        `${entry.label}, seed ${seed}: its test was looked at before, outside of this comparison; this is look ${tested.look}`,
+      );
+    return { seed, weights, ...tested };
   });
 }
 
@@ -98,14 +106,14 @@ async function look(
   run: Run,
   users: number | null,
   session: TestSession,
-): Promise<Omit<TestRecord, 'seed'>> {
+): Promise<Omit<TestRecord, 'seed' | 'weights'>> {
   const { results, look } = await evaluateRun(run, session, {
     on: 'test',
     protocols: PROTOCOLS,
     candidates,
     seed: SAMPLE_SEED,
     ...(users === null ? {} : { users: { full: users } }),
-    again: false,
+    again: true, // a look from outside is no reason to end here: nothing is chosen any more, and the look is counted and told
     record: true,
     signal: session.signal,
   });
@@ -119,7 +127,7 @@ export async function testCounted(
   entry: CountedEntry,
   { signal }: TestSession,
 ): Promise<TestRecord> {
-  return kept(join(folderOf(comparison, entry), 'counted.json.gz'), async () => {
+  return kept(join(folderOf(comparison, entry), 'counted.json.gz'), null, async () => {
     note(`testing ${entry.label}`);
     const { dataset, candidates } = comparison;
     const ranker = countedRankers[entry.model].rank(dataset);
@@ -138,7 +146,7 @@ export async function testCounted(
       progress.clear();
       ranks[protocol] = keptOf(evaluation);
     }
-    return { seed: null, look: null, ranks: ranks as TestRecord['ranks'] };
+    return { seed: null, look: null, weights: null, ranks: ranks as TestRecord['ranks'] };
   });
 }
 
@@ -159,11 +167,15 @@ const ranksRule = isRecordOf({
 const recordRule = isRecordOf({
   seed: isEither(isOneOf(null), isWhole(0)),
   look: isEither(isOneOf(null), isWhole(1)),
+  weights: isEither(isOneOf(null, undefined), isText),
   ranks: isRecordOf({ sampled: ranksRule, full: ranksRule }),
 });
 
-async function kept(path: string, make: () => Promise<TestRecord>): Promise<TestRecord> {
-  if (await isThere(path)) return readRecord(path);
+async function kept(path: string, weights: string | null, make: () => Promise<TestRecord>): Promise<TestRecord> {
+  if (await isThere(path)) {
+    const known = await readRecord(path);
+    if (known.weights === undefined || known.weights === weights) return known;
+  }
   const record = await make();
   await mkdir(dirname(path), { recursive: true });
   await writeAtomically(path, gzipSync(JSON.stringify(record)));

@@ -8,7 +8,8 @@
  * The file is written when the training has ended, well or badly: what has one is not trained again.
  */
 import { readFile, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import {
   CorruptFileError,
   InterruptedError,
@@ -99,13 +100,18 @@ const endedRule = isEither(
   }),
 );
 
-/** What a training came to; null when it has not ended. */
+/** What a training came to; null when it has not ended. One that was trained with other settings is a `UserError`. */
 export async function endOf(training: Training): Promise<Ended | null> {
   const path = recordOf(training);
   if (!(await isThere(path))) return null;
   const ended = await readJson(path);
   const wrong = endedRule(ended, '');
   if (wrong !== null) throw new CorruptFileError(`${path} is damaged: ${wrong}; delete it to have it made again`);
+  const { trial } = ended as Ended;
+  if (!isDeepStrictEqual(trial, training.trial))
+    throw new UserError(
+      `${path} is of ${settingsText(trial) || 'the usual settings'}, and ${training.isTrial ? 'this trial is' : 'the best trial is now'} ${settingsText(training.trial) || 'the usual settings'}: delete ${training.isTrial ? path : dirname(path)} to have ${training.isTrial ? 'it' : 'the row'} trained anew${training.isTrial ? '' : ', so that its seeds are alike'}`,
+    );
   return ended as Ended;
 }
 

@@ -16,7 +16,7 @@ import {
 } from '../../report/index.js';
 import { referencesIn } from '../comparison/options.js';
 import type { ComparisonResults, RowResult } from '../comparison/results.js';
-import { CHIEF, LEVEL, type RowTest, isSure, order, verdictOf } from '../comparison/row-tests.js';
+import { CHIEF, LEVEL, type RowTest, TOO_MANY, areTooMany, isSure, order, verdictOf } from '../comparison/row-tests.js';
 import { calledIn, probability } from '../comparison/table.js';
 import { PROTOCOLS } from '../comparison/test-ranks.js';
 import { titleOf } from './comparison-words.js';
@@ -160,7 +160,7 @@ export function testsSection({ rows, tests, referenceTests, plan }: ComparisonRe
           label: `Every row against ${against}, NDCG@10`,
           caption: html`Every row against ${against}, in NDCG@10, tested likewise. Holm: p corrected for all
             ${referenceTests.length} tests of this table. The row of reference is <b>better</b> or <b>worse</b> where
-            both tests have p &lt; ${LEVEL}.`,
+            both tests have p &lt; ${LEVEL}. ${areTooMany(referenceTests) && TOO_MANY}`,
           columns: [
             { title: '', kind: 'text' },
             { title: 'reference', kind: 'name' },

@@ -2,7 +2,9 @@
 import { counted, countOf } from '../../base/index.js';
 import { GROUPS, cardOf } from '../../model/index.js';
 import { type Content, type Section, grouped, html, tableHtml } from '../../report/index.js';
-import type { ComparisonResults, RowResult } from '../comparison/results.js';
+import { ofOneRow } from '../comparison/entries.js';
+import type { ComparisonResults } from '../comparison/results.js';
+import { validatedOtherwise } from '../comparison/run-plans.js';
 import { PROTOCOLS } from '../comparison/test-ranks.js';
 import { environment } from '../environment.js';
 import { validationScore } from '../options.js';
@@ -48,13 +50,14 @@ export function learningSection({ results, logs }: ComparisonFiles): Section | n
     return runs.length === 0 ? [] : [panelOf(name, runs)];
   });
   if (panels.length === 0) return null;
-  const { epochs, patience } = results.plan.options;
+  const { epochs, patience, set } = results.plan.options;
+  const hasOwn = set.some((setting) => /^(epochs|patience)=/.test(ofOneRow(setting)?.own ?? ''));
   return {
     id: 'learning',
     title: 'Learning curves',
     body: learningHtml(
       panels,
-      `MRR on validation after every epoch, one line per seed, all panels on the same axes. A run had at most ${countOf(epochs, 'epoch')} and stopped after ${countOf(patience, 'epoch')} without a better one. A curve that still climbs at its end was not trained to its end.`,
+      `MRR on validation after every epoch, one line per seed, all panels on the same axes. A run had at most ${countOf(epochs, 'epoch')} and stopped after ${countOf(patience, 'epoch')} without a better one${hasOwn ? ', unless its row has numbers of its own (see the manifest)' : ''}. A curve that still climbs at its end was not trained to its end.`,
     ),
   };
 }
@@ -74,12 +77,13 @@ export function tuningSection({ rows, plan: { options } }: ComparisonResults): S
         { title: 'tried', kind: 'text' },
         { title: validationScore(options.validationProtocol), kind: 'figure' },
       ],
-      rows: tuned.flatMap(({ name, trials, chosen }) =>
+      rows: tuned.flatMap(({ label, name, trials, chosen }) =>
         trials.map(({ trial, score, failed }, i) => {
           const isChosen = JSON.stringify(trial) === JSON.stringify(chosen);
           const text = score === null ? `failed${failed === null ? '' : `: ${failed}`}` : decimals(score);
           const settings = settingsText(trial) || 'as it is';
-          return { cells: [i === 0 ? name : '', settings, isChosen ? html`<b>${text}</b>` : text] };
+          const called = `${name}${validatedOtherwise(options, label)}`;
+          return { cells: [i === 0 ? called : '', settings, isChosen ? html`<b>${text}</b>` : text] };
         }),
       ),
     }),
@@ -92,7 +96,7 @@ export function failureSection({ rows }: ComparisonResults): Section | null {
 }
 
 export function manifestSection({ results, data }: ComparisonFiles): Section {
-  const { plan, protocols, rows } = results;
+  const { plan, protocols } = results;
   const { madeWith, candidates, options } = plan;
   const { versions } = environment();
   return {
@@ -123,13 +127,15 @@ export function manifestSection({ results, data }: ComparisonFiles): Section {
         ],
         ['options', settingsHtml(options)],
       ]),
-      runsTable(rows),
+      runsTable(results),
     ],
   };
 }
 
-function runsTable(rows: readonly RowResult[]): Content {
-  const runs = rows.flatMap(({ name, seeds }) => seeds.map((seed) => ({ name, ...seed })));
+function runsTable({ rows, plan: { options } }: ComparisonResults): Content {
+  const runs = rows.flatMap(({ label, seeds }) =>
+    seeds.map((seed) => ({ otherwise: validatedOtherwise(options, label), ...seed })),
+  );
   if (runs.length === 0) return null;
   return tableHtml({
     label: 'Every run',
@@ -137,15 +143,15 @@ function runsTable(rows: readonly RowResult[]): Content {
     columns: [
       { title: '', kind: 'text' },
       { title: 'best epoch', kind: 'figure' },
-      { title: 'validation MRR', kind: 'figure' },
+      { title: validationScore(options.validationProtocol), kind: 'figure' },
       { title: 'look at the test', kind: 'figure' },
       { title: 'weights', kind: 'name' },
     ],
-    rows: runs.map(({ run, epochs, bestEpoch, validation, look, weights }) => ({
+    rows: runs.map(({ run, epochs, bestEpoch, validation, otherwise, look, weights }) => ({
       cells: [
         html`<code>${run}</code>`,
         `${bestEpoch} of ${epochs}`,
-        decimals(validation.mrr),
+        `${decimals(validation.mrr)}${otherwise}`,
         look,
         hashHtml(weights),
       ],

@@ -10,7 +10,7 @@ import type { DataManifest } from '../../data/index.js';
 import { epochsAllowed } from '../comparison/run-plans.js';
 import type { ComparisonResults, RowResult } from '../comparison/results.js';
 import { CHIEF, LEVEL, type ReferenceTest, type RunnerUpTest, order, verdictOf } from '../comparison/row-tests.js';
-import { ofSingleRows, probability } from '../comparison/table.js';
+import { isTuned, ofSingleRows, probability } from '../comparison/table.js';
 import { PROTOCOLS } from '../comparison/test-ranks.js';
 import type { ComparisonFiles } from './gathering.js';
 import type { Term } from './parts.js';
@@ -37,12 +37,11 @@ function dataWords({ data }: ComparisonResults, manifest: DataManifest | null): 
   return `${kind} of ${size}${constructed}`;
 }
 
-function effortOf({ plan: { options } }: ComparisonResults): string {
+function effortOf({ plan: { options }, rows }: ComparisonResults): string {
   const seeds = options.seeds === 1 ? 'once, with one seed' : `with ${numberWord(options.seeds)} seeds`;
-  const tuned =
-    options.trials === 0
-      ? 'with its usual settings, untuned'
-      : `after at most ${countOf(options.trials, 'setting')} had been tried for it on validation`;
+  const tuned = isTuned(rows)
+    ? `after at most ${countOf(options.trials, 'setting')} had been tried for it on validation`
+    : 'with its usual settings or those that it was given, untuned';
   const finalists =
     options.finalists > 0 && options.finalistSeeds > options.seeds
       ? ` (the best ${numberWord(options.finalists)} on validation with ${numberWord(options.finalistSeeds)})`
@@ -61,7 +60,7 @@ function outcomeOf(results: ComparisonResults, name: ProtocolName): string {
   return [
     `${first}, before ${second.name} with ${meanOf(second, name)}${seedWords(second)}.`,
     test ? testWords(test) : '',
-    othersWords(results, best, name),
+    othersWords(results, [best, second], name),
     [best, second].some(({ seeds }) => seeds.length === 1) ? 'What another training would come to is not known.' : '',
     standingOf(results.referenceTests, ranked, name),
   ]
@@ -89,15 +88,22 @@ function testWords(test: RunnerUpTest): string {
     : `${size} is not significant (${ps}): these users do not tell which of the two is better.`;
 }
 
-/** Which of the rows the best one was told from, where there are more than two. */
-function othersWords({ rows, referenceTests }: ComparisonResults, best: RowResult, name: ProtocolName): string {
-  const tests = referenceTests.filter(({ reference, protocol }) => reference === best.label && protocol === name);
-  if (tests.length < 2) return '';
+/** Which of the rows behind the second the best one was told from: of the second, another table's tests tell. */
+function othersWords(
+  { rows, referenceTests }: ComparisonResults,
+  [best, second]: readonly [best: RowResult, second: RowResult],
+  name: ProtocolName,
+): string {
+  const tests = referenceTests.filter(
+    ({ reference, other, protocol }) => reference === best.label && other !== second.label && protocol === name,
+  );
+  if (tests.length === 0) return '';
   const open = tests.filter((test) => verdictOf(test) !== 'better').map(({ other }) => other);
-  if (open.length === 0) return 'It is significantly better than every other row.';
-  if (open.length === tests.length) return 'It is not significantly better than any other row.';
+  const behind = `the rows behind ${second.name}`;
+  if (open.length === 0) return `${best.name} is significantly better than all of ${behind}.`;
+  if (open.length === tests.length) return `${best.name} is not significantly better than any of ${behind}.`;
   const names = rows.flatMap(({ label, name }) => (open.includes(label) ? [name] : []));
-  return `It is significantly better than every other row but ${listOf(names)}.`;
+  return `${best.name} is significantly better than all of ${behind} but ${listOf(names)}.`;
 }
 
 const pWords = (p: number): string => (p > 0.9999 ? '1' : probability(p));
@@ -148,7 +154,7 @@ export function protocolTerms({ results, data }: ComparisonFiles): Term[] {
     ['chance', 'What guessing gets under the same rules, exactly.'],
     [
       'choices',
-      `Settings, finalists and the best epoch were chosen on validation (runs: ${validated}), all before the first look at the test. Each run looked at its test once, and the look is recorded in the run.`,
+      `Settings, finalists and the best epoch were chosen on validation (runs: ${validated}), those of a row before its own first look at the test. Each run looked at its test once for this comparison, and the look is recorded in the run.${lookedBefore(results)}`,
     ],
     [
       '±',
@@ -159,6 +165,14 @@ export function protocolTerms({ results, data }: ComparisonFiles): Term[] {
       `User by user, each user’s metric averaged over seeds first: they say how a difference varies with the people, given these trainings, and nothing of other trainings. p is corrected by Holm’s method for all tests of a table.`,
     ],
   ];
+}
+
+/** Which tests somebody had seen before, in a sentence. */
+function lookedBefore({ rows }: ComparisonResults): string {
+  const seen = rows.flatMap(({ seeds }) =>
+    seeds.flatMap(({ run, look }) => (look > 1 ? [`${run} (look ${look})`] : [])),
+  );
+  return seen.length === 0 ? '' : ` Looked at before, outside of it: ${listOf(seen)}.`;
 }
 
 export const HISTORY_WORDS =
@@ -188,7 +202,7 @@ export const newItemsLimit = (split: DataManifest['split']): string | null =>
     : null;
 
 /** What this comparison cannot show, each in a sentence or two. */
-export function limitsOf({ results, data, missing }: ComparisonFiles): string[] {
+export function limitsOf({ results, data, missing, isBehind }: ComparisonFiles): string[] {
   const { plan, protocols, rows } = results;
   const { options } = plan;
   const seeds = [...new Set(rows.flatMap(({ seeds }) => (seeds.length > 0 ? [seeds.length] : [])))].sort(
@@ -201,6 +215,9 @@ export function limitsOf({ results, data, missing }: ComparisonFiles): string[] 
   const limits: (string | false | null | undefined)[] = [
     missing.length > 0 &&
       `The comparison goes on: ${missing.join(', ')} ${missing.length === 1 ? 'was' : 'were'} added and ${missing.length === 1 ? 'is' : 'are'} not among these results yet.`,
+    missing.length === 0 &&
+      isBehind &&
+      'The comparison goes on: it was asked for with other options since, and these results are of before.',
     'One data set. What holds here need not hold for other logs, sites or times.',
     data?.source.generator &&
       `The log is simulated (${data.source.generator.name} ${data.source.generator.version}${signalOf(data)}). Differences show what models can make of a site that is built this way, not what they make of people.`,
@@ -214,8 +231,8 @@ export function limitsOf({ results, data, missing }: ComparisonFiles): string[] 
     data?.split.strategy !== 'global-time' &&
       'Leave-one-out lets the future in: training holds events of other people that happened after some of the held-out ones. Figures are too good in absolute terms, and the order of models may suffer.',
     data && newItemsLimit(data.split),
-    options.trials === 0
-      ? 'Nothing was tuned. Usual settings are those of the publications or of this program, and suit some models better than others.'
+    !isTuned(rows)
+      ? 'Nothing was tuned here. Usual settings are those of the publications or of this program, and suit some models better than others; what was chosen for settings that rows are given, this comparison does not know.'
       : `Tuning was cheap: at most ${countOf(options.trials, 'setting')} per model, ${countOf(options.tuningEpochs, 'epoch')} each, one seed. A model that needs more of it is shown below its worth.`,
     atTheEnd.length > 0 &&
       `Not trained to the end: ${listOf(atTheEnd.map(({ name }) => name))} had the best epoch of some run in the last one allowed, and might gain by more.`,

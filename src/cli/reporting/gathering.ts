@@ -4,6 +4,7 @@
  */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import {
   CorruptFileError,
   UserError,
@@ -34,6 +35,8 @@ export interface ComparisonFiles {
   readonly results: ComparisonResults;
   /** Rows that are planned and not among the results, because they were added later. */
   readonly missing: readonly string[];
+  /** Whether other options were asked for since: more seeds, for instance. */
+  readonly isBehind: boolean;
   /** Where the data came from; null where no run is left to tell. */
   readonly data: DataManifest | null;
   /** The epochs of every run that left a log, by row and seed. */
@@ -67,7 +70,10 @@ export async function readComparison(directory: string): Promise<ComparisonFiles
   const wrong = resultsRule(results, '');
   if (wrong !== null)
     throw new CorruptFileError(`${path} cannot be read: ${wrong}; the sesrec compare command makes it again`);
-  const planned = (await readJson(join(directory, 'compare.json'))) as { entries?: readonly { label?: unknown }[] };
+  const planned = (await readJson(join(directory, 'compare.json'))) as {
+    readonly entries?: readonly { readonly label?: unknown }[];
+    readonly options?: unknown;
+  };
   const known = new Set(results.rows.map(({ label }) => label));
   const logs = new Map<string, EpochRecord[][]>();
   for (const row of results.rows) {
@@ -80,6 +86,7 @@ export async function readComparison(directory: string): Promise<ComparisonFiles
   return {
     directory,
     results,
+    isBehind: !isDeepStrictEqual(planned.options, results.plan.options),
     missing: (planned.entries ?? []).map(({ label }) => String(label)).filter((label) => !known.has(label)),
     data: await dataManifestOf(directory, results),
     logs,

@@ -16,6 +16,7 @@ import { loadRun } from '../../model/index.js';
 import { type Page, documentOf } from '../../report/index.js';
 import type { ComparisonResults, RowResult } from '../comparison/results.js';
 import { CHIEF, order } from '../comparison/row-tests.js';
+import { validatedOtherwise } from '../comparison/run-plans.js';
 import { type ComputeFlags, withRuntime } from '../options.js';
 import { note } from '../output.js';
 import { type Shown, comparisonPage } from './comparison-report.js';
@@ -113,11 +114,13 @@ function chiefFigures({ rows, tests, protocols }: ComparisonResults): unknown {
 
 /** The person, by the best run of SESRec on validation: the test chooses nothing. */
 async function shownOf(files: ComparisonFiles, request: ReportRequest): Promise<Shown | null> {
-  const best = bestRun(files.results.rows.filter(({ model }) => model === 'sesrec'));
-  if (!best) return null;
-  const directory = runOfSeed(files.directory, best.row, best.seed);
-  if (!(await isThere(directory))) {
-    note(`${directory} is not there any more: the report shows no timeline`);
+  const best = bestRun(files.results);
+  const directory = best && runOfSeed(files.directory, best.row, best.seed);
+  if (!best || directory === null || !(await isThere(directory))) {
+    const why = directory === null ? 'no row of SESRec was trained' : `${directory} is not there any more`;
+    if (request.user !== undefined)
+      throw new UserError(`--user ${request.user}: ${why}, and no other tells a timeline`);
+    if (directory !== null) note(`${why}: the report shows no timeline`);
     return null;
   }
   const run = await loadRun(directory);
@@ -125,11 +128,16 @@ async function shownOf(files: ComparisonFiles, request: ReportRequest): Promise<
   return person && { person, ...best };
 }
 
-/** The row with the best mean validation MRR, and its best seed. */
-function bestRun(rows: readonly RowResult[]): { row: RowResult; seed: number } | null {
+/**
+ * SESRec's row with the best mean validation MRR, and its best seed. Rows that are validated otherwise than most are told from these by no
+ * figure, and count only where there are no others.
+ */
+function bestRun({ rows, plan: { options } }: ComparisonResults): { row: RowResult; seed: number } | null {
   const mean = ({ seeds }: RowResult): number =>
     seeds.reduce((sum, { validation }) => sum + validation.mrr, 0) / seeds.length;
-  const trained = rows.filter(({ seeds }) => seeds.length > 0);
+  const all = rows.filter(({ model, seeds }) => model === 'sesrec' && seeds.length > 0);
+  const alike = all.filter(({ label }) => validatedOtherwise(options, label) === '');
+  const trained = alike.length > 0 ? alike : all;
   if (trained.length === 0) return null;
   const row = trained.reduce((best, row) => (mean(row) > mean(best) ? row : best));
   const { seed } = row.seeds.reduce((best, seed) => (seed.validation.mrr > best.validation.mrr ? seed : best));

@@ -41,7 +41,11 @@ export async function slicedRows(files: ComparisonFiles): Promise<SlicedRows[] |
   const dataset = await datasetOf(files);
   if (!dataset || tested.length === 0 || !(await isThere(join(directory, 'test')))) return null;
   const { rows: known } = await readKeptTests(directory);
-  const kept = tested.map(({ label }) => known.find((row) => row.label === label)?.tests ?? []);
+  // of what the results are of: more may have been tested since
+  const kept = tested.map(({ label, seeds }) => {
+    const tests = known.find((row) => row.label === label)?.tests ?? [];
+    return tests.filter((test) => test.seed === null || seeds.some(({ seed }) => seed === test.seed));
+  });
   const users = smallestTests(kept.flat());
   if (!users || kept.some((tests, i) => tests.length !== Math.max(1, (tested[i] as RowResult).seeds.length)))
     return null;
