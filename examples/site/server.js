@@ -87,7 +87,10 @@ async function passOn(path, request, response) {
   response.end(await answer.text());
 }
 
-const titles = await readTitles(values.log);
+const titles = await readTitles(values.log).catch((error) => {
+  process.stderr.write(`cannot read ${values.log}: ${error.message}\n`);
+  process.exit(1);
+});
 const server = createServer(async (request, response) => {
   const url = new URL(request.url, 'http://site');
   response.setHeader('content-security-policy', "default-src 'self'");

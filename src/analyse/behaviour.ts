@@ -10,7 +10,7 @@
  * among those: to look at a whole log, divide it leave-one-out.)
  */
 import { UserError, at } from '../base/index.js';
-import { FIRST_INDEX, type Dataset } from '../data/index.js';
+import { FIRST_INDEX, UNKNOWN, type Dataset } from '../data/index.js';
 import { categoryOf } from './categories.js';
 
 const DAY = 86_400_000;
@@ -44,6 +44,8 @@ export interface BehaviourShares {
 export interface Behaviour extends BehaviourShares {
   readonly searches: number;
   readonly withClicks: Share;
+  /** Searches whose source is unknown: they count as spontaneous, unless `passiveSources` names it. */
+  readonly ofUnknownSource: number;
   /** Searches with a click whose items have no category. */
   readonly withoutCategory: number;
   readonly users: { readonly all: number; readonly neverSearch: number; readonly neverInFeed: number };
@@ -92,6 +94,10 @@ export function behaviour(dataset: Dataset, options: BehaviourOptions = {}): Beh
   const later: Counts[] = [];
   const clicked: [number, number][] = [];
   let withoutCategory = 0;
+  const unknown = [UNKNOWN, dataset.sources.index('unknown')];
+  const ofUnknownSource = dataset.searchSource.filter(
+    (source) => unknown.includes(source) && !isPassive.has(source),
+  ).length;
   let neverSearch = 0;
   let neverInFeed = 0;
   for (let user = FIRST_INDEX; user < dataset.users.ids.length; user++) {
@@ -140,6 +146,7 @@ export function behaviour(dataset: Dataset, options: BehaviourOptions = {}): Beh
     ...sharesOf(all),
     searches: dataset.searchQuery.length,
     withClicks: shareOver(clicked),
+    ofUnknownSource,
     withoutCategory,
     users: { all: dataset.users.ids.length - FIRST_INDEX, neverSearch, neverInFeed },
     afterFirstDays: sharesOf(later),

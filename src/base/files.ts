@@ -52,7 +52,10 @@ export async function writeAtomically(
 ): Promise<void> {
   const temporary = join(dirname(path), `.${basename(path)}.${process.pid}.tmp`);
   const parts = typeof content === 'string' || content instanceof Uint8Array ? [content] : content;
-  const file = await open(temporary, 'w');
+  const file = await open(temporary, 'w').catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== 'ENOENT' && error.code !== 'ENOTDIR') throw error;
+    throw new UserError(`cannot write ${path}: ${dirname(path)} is not a directory`, { cause: error });
+  });
   try {
     for (const part of parts) await file.writeFile(part); // each behind the one before
     await file.sync();

@@ -26,7 +26,7 @@ export interface DataFlags {
   readonly append?: string;
   readonly threads?: number;
   readonly memory?: number;
-  readonly split: SplitRequest['strategy'];
+  readonly split?: SplitRequest['strategy'];
   readonly validationFrom?: number;
   readonly testFrom?: number;
   readonly newItems?: true;
@@ -74,10 +74,8 @@ export function withDataOptions(command: Command): Command {
     .addOption(
       new Option(
         '--split <strategy>',
-        "who is held out: leave-one-out, the last two feed events of every user (the paper's); global-time, all that happens from a time on (for real logs)",
-      )
-        .choices(['leave-one-out', 'global-time'])
-        .default('leave-one-out'),
+        "who is held out: leave-one-out, the last two feed events of every user (the paper's); global-time, all that happens from a time on (for real logs) (default: leave-one-out, with --append as those data are divided)",
+      ).choices(['leave-one-out', 'global-time']),
     )
     .option(
       '--validation-from <time>',
@@ -93,7 +91,7 @@ export function withDataOptions(command: Command): Command {
       '--new-items',
       'with --split global-time: items of the item table that nobody met before validation are candidates and targets, too, known by their attributes',
     )
-    .option('--json', 'print the manifest as JSON');
+    .option('--json', 'print out, warnings and the manifest as one JSON document');
 }
 
 function instant(text: string): number {
@@ -105,13 +103,16 @@ function instant(text: string): number {
   return time;
 }
 
-/** The split that the flags ask for. */
-export function splitRequest({
+/** The flags with the split that they ask for, if any, in place of the name of its strategy. */
+export const withSplit = <Flags extends DataFlags>({
   split,
-  validationFrom,
-  testFrom,
-  newItems,
-}: DataFlags): Required<Pick<ImportOptions, 'split'>> {
+  ...flags
+}: Flags): Omit<Flags, 'split'> & Pick<ImportOptions, 'split'> => ({ ...flags, ...splitRequest(flags, split) });
+
+function splitRequest(
+  { validationFrom, testFrom, newItems }: Omit<DataFlags, 'split'>,
+  split: DataFlags['split'],
+): Pick<ImportOptions, 'split'> {
   if (split === 'global-time') {
     const cuts = {
       ...(validationFrom === undefined ? {} : { validationFrom }),
@@ -124,7 +125,7 @@ export function splitRequest({
     throw new UsageError('--validation-from and --test-from belong to --split global-time: leave-one-out has no times');
   if (newItems)
     throw new UsageError('--new-items belongs to --split global-time: leave-one-out knows every item of the table');
-  return { split: { strategy: split } };
+  return split === undefined ? {} : { split: { strategy: split } };
 }
 
 /** Tells what was made. */

@@ -2,7 +2,7 @@
  * Recommends for somebody and tells why, in words. Knows a run and how people describe items; does not know options.
  */
 import { UserError, at, counted } from '../base/index.js';
-import { type Dataset, UNKNOWN, withSearch } from '../data/index.js';
+import { type Dataset, UNKNOWN, knownWords, normaliseQuery, withSearch } from '../data/index.js';
 import { clicksBefore, metBefore } from '../features/index.js';
 import {
   type Case,
@@ -89,7 +89,9 @@ export async function recommendFor(run: Run, runtime: Runtime, wanted: Wanted): 
   const { user, search, k, includeSeen = false } = wanted;
   const { users } = run.dataset;
   if (user !== undefined && !users.has(user))
-    throw new UserError(`user ${JSON.stringify(user)} is not in the log that ${run.directory} was trained on`);
+    throw new UserError(
+      `user ${JSON.stringify(user)} is not in the log that ${run.directory} was trained on: leave it out for somebody new`,
+    );
   if (search !== undefined && !run.model.seesSearches)
     throw new UserError(`the model of ${run.directory} cannot see searches: --search would change nothing`);
   const index = user === undefined ? UNKNOWN : users.index(user);
@@ -100,6 +102,7 @@ export async function recommendFor(run: Run, runtime: Runtime, wanted: Wanted): 
   const trained = rankers.trainedFor(moment);
   const best = await recommend(trained ?? rankers.popular, moment, k, excluded);
   const items = best.map(({ item }) => item);
+  const imagined = search === undefined ? null : at(dataset.searchOffsets, index + 1) - 1;
   const why = wanted.explain && trained ? await reasonsFor(trained, dataset, moment, items, excluded, wanted) : null;
   const before = search === undefined ? null : await ranksBefore(run, runtime, moment, excluded, items);
   return {
@@ -115,6 +118,9 @@ export async function recommendFor(run: Run, runtime: Runtime, wanted: Wanted): 
         ? {
             because: (why[position] as Reason[]).map((reason) => ({
               ...tellAction(dataset, moment, reason),
+              ...(reason.lane === 'search' && reason.position === imagined
+                ? { query: normaliseQuery(search as string) }
+                : {}),
               weight: reason.weight,
               rankWithout: reason.rankWithout,
               rankWithoutAll: reason.rankWithoutAll,
@@ -123,6 +129,17 @@ export async function recommendFor(run: Run, runtime: Runtime, wanted: Wanted): 
         : {}),
     })),
   };
+}
+
+/** What a model makes of a query, where training never saw it; null where it did. */
+export function strangeQuery({ queries, words }: Dataset, text: string): string | null {
+  const query = normaliseQuery(text);
+  if (queries.has(query)) return null;
+  const known = knownWords(query, words).map((word) => JSON.stringify(words.ids[word]));
+  const seen = `${JSON.stringify(text)} was not searched for in training`;
+  return known.length > 0
+    ? `${seen}: the model goes by its words ${known.join(', ')}`
+    : `${seen}, nor any of its words: the model sees an unknown query`;
 }
 
 const [USUAL_METHOD] = REASON_METHODS;

@@ -13,6 +13,7 @@ import {
   isOneOf,
   isRecordOf,
   isText,
+  isThere,
   isWhole,
   messageOf,
   readJson,
@@ -76,6 +77,10 @@ const migrations: ReadonlyMap<unknown, (written: Partial<DataManifest>) => Parti
 /** Reads the manifest of a data directory and checks that this program can read what it describes. */
 export async function readManifest(directory: string): Promise<DataManifest> {
   const path = join(directory, 'manifest.json');
+  if (!(await isThere(path)))
+    throw new CorruptFileError(
+      `${directory} is not a data directory, for it has no manifest.json: make one with sesrec import`,
+    );
   const written = (await readJson(path)) as Partial<DataManifest> | null;
   if (written?.format !== 'sesrec-data')
     throw new CorruptFileError(`${path} is not the manifest of a data directory: make one with sesrec import`);

@@ -56,7 +56,7 @@ export function drawCandidates(dataset: Dataset, { count = 99, seed = 1 }: DrawO
     const unseen = catalogue - seen.length;
     if (unseen < count) {
       throw new UserError(
-        `cannot draw ${count} candidates for user ${shown(idOf(dataset.users, user))}: of ${catalogue} items, ${seen.length} are already known to them; ask for at most ${unseen} (--candidate-count)`,
+        `cannot draw ${count} candidates for user ${shown(idOf(dataset.users, user))}: of ${catalogue} items, ${seen.length} are already known to them${unseen === 0 ? ', so there is nothing to rank the target with: the log has too few items' : `; ask for at most ${unseen} (--candidate-count)`}`,
       );
     }
     const random = new Random(seed, 'candidates', idOf(dataset.users, user));

@@ -162,7 +162,20 @@ test('an imagined search changes nothing but itself: the places before are those
 test('a search for something that training never saw says so', async () => {
   const { code, err } = await sesrec('recommend', run, '--user', 'u0', '--search', 'zeppelins');
   assert.equal(code, 0);
-  assert.match(err, /"zeppelins" was not searched for in training: the model sees an unknown query/);
+  assert.match(
+    err,
+    /"zeppelins" was not searched for in training, nor any of its words: the model sees an unknown query/,
+  );
+  const words = await sesrec('recommend', run, '--user', 'u0', '--search', 'Boots zeppelins');
+  assert.match(words.err, /"Boots zeppelins" was not searched for in training: the model goes by its words "boots"/);
+  const { items } = await answer('--user', 'u0', '--search', 'Zeppelins', '--explain', '--reasons', '20');
+  const reasons = items.flatMap(({ because = [] }) => because.map(({ query }) => query));
+  assert.ok(!reasons.includes('(a query that was not seen in training)'), 'its text is known: it was just said');
+  assert.equal(
+    (await sesrec('recommend', run, '--user', 'u0', '--reasons', '2')).code,
+    2,
+    '--reasons is for --explain',
+  );
 });
 
 test('a model that cannot see searches: popularity for whom it sees nothing of, and no what-if', async () => {

@@ -156,10 +156,10 @@ const refusals: readonly (readonly [args: readonly string[], code: number, messa
   [train('--batch-size', 'Infinity'), USAGE, /'Infinity' is invalid/],
 
   // data directories
-  [['train', 'nowhere', '--out', 'new'], INPUT, /cannot read nowhere\/manifest\.json/],
-  [['train', 'empty', '--out', 'new'], INPUT, /cannot read empty\/manifest\.json/],
-  [['train', 'run', '--out', 'new'], INPUT, /cannot read run\/manifest\.json/],
-  [['train', 'a file', '--out', 'new'], INPUT, /cannot read a file\/manifest\.json/],
+  [['train', 'nowhere', '--out', 'new'], INPUT, /nowhere is not a data directory/],
+  [['train', 'empty', '--out', 'new'], INPUT, /empty is not a data directory/],
+  [['train', 'run', '--out', 'new'], INPUT, /run is not a data directory/],
+  [['train', 'a file', '--out', 'new'], INPUT, /a file is not a data directory/],
   [['train', 'damaged data', '--out', 'new'], INPUT, /feed\.parquet is damaged.*import the data again/],
   [['train', 'cut data', '--out', 'new'], INPUT, /items\.parquet is damaged/],
   [['train', 'data without users', '--out', 'new'], INPUT, /cannot read .*users\.parquet/],

@@ -29,7 +29,7 @@ async function files(t: TestContext): Promise<{ folder: string; log: string; ite
   const folder = await mkdtemp(join(tmpdir(), 'sesrec-cli-'));
   t.after(async () => rm(folder, { recursive: true }));
   const [log, items] = [join(folder, 'log.tsv'), join(folder, 'items.tsv')];
-  await writeFile(log, 'user_id\titem_id\ttimestamp\nu\ta\t1\nu\tb\t2\n');
+  await writeFile(log, 'user_id\titem_id\ttimestamp\nu\ta\t1700000001\nu\tb\t1700000002\n');
   await writeFile(items, 'item_id\tquery\na\tgreen tea\n');
   return { folder, log, items };
 }
@@ -100,8 +100,52 @@ for (const { name } of FORMATS.filter(({ name }) => !['events', 's3rec'].include
       ({ out }) => (JSON.parse(out) as { manifest: DataManifest }).manifest,
     );
     assert.equal(first?.hash, second?.hash);
+    assert.equal(first?.source.importer, name, 'it is known later what it was');
     const { read } = first ?? {};
     assert.ok(read);
     assert.equal(read.accepted + read.rejected + read.duplicates + read.ignored, read.read);
   });
 }
+
+test('a stream of queries and events, whichever comes first, is the same as their files', async (t) => {
+  const { folder } = await files(t);
+  const [queries, events] = await Promise.all(
+    ['ubi_queries.jsonl', 'ubi_events.jsonl'].map(async (name) => readFile(join(FIXTURES, 'ubi', name), 'utf8')),
+  );
+  const countsOf = async (...contents: readonly string[]): Promise<unknown> => {
+    const paths = contents.map((_, i) => join(folder, `part ${i}.jsonl`));
+    for (const [i, content] of contents.entries()) await writeFile(paths[i] as string, content);
+    const { out } = await run(t, 'auto', ...paths, '--out', join(folder, 'out'), '--overwrite', '--json');
+    const { read, counts, sizes } = (JSON.parse(out) as { manifest: DataManifest }).manifest;
+    return { read, counts, sizes };
+  };
+  const apart = await countsOf(queries as string, events as string);
+  assert.deepEqual(await countsOf(`${queries}${events}`), apart);
+  assert.deepEqual(await countsOf(`${events}${queries}`), apart);
+});
+
+test('data that grow are divided as they were, with cuts of their own, unless it is said otherwise', async (t) => {
+  const { folder } = await files(t);
+  const at = (day: number): number => Date.UTC(2026, 0, day);
+  const log = async (name: string, first: number, days: number): Promise<string> => {
+    const path = join(folder, name);
+    const lines = Array.from({ length: days }, (_, i) => ({
+      type: 'view',
+      time: at(first + i),
+      user: 'u',
+      item: `i${i % 5}`,
+    }));
+    await writeFile(path, lines.map((line) => `${JSON.stringify(line)}\n`).join(''));
+    return path;
+  };
+  const split = async (...words: readonly string[]): Promise<DataManifest['split']> =>
+    (JSON.parse((await run(t, 'events', ...words, '--json')).out) as { manifest: DataManifest }).manifest.split;
+  const base = join(folder, 'base');
+  const before = await split(await log('a.jsonl', 1, 20), '--out', base, '--split', 'global-time');
+  const later = await log('b.jsonl', 21, 20);
+  const grown = await split(later, '--append', base, '--out', join(folder, 'grown'));
+  assert.ok(before.strategy === 'global-time' && grown.strategy === 'global-time');
+  assert.deepEqual([before.testFrom, grown.testFrom], [at(19), at(37)]);
+  const said = await split(later, '--append', base, '--out', join(folder, 'said'), '--split', 'leave-one-out');
+  assert.equal(said.strategy, 'leave-one-out');
+});

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { type CheckReport, type Finding, checkLog, importEvents } from '../../src/data/index.js';
+import { type CheckReport, type Finding, checkLog, importEvents, importLog } from '../../src/data/index.js';
 import { jsonLines, put, scratchFolder } from './folders.js';
 
 const NOW = Date.UTC(2026, 10, 28);
@@ -186,6 +186,20 @@ test('the exit code is for continuous integration', async (t) => {
   assert.equal(run(wrong), 1);
   assert.equal(run(wrong, '--fail-on', 'never'), 0);
   assert.equal(run(wrong, '--format', 'no such format'), 2);
+});
+
+test('a log in which nobody does anything is an error, as it is for an import', async (t) => {
+  const folder = await scratchFolder(t);
+  const events = await put(folder, 'log.jsonl', '{"type":"view","time":1700000000000,"user":"u","item":"a"}\n');
+  const told =
+    /log\.jsonl: there are no searches, clicks or other actions; as ga4, 1 record left out: is it of another format\?/;
+  await assert.rejects(checkLog({ files: [events], format: 'ga4' }), told);
+  await assert.rejects(importLog({ files: [events], format: 'ga4', out: join(folder, 'out') }), told);
+  const empty = await put(folder, 'empty.jsonl', '');
+  await assert.rejects(
+    checkLog({ files: [empty], format: 'events' }),
+    /empty\.jsonl: there are no searches, clicks or other actions$/,
+  );
 });
 
 test('a log of rejected records alone is reported, too', async (t) => {

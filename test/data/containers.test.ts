@@ -65,7 +65,11 @@ test('every container and compression gives the same data set', async (t) => {
   const hashes = new Map<string, string>();
   for (const path of paths) {
     const { manifest, warnings } = await importEvents({ files: [path], out: join(folder, 'out'), overwrite: true });
-    assert.deepEqual(warnings, [], path);
+    assert.match(
+      warnings.join(),
+      /^45 events before 1995 or after 2100, such as 1970-01-01T00:00:00\.000Z: are times in another unit [^;]*\?$/,
+      path,
+    );
     assert.deepEqual(
       manifest.read,
       { records: 60, read: 60, accepted: 60, rejected: 0, duplicates: 0, ignored: 0 },

@@ -91,7 +91,7 @@ test('damage is found and named: any file changed, cut or gone, a manifest of an
   );
   await detected('manifest.json', /not valid JSON/, async (path) => writeFile(path, manifest.slice(0, -9)));
   await detected('manifest.json', /not the manifest/, async (path) => writeFile(path, 'null'));
-  await detected('manifest.json', /cannot read/, rm);
+  await detected('manifest.json', /is not a data directory, for it has no manifest\.json/, rm);
   await assert.rejects(loadDataset(join(folder, 'nowhere')), CorruptFileError);
 });
 

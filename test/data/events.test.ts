@@ -54,7 +54,7 @@ test('events are ordered by time, then by line; clicks belong to searches, other
     'the later line replaces the earlier',
   );
   assert.deepEqual(data.userAttributes.get('age')?.values.ids.slice(2), ['old']);
-  assert.equal(warnings.length, 2);
+  assert.equal(warnings.length, 3);
 });
 
 test('a search of training time that led to a held-out event is not in the vocabulary', async (t) => {

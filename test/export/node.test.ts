@@ -7,7 +7,7 @@ import { InferenceSession, Tensor } from 'onnxruntime-node';
 import { UserError } from '../../src/base/index.js';
 import { decodeSafetensors, loadRun } from '../../src/model/index.js';
 import { scratchFolder } from '../data/folders.js';
-import { sesrecJson, tinyWorld } from '../support/command-line.js';
+import { assertRefusal, sesrec, sesrecJson, tinyWorld } from '../support/command-line.js';
 import { exported, furthest } from '../support/exporting.js';
 import { everyPreset } from '../support/tiny-model.js';
 
@@ -60,6 +60,12 @@ test('the command writes a file, its signature and its vocabularies; safetensors
   assert.equal(beside.model.version, version);
   assert.deepEqual(beside.vocabularies.items, dataset.items.ids);
   assert.deepEqual(beside.inputs.find(({ key }) => key === 'candidates')?.shape, [1, 7]);
+  assertRefusal(await sesrec('export', run, '--out', out), 1, /model\.onnx already exists: .* --overwrite/);
+  assertRefusal(
+    await sesrec('export', run, '--out', join(folder, 'nowhere', 'model.onnx')),
+    1,
+    /cannot write .*nowhere\/model\.onnx: .*nowhere is not a directory/,
+  );
   const tensors = join(folder, 'model.safetensors');
   await sesrecJson('export', run, '--format', 'safetensors', '--out', tensors);
   const found = decodeSafetensors(await readFile(tensors), tensors);

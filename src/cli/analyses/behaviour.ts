@@ -103,7 +103,7 @@ const percent = (share: number): string => (Number.isNaN(share) ? '–' : `${(10
 
 /** The findings as a table and the protocol as a paragraph. */
 function textOf(found: Behaviour): string {
-  const { searches, withoutCategory, users, protocol } = found;
+  const { searches, ofUnknownSource, withoutCategory, users, protocol } = found;
   const { category, passiveSources, days } = protocol;
   const row = ([label, { share, interval, count, of }]: [string, Share]): string[] => [
     label,
@@ -114,6 +114,11 @@ function textOf(found: Behaviour): string {
   return [
     `${counted(searches)} searches of ${counted(users.all)} users; ${counted(users.neverSearch)} never search, ${counted(users.neverInFeed)} never act in the feed`,
     markdownTable([['', 'share', '95 % interval', 'searches'], ...sharesOf(found).map(row)]),
+    ...(ofUnknownSource > 0
+      ? [
+          `OF ${counted(ofUnknownSource)} SEARCHES THE LOG DOES NOT SAY HOW THEY WERE STARTED; they count as spontaneous here.`,
+        ]
+      : []),
     `passive: started from ${passiveSources.map((source) => JSON.stringify(source)).join(', ')}; dissimilar: the ${category} of no clicked item occurs in the user's feed of the ${days} days before; searches without a click${withoutCategory > 0 ? ` (and ${counted(withoutCategory)} without a ${category})` : ''} have no side; "after ${days} days" leaves out those of each user's first ${days} days; intervals: users are the unit`,
   ].join('\n\n');
 }

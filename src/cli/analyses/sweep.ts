@@ -70,8 +70,11 @@ export interface SweepResult {
 
 /** Options of every sweep: those of a comparison, without tuning; SESRec's preset. */
 export const sweepOptions = (): Option[] => [
-  new Option('--preset <name>', 'the preset of SESRec whose settings are changed')
-    .choices(models.sesrec.presets)
+  new Option(
+    '--preset <name>',
+    'the preset of SESRec whose settings are changed; sesrec has no co-attention, no contrast and no thresholds to change',
+  )
+    .choices(models.sesrec.presets.filter((preset) => preset !== 'sesrec'))
     .default(models.sesrec.presets[0]),
   ...trainingOptions(),
 ];

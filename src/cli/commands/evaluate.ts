@@ -86,7 +86,9 @@ export function evaluateCommand(): Command {
     .addOption(threadsOption())
     .addOption(deviceOption())
     .addOption(jsonOption())
-    .action(async (directory: string, flags: EvaluateFlags) => {
+    .action(async (directory: string, flags: EvaluateFlags, command: Command) => {
+      if (flags.protocol === 'full' && command.getOptionValueSource('candidateCount') === 'cli')
+        throw new UsageError('--candidate-count belongs to --protocol sampled');
       if (flags.category !== undefined && !flags.details) throw new UsageError('--category belongs to --details');
       const run = await loadRun(directory);
       const category = chooseCategory(run.dataset, flags.category);

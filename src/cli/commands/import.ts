@@ -2,7 +2,7 @@
 import { Command, Option } from 'commander';
 import { FORMATS, TIME_UNITS, type TimeUnit, importInteractions, importLog, importS3rec } from '../../data/index.js';
 import { importLive } from '../importing-live.js';
-import { type DataFlags, reportData, splitRequest, withDataOptions, withLogOptions } from '../making-data.js';
+import { type DataFlags, reportData, withDataOptions, withLogOptions, withSplit } from '../making-data.js';
 import { onSpark, type SparkFlags, withSparkOptions } from '../on-spark.js';
 
 interface InteractionsFlags extends DataFlags {
@@ -32,7 +32,7 @@ export function importCommand(): Command {
     .option('--type-column <name>', 'the column of the kind of event (default: all are alike)')
     .option('--construct-searches <column>', 'precede every event by a search for this column of the item table')
     .action(async (file: string, flags: InteractionsFlags) =>
-      reportData(await importInteractions({ ...flags, ...splitRequest(flags), file }), flags),
+      reportData(await importInteractions({ ...withSplit(flags), file }), flags),
     );
 
   withLogOptions(command.command('s3rec'))
@@ -40,7 +40,7 @@ export function importCommand(): Command {
     .argument('<sequences>', 'the file of sequences')
     .option('--attributes <json>', 'a JSON file {"item": [attribute, …]}')
     .action(async (sequences: string, flags: DataFlags & { attributes?: string }) =>
-      reportData(await importS3rec({ ...flags, ...splitRequest(flags), sequences }), flags),
+      reportData(await importS3rec({ ...withSplit(flags), sequences }), flags),
     );
 
   const logs = FORMATS.filter(({ name }) => name !== 's3rec');
@@ -50,9 +50,9 @@ export function importCommand(): Command {
       .argument('<files...>', 'files, folders, patterns, or - for standard input; plain, gzip or zstd')
       .action(
         async (files: string[], { engine, master, driverMemory, sparkConf, ...flags }: DataFlags & SparkFlags) => {
-          const split = splitRequest(flags);
+          const asked = withSplit(flags);
           const result = await onSpark({ engine, master, driverMemory, sparkConf }, async (spark) =>
-            importLog({ ...flags, ...split, ...(spark ? { spark } : {}), format: name, files }),
+            importLog({ ...asked, ...(spark ? { spark } : {}), format: name, files }),
           );
           reportData(result, flags);
         },
@@ -63,7 +63,7 @@ export function importCommand(): Command {
     .argument('<store>', 'the live store: a directory, or redis://…')
     .argument('[files...]', 'logs of events from before, as for import events')
     .action(async (store: string, files: string[], flags: DataFlags) =>
-      reportData(await importLive(store, files, { ...flags, ...splitRequest(flags) }), flags),
+      reportData(await importLive(store, files, withSplit(flags)), flags),
     );
 
   return command;

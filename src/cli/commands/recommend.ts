@@ -4,7 +4,6 @@
  */
 import { Command, Option } from 'commander';
 import { UsageError, counted } from '../../base/index.js';
-import { normaliseQuery } from '../../data/index.js';
 import { REASON_METHODS, type ReasonMethod } from '../../model/index.js';
 import { type SparkFlags, type WorkerFlags, onSpark, withSparkOptions, withWorkerOptions } from '../on-spark.js';
 import {
@@ -18,7 +17,7 @@ import {
 } from '../options.js';
 import { note, printJson, printText } from '../output.js';
 import { duration } from '../progress.js';
-import { recommendFor, recommendationText } from '../recommending.js';
+import { recommendFor, recommendationText, strangeQuery } from '../recommending.js';
 import { scoreLocally } from '../scoring/local.js';
 import { scoreOnSpark } from '../scoring/spark.js';
 import { loadScored } from '../scoring/worker.js';
@@ -65,6 +64,7 @@ export function recommendCommand(): Command {
         else refuse(['resume'], 'is for --engine local: Spark does lost parts again by itself');
         return recommendToAll(directory, flags);
       }
+      if (!flags.explain) refuse(['reasons', 'reasonsBy'], 'is for --explain');
       refuse([...OF_ALL, 'master', 'sparkConf', 'driverMemory', ...OF_SPARK], 'is for --all-users');
       const run = await loadScored(directory, flags.data ?? null);
       const { source, reasonsBy, items } = await withRuntime(flags, (runtime) => recommendFor(run, runtime, flags));
@@ -77,8 +77,8 @@ export function recommendCommand(): Command {
         );
       if (source === 'popularity')
         note('nothing is known of this user: these are the items with the most events in training');
-      if (flags.search !== undefined && !run.dataset.queries.has(normaliseQuery(flags.search)))
-        note(`${JSON.stringify(flags.search)} was not searched for in training: the model sees an unknown query`);
+      const strange = flags.search === undefined ? null : strangeQuery(run.dataset, flags.search);
+      if (strange !== null) note(strange);
       if (flags.json)
         printJson({
           user: flags.user ?? null,

@@ -1,5 +1,6 @@
 /** `sesrec report`: one file to send to somebody, of a run or of a comparison. Knows options; cli/reporting does the work. */
 import { Command } from 'commander';
+import { UsageError } from '../../base/index.js';
 import { type ReportRequest, writeReport } from '../reporting/index.js';
 import { deviceOption, jsonOption, threadsOption } from '../options.js';
 import { note, printJson, printText } from '../output.js';
@@ -23,6 +24,8 @@ export function reportCommand(): Command {
     .addOption(deviceOption())
     .addOption(jsonOption())
     .action(async (directory: string, { json, ...request }: ReportFlags) => {
+      if (request.user !== undefined && !request.person)
+        throw new UsageError('--user and --no-person: say whose timeline is shown, or that nobody’s is');
       const told = await writeReport(directory, request);
       if (json) printJson(told);
       else printText(told.summary.join('\n\n'));

@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { Command, Option } from 'commander';
 import { EXPORT_FOLDERS, type ExportFormat, LOG_FILE, TRUTH_FILE, simulateData } from '../../simulate/index.js';
-import { type DataFlags, reportData, splitRequest, withDataOptions } from '../making-data.js';
+import { type DataFlags, reportData, withDataOptions, withSplit } from '../making-data.js';
 import { numberFrom, wholeNumber } from '../options.js';
 import { note } from '../output.js';
 
@@ -32,7 +32,7 @@ export function simulateCommand(): Command {
       ),
     );
   return withDataOptions(command).action(async (flags: SimulateFlags) => {
-    reportData(await simulateData({ ...flags, ...splitRequest(flags) }), flags);
+    reportData(await simulateData(withSplit(flags)), flags);
     if (flags.as !== undefined)
       note(`the log as ${flags.as} would export it: ${join(flags.out, EXPORT_FOLDERS[flags.as])}`);
     note(`the log: ${join(flags.out, LOG_FILE)}; why each thing happened: ${join(flags.out, TRUTH_FILE)}`);

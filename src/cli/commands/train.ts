@@ -64,7 +64,7 @@ function describeTrain(): Command {
     )
     .option(
       '--preset <name>',
-      "settings of the model (default: its first). sesrec: official, what the authors' code does; paper, what the text says",
+      "settings of the model (default: its first). sesrec: official, what the authors' code does; paper, what the text says; sesrec, ours (docs/preset.md)",
     )
     .addOption(
       new Option('--shape <name>', 'published widths, windows and weight decay')
@@ -93,7 +93,7 @@ function describeTrain(): Command {
     .option('--no-shuffle', 'keep the rows in file order, as the official loader does')
     .option(
       '--bucket-batches <number>',
-      'form batches of rows with histories of about the same length, within a shuffle buffer of this many batches: less padding, faster (default: 0, as the rows come)',
+      'form batches of rows with histories of about the same length, within a shuffle buffer of this many batches: less padding, faster; 0: as the rows come',
       wholeNumber(0),
       0,
     )

@@ -11,13 +11,15 @@ import { checkedManifest } from '../load.js';
 import type { ReadCounts } from '../schema.js';
 import * as sql from '../sources/dialect.js';
 import { formatNamed, recogniseFormat } from '../sources/log.js';
+import { nothingIn } from '../sources/import.js';
 import type { Input } from '../sources/input.js';
 import { expandInputs } from '../sources/which-files.js';
 import { oneEntryEach } from '../sources/compile.js';
+import { EARLIEST, LATEST } from '../sources/times.js';
 import { settle } from '../sources/settle.js';
 import { stage } from '../sources/stage.js';
 import { REJECTED, REJECTED_ADVICE, troubles } from './findings.js';
-import { EARLIEST, LATEST, createWritten, keepingTimes, unitsOf } from './time-units.js';
+import { createWritten, keepingTimes, unitsOf } from './time-units.js';
 import type { Severity } from './trouble.js';
 
 /** Options of `checkLog`. */
@@ -122,6 +124,15 @@ async function checkFiles(
   const { counts } = await settle(database, format, records, 'tables' in format && oneEntryEach(format.tables), {
     keepIds: true,
   });
+  const facts = await factsOf(database);
+  if (counts.rejected === 0 && facts.feed + facts.searches + facts.clicks === 0)
+    throw new UserError(
+      nothingIn(
+        inputs.map(({ name }) => name),
+        format,
+        counts,
+      ),
+    );
   await createWritten(database);
   const timeUnits = await unitsOf(database);
   const names = inputs.map(({ name }) => name);
@@ -130,7 +141,7 @@ async function checkFiles(
     format: format.name,
     recognised: why,
     read: counts,
-    facts: await factsOf(database),
+    facts,
     timeUnit: await timeUnitOf(database, timeUnits),
     timeUnits,
     findings: await findingsOf(database, now, format.order, names),

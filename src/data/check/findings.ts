@@ -5,7 +5,8 @@
 import { literal } from '../database.js';
 import * as sql from '../sources/dialect.js';
 import { PLACE, samePlace } from '../sources/staged.js';
-import { EARLIEST, unitTroubles } from './time-units.js';
+import { EARLIEST } from '../sources/times.js';
+import { unitTroubles } from './time-units.js';
 import type { Trouble } from './trouble.js';
 
 /** Rejected records by what is wrong with them: the reasons with what they quote left out, each with its first case. */

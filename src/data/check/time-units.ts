@@ -6,14 +6,13 @@ import { literal, type Database } from '../database.js';
 import * as sql from '../sources/dialect.js';
 import type { Format } from '../sources/formats/format.js';
 import { ACCEPTED, PLACE } from '../sources/staged.js';
+import { EARLIEST, LATEST } from '../sources/times.js';
 import type { Trouble } from './trouble.js';
 
 /** What a number of each unit is times this many milliseconds. */
 const UNITS = { seconds: 1000, milliseconds: 1, microseconds: 1e-3, nanoseconds: 1e-6 } as const;
 const ISO = 'ISO 8601 text';
 const NO_UNIT = 'numbers of no unit that we know';
-/** Believable times, in milliseconds since 1970: what a unit is told by. */
-export const [EARLIEST, LATEST] = [Date.UTC(1995, 0, 1), Date.UTC(2100, 0, 1)];
 
 /** A format whose entries keep their time as it is written. */
 export function keepingTimes(format: Format): Format {
@@ -60,7 +59,7 @@ export const unitTroubles: readonly Trouble[] = [
     severity: 'error',
     what: 'times are numbers of another unit than they are read in',
     advice:
-      'write all times in the unit of the format (docs/import-formats.md), or for tables name the unit with --time-unit',
+      'write all times in the unit of the format (docs/import-formats.md), or name the unit where it can be named (sesrec import interactions --time-unit)',
     cases: `SELECT file, line, CAST(CAST(number AS BIGINT) AS VARCHAR) || ' is ' || ${sql.shownTime(MEANT)} || ' in ' || unit || ', but is read as ' || ${sql.shownTime('time')} AS what
       FROM written WHERE ${MISREAD}`,
     ofLogs: true,

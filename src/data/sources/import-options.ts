@@ -13,7 +13,7 @@ export interface ImportOptions {
   readonly requireBoth?: boolean;
   /** Keep only users and items with at least so many feed events, again and again until that holds. Default: 0, everybody. */
   readonly kCore?: number;
-  /** Who is held out. Default: leave-one-out. */
+  /** Who is held out. Default: leave-one-out; of data that grow, as it was, with cuts found anew. */
   readonly split?: SplitRequest;
   /** Refuse on the first rejected record, instead of putting it into quarantine. Default: false. */
   readonly strict?: boolean;

@@ -12,12 +12,14 @@ import { growFrom } from '../grow.js';
 import { readManifest } from '../load.js';
 import { prepareDirectory } from '../prepare.js';
 import type { DataManifest, Generator, ReadCounts } from '../schema.js';
+import type { SplitRequest } from '../split.js';
 import { oneEntryEach } from './compile.js';
 import type { Format } from './formats/format.js';
 import type { ImportOptions, ImportResult } from './import-options.js';
 import type { Input } from './input.js';
 import { ignoreUsers, refuseRejected, rememberIds, settle, writeQuarantine, type SettleOptions } from './settle.js';
 import { PLACE } from './staged.js';
+import { EARLIEST, LATEST } from './times.js';
 import type { Assigned } from './stage.js';
 import { onEngine, type Workplace, type Workshop } from './workshop.js';
 
@@ -33,6 +35,8 @@ export interface FilledTables {
   readonly order?: 'time' | 'file';
   /** What became of the records. Null for sources that do not say. */
   readonly read?: ReadCounts | null;
+  /** The format that the log was recognised as, where it was not named. */
+  readonly recognised?: string;
   /** Files that were read, beyond those named beforehand; for those that `fill` put into the directory they stay in it. */
   readonly files?: readonly (Input | string)[];
 }
@@ -94,7 +98,7 @@ export async function runImport(
           files.push({ name: basename(name), sha256: await hashFile(path), bytes: (await stat(path)).size });
         }
         const source = {
-          importer,
+          importer: filled.recognised ?? importer,
           files,
           options: {
             ...settings,
@@ -104,7 +108,7 @@ export async function runImport(
           },
           generator,
         };
-        const { split = { strategy: 'leave-one-out' } } = options;
+        const { split = splitLike(base) } = options;
         const { itemAttributes, userAttributes, read = null, warnings } = filled;
         return {
           manifest: await prepareDirectory(on.engine, database, directory, {
@@ -148,6 +152,12 @@ async function notYetIn(
     else fresh.push(input);
   }
   return { fresh, known };
+}
+
+/** Data that grow are divided as they were, with cuts of their own. */
+function splitLike(base: DataManifest | null): SplitRequest {
+  if (base?.split.strategy !== 'global-time') return { strategy: 'leave-one-out' };
+  return { strategy: 'global-time', ...(base.split.newItems ? { newItems: true } : {}) };
 }
 
 /** The tables of a source with those of an earlier data directory. */
@@ -203,10 +213,33 @@ export async function fillFromFormat(
       `${countOf(counts.duplicates, 'event')} left out: ${dropRepeats ? 'repeated, or ' : ''}the id of an earlier line${hasEarlierIds ? ', or of an event that came before' : ''}`,
     );
   if (counts.ignored > 0)
-    warnings.push(`${countOf(counts.ignored, 'record')} left out: they show no interest (impressions, dislikes, …)`);
+    warnings.push(
+      `${countOf(counts.ignored, 'record')} left out: they show no interest (impressions, dislikes, …)${leaveOut && leaveOut.users.length > 0 ? ', or are of people who were erased' : ''}`,
+    );
+  const strange = await strangeTimes(engine, format);
+  if (strange !== null) warnings.push(strange);
   if (unmatched > 0)
     warnings.push(`${countOf(unmatched, 'action')} without the search that they name: kept as events of the feed`);
   return { itemAttributes, userAttributes, warnings, order: format.order, read: counts };
+}
+
+/** Says that times are hardly those of events; null where they may be. */
+async function strangeTimes(engine: Engine, { name }: Format): Promise<string | null> {
+  const { events, first, last } = await engine.read(
+    `SELECT count(*), min(time), max(time) FROM (SELECT time FROM feed UNION ALL SELECT time FROM searches) AS happened
+      WHERE time < ${EARLIEST} OR time >= ${LATEST}`,
+    { events: 'number', first: 'number', last: 'number' },
+  );
+  const [count, earliest, latest] = [events[0] as number, first[0] as number, last[0] as number];
+  if (count === 0) return null;
+  const example = new Date(earliest < EARLIEST ? earliest : latest).toISOString();
+  return `${countOf(count, 'event')} before 1995 or after 2100, such as ${example}: ${name === 'interactions' ? 'is --time-unit right, or does the log have placeholders' : 'are times in another unit than this format has (docs/import-formats.md), or placeholders'}?`;
+}
+
+/** That a log has no event, and what may be the cause. */
+export function nothingIn(names: readonly string[], { name }: Format, { ignored }: ReadCounts): string {
+  const why = ignored > 0 ? `; as ${name}, ${countOf(ignored, 'record')} left out: is it of another format?` : '';
+  return `${names.join(', ')}: there are no searches, clicks or other actions${why}`;
 }
 
 /** Refuses tables without any event, with the reason of the first rejected record if there is one. */
@@ -224,6 +257,8 @@ async function checkOut({ out, overwrite }: ImportOptions): Promise<void> {
   if (out.trim() === '') throw new UsageError('--out is empty: name the directory to make');
   const entries = await readdir(out).catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return [] as string[];
+    if (error.code === 'ENOTDIR')
+      throw new UserError(`cannot write to ${out}: it is not a directory, or lies below what is none`);
     throw new UserError(`cannot write to ${out}: ${error.message}`, { cause: error });
   });
   const isOurs = async (): Promise<boolean> => {

@@ -43,8 +43,6 @@ export interface InteractionsOptions extends ImportOptions {
   readonly constructSearches?: string;
 }
 
-const FAR_FUTURE = Date.UTC(2200, 0, 1);
-
 /** Imports a table of interactions into a data directory. */
 export async function importInteractions(options: InteractionsOptions): Promise<ImportResult> {
   const settings = {
@@ -114,9 +112,6 @@ async function fill(
         `${countOf(itemCount, 'item')} of ${countOf(eventCount, 'interaction')} ${itemCount === 1 ? 'is' : 'are'} not in ${options.items}: no attributes${constructSearches === null ? '' : ' and no searches'} for them`,
       );
   }
-  const latest = await database.number('SELECT max(time) FROM feed');
-  if (latest > FAR_FUTURE)
-    warnings.push(`the latest time is ${new Date(latest).toISOString()}: is --time-unit ${settings.timeUnit} right?`);
   return { ...filled, warnings };
 }
 

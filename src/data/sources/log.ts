@@ -10,6 +10,7 @@ import { events } from './formats/events.js';
 import type { Format } from './formats/format.js';
 import {
   fillFromFormat,
+  nothingIn,
   refuseNothing,
   runImport,
   type FilledTables,
@@ -45,7 +46,8 @@ export async function importLog({ format, files, ...options }: LogOptions): Prom
     async (workshop, inputs) => {
       const recognised = known ? { format: known, why: null } : await recogniseFormat(workshop.database, inputs);
       const filled = await fill(workshop, recognised.format, inputs, options);
-      return recognised.why === null ? filled : { ...filled, warnings: [recognised.why, ...filled.warnings] };
+      if (recognised.why === null) return filled;
+      return { ...filled, recognised: recognised.format.name, warnings: [recognised.why, ...filled.warnings] };
     },
   );
 }
@@ -104,7 +106,7 @@ async function fill(
     names,
     filled.read.duplicates > 0 && workshop.hasEarlierIds
       ? `${names.join(', ')}: nothing is new, every event came with the data that is to grow`
-      : `${names.join(', ')}: there are no searches, clicks or other actions to import`,
+      : nothingIn(names, format, filled.read),
   );
   return filled;
 }
@@ -139,7 +141,7 @@ export async function recogniseFormat(
     });
     if (!candidates.some(({ certain }) => certain) && (candidates.length === 0 || input === inputs.at(-1)))
       throw new UserError(
-        `${input.name} is of no format that we know: it has ${describe(sample)}; name the format, or see sesrec import --help`,
+        `${input.name} is of no format that we know: it has ${describe(sample)}; name the format, or see sesrec import --help${sample.columns.length > 0 ? ' (a table of users and items is read by sesrec import interactions, which asks for its columns)' : ''}`,
       );
   }
   const sure = candidates.filter(({ certain }) => certain);

@@ -6,9 +6,12 @@ export type TimeUnit = 's' | 'ms' | 'us' | 'iso';
 /** All time units. */
 export const TIME_UNITS: readonly TimeUnit[] = ['s', 'ms', 'us', 'iso'];
 
+/** Believable times of events, in milliseconds since 1970: what a wrong unit is told by. */
+export const [EARLIEST, LATEST] = [Date.UTC(1995, 0, 1), Date.UTC(2100, 0, 1)];
+
 const NUMBER = /^[+-]?\d+(\.\d+)?([eE][+-]?\d+)?$/;
 const ISO = /^(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d(?::\d\d(?:\.\d+)?)?)(Z|[+-]\d\d:?\d\d)?)?$/;
-const LATEST = 8.64e15; // the limit of JavaScript dates
+const FURTHEST = 8.64e15; // the limit of JavaScript dates
 const MILLISECONDS: Readonly<Record<Exclude<TimeUnit, 'iso'>, number>> = { s: 1000, ms: 1, us: 0.001 };
 
 /** A time as people write it: ISO 8601 text, or milliseconds since 1970; null when it is neither. */
@@ -28,5 +31,5 @@ export function parseTime(text: string, unit: TimeUnit): number | null {
     if (!NUMBER.test(text.trim())) return null;
     time = Number(text) * MILLISECONDS[unit];
   }
-  return Math.abs(time) <= LATEST ? time : null; // NaN fails the comparison
+  return Math.abs(time) <= FURTHEST ? time : null; // NaN fails the comparison
 }

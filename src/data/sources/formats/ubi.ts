@@ -1,5 +1,5 @@
 /** User Behavior Insights 1.3 of OpenSearch and o19s: queries and events. Knows their fields and nothing else. */
-import type { Condition, MappedFormat, Table, TimeValue, Value } from './format.js';
+import type { Condition, MappedFormat, Recognition, Table, TimeValue, Value } from './format.js';
 
 const types = { click: 'click', view: 'view', watch: 'play', add_to_cart: 'cart', purchase: 'purchase' } as const;
 
@@ -15,40 +15,41 @@ function tablesInside(wrapping: '' | '_source.'): Table[] {
   } as const;
   const acted: Condition = { value: field('action_name'), is: Object.keys(types) };
   const typed: Condition = { has: field('user_query') };
+  const isEvent: Condition = { has: field('action_name') };
+  const entries: Table['entries'] = [
+    {
+      kind: 'search',
+      when: { all: [typed, { not: isEvent }] },
+      ...happened,
+      id: field('query_id'),
+      query: field('user_query'),
+      source: field('application'),
+    },
+    {
+      kind: 'action',
+      when: acted,
+      ...happened,
+      item: { first: [field('event_attributes.object.object_id'), field('event_attributes.object.internal_id')] },
+      search: field('query_id'),
+      type: { choose: field('action_name'), among: types },
+    },
+    // Recommendations are asked for without a query.
+    { kind: 'ignored', when: { all: [{ not: typed }, { not: isEvent }] } },
+  ];
+  // a stream may have records of both, whichever comes first
+  const table = (name: string, recognise: Recognition): Table => ({
+    name: `${wrapping}${name}`,
+    recognise,
+    typeOf: { first: [field('action_name'), { constant: 'query' }] },
+    otherwise: 'ignored',
+    entries,
+  });
   return [
-    {
-      name: `${wrapping}ubi_queries`,
-      recognise: { fields: [`${wrapping}query_id`, `${wrapping}user_query`], without: [`${wrapping}action_name`] },
-      typeOf: { constant: 'query' },
-      entries: [
-        {
-          kind: 'search',
-          when: typed,
-          ...happened,
-          id: field('query_id'),
-          query: field('user_query'),
-          source: field('application'),
-        },
-        // Recommendations are asked for without a query.
-        { kind: 'ignored', when: { not: typed } },
-      ],
-    },
-    {
-      name: `${wrapping}ubi_events`,
-      recognise: { fields: [`${wrapping}action_name`, `${wrapping}timestamp`] },
-      typeOf: field('action_name'),
-      otherwise: 'ignored',
-      entries: [
-        {
-          kind: 'action',
-          when: acted,
-          ...happened,
-          item: { first: [field('event_attributes.object.object_id'), field('event_attributes.object.internal_id')] },
-          search: field('query_id'),
-          type: { choose: field('action_name'), among: types },
-        },
-      ],
-    },
+    table('ubi_queries', {
+      fields: [`${wrapping}query_id`, `${wrapping}user_query`],
+      without: [`${wrapping}action_name`],
+    }),
+    table('ubi_events', { fields: [`${wrapping}action_name`, `${wrapping}timestamp`] }),
   ];
 }
 
