@@ -167,6 +167,6 @@ test('what cannot be split or audited is refused in one line', async () => {
     1,
     /validation from 2030-01-01T00:00:00.000Z does not begin before the test from 2026-01-01T00:00:00.000Z/,
   );
-  assertRefusal(await inProcess('audit', join(folder, 'nowhere')), 1, /cannot read .*nowhere/);
+  assertRefusal(await inProcess('audit', join(folder, 'nowhere')), 1, /nowhere is not a data directory/);
   assertRefusal(await inProcess('audit', world.data, '--candidate-count', '500'), 1, /ask for at most \d+/);
 });
