@@ -413,6 +413,18 @@ test('seeds may be added: those that there were are as they were', async () => {
   );
 });
 
+test('rows may be added: what was done is not counted as still to come', async () => {
+  const out = join(folder, 'more rows');
+  const options = '--models gru4rec --trials 0 --epochs 1 --seeds 3'.split(' ');
+  assert.equal((await inProcess(...compareIn(out, ...options, ...TINY))).code, 0);
+  const more = await inProcess(...compareIn(out, '--models', 'stamp,gru4rec'));
+  assert.equal(more.code, 0, more.err);
+  assert.deepEqual(
+    announced(more).map((line) => line.replace(/; about .*/, '')),
+    [1, 2, 3].map((seed) => `[${3 + seed} of 6] stamp, seed ${seed} of 3`),
+  );
+});
+
 test('a row may have seeds of its own, more later, never fewer, and no finalists beside it', async () => {
   const out = join(folder, 'own seeds');
   const models = '--models gru4rec,other=gru4rec --trials 0 --epochs 1 --seeds 1'.split(' ');

@@ -81,6 +81,7 @@ export async function compareModels(
 
 async function work(comparison: Comparison, session: Work): Promise<ComparisonOutcome> {
   const { entries } = comparison.plan;
+  await session.course.lookUp();
   const rows = await tuneAll(comparison, session);
   await trainAll(comparison, rows, session);
   await addFurther(comparison, rows);

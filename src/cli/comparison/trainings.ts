@@ -84,7 +84,7 @@ export interface TrainingSession extends ComputeFlags {
   readonly signal: AbortSignal;
 }
 
-const recordOf = ({ directory }: Training): string => `${directory}.json`;
+const recordOf = ({ directory }: Expected): string => `${directory}.json`;
 
 const endedRule = isEither(
   isRecordOf({ outcome: isOneOf('failed'), seed: isWhole(0), reason: isText }),
@@ -100,19 +100,27 @@ const endedRule = isEither(
   }),
 );
 
-/** What a training came to; null when it has not ended. One that was trained with other settings is a `UserError`. */
-export async function endOf(training: Training): Promise<Ended | null> {
+/** What is recorded of a training, whatever it tried; null when it has not ended. */
+export async function recorded(training: Expected): Promise<Ended | null> {
   const path = recordOf(training);
   if (!(await isThere(path))) return null;
   const ended = await readJson(path);
   const wrong = endedRule(ended, '');
   if (wrong !== null) throw new CorruptFileError(`${path} is damaged: ${wrong}; delete it to have it made again`);
-  const { trial } = ended as Ended;
+  return ended as Ended;
+}
+
+/** What a training came to; null when it has not ended. One that was trained with other settings is a `UserError`. */
+export async function endOf(training: Training): Promise<Ended | null> {
+  const ended = await recorded(training);
+  if (ended === null) return null;
+  const path = recordOf(training);
+  const { trial } = ended;
   if (!isDeepStrictEqual(trial, training.trial))
     throw new UserError(
       `${path} is of ${settingsText(trial) || 'the usual settings'}, and ${training.isTrial ? 'this trial is' : 'the best trial is now'} ${settingsText(training.trial) || 'the usual settings'}: delete ${training.isTrial ? path : dirname(path)} to have ${training.isTrial ? 'it' : 'the row'} trained anew${training.isTrial ? '' : ', so that its seeds are alike'}`,
     );
-  return ended as Ended;
+  return ended;
 }
 
 /** Trains, or goes on, to the end, which is recorded. Interrupted, it throws; what can be gone on with is saved. */
@@ -223,6 +231,14 @@ export class Course {
     this.#expected = expected;
     this.#unnamed = unnamed;
     this.#jobs = jobs;
+  }
+
+  /** Looks up what had ended before, so that neither numbers nor estimates count it as still to come. */
+  async lookUp(): Promise<void> {
+    for (const training of this.#expected) {
+      const ended = await recorded(training);
+      if (ended) this.#ended.set(training.directory, ended);
+    }
   }
 
   end({ directory }: Training, ended: Ended): void {
