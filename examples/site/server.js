@@ -92,10 +92,10 @@ const titles = await readTitles(values.log).catch((error) => {
   process.exit(1);
 });
 const server = createServer(async (request, response) => {
-  const url = new URL(request.url, 'http://site');
   response.setHeader('content-security-policy', "default-src 'self'");
   response.setHeader('x-content-type-options', 'nosniff');
   try {
+    const url = new URL(request.url, 'http://site');
     if (request.method === 'POST' && PASSED.includes(url.pathname))
       return await passOn(url.pathname, request, response);
     if (url.pathname === '/search') return response.end(JSON.stringify(find(titles, url.searchParams.get('q') ?? '')));

@@ -117,7 +117,7 @@ export function behaviour(dataset: Dataset, options: BehaviourOptions = {}): Beh
     for (let search = firstSearch; search < endSearch; search++) {
       const time = at(dataset.searchTime, search);
       const clicks = dataset.clickItem.subarray(at(dataset.clickOffsets, search), at(dataset.clickOffsets, search + 1));
-      const categories = Array.from(clicks, (item) => at(column, item)).filter((value) => value !== 0);
+      const categories = Array.from(clicks, (item) => at(column, item)).filter((value) => value >= FIRST_INDEX);
       if (clicks.length > 0) withClicks++;
       if (clicks.length > 0 && categories.length === 0) withoutCategory++;
       const recent = new Set<number>();
@@ -170,13 +170,14 @@ function sharesOf(users: readonly Counts[]): BehaviourShares {
 
 /**
  * A share of counts, sum(x) / sum(n) over users, with its 95 % normal interval; users are the unit (ratio estimator,
- * linearised), since the searches of one user resemble each other. Of nothing: NaN.
+ * linearised), since the searches of one user resemble each other. Of nothing: NaN; of one user there is no interval (NaN).
  */
-function shareOver(users: readonly (readonly [count: number, of: number])[]): Share {
+function shareOver(everybody: readonly (readonly [count: number, of: number])[]): Share {
+  const users = everybody.filter(([, of]) => of > 0);
   const count = users.reduce((sum, [own]) => sum + own, 0);
   const of = users.reduce((sum, [, own]) => sum + own, 0);
   const share = count / of;
   const squares = users.reduce((sum, [own, all]) => sum + (own - share * all) ** 2, 0);
-  const margin = (1.96 * Math.sqrt((squares * users.length) / (users.length - 1))) / of;
+  const margin = users.length < 2 ? Number.NaN : (1.96 * Math.sqrt((squares * users.length) / (users.length - 1))) / of;
   return { share, interval: [share - margin, share + margin], count, of };
 }

@@ -3,10 +3,10 @@
  * moments; does not know what is counted of them.
  */
 import { UserError, at } from '../base/index.js';
-import type { Dataset } from '../data/index.js';
+import { type Dataset, FIRST_INDEX } from '../data/index.js';
 import { type Action, type Case, clicksBefore } from '../features/index.js';
 
-/** The category of every item index, 0 for none. An attribute that the items do not have is a `UserError`. */
+/** The category of every item index, below `FIRST_INDEX` for none, and for one that training does not know. An attribute that the items do not have is a `UserError`. */
 export function categoryOf(dataset: Dataset, attribute: string): Int32Array {
   const column = dataset.itemAttributes.get(attribute);
   if (!column)
@@ -18,7 +18,7 @@ export function categoryOf(dataset: Dataset, attribute: string): Int32Array {
 
 /**
  * The categories of an action before a moment: that of the item in the feed, those of all items clicked in the search by then,
- * as often as they come. Empty for a search without a click, and where items have none.
+ * as often as they come. Empty for a search without a click, and where items have none that is known.
  */
 export function categoriesOf(
   dataset: Dataset,
@@ -27,5 +27,5 @@ export function categoriesOf(
   { lane, position }: Action,
 ): readonly number[] {
   const items = lane === 'feed' ? [at(dataset.feedItem, position)] : clicksBefore(dataset, moment, position);
-  return items.map((item) => at(category, item)).filter((value) => value !== 0);
+  return items.map((item) => at(category, item)).filter((value) => value >= FIRST_INDEX);
 }

@@ -96,8 +96,9 @@ export function jensenShannon(one: Counts, other: Counts): number {
     }
     return sum;
   };
-  // rounding may leave a trifle outside
-  return Math.min(1, Math.max(0, half(one, ofOne, other, ofOther) + half(other, ofOther, one, ofOne)));
+  const divergence = half(one, ofOne, other, ofOther) + half(other, ofOther, one, ofOne);
+  // to where rounding reaches: what is equal must be so, or chance and the order of counts would decide ties
+  return Math.round(divergence * 1e12) / 1e12;
 }
 
 /** The actions of a user that have categories, by lane, and whether each is similar. */

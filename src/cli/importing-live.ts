@@ -13,7 +13,7 @@ async function logOf(directory: string, folder: string): Promise<LiveLog & { rea
   try {
     const log = await writeLiveLog(store, folder);
     const erased: string[] = [];
-    for await (const hash of store.erasedUsers()) erased.push(hash);
+    for await (const [hash] of store.erasedUsers()) erased.push(hash);
     return { ...log, erased };
   } finally {
     await store.close();
@@ -37,8 +37,8 @@ export async function importLive(
       note(
         `${log.erased.length} users were erased: ${options.append} keeps what it has of them; import the logs themselves to be rid of it`,
       );
-    const leaveOut = { users: log.erased, exceptIn: log.path };
-    return await importEvents({ ...options, files: [...earlier, log.path], leaveOut });
+    const live = { log: log.path, erased: log.erased };
+    return await importEvents({ ...options, files: [...earlier, log.path], live });
   } finally {
     await rm(folder, { recursive: true, force: true });
   }

@@ -148,7 +148,7 @@ export function selfInformation(events: Float32Array): Float64Array {
  * distance 0 or 1). Pairs with an item that has no value are left out. No pair: null.
  */
 export function diversity(list: Int32Array, { index }: AttributeColumn): number | null {
-  const values = Array.from(list, (item) => at(index, item)).filter((value) => value !== 0);
+  const values = Array.from(list, (item) => at(index, item)).filter((value) => value >= FIRST_INDEX);
   const pairs = values.flatMap((one, i) => values.slice(i + 1).map((other) => one !== other));
   return pairs.length === 0 ? null : pairs.filter(Boolean).length / pairs.length;
 }

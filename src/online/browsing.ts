@@ -44,7 +44,8 @@ export class Browsing {
   #items: Promise<TextIndex> | null = null;
   #queries: Promise<TextIndex> | null = null;
   #aligned: Promise<AlignedVectors | null> | null = null;
-  #queryCounts: Float32Array | null = null;
+  /** How often each query of the run was searched for, when so many users had been erased. */
+  #queryCounts: { readonly counts: Float32Array; readonly erased: number } | null = null;
 
   /** @param ending aborted when nobody will ask any more */
   constructor(model: ServedModel, popularity: Popularity, store: LiveStore, ending: AbortSignal) {
@@ -101,14 +102,27 @@ export class Browsing {
     return { query: this.#model.run.dataset.queries.ids[query] ?? '', count: at(this.#countsOfQueries(), query) };
   }
 
+  /** The searches in the data of the run, but for those of people who were erased. */
+  *#searches(): Generator<number> {
+    const { erased, run } = this.#model;
+    const { searchOffsets, users } = run.dataset;
+    for (let user = FIRST_INDEX; user < users.ids.length; user++)
+      if (!erased.has(user))
+        for (let search = at(searchOffsets, user); search < at(searchOffsets, user + 1); search++) yield search;
+  }
+
   #countsOfQueries(): Float32Array {
-    if (!this.#queryCounts) {
-      const { queries, searchQuery } = this.#model.run.dataset;
+    const { erased, run } = this.#model;
+    if (this.#queryCounts?.erased !== erased.size) {
+      const { queries, searchQuery } = run.dataset;
       const counts = new Float32Array(queries.ids.length);
-      for (const query of searchQuery) counts[query] = at(counts, query) + 1;
-      this.#queryCounts = counts;
+      for (const search of this.#searches()) {
+        const query = at(searchQuery, search);
+        counts[query] = at(counts, query) + 1;
+      }
+      this.#queryCounts = { counts, erased: erased.size };
     }
-    return this.#queryCounts;
+    return this.#queryCounts.counts;
   }
 
   async item(id: string, signal?: AbortSignal): Promise<ItemAnswer | null> {
@@ -169,7 +183,7 @@ export class Browsing {
     const { searchQuery, clickOffsets, clickItem } = this.#model.run.dataset;
     const found: { query: number; item: number }[] = [];
     let left = STRETCH;
-    for (let search = 0; search < searchQuery.length; search++) {
+    for (const search of this.#searches()) {
       const query = at(searchQuery, search);
       for (let click = at(clickOffsets, search); click < at(clickOffsets, search + 1); click++) {
         const item = at(clickItem, click);

@@ -4,7 +4,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import { dirname, resolve } from 'node:path';
-import { messageOf } from '../base/index.js';
+import { hashOf, messageOf } from '../base/index.js';
 import { isActionType } from '../data/index.js';
 import { type Answerer, type List, listFor } from './answering.js';
 import { flawOfEvent, keptFields } from './checking.js';
@@ -54,6 +54,12 @@ interface Settings extends ModelSettings {
   readonly shadowShare: number;
 }
 
+/** How often somebody's erasure has begun here, or was heard of, and how often it has ended. */
+interface Erasures {
+  readonly begun: number;
+  readonly ended: number;
+}
+
 export class LiveEngine implements Engine {
   readonly #store: LiveStore;
   readonly #settings: Settings;
@@ -61,6 +67,8 @@ export class LiveEngine implements Engine {
   readonly #models: LoadedModels;
   readonly #inspector: Inspector;
   readonly #background = new Set<Promise<unknown>>();
+  /** By the hashes of the ids of users. */
+  readonly #erasures = new Map<string, Erasures>();
   /** The change of a shared store that is being taken in. */
   #taking: Promise<void> = Promise.resolve();
   #isClosed = false;
@@ -100,13 +108,16 @@ export class LiveEngine implements Engine {
 
   async recommend(request: RecommendationRequest, signal?: AbortSignal): Promise<RecommendationAnswer> {
     const start = performance.now();
+    const hash = hashOf(request.user ?? '');
+    const { begun, ended } = this.#erasuresOf(hash);
     const id = `rec_${randomUUID().replaceAll('-', '')}`;
     const serving = this.#serving();
     const list = await serving.model.use(async () => listFor(serving, request, id, signal));
     const answer = { id, model: serving.model.name, took_ms: performance.now() - start, ...list };
     this.#store.recordServed({
       id,
-      user: request.user ?? null,
+      // who is being erased, or was meanwhile, is nobody that a list could be kept of
+      user: begun === ended && this.#erasuresOf(hash).begun === begun ? (request.user ?? null) : null,
       time: Date.now(),
       version: answer.model.version,
       source: list.source,
@@ -116,6 +127,16 @@ export class LiveEngine implements Engine {
     this.#settings.hooks?.answered?.({ source: list.source, milliseconds: answer.took_ms });
     this.#cast(request, id, serving, list);
     return answer;
+  }
+
+  /** Erasures of a user since this is open. */
+  #erasuresOf(hash: string): Erasures {
+    return this.#erasures.get(hash) ?? { begun: 0, ended: 0 };
+  }
+
+  #noteErasure(hash: string, { begun = 0, ended = 0 }: Partial<Erasures>): void {
+    const before = this.#erasuresOf(hash);
+    this.#erasures.set(hash, { begun: before.begun + begun, ended: before.ended + ended });
   }
 
   /** What the shadow would have answered, of a sample. */
@@ -204,14 +225,17 @@ export class LiveEngine implements Engine {
 
   async erase(user: string): Promise<EraseAnswer> {
     this.#refuseWhenClosed();
+    const { run } = this.#serving().model;
+    const wasHidden = await this.#serving().model.hides(user);
+    this.#noteErasure(hashOf(user), { begun: 1 });
     const { events, other } = await this.#store.erase(user, Date.now());
     await this.#models.atAll(async (model) => model.leaveOut(user));
+    this.#noteErasure(hashOf(user), { ended: 1 });
     this.#inspector.forget(user);
     if (this.#store.sharing)
       this.#counts.beginEra(); // live counts are told by the store
     else await this.#countAnew();
-    const isOfRun = this.#serving().model.run.dataset.users.has(user);
-    return { erased: events + other > 0 || isOfRun, events };
+    return { erased: events + other > 0 || (run.dataset.users.has(user) && !wasHidden), events };
   }
 
   async #countAnew(): Promise<void> {
@@ -249,6 +273,7 @@ export class LiveEngine implements Engine {
       }
       case 'erased':
         this.#inspector.forgetHash(change.hash);
+        this.#noteErasure(change.hash, { begun: 1, ended: 1 });
         await this.#models.atAll(async (model) => model.leaveOutHash(change.hash));
         this.#counts.beginEra();
         return;

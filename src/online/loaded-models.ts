@@ -180,7 +180,8 @@ export class LoadedModels {
   /** Makes the store remember which model answers from now on, which tells everybody who shares it. */
   async #announce(next: Answerer): Promise<void> {
     const { model } = next;
-    const before = this.#active?.model;
+    const isAgain = this.#active?.model.run.version === model.run.version;
+    const before = (isAgain ? this.#previous : this.#active)?.model;
     const run: ActiveRun = {
       active: this.#told(model.run.directory),
       started: this.#told(this.#settings.run),
@@ -247,11 +248,12 @@ export class LoadedModels {
     this.#again = setTimeout(() => this.#tryToFollow(), AGAIN_MILLISECONDS).unref();
   }
 
-  /** A model that was loaded answers from now on, and the one before it stays. */
+  /** A model that was loaded answers from now on, and the one before it stays: of one that is activated again, the one before both. */
   #place(loaded: Answerer): void {
-    const before = this.#previous;
+    const isAgain = this.#active?.model.run.version === loaded.model.run.version;
+    const before = isAgain ? this.#active : this.#previous;
     const isFirst = this.#active === null;
-    this.#previous = this.#active;
+    if (!isAgain) this.#previous = this.#active;
     this.#active = loaded;
     this.#coming = null;
     this.#retire(before);

@@ -25,7 +25,7 @@ interface Found {
 export class People {
   readonly #model: ServedModel;
   readonly #store: LiveStore;
-  /** Ids with live events that the run does not know; whoever was new last comes last. */
+  /** Ids with live events that the run does not know, or of whom it has somebody who was erased; whoever was new last comes last. */
   readonly #strangers = new Set<string>();
   /** The newest live event that was read. */
   #read = 0;
@@ -52,7 +52,8 @@ export class People {
     let read = 0;
     for await (const { sequence, event } of this.#store.events(this.#read)) {
       this.#read = sequence;
-      if (!this.#model.run.dataset.users.has(event.user)) this.#strangers.add(event.user);
+      const own = this.#model.run.dataset.users.index(event.user);
+      if (own < FIRST_INDEX || this.#model.erased.has(own)) this.#strangers.add(event.user);
       if (++read % STRETCH === 0) await breathe();
     }
   }
@@ -69,16 +70,18 @@ export class People {
     this.#ready ??= this.#begin();
     const { index, byActivity } = await this.#ready;
     await this.#reading.take(async () => this.#catchUp());
-    const { users } = this.#model.run.dataset;
+    const { erased, run } = this.#model;
+    const { users } = run.dataset;
     const wanted = comparable(search.trim());
     if (wanted === '') {
       const strangers = [...this.#strangers].toReversed();
-      const total = byActivity.length + strangers.length;
-      const ids = (place: number): string =>
-        strangers[place] ?? users.ids[at(byActivity, place - strangers.length)] ?? '';
-      return this.#told(total, offset, limit, ids);
+      const known = erased.size === 0 ? byActivity : byActivity.filter((user) => !erased.has(user));
+      const ids = (place: number): string => strangers[place] ?? users.ids[at(known, place - strangers.length)] ?? '';
+      return this.#told(known.length + strangers.length, offset, limit, ids);
     }
-    const found = (await index.find(wanted, signal)).map((user) => users.ids[user] ?? '');
+    const found = (await index.find(wanted, signal))
+      .filter((user) => !erased.has(user))
+      .map((user) => users.ids[user] ?? '');
     for (const id of this.#strangers) if (comparable(id).includes(wanted)) found.push(id);
     const groups: string[][] = [[], [], []];
     for (const id of found) {
@@ -102,9 +105,9 @@ export class People {
   /** Null for somebody who was erased, and of whom nothing has come since. */
   async #person(user: string): Promise<Person | null> {
     const { dataset } = this.#model.run;
-    const [stored, wasErased] = await Promise.all([this.#store.historyOf(user, COUNTED), this.#store.wasErased(user)]);
-    if (wasErased && stored.length === 0) return null;
-    const index = wasErased ? UNKNOWN : dataset.users.index(user);
+    const [stored, isHidden] = await Promise.all([this.#store.historyOf(user, COUNTED), this.#model.hides(user)]);
+    if (isHidden && stored.length === 0) return null;
+    const index = isHidden ? UNKNOWN : dataset.users.index(user);
     let [feed, searches, last] = [0, 0, Number.NaN];
     if (index >= FIRST_INDEX) {
       const [firstFeed, endFeed] = [at(dataset.feedOffsets, index), at(dataset.feedOffsets, index + 1)];
@@ -120,7 +123,12 @@ export class People {
     for (const { sequence, event } of stored) {
       if (sequence <= this.#model.through) continue;
       if (event.type === 'search') searches++;
-      else if (event.item !== undefined && isActionType(event.type)) feed++;
+      else if (
+        event.item !== undefined &&
+        isActionType(event.type) &&
+        !(event.type === 'click' && event.search !== undefined)
+      )
+        feed++;
       last = Number.isNaN(last) ? event.time : Math.max(last, event.time);
     }
     return { user, feed, searches, last: Number.isNaN(last) ? null : new Date(last).toISOString() };

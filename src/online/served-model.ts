@@ -38,7 +38,7 @@ const [REHEARSALS, REHEARSING_MILLISECONDS] = [300, 2000];
 interface StoredOf {
   readonly events: readonly StoredEvent[];
   readonly thing: StoredThing | null;
-  readonly wasErased: boolean;
+  readonly isHidden: boolean;
 }
 
 export class ServedModel {
@@ -98,7 +98,7 @@ export class ServedModel {
     things.sort((a, b) => a.since - b.since || (a.id < b.id ? -1 : 1));
     await this.reviseItems(things);
     const erased = new Set<string>();
-    for await (const hash of this.#store.erasedUsers()) erased.add(hash);
+    for await (const [hash, through] of this.#store.erasedUsers()) if (this.#isOfBefore(through)) erased.add(hash);
     if (erased.size === 0) return;
     for (const user of this.run.dataset.users.ids) if (erased.has(hashOf(user))) this.leaveOut(user);
   }
@@ -152,8 +152,19 @@ export class ServedModel {
   /** What the run has of somebody, and the session. */
   #meetByRun(user: string, session: readonly LiveEvent[]): KnownUser {
     const own = this.run.dataset.users.index(user);
-    const stored = { events: [], thing: null, wasErased: this.erased.has(own) };
+    const stored = { events: [], thing: null, isHidden: this.erased.has(own) };
     return { ...knownBy(this.#base, this.#historyOf(user, stored, session)), missing: 'stored' };
+  }
+
+  /** Whether the run's data are of before an erasure: then what they have of that user counts no longer, else they have somebody new. */
+  #isOfBefore(erasedThrough: number): boolean {
+    return erasedThrough >= this.through;
+  }
+
+  /** Whether what the run has of a user does not count, for the user was erased since. */
+  async hides(user: string): Promise<boolean> {
+    const erased = await this.#store.erasedThrough(user);
+    return erased !== null && this.#isOfBefore(erased);
   }
 
   /** Something changed about a user. */
@@ -186,19 +197,19 @@ export class ServedModel {
     session: readonly LiveEvent[],
     charge?: (bytes: number) => void,
   ): Promise<KnownUser> {
-    const [events, thing, wasErased] =
+    const [events, thing, isHidden] =
       user === null
         ? [[], null, false]
         : await Promise.all([
             this.#store.historyOf(user, NEWEST_EVENTS),
             this.#store.thing('users', user),
-            this.#store.wasErased(user),
+            this.hides(user),
           ]);
-    return knownBy(this.#base, this.#historyOf(user, { events, thing, wasErased }, session), charge);
+    return knownBy(this.#base, this.#historyOf(user, { events, thing, isHidden }, session), charge);
   }
 
-  #historyOf(user: string | null, { events, thing, wasErased }: StoredOf, session: readonly LiveEvent[]): LiveHistory {
-    const own = wasErased || user === null ? UNKNOWN : this.run.dataset.users.index(user);
+  #historyOf(user: string | null, { events, thing, isHidden }: StoredOf, session: readonly LiveEvent[]): LiveHistory {
+    const own = isHidden || user === null ? UNKNOWN : this.run.dataset.users.index(user);
     const { userAttributes } = this.run.model.config;
     const person: Person = {
       user: own,
@@ -206,7 +217,7 @@ export class ServedModel {
       attributes: valueIndices(userAttributes, this.run.dataset.userAttributes, thing?.fields ?? null, own),
     };
     const counted = events.filter(({ sequence }) => sequence > this.through).map(({ event }) => event);
-    return liveHistory(this.run.dataset, this.items, person, [...counted, ...session], !wasErased);
+    return liveHistory(this.run.dataset, this.items, person, [...counted, ...session], !isHidden);
   }
 
   /** Takes in items that were upserted; resolves when the model ranks by them. */

@@ -4,7 +4,7 @@
  * It stands before the body is read. A route without a scope of its own does not start.
  */
 import { isIP } from 'node:net';
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { UserError } from '../base/index.js';
 import { Admission } from './admission.js';
 import type { Keys } from './keys.js';
@@ -48,8 +48,7 @@ export function guard(app: FastifyInstance, service: Service): void {
   app.addHook('onRequest', async (request) => {
     const { scope } = request.routeOptions.config;
     if (scope === undefined || scope === null) return;
-    if (keys.isEmpty && !isOwnName(request.hostname))
-      throw new RequestProblem('forbidden', 'Without keys only requests to this machine by its own name are answered.');
+    refuseOtherNames(request, keys);
     request.caller = keys.callerOf(request.headers);
     if (!request.caller)
       throw new RequestProblem('unauthenticated', 'Send a key of this server: Authorization: Bearer KEY.');
@@ -79,6 +78,12 @@ export function guard(app: FastifyInstance, service: Service): void {
   });
   app.decorateRequest('leave', null);
   app.addHook('onSend', async (request) => request.leave?.());
+}
+
+/** Without keys, refuses a request that calls this machine by another name than its own. */
+export function refuseOtherNames({ hostname }: FastifyRequest, keys: Keys): void {
+  if (keys.isEmpty && !isOwnName(hostname))
+    throw new RequestProblem('forbidden', 'Without keys only requests to this machine by its own name are answered.');
 }
 
 /** A page of another site that had its own name point to this machine (DNS rebinding) would come with that name. */

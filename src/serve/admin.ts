@@ -8,6 +8,7 @@ import { Session } from 'node:inspector/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import Fastify, { type FastifyInstance } from 'fastify';
 import { type TObject, Type } from 'typebox';
+import { refuseOtherNames } from './access.js';
 import { RequestProblem, tellProblems } from './problems.js';
 import type { Service } from './service.js';
 import { compileChecks } from './validation.js';
@@ -17,6 +18,7 @@ export async function buildAdminServer({ keys, metrics }: Service): Promise<Fast
   app.setValidatorCompiler(compileChecks);
   tellProblems(app);
   app.addHook('onRequest', async (request) => {
+    refuseOtherNames(request, keys);
     const caller = keys.callerOf(request.headers);
     if (!caller?.scopes.has('admin')) throw new RequestProblem('unauthenticated', 'Send a key with the scope admin.');
   });

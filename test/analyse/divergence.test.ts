@@ -14,6 +14,12 @@ const close = (actual: number, expected: number): void =>
 describe('the Jensen-Shannon divergence', () => {
   test('is 1 where nothing is in common and 0 for equal shares, whatever the counts', () => {
     assert.equal(jensenShannon(counts(1, 0), counts(0, 1)), 1);
+    for (let size = 1; size < 13; size++)
+      assert.equal(
+        jensenShannon(new Map([[99, 1]]), new Map(Array.from({ length: size }, (_, i) => [i, 1]))),
+        1,
+        `${size}`,
+      );
     assert.equal(jensenShannon(counts(1, 2, 3), counts(2, 4, 6)), 0);
     assert.equal(jensenShannon(new Map([[7, 1]]), new Map([[9, 4]])), 1);
   });

@@ -58,6 +58,7 @@ test('ISO times are read as they are elsewhere in this program, and nothing else
           { time: 'number' },
         );
         for (const [i, one] of texts.entries()) assert.equal(time[i], parseTime(one, 'iso') ?? NaN, one);
+        assert.equal(parseTime('2026-02-30', 'iso'), null, 'no such day');
       }),
       { numRuns: 25 },
     ),

@@ -118,4 +118,16 @@ test('who comes back after being erased counts from then on only', async () => {
   const own = after.users.index(user);
   assert.notEqual(own, UNKNOWN);
   assert.equal((after.feedOffsets[own + 1] as number) - (after.feedOffsets[own] as number), 4);
+  {
+    // the next model, on the same store, knows what came since, and only that
+    await using server = await serveProcess(run, store);
+    const { json } = await ask(`${server.url}/v1/users/${encodeURIComponent(user)}/interests`, 'GET');
+    assert.equal(json.total, 4);
+    assert.equal((await ask(`${server.url}/v1/users/${encodeURIComponent(user)}`, 'DELETE')).json.erased, true);
+    assert.deepEqual((await ask(`${server.url}/v1/users/${encodeURIComponent(user)}`, 'DELETE')).json, {
+      erased: false,
+      events: 0,
+    });
+    await check(server, user);
+  }
 });

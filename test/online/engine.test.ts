@@ -20,7 +20,7 @@ import {
   recommend,
   saveCheckpoint,
 } from '../../src/model/index.js';
-import { type Engine, type EngineOptions, type LiveEvent, openEngine } from '../../src/online/index.js';
+import { type Engine, type EngineOptions, type LiveEvent, openEngine, openLmdbStore } from '../../src/online/index.js';
 import { Runtime } from '../../src/tensor/index.js';
 import { QUICK, sesrec, tinyWorld } from '../support/command-line.js';
 
@@ -291,6 +291,29 @@ test('a user that was erased is new, whatever the run knows', async () => {
   assert.equal((await engine.interests(user)).timeline.length, 1);
 });
 
+test('a list that is made while somebody is erased is kept of nobody', async () => {
+  const store = join(folder, 'erased meanwhile');
+  const engine = await engineOn('plain', { store });
+  const user = run.dataset.users.ids[FIRST_INDEX + 6] as string;
+  const answers = Array.from({ length: 8 }, async (_, i) => {
+    await setTimeout(i);
+    return engine.recommend({ user, k: 100, explain: true, reasons: 3 });
+  });
+  await setTimeout(4);
+  await engine.erase(user);
+  const asked = (await Promise.all(answers)).filter(({ source }) => source === 'model');
+  await engine.close();
+  open.delete(engine);
+  const kept = await openLmdbStore(store, { readOnly: true });
+  let lists = 0;
+  for await (const served of kept.allServed()) {
+    if (served.source === 'model') assert.notEqual(served.user, user);
+    lists++;
+  }
+  await kept.close();
+  assert.ok(lists > 0 && asked.length > 0);
+});
+
 test('what an erased user did in training counts nowhere, also after a new start and in models that are loaded later', async () => {
   const { dataset } = run;
   const user = FIRST_INDEX + 5;
@@ -432,6 +455,11 @@ test('models change under load: every answer is of one model, and back in one ca
     models.map(({ name, state }) => `${name} ${state}`);
   assert.deepEqual(states(await engine.activate({ run: 'attributes' })), ['attributes active', 'plain previous']);
   await answered('attributes');
+  assert.deepEqual(
+    states(await engine.activate({ run: 'attributes' })),
+    ['attributes active', 'plain previous'],
+    'again',
+  );
   assert.deepEqual(states(await engine.rollback()), ['plain active', 'attributes previous']);
   assert.deepEqual(states(await engine.activate({ run: 'attributes', shadow: true })), [
     'plain active',
@@ -441,7 +469,7 @@ test('models change under load: every answer is of one model, and back in one ca
   await engine.recommend({ user });
   done.abort();
   await Promise.all(asking);
-  assert.deepEqual(switched, ['attributes', 'plain']);
+  assert.deepEqual(switched, ['attributes', 'attributes', 'plain']);
   for (const [name, found] of lists) assert.equal(found.size, 1, `${name} gave different lists`);
   assert.equal(lists.size, 2);
   await engine.close();

@@ -73,6 +73,28 @@ test('a store becomes data, behind an earlier log; what an importer would refuse
   assertRefusal(await sesrec('import', 'live', join(folder, 'no store'), '--out', join(folder, 'x')), 1, /no store/);
 });
 
+test('attributes of the site change those of the log, and leave what they do not name', async () => {
+  const store = await storeWith('store of changes');
+  const [known, other] = run.dataset.items.ids.slice(FIRST_INDEX, FIRST_INDEX + 2) as [string, string];
+  const before = await loadDataset(world.data);
+  const names = [...before.itemAttributes.keys()];
+  const valueOf = (dataset: typeof before, name: string, id: string): string | undefined => {
+    const column = dataset.itemAttributes.get(name);
+    return column?.values.ids[column.index[dataset.items.index(id)] as number];
+  };
+  const writing = await openLmdbStore(store);
+  await writing.upsert('items', [{ id: known, fields: new Map([['price', 'sale']]) }], time);
+  await writing.close();
+  const out = join(folder, 'data of changes');
+  assert.equal((await sesrec('import', 'live', store, world.log, '--out', out)).code, 0);
+  const after = await loadDataset(out);
+  assert.ok(names.includes('category'));
+  for (const name of names)
+    for (const id of [known, other])
+      assert.equal(valueOf(after, name, id), valueOf(before, name, id), `${name} of ${id}`);
+  assert.deepEqual([valueOf(after, 'price', known), valueOf(after, 'price', other)], ['sale', '']);
+});
+
 test('a training on grown data takes over what is known by id; served from the same store, nothing counts twice', async () => {
   const store = await storeWith('store b');
   const [data, out] = [join(folder, 'data b'), join(folder, 'run b')];

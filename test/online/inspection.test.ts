@@ -76,6 +76,29 @@ test('people: by activity, by part of an id, newcomers first, the erased gone', 
   await engine.erase('Newcomer');
   assert.equal((await engine.inspection.people({ ...LISTING, search: 'newcomer' })).total, 0);
   const gone = userAt(20);
+  const { queries } = await engine.inspection.queries({ ...LISTING, limit: 100 });
+  await engine.erase(gone);
+  const own = run.dataset.searchQuery.subarray(
+    run.dataset.searchOffsets[FIRST_INDEX + 20],
+    run.dataset.searchOffsets[FIRST_INDEX + 21],
+  );
+  assert.ok(own.length > 0);
+  const left = (await engine.inspection.queries({ ...LISTING, limit: 100 })).queries;
+  const sum = (counted: typeof queries): number => counted.reduce((all, { count }) => all + count, 0);
+  assert.equal(
+    sum(left),
+    sum(queries) - own.filter((query) => query >= FIRST_INDEX).length,
+    'their searches count no longer',
+  );
+  const all = await engine.inspection.people({ limit: 100, offset: 0 });
+  assert.deepEqual([all.total, all.people.length], [23, 23]);
+  assert.equal(
+    (await engine.inspection.people({ ...LISTING, search: gone, limit: 100 })).total,
+    (await engine.inspection.people({ ...LISTING, search: gone, limit: 100 })).people.length,
+  );
+  await accept({ type: 'view', user: gone, item: itemAt(0), time: 3000 });
+  const [back] = (await engine.inspection.people(LISTING)).people;
+  assert.deepEqual([back?.user, back?.feed, back?.searches], [gone, 1, 0], 'who comes back is somebody new');
   await engine.erase(gone);
   assert.ok((await engine.inspection.people({ ...LISTING, search: gone })).people.every(({ user }) => user !== gone));
 });

@@ -90,9 +90,12 @@ test('without keys it listens at loopback only, and answers to its own name only
   }
   await using served = await serve(new PlainEngine(), { keys: NO_KEYS });
   const { port } = new URL(served.server.url);
-  const status = async (host: string): Promise<number | undefined> =>
+  const status = async (
+    host: string,
+    at: { port: string; path: string } = { port, path: '/v1/models' },
+  ): Promise<number | undefined> =>
     new Promise((resolve, reject) => {
-      const asked = rawRequest({ port, host: '127.0.0.1', path: '/v1/models', headers: { host } }, (response) => {
+      const asked = rawRequest({ ...at, host: '127.0.0.1', headers: { host } }, (response) => {
         response.resume();
         resolve(response.statusCode);
       });
@@ -100,6 +103,8 @@ test('without keys it listens at loopback only, and answers to its own name only
     });
   assert.equal(await status(`localhost:${port}`), 200);
   assert.equal(await status('evil.example'), 403);
+  const metrics = { port: new URL(served.server.adminUrl).port, path: '/metrics' };
+  assert.deepEqual([await status('localhost', metrics), await status('evil.example', metrics)], [200, 403]);
 });
 
 test('with keys it listens elsewhere', async () => {

@@ -155,9 +155,9 @@ export function storeContract(name: string, fresh: () => Promise<StoreUnderTest>
     await store.upsert('users', [{ id: 'u', fields: new Map([['country', 'NL']]) }], 1);
     store.recordServed(served);
     store.recordServed({ ...served, id: 'rec_2', user: 'w', time: 5 });
-    assert.equal(await store.wasErased('u'), false);
+    assert.equal(await store.erasedThrough('u'), null);
     assert.deepEqual(await store.erase('u', 9), { events: 2, other: 2 });
-    assert.equal(await store.wasErased('u'), true);
+    assert.equal(await store.erasedThrough('u'), store.sequence());
     assert.deepEqual(await store.historyOf('u', 9), []);
     assert.equal(await store.thing('users', 'u'), null);
     assert.equal(await store.served('rec_1'), null);

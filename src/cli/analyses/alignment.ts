@@ -3,11 +3,12 @@ import * as Plot from '@observablehq/plot';
 import { Option } from 'commander';
 import { type Aligned, type Measure, type PairSample, MEASURES, alignment, samplePairs } from '../../analyse/index.js';
 import { UserError, counted } from '../../base/index.js';
-import type { Box } from '../../evaluate/index.js';
+import type { Box, Candidates } from '../../evaluate/index.js';
 import { COLOURS, drawFigure } from '../../figure/index.js';
 import { type SesrecConfig, alignedVectors, dataOf, models } from '../../model/index.js';
 import type { Runtime } from '../../tensor/index.js';
 import { type ComputeFlags, deviceOption, threadsOption, wholeNumber, withRuntime } from '../options.js';
+import { validationCandidatesOf } from '../run-plan.js';
 import { markdownTable } from '../table.js';
 import type { Analysis } from './analysis.js';
 import { between, cell, decimals } from './numbers.js';
@@ -61,7 +62,12 @@ export const alignmentAnalysis: Analysis<AlignmentFlags> = {
       },
       rows: rowsOf(measured),
       figure: figureOf(measured),
-      text: textOf(measured, pairs, trainingWithout(run), flags.seed),
+      text: textOf(
+        measured,
+        pairs,
+        trainingWithout(run, await validationCandidatesOf(run.directory, run.dataset)),
+        flags.seed,
+      ),
     };
   },
 };
@@ -117,7 +123,7 @@ function refuseOthers(run: SesrecRun, without: SesrecRun): void {
 }
 
 /** The command that trains the run to compare with. */
-function trainingWithout({ directory, manifest, config }: SesrecRun): string {
+function trainingWithout({ directory, manifest, config }: SesrecRun, candidates: Candidates): string {
   const { model, preset, shape, training } = manifest;
   const usual = models[model].settings(preset, shape) as unknown as Record<string, unknown>;
   const changed = Object.entries(usual)
@@ -134,6 +140,12 @@ function trainingWithout({ directory, manifest, config }: SesrecRun): string {
     `--weight-decay ${training.weightDecay} --patience ${training.patience}`,
     `--bucket-batches ${training.bucketBatches ?? 0} --batch-parts ${training.batchParts ?? 1}`,
     ...(training.shuffle ? [] : ['--no-shuffle']),
+    ...(candidates.seed === null
+      ? ['--candidates FILE']
+      : candidates.count === 99
+        ? []
+        : [`--candidate-count ${candidates.count}`]),
+    ...(training.warmFrom === undefined ? [] : ['--warm RUN']),
     ...(training.validationUsers === null ? [] : [`--validation-users ${training.validationUsers}`]),
     ...(training.validationProtocol === undefined ? [] : [`--validation-protocol ${training.validationProtocol}`]),
     ...attributes('item'),

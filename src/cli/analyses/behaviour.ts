@@ -58,30 +58,39 @@ function sharesOf(found: Behaviour): [label: string, share: Share][] {
 
 const rowsOf = (found: Behaviour) => [
   ['what', 'share', 'low', 'high', 'count', 'of'],
-  ...sharesOf(found).map(([label, { share, interval, count, of }]) =>
-    Number.isNaN(share) ? [label, null, null, null, count, of] : [label, share, ...interval, count, of],
-  ),
+  ...sharesOf(found).map(([label, { share, interval, count, of }]) => [
+    label,
+    ...[share, ...interval].map((value) => (Number.isNaN(value) ? null : value)),
+    count,
+    of,
+  ]),
 ];
 
-/** Bars of searches: what started them from left to right, and in each the share that is dissimilar. */
+/** Bars of searches: what started them, and in each those that are similar, dissimilar, or have no side. */
 function figureOf({ passive, spontaneous, dissimilar }: Behaviour): string {
   const shares = { passive, spontaneous };
   const known = (share: number): number => (Number.isNaN(share) ? 0 : share);
   const parts = KINDS.flatMap((kind) => {
-    const other = known(dissimilar[kind].any.share);
-    return [
-      { kind, side: 'similar', share: known(shares[kind].share) * (1 - other), within: 1 - other },
-      { kind, side: 'dissimilar', share: known(shares[kind].share) * other, within: other },
-    ];
+    const { count, of } = dissimilar[kind].any;
+    const all = shares[kind];
+    const part = (side: string, searches: number) => ({
+      kind,
+      side,
+      share: known(searches / all.of),
+      within: known(searches / all.count),
+    });
+    return [part('similar', of - count), part('dissimilar', count), part('no side', all.count - of)];
   });
-  const percents = parts.map(({ kind, side, within }) => `${percent(within)} of the ${kind} are ${side}`);
+  const percents = parts.map(
+    ({ kind, side, within }) => `${percent(within)} of the ${kind} are ${side === 'no side' ? 'without a side' : side}`,
+  );
   return drawFigure({
     description: `Searches: ${percent(spontaneous.share)} spontaneous, ${percent(passive.share)} passive; ${percents.join(', ')}`,
     height: 200,
     marginLeft: 100,
     x: { label: 'share of all searches', percent: true, grid: true },
     y: { label: null, domain: [...KINDS] },
-    color: { domain: ['similar', 'dissimilar'], range: [COLOURS[0], COLOURS[1]], legend: false },
+    color: { domain: ['similar', 'dissimilar', 'no side'], range: [COLOURS[0], COLOURS[1], COLOURS[3]], legend: false },
     marks: [
       Plot.barX(parts, { x: 'share', y: 'kind', fill: 'side', inset: 1 }),
       Plot.textX(
@@ -108,7 +117,7 @@ function textOf(found: Behaviour): string {
   const row = ([label, { share, interval, count, of }]: [string, Share]): string[] => [
     label,
     percent(share),
-    Number.isNaN(share) ? '' : `${percent(interval[0])} to ${percent(interval[1])}`,
+    Number.isNaN(interval[0]) ? '' : `${percent(interval[0])} to ${percent(interval[1])}`,
     `${counted(count)} of ${counted(of)}`,
   ];
   return [
@@ -116,7 +125,7 @@ function textOf(found: Behaviour): string {
     markdownTable([['', 'share', '95 % interval', 'searches'], ...sharesOf(found).map(row)]),
     ...(ofUnknownSource > 0
       ? [
-          `OF ${counted(ofUnknownSource)} SEARCHES THE LOG DOES NOT SAY HOW THEY WERE STARTED; they count as spontaneous here.`,
+          `OF ${counted(ofUnknownSource)} SEARCHES IT IS NOT KNOWN HOW THEY WERE STARTED (the log does not say, or training knows no such source); they count as spontaneous here.`,
         ]
       : []),
     `passive: started from ${passiveSources.map((source) => JSON.stringify(source)).join(', ')}; dissimilar: the ${category} of no clicked item occurs in the user's feed of the ${days} days before; searches without a click${withoutCategory > 0 ? ` (and ${counted(withoutCategory)} without a ${category})` : ''} have no side; "after ${days} days" leaves out those of each user's first ${days} days; intervals: users are the unit`,

@@ -68,6 +68,10 @@ export const plantedAnalysis: Analysis<PlantedFlags> = {
     const truth = await readTruth(place);
     const column = categoryOf(dataset, category);
     const cases = testMoments(dataset);
+    if (manifest.training.warmFrom !== undefined)
+      throw new UserError(
+        `${given} began with the parameters of another run (--warm), which are not here: what it was before its first step cannot be told; give a run that began by itself`,
+      );
     const untrained = parametersOf(run.model);
     untrained.initialise(manifest.training.seed);
     const { windows, scorers } = await interruptible(async (signal) =>

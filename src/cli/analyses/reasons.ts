@@ -67,7 +67,7 @@ export const reasonsAnalysis: Analysis<ReasonsFlags> = {
 };
 
 function countsIn(list: string): number[] {
-  const counts = namesIn(list).map(Number);
+  const counts = [...new Set(namesIn(list).map(Number))];
   if (counts.length === 0 || counts.some((count) => !Number.isInteger(count) || count < 1 || count > 100))
     throw new UsageError(`--counts ${list}: give whole numbers from 1 to 100, as in 1,2,3,5`);
   return counts.sort((a, b) => a - b);

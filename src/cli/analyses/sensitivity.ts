@@ -19,7 +19,7 @@ const USUAL: Readonly<Record<Weight, number>> = { alpha: 0.1, beta: 0.001 };
 const REFERENCE = 'usual';
 
 const numbersIn = (text: string): readonly number[] => {
-  const values = namesIn(text).map(Number);
+  const values = [...new Set(namesIn(text).map(Number))];
   if (values.length === 0 || values.some((value) => !(value >= 0 && value < Infinity)))
     throw new InvalidArgumentError('give numbers from 0, separated by commas.');
   return values;

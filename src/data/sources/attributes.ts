@@ -8,11 +8,13 @@ import { ACCEPTED, PLACE, PLACE_COLUMNS, placeIn } from './staged.js';
 /**
  * Makes the table of items or users, in order of first appearance; of several entries about the same one the last counts, or
  * the others are rejected. Returns the names of the attributes.
+ * @param changesIn a file, by its number, whose entries change what the last of other files says, and leave the rest of it
  */
 export async function makeAttributes(
   database: Engine,
   key: 'item' | 'user',
   repeated: 'replace' | 'merge' | 'reject',
+  changesIn: number | null = null,
 ): Promise<string[]> {
   const table = `${key}s`;
   if ((await database.number(`SELECT count(*) FROM staged WHERE kind = '${key}' AND ${ACCEPTED}`)) === 0) {
@@ -31,6 +33,7 @@ export async function makeAttributes(
     await database.run(`DELETE FROM ${key}_entries WHERE occurrence > 1`);
   }
   if (repeated === 'merge') await mergeAttributes(database, key);
+  if (changesIn !== null) await changeAttributes(database, key, changesIn);
   const chosen = repeated === 'reject' ? 'occurrence = 1' : 'from_end = 1';
   await database.run(`CREATE TABLE ${key}_known AS SELECT row_number() OVER (ORDER BY ${placeIn('first')}) - 1 AS "index", first."${key}", last.fields
     FROM (SELECT * FROM ${key}_entries WHERE occurrence = 1) AS first
@@ -48,6 +51,13 @@ export async function makeAttributes(
   await database.run(`DROP TABLE ${key}_entries`);
   await database.run(`DROP TABLE ${key}_known`);
   return names;
+}
+
+/** Puts what one file says of attributes onto what the last entry of the others says. */
+async function changeAttributes(database: Engine, key: 'item' | 'user', file: number): Promise<void> {
+  await database.run(`UPDATE ${key}_entries AS change SET fields = CAST(json_merge_patch(before.fields, coalesce(change.fields, '{}')) AS VARCHAR)
+    FROM (SELECT "${key}", max_by(fields, occurrence) AS fields FROM ${key}_entries WHERE file <> ${file} GROUP BY "${key}") AS before
+    WHERE change.file = ${file} AND before."${key}" = change."${key}" AND before.fields IS NOT NULL`);
 }
 
 /** Gives every entry about an item or user the attributes of all of them, of each the last value. */

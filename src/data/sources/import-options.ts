@@ -21,8 +21,8 @@ export interface ImportOptions {
   readonly dropRepeats?: boolean;
   /** A data directory to grow from: its events come in, too, and its vocabularies come first, so that no index changes. */
   readonly append?: string;
-  /** People whose records are taken for none, in all files but one: for those who were erased. */
-  readonly leaveOut?: LeftOut;
+  /** For what happened on a live site, behind logs of before it. */
+  readonly live?: LiveSite;
   /** Threads of the engine. Results do not depend on it. Default: 2. */
   readonly threads?: number;
   /** Megabytes that the engine may use; the rest goes to disk. Default: 1500. */
@@ -41,12 +41,12 @@ export type SparkImport = (
   readonly unitBytes?: number;
 };
 
-/** Whose records do not count. */
-export interface LeftOut {
-  /** SHA-256 of their ids, in hexadecimal digits. */
-  readonly users: readonly string[];
-  /** The path of the file whose records count all the same. */
-  readonly exceptIn: string;
+/** A live site whose log is imported behind those of before it. */
+export interface LiveSite {
+  /** The path of its log. Attributes in it change those in other files, and leave what they do not name, as they did on the site. */
+  readonly log: string;
+  /** SHA-256 of the ids of people who were erased, in hexadecimal digits: what other files have of them is taken for nothing. */
+  readonly erased: readonly string[];
 }
 
 /** What an import made, and what its maker should know about the input. */

@@ -60,7 +60,7 @@ export async function runImport(
 ): Promise<ImportResult> {
   await checkOut(options);
   const { spark, append } = options;
-  if (spark && options.leaveOut)
+  if (spark && options.live)
     throw new UsageError('people who were erased are left out on one machine only: import without --engine spark');
   if (spark && append !== undefined)
     throw new UsageError('--append is not there with --engine spark: grow on one machine, or import all logs at once');
@@ -171,21 +171,18 @@ export async function fillFromFormat(
   { database, engine, stage: read, directory, hasEarlierIds }: Workshop,
   format: Format,
   files: readonly Assigned[],
-  { strict = false, dropRepeats = false, leaveOut }: Pick<ImportOptions, 'strict' | 'dropRepeats' | 'leaveOut'>,
+  { strict = false, dropRepeats = false, live }: Pick<ImportOptions, 'strict' | 'dropRepeats' | 'live'>,
   options: Omit<SettleOptions, 'dropRepeats' | 'hasEarlierIds'> = {},
 ): Promise<FilledTables & { readonly read: ReadCounts }> {
   const records = await read(format, files);
-  if (leaveOut && leaveOut.users.length > 0)
-    await ignoreUsers(
-      database,
-      leaveOut.users,
-      files.findIndex(({ input }) => input.path === leaveOut.exceptIn),
-    );
+  const liveLog = live ? files.findIndex(({ input }) => input.path === live.log) : -1;
+  if (live && live.erased.length > 0) await ignoreUsers(database, live.erased, liveLog);
   const simple = 'tables' in format && oneEntryEach(format.tables);
   const { counts, itemAttributes, userAttributes, unmatched } = await settle(engine, format, records, simple, {
     ...options,
     dropRepeats,
     hasEarlierIds,
+    changesIn: liveLog < 0 ? null : liveLog,
   });
   await rememberIds(engine);
   await engine.handOver(['event_ids']);
@@ -214,7 +211,7 @@ export async function fillFromFormat(
     );
   if (counts.ignored > 0)
     warnings.push(
-      `${countOf(counts.ignored, 'record')} left out: they show no interest (impressions, dislikes, …)${leaveOut && leaveOut.users.length > 0 ? ', or are of people who were erased' : ''}`,
+      `${countOf(counts.ignored, 'record')} left out: they show no interest (impressions, dislikes, …)${live && live.erased.length > 0 ? ', or are of people who were erased' : ''}`,
     );
   const strange = await strangeTimes(engine, format);
   if (strange !== null) warnings.push(strange);

@@ -29,6 +29,8 @@ export interface SettleOptions {
   readonly hasEarlierIds?: boolean;
   /** Ordinals are 1, 3, 5, … so that a search can stand before every event. Default: false. */
   readonly spaced?: boolean;
+  /** A file, by its number, whose attributes of items and users change those of others, and leave what they do not name. */
+  readonly changesIn?: number | null;
 }
 
 /** The user of an entry, where `merged` says who was ever seen with an anonymous id. */
@@ -44,7 +46,13 @@ export async function settle(
   format: Format,
   records: number | null,
   oneEntryEach: boolean,
-  { dropRepeats = false, keepIds = dropRepeats, hasEarlierIds = false, spaced = false }: SettleOptions = {},
+  {
+    dropRepeats = false,
+    keepIds = dropRepeats,
+    hasEarlierIds = false,
+    spaced = false,
+    changesIn = null,
+  }: SettleOptions = {},
 ): Promise<Settlement> {
   await engine.run(`CREATE TABLE rejected AS SELECT ${PLACE}, reason, raw FROM staged WHERE reason IS NOT NULL`);
   await findDuplicates(engine, hasEarlierIds);
@@ -52,8 +60,8 @@ export async function settle(
   if (format.join) await leaveOutEchoes(engine, format.join);
   await findSearches(engine, format, hasEarlierIds);
   await numberEvents(engine, spaced, format.join?.inherits === true);
-  const itemAttributes = await makeAttributes(engine.here, 'item', format.repeated ?? 'replace');
-  const userAttributes = await makeAttributes(engine.here, 'user', format.repeated ?? 'replace');
+  const itemAttributes = await makeAttributes(engine.here, 'item', format.repeated ?? 'replace', changesIn);
+  const userAttributes = await makeAttributes(engine.here, 'user', format.repeated ?? 'replace', changesIn);
   await engine.adopt('items', `"index" BIGINT, item ${engine.dialect.text}`, 'SELECT "index", item FROM items');
   await engine.adopt('rejected', rejectedColumns(engine.dialect.text), 'SELECT * FROM rejected');
   const unmatched =

@@ -26,6 +26,8 @@ export function parseTime(text: string, unit: TimeUnit): number | null {
     const match = ISO.exec(text.trim());
     if (!match) return null;
     const [, date, clock = '00:00', zone = 'Z'] = match;
+    const day = new Date(`${date}T00:00Z`); // of the 30th of February Date makes another day
+    if (Number.isNaN(day.getTime()) || !day.toISOString().startsWith(date as string)) return null;
     time = Date.parse(`${date}T${clock}${zone.length === 5 ? `${zone.slice(0, 3)}:${zone.slice(3)}` : zone}`);
   } else {
     if (!NUMBER.test(text.trim())) return null;

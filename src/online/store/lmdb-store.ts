@@ -350,11 +350,11 @@ export class LmdbStore implements LiveStore {
     });
   }
 
-  async wasErased(user: string): Promise<boolean> {
-    return this.#tables.wasErased(user);
+  async erasedThrough(user: string): Promise<number | null> {
+    return this.#tables.erasedThrough(user);
   }
 
-  async *erasedUsers(): AsyncGenerator<string> {
+  async *erasedUsers(): AsyncGenerator<readonly [hash: string, through: number]> {
     yield* this.#tables.erasedUsers();
   }
 

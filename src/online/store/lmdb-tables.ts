@@ -44,6 +44,8 @@ export const asThing = ({ id, fields, since }: KeptThing): StoredThing => ({ id,
 
 export type Erasure = number | readonly [time: number, through: number];
 
+const throughOf = (erasure: Erasure): number => (typeof erasure === 'number' ? Infinity : erasure[1]);
+
 /** An event with a number and the key of its id. */
 export interface KeyedEvent extends StoredEvent {
   /** Null where it has no id. */
@@ -287,13 +289,16 @@ export class LmdbTables {
     void this.#erased.put(key, erasure);
   }
 
-  wasErased(user: string): boolean {
-    return this.#erased.doesExist(keyOf(user));
+  erasedThrough(user: string): number | null {
+    const erasure = this.#erased.get(keyOf(user));
+    return erasure === undefined ? null : throughOf(erasure);
   }
 
-  /** SHA-256 of those who were, in hexadecimal digits. */
-  erasedUsers(): Iterable<string> {
-    return this.#erased.getKeys().map((key) => Buffer.from(key, 'base64url').toString('hex'));
+  /** SHA-256 of those who were, in hexadecimal digits, and through which number. */
+  erasedUsers(): Iterable<readonly [hash: string, through: number]> {
+    return this.#erased
+      .getRange()
+      .map(({ key, value }) => [Buffer.from(key, 'base64url').toString('hex'), throughOf(value)] as const);
   }
 
   activeRun(): ActiveRun | null {

@@ -57,6 +57,10 @@ if #order > 0 then announce(KEYS[1], KEYS[2], 'counts', counted(order, counts)) 
 isNew[#isNew + 1] = tonumber(redis.call('GET', KEYS[3]) or '0')
 return isNew`;
 
+/** KEYS: erased, sequence; ARGV: user, time. */
+export const NOTE_ERASED = `
+return redis.call('HSET', KEYS[1], ARGV[1], ARGV[2] .. ' ' .. tonumber(redis.call('GET', KEYS[2]) or '0'))`;
+
 /** KEYS: change, changes, events, ids, counts, history; ARGV: three of each event: number, id, item that counts. */
 export const ERASE = `${ANNOUNCING}
 local order, counts = {}, {}

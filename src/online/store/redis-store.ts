@@ -9,7 +9,7 @@
  *   counts     item -> actions                       revisions   user -> how often something about the user has changed
  *   items, users   ids of things                     thing:KIND:ID   name -> value, and when it was first upserted
  *   served     id by time                            lists    id -> what was served;  servedTo:U   ids
- *   erased     users                                 meta     what this store is, and which run answers
+ *   erased     user -> time, and the newest number then                                 meta     what this store is, and which run answers
  *   change     the number of the newest change that others hear of;  changes   those changes, a stream
  *
  * Ids of users and events are kept as their SHA-256, as in the store on LMDB; numbers as digits of one length, so that equal times are in order.
@@ -20,7 +20,7 @@ import type { Hooks } from '../engine-interface.js';
 import type { LiveEvent } from '../questions.js';
 import { RedisChanges } from './redis-changes.js';
 import type { Client, RedisConnection } from './redis-connection.js';
-import { ANNOUNCE, APPEND, DIGITS, ERASE } from './redis-scripts.js';
+import { ANNOUNCE, APPEND, DIGITS, ERASE, NOTE_ERASED } from './redis-scripts.js';
 import {
   type ActiveRun,
   type Change,
@@ -36,6 +36,9 @@ import {
 
 /** Entries that one command reads or erases. */
 const STEP = 1000;
+
+/** What an erasure has after its time; none in stores of before November 30, 2026. */
+const throughOf = (erasure: string): number => Number(erasure.split(' ')[1] ?? Infinity);
 
 const digitsOf = (sequence: number): string => String(sequence).padStart(DIGITS, '0');
 
@@ -306,7 +309,7 @@ export class RedisStore implements LiveStore, Sharing {
         .multi()
         .del(this.#thingKey('users', user))
         .sRem(this.#key('users'), fieldOf(user))
-        .hSet(this.#key('erased'), hash, String(time))
+        .eval(NOTE_ERASED, { keys: this.#keys('erased', 'sequence'), arguments: [hash, String(time)] })
         .hIncrBy(this.#key('revisions'), hash, 1)
         .eval(ANNOUNCE, erased)
         .exec(),
@@ -335,12 +338,14 @@ export class RedisStore implements LiveStore, Sharing {
     return { events, other: other + served.length };
   }
 
-  async wasErased(user: string): Promise<boolean> {
-    return (await this.#ask(async (client) => client.hExists(this.#key('erased'), hashOf(user)))) === 1;
+  async erasedThrough(user: string): Promise<number | null> {
+    const erasure = await this.#ask(async (client) => client.hGet(this.#key('erased'), hashOf(user)));
+    return typeof erasure === 'string' ? throughOf(erasure) : null;
   }
 
-  async *erasedUsers(): AsyncGenerator<string> {
-    for (const hash of await this.#ask(async (client) => client.hKeys(this.#key('erased')))) yield hash;
+  async *erasedUsers(): AsyncGenerator<readonly [hash: string, through: number]> {
+    const all = await this.#ask(async (client) => client.hGetAll(this.#key('erased')));
+    for (const [hash, erasure] of Object.entries(all)) yield [hash, throughOf(erasure)];
   }
 
   async rememberActive(active: ActiveRun): Promise<number> {

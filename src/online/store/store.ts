@@ -113,10 +113,13 @@ export interface LiveStore {
   forgetServed(before: number): Promise<number>;
   /** A user's events, attributes and served lists go for good, and that the user was erased is remembered. Tells what there was. */
   erase(user: string, time: number): Promise<{ readonly events: number; readonly other: number }>;
-  /** Whether the user was ever erased. */
-  wasErased(user: string): Promise<boolean>;
-  /** SHA-256 of the ids of all who were, in hexadecimal digits. */
-  erasedUsers(): AsyncIterable<string>;
+  /**
+   * The number that was the newest when the user was erased last: whatever has a higher one is of somebody new under that id. Null for who
+   * never was, Infinity where it was not kept.
+   */
+  erasedThrough(user: string): Promise<number | null>;
+  /** SHA-256 of the ids of all who were, in hexadecimal digits, each with that number. */
+  erasedUsers(): AsyncIterable<readonly [hash: string, through: number]>;
   /** Remembers which run answers, and with which one the server was started then. The number of the change, where others are told of it; else 0. */
   rememberActive(active: ActiveRun): Promise<number>;
   /** Null where none was ever activated. */
