@@ -77,16 +77,22 @@ export async function listFor(
 ): Promise<List> {
   const { model } = answerer;
   const session = sessionOf(request, Date.now());
-  const known = await model.known(request.user ?? null, session);
+  const start = performance.now();
+  const { user, deadline_ms: deadline } = request;
+  const left = (): number | undefined =>
+    deadline === undefined ? undefined : Math.max(0, deadline - (performance.now() - start));
+  const asked = model.known(user ?? null, session);
+  const known =
+    (user === undefined ? await asked : await inTime(asked, left())) ?? model.knownByRun(user as string, session);
   const notes = notesOn(answerer, request, known);
-  const ranking = await inTime(rankingFor(answerer, known), request.deadline_ms, signal);
+  const ranking = await inTime(rankingFor(answerer, known), left(), signal);
   const popular = popularRanking(answerer);
   if (!ranking)
     notes.push({ code: 'late', message: 'The ranking was not done in time: what is popular came instead.' });
   const choice = choose(answerer, request, known, ranking ?? popular, popular, id, notes);
   const because =
     request.explain && ranking && ranking.source !== 'popular'
-      ? await inTime(reasonsFor(answerer, request, known, choice), request.deadline_ms, signal)
+      ? await inTime(reasonsFor(answerer, request, known, choice), left(), signal)
       : null;
   if (because === undefined) notes.push({ code: 'late', message: 'There was no time left for reasons.' });
   return {

@@ -31,11 +31,11 @@ export function flawOfEvent(event: LiveEvent, now: number): Flaw | null {
   return search === undefined || isId(search) ? null : flaw('invalid', '/search', 'The id of a search is a text.');
 }
 
-/** Attributes as they are kept: texts, or lists of texts; null takes one away. */
-export function keptFields(fields: Attributes = {}): Map<string, string | string[] | null> {
-  const kept = new Map<string, string | string[] | null>();
+/** Attributes as they are kept: texts, or lists of texts. Null takes one away: it is kept as an empty list, or that of the run would show through. */
+export function keptFields(fields: Attributes = {}): Map<string, string | string[]> {
+  const kept = new Map<string, string | string[]>();
   for (const [name, value] of Object.entries(fields)) {
-    if (value === null) kept.set(name, null);
+    if (value === null) kept.set(name, []);
     else if (Array.isArray(value)) kept.set(name, value.filter((entry) => entry !== null).map(String));
     else kept.set(name, String(value));
   }

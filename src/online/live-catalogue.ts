@@ -26,6 +26,7 @@ export function valueIndices(
     configured.map(({ name }) => {
       const column = columns.get(name);
       const value = fields?.get(name);
+      if (value?.length === 0) return [name, 0];
       if (value !== undefined) return [name, column?.values.index(textOf(value)) ?? UNKNOWN];
       return [name, column?.index[index] ?? 0];
     }),
@@ -154,7 +155,7 @@ export class LiveCatalogue {
   /** Whether any item has the attribute at all. */
   hasAttribute(attribute: string): boolean {
     if (this.#dataset.itemAttributes.has(attribute)) return true;
-    for (const { fields } of this.#fields.values()) if (fields.has(attribute)) return true;
+    for (const { fields } of this.#fields.values()) if ((fields.get(attribute)?.length ?? 0) > 0) return true;
     return false;
   }
 

@@ -145,12 +145,12 @@ export class ServedModel {
     } catch (error) {
       if (!(error instanceof StoreAwayError) || user === null) throw error;
       const cached = session.length > 0 ? null : await this.#cached.peek(user)?.catch(() => null);
-      return cached ? { ...cached, missing: 'newest' } : this.#meetByRun(user, session);
+      return cached ? { ...cached, missing: 'newest' } : this.knownByRun(user, session);
     }
   }
 
   /** What the run has of somebody, and the session. */
-  #meetByRun(user: string, session: readonly LiveEvent[]): KnownUser {
+  knownByRun(user: string, session: readonly LiveEvent[]): KnownUser {
     const own = this.run.dataset.users.index(user);
     const stored = { events: [], thing: null, isHidden: this.erased.has(own) };
     return { ...knownBy(this.#base, this.#historyOf(user, stored, session)), missing: 'stored' };

@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { setImmediate, setTimeout } from 'node:timers/promises';
 import { UserError } from '../../src/base/index.js';
-import { type Dataset, FIRST_INDEX, withSearch } from '../../src/data/index.js';
+import { type Dataset, FIRST_INDEX, loadDataset, withSearch } from '../../src/data/index.js';
 import { type Case, metBefore } from '../../src/features/index.js';
 import {
   type Run,
@@ -277,6 +277,35 @@ test('a new item is told apart by its attributes where the model looks at them, 
   assert.deepEqual([like?.source, like?.items[0]?.item], ['popular', popularNew]);
   assert.deepEqual(like?.items.map(({ score }) => score), like?.items.map(({ score }) => score).toSorted((a, b) => b - a)); // prettier-ignore
   assert.ok((await plain.similar(popularNew, 5))?.items.every(({ item }) => item !== popularNew));
+});
+
+test('null takes an attribute away that the run has, for filters, models and data', async () => {
+  const store = join(folder, 'nulls');
+  const engine = await engineOn('attributes', { store });
+  const item = run.dataset.items.ids[FIRST_INDEX] as string;
+  const column = run.dataset.itemAttributes.get('category');
+  const category = column?.values.ids[column.index[FIRST_INDEX] as number] as string;
+  const ofCategory = async (): Promise<string[]> => {
+    const filters = [{ attribute: 'category', any_of: [category] }];
+    return (await engine.recommend({ k: 500, repeat: 'all', filters })).items.map((listed) => listed.item);
+  };
+  assert.ok((await ofCategory()).includes(item));
+  await engine.upsertItems([{ item, fields: { category: null } }]);
+  assert.ok(!(await ofCategory()).includes(item));
+  const answer = await engine.inspection.item(item);
+  assert.deepEqual(
+    answer?.attributes.filter(({ name }) => name === 'category'),
+    [],
+  );
+  await accept(engine, { type: 'view', user: 'u', item, time: Date.UTC(2026, 8, 1) });
+  await engine.close();
+  open.delete(engine);
+  const [out, log] = [join(folder, 'data of nulls'), join(folder, 'log.jsonl')];
+  const { code, err } = await sesrec('import', 'live', store, log, '--out', out);
+  assert.equal(code, 0, err);
+  const after = await loadDataset(out);
+  const now = after.itemAttributes.get('category');
+  assert.equal(now?.values.ids[now.index[after.items.index(item)] as number], '');
 });
 
 test('a user that was erased is new, whatever the run knows', async () => {

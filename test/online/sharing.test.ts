@@ -233,6 +233,22 @@ describe('on one Redis', { skip: WITHOUT_REDIS }, () => {
     assert.equal(await activeOf(late), versions['plain']);
   });
 
+  test('Redis hangs: an answer with a deadline does not wait for it', async () => {
+    const engine = await engineOn('hanging');
+    const [user] = users.slice(3) as [string];
+    redis.pause();
+    try {
+      const start = performance.now();
+      const answer = await engine.recommend({ user, k: 3, deadline_ms: 300 });
+      const waited = performance.now() - start;
+      assert.ok(waited < 1500, `${waited} ms, and a connection is given up after 3,000`);
+      assert.deepEqual([answer.degraded, answer.items.length], [true, 3]);
+    } finally {
+      redis.goOn();
+    }
+    await until('it answers again', async () => !(await engine.recommend({ user, k: 3 })).degraded);
+  });
+
   test('Redis is away: answers from what is known, marked; no event is accepted; it comes back by itself', async () => {
     const told: (string | null)[] = [];
     const engine = await engineOn('away', { hooks: { storeAway: (reason) => void told.push(reason) } });

@@ -71,4 +71,4 @@ export async function writeLiveLog(store: LiveStore, directory: string): Promise
 }
 
 const plain = (fields: Fields): Record<string, unknown> =>
-  Object.fromEntries([...fields].filter(([, value]) => typeof value === 'string' || value.length > 0));
+  Object.fromEntries([...fields].map(([name, value]) => [name, value.length === 0 ? null : value]));
