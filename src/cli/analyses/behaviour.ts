@@ -66,6 +66,13 @@ const rowsOf = (found: Behaviour) => [
   ]),
 ];
 
+/** What the parts of a bar are filled with. */
+const FILLED = (['similar', 'dissimilar', 'no side'] as const).map((label, i) => ({
+  label,
+  colour: [COLOURS[0], COLOURS[1], COLOURS[3]][i] as string,
+  mark: 'bar' as const,
+}));
+
 /** Bars of searches: what started them, and in each those that are similar, dissimilar, or have no side. */
 function figureOf({ passive, spontaneous, dissimilar }: Behaviour): string {
   const shares = { passive, spontaneous };
@@ -86,11 +93,12 @@ function figureOf({ passive, spontaneous, dissimilar }: Behaviour): string {
   );
   return drawFigure({
     description: `Searches: ${percent(spontaneous.share)} spontaneous, ${percent(passive.share)} passive; ${percents.join(', ')}`,
+    legend: FILLED,
     height: 200,
     marginLeft: 100,
     x: { label: 'share of all searches', percent: true, grid: true },
     y: { label: null, domain: [...KINDS] },
-    color: { domain: ['similar', 'dissimilar', 'no side'], range: [COLOURS[0], COLOURS[1], COLOURS[3]], legend: false },
+    color: { domain: FILLED.map(({ label }) => label), range: FILLED.map(({ colour }) => colour), legend: false },
     marks: [
       Plot.barX(parts, { x: 'share', y: 'kind', fill: 'side', inset: 1 }),
       Plot.textX(
@@ -99,7 +107,8 @@ function figureOf({ passive, spontaneous, dissimilar }: Behaviour): string {
           x: 'share',
           y: 'kind',
           z: 'side',
-          text: ({ side, within }: (typeof parts)[number]) => `${side} ${percent(within)}`,
+          text: ({ side, share, within }: (typeof parts)[number]) =>
+            share > 0.12 ? `${side} ${percent(within)}` : percent(within),
           fill: LIGHT.onColour,
         }),
       ),
