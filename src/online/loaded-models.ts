@@ -180,8 +180,7 @@ export class LoadedModels {
   /** Makes the store remember which model answers from now on, which tells everybody who shares it. */
   async #announce(next: Answerer): Promise<void> {
     const { model } = next;
-    const isAgain = this.#active?.model.run.version === model.run.version;
-    const before = (isAgain ? this.#previous : this.#active)?.model;
+    const before = (this.#answers(next) ? this.#previous : this.#active)?.model;
     const run: ActiveRun = {
       active: this.#told(model.run.directory),
       started: this.#told(this.#settings.run),
@@ -248,9 +247,15 @@ export class LoadedModels {
     this.#again = setTimeout(() => this.#tryToFollow(), AGAIN_MILLISECONDS).unref();
   }
 
+  /** Whether it is the active run, loaded once more: its parameters, from its directory. */
+  #answers({ model: { run } }: Answerer): boolean {
+    const active = this.#active?.model.run;
+    return active?.version === run.version && active.directory === run.directory;
+  }
+
   /** A model that was loaded answers from now on, and the one before it stays: of one that is activated again, the one before both. */
   #place(loaded: Answerer): void {
-    const isAgain = this.#active?.model.run.version === loaded.model.run.version;
+    const isAgain = this.#answers(loaded);
     const before = isAgain ? this.#active : this.#previous;
     const isFirst = this.#active === null;
     if (!isAgain) this.#previous = this.#active;

@@ -24,7 +24,11 @@ export function readBodies(app: FastifyInstance): void {
     let value: unknown;
     // the parser of Fastify answers at once
     void parse(request, text, (error, parsed) => {
-      if (error) throw new RequestProblem('malformed', `The body is not valid JSON: ${error.message}`);
+      if (error)
+        throw new RequestProblem(
+          'malformed',
+          'The body is not valid JSON, or has a field such as "__proto__", which is refused.',
+        );
       value = parsed;
     });
     return value;

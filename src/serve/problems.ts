@@ -6,7 +6,7 @@ import type { ErrorObject } from 'ajv';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { InterruptedError, UserError, messageOf } from '../base/index.js';
 import { StoreAwayError } from '../online/index.js';
-import type { Flaw, Problem } from './schemas/index.js';
+import { type Flaw, PRINTABLE, type Problem, WHOLE_TEXT } from './schemas/index.js';
 
 /** What can go wrong between a client and us; the words are part of the interface. */
 const KINDS = {
@@ -123,11 +123,22 @@ export async function sendProblem(
 /** Most flaws that one answer tells. */
 const MOST_FLAWS = 20;
 
-/** What Ajv found, told. A choice between forms says only that none of them fits: what is wrong with each is told before. */
+/** What Ajv found, told. A choice between forms says only that none of them fits: what is wrong with each is told before, but of a time, which form it may have. */
 export function flawsOf(errors: readonly ErrorObject[]): Flaw[] {
-  const told = errors.filter(({ keyword }) => keyword !== 'anyOf' || errors.length === 1);
-  return told.slice(0, MOST_FLAWS).map(flawOf);
+  const times = new Set(
+    errors.flatMap(({ keyword, instancePath }) =>
+      keyword === 'anyOf' && instancePath.endsWith('/time') ? [instancePath] : [],
+    ),
+  );
+  const told = errors.filter(({ keyword, instancePath }) =>
+    times.has(instancePath) ? keyword === 'anyOf' : keyword !== 'anyOf' || errors.length === 1,
+  );
+  return told
+    .slice(0, MOST_FLAWS)
+    .map((error) => (times.has(error.instancePath) ? { pointer: error.instancePath, message: TIME } : flawOf(error)));
 }
+
+const TIME = 'must be milliseconds since 1970, or ISO 8601 text such as 2026-11-30T10:00:00Z';
 
 const flawOf = ({ instancePath, keyword, message = 'is not valid', params }: ErrorObject): Flaw => {
   if (keyword === 'discriminator') return { pointer: `${instancePath}/type`, message: 'is none of the known types' };
@@ -138,6 +149,11 @@ const flawOf = ({ instancePath, keyword, message = 'is not valid', params }: Err
   if (keyword === 'enum')
     return { pointer: instancePath, message: `must be one of ${(params['allowedValues'] as unknown[]).join(', ')}` };
   if (keyword === 'pattern')
-    return { pointer: instancePath, message: 'is blank, or has characters that it must not have' };
+    return {
+      pointer: instancePath,
+      message: [PRINTABLE, WHOLE_TEXT].includes(params['pattern'] as string)
+        ? 'is blank, or has characters that it must not have'
+        : `must have the form ${params['pattern']}`,
+    };
   return { pointer: instancePath, message };
 };

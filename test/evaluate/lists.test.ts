@@ -68,6 +68,8 @@ test('diversity: pairs that differ; those without a value are left out; without 
   near(diversity(Int32Array.of(2, 4, 5, 6), column), 1);
   assert.equal(diversity(Int32Array.of(2, 5), column), null);
   assert.equal(diversity(new Int32Array(), column), null);
+  const unknown = columnOf([0, 0, 1, 1]);
+  assert.equal(diversity(Int32Array.of(2, 3), unknown), null, 'two values that training does not know need not be one');
 });
 
 test('popularity lift: lists of mean 6 after histories of mean 2 are 2 more; empty ones are left out', () => {
@@ -81,7 +83,9 @@ test('all are what a second version says', () => {
   const own = lists(...told.lists);
   const events = Float32Array.from(told.events);
   const bits = selfInformation(events);
-  const column = { values: tinyVocabulary([]), index: Int32Array.from(told.categories) };
+  // there categories are numbered from 1; ours begin behind none and unknown
+  const index = Int32Array.from(told.categories, (category) => (category === 0 ? 0 : category + FIRST_INDEX - 1));
+  const column = { values: tinyVocabulary([]), index };
   const mean = (values: readonly (number | null)[]): number => {
     const known = values.filter((value) => value !== null);
     return known.reduce((sum, value) => sum + value, 0) / known.length;

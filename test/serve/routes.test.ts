@@ -123,6 +123,11 @@ describe('what is refused', () => {
     assert.deepEqual((await wrong({ user: '\ud800' })).pointer, '/user');
     const flaw = await wrong({ session: [{ type: 'view', item: 'i' }, { type: 'search' }] });
     assert.deepEqual([flaw.pointer, flaw.message], ['/session/1', "must have required property 'query'"]);
+    const time = await wrong({ session: [{ type: 'view', item: 'i', time: 'noon tomorrow' }] });
+    assert.deepEqual(
+      [time.pointer, time.message],
+      ['/session/0/time', 'must be milliseconds since 1970, or ISO 8601 text such as 2026-11-30T10:00:00Z'],
+    );
   });
 });
 

@@ -34,8 +34,8 @@ export const byType = <const Choices extends readonly TObject[]>(
   });
 
 /** Text with something in it that is no control character and no half of a surrogate pair. */
-const PRINTABLE = '^(?=.*\\S)[^\\p{Cs}\\p{Cc}]+$';
-const WHOLE_TEXT = '^\\P{Cs}*$';
+export const PRINTABLE = '^(?=.*\\S)[^\\p{Cs}\\p{Cc}]+$';
+export const WHOLE_TEXT = '^\\P{Cs}*$';
 
 export const Id = (description: string) =>
   Type.String({ minLength: 1, maxLength: LIMITS.idLength, pattern: PRINTABLE, description });
