@@ -134,6 +134,17 @@ export class LiveEngine implements Engine {
     return this.#erasures.get(hash) ?? { begun: 0, ended: 0 };
   }
 
+  /** Does what erases somebody; it has ended also where it fails. */
+  async #whileErasing<Result>(user: string, work: () => Promise<Result>): Promise<Result> {
+    const hash = hashOf(user);
+    this.#noteErasure(hash, { begun: 1 });
+    try {
+      return await work();
+    } finally {
+      this.#noteErasure(hash, { ended: 1 });
+    }
+  }
+
   #noteErasure(hash: string, { begun = 0, ended = 0 }: Partial<Erasures>): void {
     const before = this.#erasuresOf(hash);
     this.#erasures.set(hash, { begun: before.begun + begun, ended: before.ended + ended });
@@ -227,10 +238,11 @@ export class LiveEngine implements Engine {
     this.#refuseWhenClosed();
     const { run } = this.#serving().model;
     const wasHidden = await this.#serving().model.hides(user);
-    this.#noteErasure(hashOf(user), { begun: 1 });
-    const { events, other } = await this.#store.erase(user, Date.now());
-    await this.#models.atAll(async (model) => model.leaveOut(user));
-    this.#noteErasure(hashOf(user), { ended: 1 });
+    const { events, other } = await this.#whileErasing(user, async () => {
+      const gone = await this.#store.erase(user, Date.now());
+      await this.#models.atAll(async (model) => model.leaveOut(user));
+      return gone;
+    });
     this.#inspector.forget(user);
     if (this.#store.sharing)
       this.#counts.beginEra(); // live counts are told by the store

@@ -125,22 +125,18 @@ const MOST_FLAWS = 20;
 
 /** What Ajv found, told. A choice between forms says only that none of them fits: what is wrong with each is told before, but of a time, which form it may have. */
 export function flawsOf(errors: readonly ErrorObject[]): Flaw[] {
-  const times = new Set(
-    errors.flatMap(({ keyword, instancePath }) =>
-      keyword === 'anyOf' && instancePath.endsWith('/time') ? [instancePath] : [],
-    ),
+  const told = errors.filter(({ keyword, schemaPath }) =>
+    schemaPath.includes(OF_TIME) ? keyword === 'anyOf' : keyword !== 'anyOf' || errors.length === 1,
   );
-  const told = errors.filter(({ keyword, instancePath }) =>
-    times.has(instancePath) ? keyword === 'anyOf' : keyword !== 'anyOf' || errors.length === 1,
-  );
-  return told
-    .slice(0, MOST_FLAWS)
-    .map((error) => (times.has(error.instancePath) ? { pointer: error.instancePath, message: TIME } : flawOf(error)));
+  return told.slice(0, MOST_FLAWS).map(flawOf);
 }
 
+/** Where a schema says `Time`: not of an attribute that somebody calls time. */
+const OF_TIME = '/properties/time/anyOf';
 const TIME = 'must be milliseconds since 1970, or ISO 8601 text such as 2026-11-30T10:00:00Z';
 
-const flawOf = ({ instancePath, keyword, message = 'is not valid', params }: ErrorObject): Flaw => {
+const flawOf = ({ instancePath, keyword, message = 'is not valid', params, schemaPath }: ErrorObject): Flaw => {
+  if (schemaPath.endsWith(OF_TIME)) return { pointer: instancePath, message: TIME };
   if (keyword === 'discriminator') return { pointer: `${instancePath}/type`, message: 'is none of the known types' };
   if (keyword === 'additionalProperties') {
     const name = JSON.stringify(String(params['additionalProperty']).slice(0, 80));

@@ -131,6 +131,14 @@ describe('what is refused', () => {
   });
 });
 
+test('an attribute that is called time is an attribute', async () => {
+  await using served = await serve(new PlainEngine());
+  const { json } = await served.ask('POST', '/v1/items', [{ item: 'i', fields: { time: { hours: 3 } } }]);
+  const [{ pointer, message }] = json.rejected;
+  assert.equal(pointer, '/fields/time');
+  assert.doesNotMatch(message, /ISO 8601/);
+});
+
 test('ids are any text, percent-encoded in paths', async () => {
   const engine = new PlainEngine();
   await using served = await serve(engine);
