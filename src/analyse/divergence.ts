@@ -97,8 +97,8 @@ export function jensenShannon(one: Counts, other: Counts): number {
     return sum;
   };
   const divergence = half(one, ofOne, other, ofOther) + half(other, ofOther, one, ofOne);
-  // to where rounding reaches: what is equal must be so, or chance and the order of counts would decide ties
-  return Math.round(divergence * 1e12) / 1e12;
+  // to where rounding reaches: what is equal must be so, or chance and the order of counts would decide ties; and a trifle may lie outside
+  return Math.min(1, Math.max(0, Math.round(divergence * 1e12) / 1e12));
 }
 
 /** The actions of a user that have categories, by lane, and whether each is similar. */

@@ -30,6 +30,12 @@ export async function isThere(path: string): Promise<boolean> {
   );
 }
 
+/** Refuses a file to be written that is there, unless it may be replaced. */
+export async function refuseExisting(path: string, overwrite = false): Promise<void> {
+  if (!overwrite && (await isThere(path)))
+    throw new UserError(`${path} already exists: choose another --out, or pass --overwrite to replace it`);
+}
+
 /** Makes a rename inside a directory survive a power cut. */
 async function syncDirectory(path: string): Promise<void> {
   const directory = await open(path, 'r');

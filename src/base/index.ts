@@ -46,6 +46,15 @@ export {
   isWhole,
   type Rule,
 } from './rules.js';
-export { hashFile, hashOf, isThere, readJson, stageDirectory, unpack, writeAtomically } from './files.js';
+export {
+  hashFile,
+  hashOf,
+  isThere,
+  readJson,
+  refuseExisting,
+  stageDirectory,
+  unpack,
+  writeAtomically,
+} from './files.js';
 export { type Holder, isLocked, refuseIfLocked, releaseLock, takeLock, withLock } from './lock.js';
 export { programVersion } from './version.js';

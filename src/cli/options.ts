@@ -60,6 +60,9 @@ export const jsonOption = (): Option => new Option('--json', 'print one JSON doc
 export const optionName = (name: string): string =>
   `--${name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
 
+/** The distinct numbers in a list separated by commas; NaN for what is none. */
+export const numbersIn = (list: string): number[] => [...new Set(namesIn(list).map(Number))];
+
 /** The distinct names in a list separated by commas. */
 export function namesIn(list: string | undefined): string[] {
   const names = (list ?? '').split(',').map((name) => name.trim());

@@ -24,8 +24,11 @@ export interface Candidates {
   readonly items: Int32Array;
 }
 
+/** Items per list, as in the paper's protocol. */
+export const USUAL_COUNT = 99;
+
 export interface DrawOptions {
-  /** Items per list; 99 unless told. */
+  /** Items per list; `USUAL_COUNT` unless told. */
   readonly count?: number;
   /** 1 unless told. */
   readonly seed?: number;
@@ -45,7 +48,7 @@ export function candidatesOf(candidates: Candidates, user: number): Int32Array |
  * Every user has a random stream of their own, named by the seed and their raw id, so the order of users does not
  * matter. No targets: no lists. Source: section 5.1 of the SESRec paper (99 items; its script is unreleased).
  */
-export function drawCandidates(dataset: Dataset, { count = 99, seed = 1 }: DrawOptions = {}): Candidates {
+export function drawCandidates(dataset: Dataset, { count = USUAL_COUNT, seed = 1 }: DrawOptions = {}): Candidates {
   if (!Number.isInteger(count) || count < 1)
     throw new UserError(`cannot draw ${count} candidates: give a whole number from 1`);
   const { rowOf, users } = rowsOf(dataset);
@@ -87,7 +90,7 @@ export async function saveCandidates(path: string, candidates: Candidates, datas
 }
 
 /** The name under which drawn lists are kept. */
-export function candidatesFileName({ count = 99, seed = 1 }: DrawOptions = {}): string {
+export function candidatesFileName({ count = USUAL_COUNT, seed = 1 }: DrawOptions = {}): string {
   return `candidates-${count}-uniform-seed${seed}.jsonl.gz`;
 }
 
@@ -100,7 +103,7 @@ export async function loadOrDrawCandidates(
   dataset: Dataset,
   options: DrawOptions = {},
 ): Promise<Candidates> {
-  const { count = 99, seed = 1 } = options;
+  const { count = USUAL_COUNT, seed = 1 } = options;
   const path = join(directory, candidatesFileName(options));
   let bytes: Uint8Array;
   try {

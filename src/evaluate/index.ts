@@ -9,6 +9,7 @@ export {
   saveCandidates,
   type Candidates,
   type DrawOptions,
+  USUAL_COUNT,
 } from './candidates.js';
 export {
   evaluate,

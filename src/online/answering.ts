@@ -78,12 +78,10 @@ export async function listFor(
   const { model } = answerer;
   const session = sessionOf(request, Date.now());
   const start = performance.now();
-  const { user, deadline_ms: deadline } = request;
+  const { user = null, deadline_ms: deadline } = request;
   const left = (): number | undefined =>
     deadline === undefined ? undefined : Math.max(0, deadline - (performance.now() - start));
-  const asked = model.known(user ?? null, session);
-  const known =
-    (user === undefined ? await asked : await inTime(asked, left())) ?? model.knownByRun(user as string, session);
+  const known = (await inTime(model.known(user, session), left())) ?? model.knownByRun(user, session);
   const notes = notesOn(answerer, request, known);
   const ranking = await inTime(rankingFor(answerer, known), left(), signal);
   const popular = popularRanking(answerer);

@@ -102,13 +102,16 @@ export class Browsing {
     return { query: this.#model.run.dataset.queries.ids[query] ?? '', count: at(this.#countsOfQueries(), query) };
   }
 
-  /** The searches in the data of the run, but for those of people who were erased. */
-  *#searches(): Generator<number> {
+  /** Where the searches lie in the data of the run, in as few stretches as leave out those of people who were erased. */
+  *#stretches(): Generator<readonly [start: number, end: number]> {
     const { erased, run } = this.#model;
-    const { searchOffsets, users } = run.dataset;
-    for (let user = FIRST_INDEX; user < users.ids.length; user++)
-      if (!erased.has(user))
-        for (let search = at(searchOffsets, user); search < at(searchOffsets, user + 1); search++) yield search;
+    const { searchOffsets, searchQuery } = run.dataset;
+    let start = 0;
+    for (const user of [...erased].sort((one, other) => one - other)) {
+      yield [start, at(searchOffsets, user)];
+      start = at(searchOffsets, user + 1);
+    }
+    yield [start, searchQuery.length];
   }
 
   #countsOfQueries(): Float32Array {
@@ -116,10 +119,8 @@ export class Browsing {
     if (this.#queryCounts?.erased !== erased.size) {
       const { queries, searchQuery } = run.dataset;
       const counts = new Float32Array(queries.ids.length);
-      for (const search of this.#searches()) {
-        const query = at(searchQuery, search);
-        counts[query] = at(counts, query) + 1;
-      }
+      for (const [start, end] of this.#stretches())
+        for (const query of searchQuery.subarray(start, end)) counts[query] = at(counts, query) + 1;
       this.#queryCounts = { counts, erased: erased.size };
     }
     return this.#queryCounts.counts;
@@ -183,18 +184,19 @@ export class Browsing {
     const { searchQuery, clickOffsets, clickItem } = this.#model.run.dataset;
     const found: { query: number; item: number }[] = [];
     let left = STRETCH;
-    for (const search of this.#searches()) {
-      const query = at(searchQuery, search);
-      for (let click = at(clickOffsets, search); click < at(clickOffsets, search + 1); click++) {
-        const item = at(clickItem, click);
-        if (isWanted(query, item) && query >= FIRST_INDEX && item >= FIRST_INDEX) found.push({ query, item });
+    for (const [start, end] of this.#stretches())
+      for (let search = start; search < end; search++) {
+        const query = at(searchQuery, search);
+        for (let click = at(clickOffsets, search); click < at(clickOffsets, search + 1); click++) {
+          const item = at(clickItem, click);
+          if (isWanted(query, item) && query >= FIRST_INDEX && item >= FIRST_INDEX) found.push({ query, item });
+        }
+        if (--left === 0) {
+          left = STRETCH;
+          await breathe();
+          signal?.throwIfAborted();
+        }
       }
-      if (--left === 0) {
-        left = STRETCH;
-        await breathe();
-        signal?.throwIfAborted();
-      }
-    }
     return found;
   }
 

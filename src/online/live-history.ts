@@ -75,6 +75,10 @@ interface Searched {
   readonly clicks: Clicked[];
 }
 
+/** Whether an event is one of the feed: an action on an item, but no click on a result of a search. */
+export const isOfFeed = ({ type, item, search }: LiveEvent): boolean =>
+  item !== undefined && isActionType(type) && (type !== 'click' || search === undefined);
+
 /**
  * @param events what happened since the run's data were taken, in order
  * @param usesRun whether the run's own history of the user counts
@@ -136,7 +140,7 @@ export function liveHistory(
     if (index === UNKNOWN) unknown.items++;
     const led = search === undefined ? -1 : (searchesById.get(search) ?? -1);
     if (led >= 0) waiting.push([led, { item: index, ordinal: own, time }]);
-    if (type !== 'click' || search === undefined) feed.push({ item: index, ordinal: own, time, search: led });
+    if (isOfFeed(event)) feed.push({ item: index, ordinal: own, time, search: led });
   }
   for (const [search, click] of waiting) {
     const { clicks } = searches[search] as Searched;

@@ -1,8 +1,9 @@
 /** People by id, with how much is known of each. Knows counts and times of a run and of a store; does not know what models make of them. */
 import { setImmediate as breathe } from 'node:timers/promises';
 import { Turns, at, hashOf } from '../base/index.js';
-import { type Dataset, FIRST_INDEX, UNKNOWN, isActionType } from '../data/index.js';
+import { type Dataset, FIRST_INDEX, UNKNOWN } from '../data/index.js';
 import type { Listing, PeopleAnswer, Person } from './inspection.js';
+import { isOfFeed } from './live-history.js';
 import type { ServedModel } from './served-model.js';
 import type { LiveStore } from './store/store.js';
 import { TextIndex, comparable } from './text-index.js';
@@ -123,12 +124,7 @@ export class People {
     for (const { sequence, event } of stored) {
       if (sequence <= this.#model.through) continue;
       if (event.type === 'search') searches++;
-      else if (
-        event.item !== undefined &&
-        isActionType(event.type) &&
-        !(event.type === 'click' && event.search !== undefined)
-      )
-        feed++;
+      else if (isOfFeed(event)) feed++;
       last = Number.isNaN(last) ? event.time : Math.max(last, event.time);
     }
     return { user, feed, searches, last: Number.isNaN(last) ? null : new Date(last).toISOString() };

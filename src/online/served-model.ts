@@ -150,9 +150,9 @@ export class ServedModel {
   }
 
   /** What the run has of somebody, and the session. */
-  knownByRun(user: string, session: readonly LiveEvent[]): KnownUser {
-    const own = this.run.dataset.users.index(user);
-    const stored = { events: [], thing: null, isHidden: this.erased.has(own) };
+  knownByRun(user: string | null, session: readonly LiveEvent[]): KnownUser {
+    const isHidden = user !== null && this.erased.has(this.run.dataset.users.index(user));
+    const stored = { events: [], thing: null, isHidden };
     return { ...knownBy(this.#base, this.#historyOf(user, stored, session)), missing: 'stored' };
   }
 

@@ -3,7 +3,7 @@ import * as Plot from '@observablehq/plot';
 import { Option } from 'commander';
 import { type Aligned, type Measure, type PairSample, MEASURES, alignment, samplePairs } from '../../analyse/index.js';
 import { UserError, counted } from '../../base/index.js';
-import type { Box, Candidates } from '../../evaluate/index.js';
+import { type Box, type Candidates, USUAL_COUNT } from '../../evaluate/index.js';
 import { COLOURS, drawFigure } from '../../figure/index.js';
 import { type SesrecConfig, alignedVectors, dataOf, models } from '../../model/index.js';
 import type { Runtime } from '../../tensor/index.js';
@@ -140,11 +140,8 @@ function trainingWithout({ directory, manifest, config }: SesrecRun, candidates:
     `--weight-decay ${training.weightDecay} --patience ${training.patience}`,
     `--bucket-batches ${training.bucketBatches ?? 0} --batch-parts ${training.batchParts ?? 1}`,
     ...(training.shuffle ? [] : ['--no-shuffle']),
-    ...(candidates.seed === null
-      ? ['--candidates FILE']
-      : candidates.count === 99
-        ? []
-        : [`--candidate-count ${candidates.count}`]),
+    ...(candidates.seed === null ? ['--candidates FILE'] : []),
+    ...(candidates.count === USUAL_COUNT || candidates.seed === null ? [] : [`--candidate-count ${candidates.count}`]),
     ...(training.warmFrom === undefined ? [] : ['--warm RUN']),
     ...(training.validationUsers === null ? [] : [`--validation-users ${training.validationUsers}`]),
     ...(training.validationProtocol === undefined ? [] : [`--validation-protocol ${training.validationProtocol}`]),

@@ -67,11 +67,11 @@ const rowsOf = (found: Behaviour) => [
 ];
 
 /** What the parts of a bar are filled with. */
-const FILLED = (['similar', 'dissimilar', 'no side'] as const).map((label, i) => ({
-  label,
-  colour: [COLOURS[0], COLOURS[1], COLOURS[3]][i] as string,
-  mark: 'bar' as const,
-}));
+const FILLED = [
+  { label: 'similar', colour: COLOURS[0], mark: 'bar' },
+  { label: 'dissimilar', colour: COLOURS[1], mark: 'bar' },
+  { label: 'no side', colour: COLOURS[3], mark: 'bar' },
+] as const;
 
 /** Bars of searches: what started them, and in each those that are similar, dissimilar, or have no side. */
 function figureOf({ passive, spontaneous, dissimilar }: Behaviour): string {

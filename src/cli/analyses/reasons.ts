@@ -14,7 +14,7 @@ import { UsageError, counted } from '../../base/index.js';
 import { drawFigure } from '../../figure/index.js';
 import { loadRun, rankerOf } from '../../model/index.js';
 import { interruptible } from '../interruption.js';
-import { type ComputeFlags, deviceOption, namesIn, threadsOption, wholeNumber, withRuntime } from '../options.js';
+import { type ComputeFlags, deviceOption, numbersIn, threadsOption, wholeNumber, withRuntime } from '../options.js';
 import { progressLine } from '../progress.js';
 import { markdownTable } from '../table.js';
 import type { Analysis } from './analysis.js';
@@ -67,7 +67,7 @@ export const reasonsAnalysis: Analysis<ReasonsFlags> = {
 };
 
 function countsIn(list: string): number[] {
-  const counts = [...new Set(namesIn(list).map(Number))];
+  const counts = numbersIn(list);
   if (counts.length === 0 || counts.some((count) => !Number.isInteger(count) || count < 1 || count > 100))
     throw new UsageError(`--counts ${list}: give whole numbers from 1 to 100, as in 1,2,3,5`);
   return counts.sort((a, b) => a - b);

@@ -2,7 +2,7 @@
 import * as Plot from '@observablehq/plot';
 import { InvalidArgumentError, Option } from 'commander';
 import { COLOURS, drawFigure } from '../../figure/index.js';
-import { namesIn } from '../options.js';
+import { numbersIn } from '../options.js';
 import type { Analysis } from './analysis.js';
 import { type SweepFlags, type SweepResult, type Variant, sweep, sweepFindings, sweepOptions } from './sweep.js';
 
@@ -18,15 +18,15 @@ type Weight = (typeof WEIGHTS)[number];
 const USUAL: Readonly<Record<Weight, number>> = { alpha: 0.1, beta: 0.001 };
 const REFERENCE = 'usual';
 
-const numbersIn = (text: string): readonly number[] => {
-  const values = [...new Set(namesIn(text).map(Number))];
+const weightsIn = (text: string): readonly number[] => {
+  const values = numbersIn(text);
   if (values.length === 0 || values.some((value) => !(value >= 0 && value < Infinity)))
     throw new InvalidArgumentError('give numbers from 0, separated by commas.');
   return values;
 };
 const weightsOption = (weight: Weight, usual: readonly number[]): Option =>
   new Option(`--${weight}s <numbers>`, `the values of ${weight} that are tried, separated by commas`)
-    .argParser(numbersIn)
+    .argParser(weightsIn)
     .default(usual, usual.join());
 
 export const sensitivityAnalysis: Analysis<SensitivityFlags> = {

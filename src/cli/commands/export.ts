@@ -1,7 +1,7 @@
 /** `sesrec export`: a trained model for other programs. Knows files and options; model/runs/exported.ts makes the ONNX file. */
 import { stat } from 'node:fs/promises';
 import { Command, Option } from 'commander';
-import { UserError, isThere, writeAtomically } from '../../base/index.js';
+import { refuseExisting, writeAtomically } from '../../base/index.js';
 import { type Run, exportOnnx, loadRun, safetensorsParts } from '../../model/index.js';
 import { jsonOption, wholeNumber } from '../options.js';
 import { printJson, printText } from '../output.js';
@@ -31,9 +31,8 @@ export function exportCommand(): Command {
     .option('--rows <number>', 'onnx: histories at once', wholeNumber(1, 4096), 1)
     .option('--candidates <number>', 'onnx: candidates of each history', wholeNumber(1, 65_536), 100)
     .addOption(jsonOption())
-    .action(async (directory: string, { format, out, overwrite = false, json = false, ...sizes }: ExportFlags) => {
-      if (!overwrite && (await isThere(out)))
-        throw new UserError(`${out} already exists: choose another --out, or pass --overwrite to replace it`);
+    .action(async (directory: string, { format, out, overwrite, json = false, ...sizes }: ExportFlags) => {
+      await refuseExisting(out, overwrite);
       const run = await loadRun(directory);
       const { model, preset } = run.manifest;
       const { bytes: content, ...signature } =

@@ -14,7 +14,7 @@
 import { mkdir, readdir } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { dirname, join } from 'node:path';
-import { InterruptedError, isThere, releaseLock, sideBySide, writeAtomically } from '../../base/index.js';
+import { InterruptedError, releaseLock, sideBySide, writeAtomically } from '../../base/index.js';
 import { type Trial, lockOf } from '../../model/index.js';
 import { interruptible } from '../interruption.js';
 import { note, speakingAs } from '../output.js';
@@ -139,14 +139,12 @@ async function trainAll(comparison: Comparison, rows: readonly Trainee[], sessio
 /** Adds what was trained when a row had more seeds, as a finalist or by other options: what was tested is not hidden again. */
 async function addFurther(comparison: Comparison, rows: readonly Trainee[]): Promise<void> {
   for (const { entry, chosen, runs } of rows) {
-    const folder = dirname(runOf(comparison, entry, 1).directory);
-    const names = chosen !== null && (await isThere(folder)) ? await readdir(folder) : [];
+    if (chosen === null) continue;
+    const names = await readdir(dirname(runOf(comparison, entry, 1).directory));
     const seeds = names.flatMap((name) => /^seed-(\d+)\.json$/.exec(name)?.[1] ?? []).map(Number);
-    for (const seed of seeds.sort((one, other) => one - other)) {
-      if (chosen === null || runs.some((run) => run.seed === seed)) continue;
-      const end = await endOf({ ...runOf(comparison, entry, seed), trial: chosen, what: `seed ${seed}` });
-      if (end) runs.push(end);
-    }
+    const further = seeds.filter((seed) => !runs.some((run) => run.seed === seed)).sort((one, other) => one - other);
+    for (const seed of further)
+      runs.push((await endOf({ ...runOf(comparison, entry, seed), trial: chosen, what: `seed ${seed}` })) as Ended);
   }
 }
 

@@ -22,6 +22,7 @@ import { note } from '../output.js';
 import { type Entry, isTrained, planEntries } from './entries.js';
 import { type ComparisonFlags, type ComparisonOptions, optionsOf, referencesIn } from './options.js';
 import { trainingOfRow } from './row-training.js';
+import { validationOfRow } from './run-plans.js';
 
 const FORMAT = 'sesrec-comparison';
 const VERSION = 1;
@@ -86,7 +87,8 @@ export function newPlan(
 }
 
 /** Finalists are chosen by validation, where an MRR among candidates says nothing beside one among all items; and they have seeds beyond those of all. */
-function refuseMixedFinalists(entries: readonly Entry[], { finalists, validationProtocol }: ComparisonOptions): void {
+function refuseMixedFinalists(entries: readonly Entry[], options: ComparisonOptions): void {
+  const { finalists } = options;
   if (finalists === 0) return;
   const trained = entries.filter(isTrained);
   const seeded = trained.find(({ set }) => trainingOfRow(set).training.seeds !== undefined);
@@ -94,8 +96,7 @@ function refuseMixedFinalists(entries: readonly Entry[], { finalists, validation
     throw new UserError(
       `--finalists ${finalists}: ${seeded.label} has seeds of its own; say of each row how many there shall be, or of none`,
     );
-  const own = trained.map(({ set }) => trainingOfRow(set).training.validationProtocol ?? validationProtocol);
-  if (new Set(own.map((protocol) => protocol ?? 'sampled')).size > 1)
+  if (new Set(trained.map(({ label }) => validationOfRow(options, label))).size > 1)
     throw new UserError(
       `--finalists ${finalists}: rows with another validationProtocol than others cannot be compared on validation; leave it out, or give more --seeds`,
     );

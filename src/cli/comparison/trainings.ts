@@ -114,13 +114,19 @@ export async function recorded(training: Expected): Promise<Ended | null> {
 export async function endOf(training: Training): Promise<Ended | null> {
   const ended = await recorded(training);
   if (ended === null) return null;
-  const path = recordOf(training);
-  const { trial } = ended;
-  if (!isDeepStrictEqual(trial, training.trial))
-    throw new UserError(
-      `${path} is of ${settingsText(trial) || 'the usual settings'}, and ${training.isTrial ? 'this trial is' : 'the best trial is now'} ${settingsText(training.trial) || 'the usual settings'}: delete ${training.isTrial ? path : dirname(path)} to have ${training.isTrial ? 'it' : 'the row'} trained anew${training.isTrial ? '' : ', so that its seeds are alike'}`,
-    );
+  if (!isDeepStrictEqual(ended.trial, training.trial)) throw ofOtherSettings(training, ended.trial);
   return ended;
+}
+
+/** What to do about a training that is recorded with other settings than are asked for. */
+function ofOtherSettings(training: Training, before: Trial): UserError {
+  const path = recordOf(training);
+  const [was, now] = [before, training.trial].map((trial) => settingsText(trial) || 'the usual settings');
+  return new UserError(
+    training.isTrial
+      ? `${path} is of ${was}, and this trial is ${now}: delete ${path} to have it trained anew`
+      : `${path} is of ${was}, and the best trial is now ${now}: delete ${dirname(path)} to have the row trained anew, so that its seeds are alike`,
+  );
 }
 
 /** Trains, or goes on, to the end, which is recorded. Interrupted, it throws; what can be gone on with is saved. */

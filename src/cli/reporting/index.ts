@@ -11,7 +11,7 @@
  *   slices.ts               a comparison's tests and a run's validation, slice by slice
  *   parts.ts                what both have
  */
-import { UserError, isThere, writeAtomically } from '../../base/index.js';
+import { UserError, isThere, refuseExisting, writeAtomically } from '../../base/index.js';
 import { loadRun } from '../../model/index.js';
 import { type Page, documentOf } from '../../report/index.js';
 import type { ComparisonResults, RowResult } from '../comparison/results.js';
@@ -53,9 +53,8 @@ export interface ToldReport {
 
 /** Writes the report of a run or a comparison. Refuses an existing file unless told to overwrite it. */
 export async function writeReport(directory: string, request: ReportRequest): Promise<ToldReport> {
-  const { out, overwrite = false } = request;
-  if (!overwrite && (await isThere(out)))
-    throw new UserError(`${out} already exists: choose another --out, or pass --overwrite to replace it`);
+  const { out, overwrite } = request;
+  await refuseExisting(out, overwrite);
   const kind = await kindOf(directory);
   const made = kind === 'comparison' ? await ofComparison(directory, request) : await ofRun(directory, request);
   const text = documentOf(made.page);
@@ -114,13 +113,20 @@ function chiefFigures({ rows, tests, protocols }: ComparisonResults): unknown {
 
 /** The person, by the best run of SESRec on validation: the test chooses nothing. */
 async function shownOf(files: ComparisonFiles, request: ReportRequest): Promise<Shown | null> {
-  const best = bestRun(files.results);
-  const directory = best && runOfSeed(files.directory, best.row, best.seed);
-  if (!best || directory === null || !(await isThere(directory))) {
-    const why = directory === null ? 'no row of SESRec was trained' : `${directory} is not there any more`;
+  const refuseUser = (why: string): void => {
     if (request.user !== undefined)
       throw new UserError(`--user ${request.user}: ${why}, and no other tells a timeline`);
-    if (directory !== null) note(`${why}: the report shows no timeline`);
+  };
+  const best = bestRun(files.results);
+  if (!best) {
+    refuseUser('no row of SESRec was trained');
+    return null;
+  }
+  const directory = runOfSeed(files.directory, best.row, best.seed);
+  if (!(await isThere(directory))) {
+    const gone = `${directory} is not there any more`;
+    refuseUser(gone);
+    note(`${gone}: the report shows no timeline`);
     return null;
   }
   const run = await loadRun(directory);

@@ -9,7 +9,7 @@
  *   counts     item -> actions                       revisions   user -> how often something about the user has changed
  *   items, users   ids of things                     thing:KIND:ID   name -> value, and when it was first upserted
  *   served     id by time                            lists    id -> what was served;  servedTo:U   ids
- *   erased     user -> time, and the newest number then                                 meta     what this store is, and which run answers
+ *   erased     user -> time, and the newest number then       meta     what this store is, and which run answers
  *   change     the number of the newest change that others hear of;  changes   those changes, a stream
  *
  * Ids of users and events are kept as their SHA-256, as in the store on LMDB; numbers as digits of one length, so that equal times are in order.
