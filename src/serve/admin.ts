@@ -9,12 +9,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import Fastify, { type FastifyInstance } from 'fastify';
 import { type TObject, Type } from 'typebox';
 import { refuseOtherNames } from './access.js';
-import { RequestProblem, tellProblems } from './problems.js';
+import { RequestProblem, refuseConnection, tellProblems } from './problems.js';
 import type { Service } from './service.js';
 import { compileChecks } from './validation.js';
 
 export async function buildAdminServer({ keys, metrics }: Service): Promise<FastifyInstance> {
-  const app = Fastify({ logger: false, forceCloseConnections: true });
+  const app = Fastify({ logger: false, forceCloseConnections: true, clientErrorHandler: refuseConnection });
   app.setValidatorCompiler(compileChecks);
   tellProblems(app);
   app.addHook('onRequest', async (request) => {

@@ -2,6 +2,9 @@
  * Errors as RFC 9457 has them. Knows which status and code belong to what, and how a failed check of a schema is told; does not
  * know routes.
  */
+import { randomUUID } from 'node:crypto';
+import { STATUS_CODES } from 'node:http';
+import type { Duplex } from 'node:stream';
 import type { ErrorObject } from 'ajv';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { InterruptedError, UserError, messageOf } from '../base/index.js';
@@ -14,11 +17,13 @@ const KINDS = {
   unauthenticated: [401, 'A key is needed'],
   forbidden: [403, 'This key may not do that'],
   not_found: [404, 'There is no such thing'],
+  too_slow: [408, 'The request did not come in time'],
   in_progress: [409, 'The same request is still under way'],
   too_large: [413, 'The request is too large'],
   unsupported_media_type: [415, 'This type of content is not understood'],
   invalid: [422, 'The request is not valid'],
   too_many: [429, 'Too many requests'],
+  headers_too_large: [431, 'The headers are too large'],
   internal: [500, 'Something went wrong on our side'],
   not_ready: [503, 'Not ready'],
   overloaded: [503, 'Too much to do'],
@@ -103,21 +108,52 @@ export async function sendProblem(
   const isOurs = error instanceof RequestProblem;
   if (!isOurs) request.log.error({ err: error }, 'bug');
   const code = isOurs ? error.code : 'internal';
-  const [status, title] = KINDS[code];
   const details = isOurs ? error.details : {};
+  const detail = isOurs ? error.message : 'A bug; the log of the server has it under this request id.';
   const problem: Problem = {
-    type: `https://sesrec.dev/problems/${code}`,
-    title,
-    status,
-    detail: isOurs ? error.message : 'A bug; the log of the server has it under this request id.',
-    code,
-    request_id: request.id,
+    ...told(code, detail, request.id),
     ...(details.errors ? { errors: [...details.errors] } : {}),
   };
+  const { status } = problem;
   if (details.retryAfter !== undefined) reply.header('Retry-After', String(details.retryAfter));
   reply.header('X-Request-Id', request.id);
   if (status === 401) reply.header('WWW-Authenticate', 'Bearer');
-  await reply.code(status).type('application/problem+json').send(JSON.stringify(problem));
+  await reply.code(status).type(PROBLEM_JSON).send(JSON.stringify(problem));
+}
+
+const PROBLEM_JSON = 'application/problem+json';
+
+function told(code: ProblemCode, detail: string, id: string): Problem {
+  const [status, title] = KINDS[code];
+  return { type: `https://sesrec.dev/problems/${code}`, title, status, detail, code, request_id: id };
+}
+
+/** Answers what never became a request, for Node could not read it, and ends the connection: where a request would begin is not known. */
+export function refuseConnection(error: NodeJS.ErrnoException, socket: Duplex): void {
+  if (error.code === 'ECONNRESET' || socket.destroyed) return;
+  if (socket.writable) {
+    const id = randomUUID();
+    const problem = unreadable(error, id);
+    const body = JSON.stringify(problem);
+    const lines = [
+      `HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status]}`,
+      `Content-Type: ${PROBLEM_JSON}`,
+      `Content-Length: ${Buffer.byteLength(body)}`,
+      'Cache-Control: no-store',
+      `X-Request-Id: ${id}`,
+      'Connection: close',
+    ];
+    socket.write(`${lines.join('\r\n')}\r\n\r\n${body}`);
+  }
+  socket.destroy(error);
+}
+
+function unreadable({ code }: NodeJS.ErrnoException, id: string): Problem {
+  if (code === 'ERR_HTTP_REQUEST_TIMEOUT')
+    return told('too_slow', 'The whole request did not come in time: send it again.', id);
+  if (code === 'HPE_HEADER_OVERFLOW')
+    return told('headers_too_large', 'Path and headers are more than this server reads.', id);
+  return told('malformed', 'This is not HTTP/1.1 as RFC 9112 has it.', id);
 }
 
 /** Most flaws that one answer tells. */

@@ -11,7 +11,7 @@ import swagger from '@fastify/swagger';
 import { guard } from './access.js';
 import { readBodies } from './bodies.js';
 import { pageRoutes } from './page.js';
-import { sendProblem, problemOf, tellProblems } from './problems.js';
+import { problemOf, refuseConnection, sendProblem, tellProblems } from './problems.js';
 import { inspectingRoutes } from './routes/inspecting.js';
 import { managingRoutes } from './routes/managing.js';
 import { recommendingRoutes } from './routes/recommending.js';
@@ -65,6 +65,7 @@ export async function buildServer(service: Service, { version, logStream }: Serv
       headersTimeout: Math.min(10_000, configuration.requestTimeout),
     },
     routerOptions: { maxParamLength: 9 * LIMITS.queryLength }, // percent-encoded, three bytes a unit
+    clientErrorHandler: refuseConnection,
     frameworkErrors: (error, request, reply) => void sendProblem(problemOf(error), request, reply),
   });
   app.server.maxConnections = configuration.mostConnections;

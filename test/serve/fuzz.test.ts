@@ -1,6 +1,6 @@
 /** Whatever comes in over HTTP, the server answers with a status below 500, and goes on. */
 import assert from 'node:assert/strict';
-import { connect } from 'node:net';
+import { type Socket, connect } from 'node:net';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -139,9 +139,36 @@ test('a header that never ends is cut off, and others are answered meanwhile', a
     'POST /v1/events HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n[',
   );
   assert.equal((await served.ask('POST', '/v1/recommendations', {})).status, 200);
-  slow.resume();
-  await once(slow, 'close');
+  assert.match(await allOf(slow), /^HTTP\/1\.1 408 [^]*"code":"too_slow"/);
 });
+
+test('what is no request that can be read is told as a problem', async () => {
+  await using served = await serve(new PlainEngine());
+  const { port } = new URL(served.server.url);
+  for (const [bytes, status, code] of [
+    ['what is this?\r\n\r\n', 400, 'malformed'],
+    ['GET / HTTP/1.1\r\nHost: localhost\r\na b: c\r\n\r\n', 400, 'malformed'],
+    [`GET / HTTP/1.1\r\nHost: localhost\r\nX-A: ${'a'.repeat(20_000)}\r\n\r\n`, 431, 'headers_too_large'],
+  ] as const) {
+    const socket = connect(Number(port), '127.0.0.1');
+    socket.on('error', () => {});
+    socket.write(bytes);
+    const [head = '', body = ''] = (await allOf(socket)).split('\r\n\r\n');
+    assert.ok(head.startsWith(`HTTP/1.1 ${status} `), head);
+    assert.match(head, /Content-Type: application\/problem\+json/);
+    const problem = JSON.parse(body);
+    assert.deepEqual([problem.status, problem.code], [status, code]);
+    assert.match(head, new RegExp(`X-Request-Id: ${problem.request_id}`));
+  }
+});
+
+/** Everything that a connection says until it ends. */
+async function allOf(socket: Socket): Promise<string> {
+  const parts: Buffer[] = [];
+  socket.on('data', (part: Buffer) => parts.push(part));
+  await once(socket, 'close');
+  return Buffer.concat(parts).toString();
+}
 
 test('depth is that of the brackets outside of texts', () => {
   fc.assert(
