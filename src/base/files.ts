@@ -63,22 +63,32 @@ export async function writeAtomically(
     throw new UserError(`cannot write ${path}: ${dirname(path)} is not a directory`, { cause: error });
   });
   try {
-    for (const part of parts) await file.writeFile(part); // each behind the one before
-    await file.sync();
-  } finally {
-    await file.close();
+    try {
+      for (const part of parts) await file.writeFile(part); // each behind the one before
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await rename(temporary, path);
+  } catch (error) {
+    await rm(temporary, { force: true }); // what a full disk cut off would only make it fuller
+    throw error;
   }
-  await rename(temporary, path);
   await syncDirectory(dirname(path));
 }
 
+const REPLACED = 'replaced';
+/** Where a directory keeps the one that it replaced. */
+export const replacedIn = (path: string): string => join(path, REPLACED);
+
 /**
  * Lets `fill` write into a temporary directory beside `path`, then renames it to `path`: the directory appears whole
- * or not at all. Refuses, before any work, when `path` exists, unless `overwrite` is set.
+ * or not at all. Refuses, before any work, when `path` exists, unless `overwrite` is set: what is replaced is removed then, or, with
+ * `keep`, stays inside of what replaces it (`replacedIn`), for whoever fills it to remove or to bring back.
  */
 export async function stageDirectory<T>(
   path: string,
-  options: { overwrite?: boolean },
+  options: { overwrite?: boolean; keep?: boolean },
   fill: (directory: string) => Promise<T>,
 ): Promise<T> {
   const exists = await isThere(path);
@@ -91,14 +101,16 @@ export async function stageDirectory<T>(
   try {
     const result = await fill(temporary);
     // what is replaced is moved aside first: between the two renames is no time to speak of, while removing takes some
-    const aside = `${temporary}.replaced`;
+    const aside = options.keep ? replacedIn(temporary) : `${temporary}.${REPLACED}`;
     if (exists) await rename(path, aside);
-    await rename(temporary, path).catch(async (error: unknown) => {
+    await rename(temporary, path).catch(async (error: NodeJS.ErrnoException) => {
       if (exists) await rename(aside, path);
+      if (error.code === 'ENOTEMPTY' || error.code === 'EEXIST')
+        throw new UserError(`another process has made ${path} meanwhile: choose another --out, or wait for it`);
       throw error;
     });
     await syncDirectory(dirname(path));
-    if (exists) await rm(aside, { recursive: true });
+    if (exists && !options.keep) await rm(aside, { recursive: true });
     return result;
   } catch (error) {
     await rm(temporary, { recursive: true, force: true });
@@ -108,7 +120,8 @@ export async function stageDirectory<T>(
 
 /**
  * Removes what a killed process left beside `path`: temporary directories of its name whose process is not here any more
- * and that nothing was put into for an hour (the process may be on another machine that shares the disk).
+ * and that nothing was put into for an hour (the process may be on another machine that shares the disk). What was being replaced stays where
+ * nothing has taken its place.
  */
 async function removeAbandoned(path: string): Promise<void> {
   const { dir, base } = parse(resolve(path));
@@ -118,6 +131,8 @@ async function removeAbandoned(path: string): Promise<void> {
       : undefined;
     if (pid === undefined || isRunning(Number(pid))) continue;
     const place = join(dir, name);
+    const holdsReplaced = name.endsWith(REPLACED) || (await isThere(replacedIn(place)));
+    if (holdsReplaced && !(await isThere(path))) continue;
     const touched = await stat(place).catch(() => null); // somebody else may have removed it just now
     if (touched && Date.now() - touched.mtimeMs > 3_600_000) await rm(place, { recursive: true, force: true });
   }

@@ -52,6 +52,7 @@ export {
   isThere,
   readJson,
   refuseExisting,
+  replacedIn,
   stageDirectory,
   unpack,
   writeAtomically,

@@ -33,8 +33,10 @@ export async function takeLock(path: string, what: string): Promise<void> {
   }
 }
 
+/** Lets a lock of this process go; one that another process has taken meanwhile stays. */
 export async function releaseLock(path: string): Promise<void> {
-  await rm(path, { force: true });
+  const holder = await read(path);
+  if (holder?.pid === process.pid && holder.host === hostname()) await rm(path, { force: true });
 }
 
 /** Does some work while holding a lock. */

@@ -28,7 +28,7 @@ import {
   hashCandidates,
   saveCandidates,
 } from '../evaluate/index.js';
-import { type RunPlan, resultsOf, runPlanRule } from '../model/index.js';
+import { type RunPlan, hashOfPlan, resultsOf, runPlanRule } from '../model/index.js';
 import { type Environment, environment, peakMemoryBytes } from './environment.js';
 import type { ComputeFlags } from './options.js';
 
@@ -118,8 +118,6 @@ export function figuresOf({ protocol, metrics, intervals, users, ranks }: Evalua
   const bytes = [ranks.user, ranks.better, ranks.tied].map((column) => new Uint8Array(column.buffer));
   return { protocol, metrics, intervals, users, ranks: hashOf(...bytes) };
 }
-
-const hashOfPlan = (plan: RunPlan): string => hashOf(JSON.stringify(plan));
 
 /** Builds a manifest; versions, machine and memory are those of this process. */
 export function resultManifest(

@@ -4,7 +4,7 @@
  */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { UsageError, UserError, programVersion, refuseIfLocked, takeLock } from '../base/index.js';
+import { UsageError, UserError, programVersion, takeLock } from '../base/index.js';
 import { type Dataset, loadDataset, readManifest } from '../data/index.js';
 import {
   type Candidates,
@@ -145,17 +145,15 @@ async function make(data: string, { out, overwrite = false }: Session, beginning
   const { count, seed } = candidates;
   // the usual lists lie where `evaluate` looks for them too
   const usual = seed !== null && candidatesFileName({ count, seed }) === candidatesFileName();
-  if (overwrite) await refuseIfLocked(lockOf(out), WORK);
   await createRun(out, data, plan, {
     overwrite,
-    fill: async (staged) => {
-      await takeLock(lockOf(staged), WORK);
-      await saveCandidates(
+    work: WORK,
+    fill: async (staged) =>
+      saveCandidates(
         usual ? join(dataOf(staged), candidatesFileName()) : givenCandidatesOf(staged),
         candidates,
         dataset,
-      );
-    },
+      ),
   });
   return beginning;
 }
@@ -168,8 +166,9 @@ export async function validationCandidatesOf(directory: string, dataset: Dataset
 
 /** Opens a run to go on with it. `said`: the flags that were given, not left to their defaults. */
 export async function reopen(data: string, flags: TrainFlags, said: readonly string[]): Promise<Beginning> {
-  if (flags.warm !== undefined)
-    throw new UsageError('--warm begins a training, --resume goes on with one: leave one out');
+  const begins = flags.warm === undefined ? (flags.overwrite ? '--overwrite' : null) : '--warm';
+  if (begins !== null)
+    throw new UsageError(`${begins} begins a training, --resume goes on with one: leave one out`);
   const { manifest, dataset } = await openRun(flags.out);
   const plan = planOf(manifest);
   checkSame(plan, flags, said);
@@ -296,6 +295,9 @@ function checkSame(plan: RunPlan, flags: TrainFlags, said: readonly string[]): v
     bucketBatches: 0,
     batchParts: 1,
     workers: 'none',
+    localSteps: 'none',
+    outerLearningRate: 'none',
+    outerMomentum: 'none',
     validationProtocol: 'sampled',
     ...training,
     ...training.rounds,
@@ -309,9 +311,11 @@ function checkSame(plan: RunPlan, flags: TrainFlags, said: readonly string[]): v
   };
   for (const name of said) {
     if (Object.hasOwn(was, name) && now[name] !== was[name]) {
-      throw new UserError(
-        `${flags.out} was begun with ${optionName(name)} ${String(was[name])}, not ${String(now[name])}: resume it as it was begun`,
-      );
+      const how =
+        now[name] === false // the options that are on unless told
+          ? `without ${optionName(`no-${name}`)}`
+          : `with ${optionName(name)} ${String(was[name])}, not ${String(now[name])}`;
+      throw new UserError(`${flags.out} was begun ${how}: resume it as it was begun`);
     }
   }
   if (JSON.stringify(applySettings(config, flags.set)) !== JSON.stringify(config)) {

@@ -3,24 +3,29 @@
  * and progress go; does not know options.
  */
 import { appendFileSync, existsSync } from 'node:fs';
-import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CorruptFileError, InterruptedError, UserError, releaseLock } from '../base/index.js';
 import { type ProtocolName, evaluate } from '../evaluate/index.js';
 import {
   type NamedTensor,
+  type OfPlan,
   type Parameters,
+  type RunPlan,
   type TrainingSettings,
   buildModel,
   checkpointsOf,
   firstNotFinite,
   checkCheckpoint,
+  checkPlan,
+  hashOfPlan,
   loadOrRecover,
   lockOf,
   resultsOf,
   saveCheckpoint,
   parametersOf,
   rankerOf,
+  settleRun,
+  takeBackRun,
   warmStart,
 } from '../model/index.js';
 import type { Runtime } from '../tensor/index.js';
@@ -89,7 +94,7 @@ export async function trainSession(session: Session, open: () => Promise<Beginni
       error instanceof UserError &&
       !(error instanceof InterruptedError) &&
       ['best.json', 'last.json'].every((name) => !existsSync(join(checkpointsOf(session.out), name)));
-    if (isEmpty) await rm(session.out, { recursive: true });
+    if (isEmpty && (await takeBackRun(session.out))) note(`${session.out} is the run again that was to be replaced`);
     throw error;
   } finally {
     await releaseLock(lockOf(session.out));
@@ -98,13 +103,14 @@ export async function trainSession(session: Session, open: () => Promise<Beginni
 
 /** Puts the last sound state into the parameters and moments; null when none was ever saved. */
 async function restore(
-  directory: string,
-  seed: number,
+  out: string,
+  plan: RunPlan,
   parameters: Parameters,
   moments: ReadonlyMap<string, NamedTensor>,
 ): Promise<FitState | null> {
-  const found = await loadOrRecover<FitState>(directory, 'last', ({ tensors, state }, where) => {
-    const wrong = fitStateRule(migrateFitState(state), 'state') ?? strangeRandomness(state, seed);
+  const directory = checkpointsOf(out);
+  const found = await loadOrRecover<FitState & OfPlan>(directory, 'last', ({ tensors, state }, where) => {
+    const wrong = fitStateRule(migrateFitState(state), 'state') ?? strangeRandomness(state, plan.training.seed);
     if (wrong !== null) throw new CorruptFileError(`${where}.json is damaged: ${wrong}`);
     const saved = new Map([...moments.keys()].map((name) => [name, tensors.get(name)] as const));
     for (const [name, { data }] of moments)
@@ -116,6 +122,7 @@ async function restore(
     for (const [name, { data }] of moments) data.set((saved.get(name) as NamedTensor).data);
   });
   if (!found) return null;
+  checkPlan(out, plan, found.checkpoint.state);
   const state = migrateFitState(found.checkpoint.state) as FitState;
   if (state.best) await checkCheckpoint(directory, 'best'); // found out now rather than when the training ends
   const place = `epoch ${state.epoch + 1}, step ${state.step + 1}`;
@@ -168,7 +175,7 @@ async function trainRun(
   const everything = (): Map<string, NamedTensor> => new Map([...parameters.tensors(), ...moments]);
 
   // without a saved state it was interrupted before its first save
-  const last = session.resume ? await restore(directory, training.seed, parameters, moments) : null;
+  const last = session.resume ? await restore(out, plan, parameters, moments) : null;
   if (last === null) begun(parameters, beginning, out);
   note(
     `${parameters.size.toLocaleString('en-US')} parameters; ${dataset.feedItem.length.toLocaleString('en-US')} feed events, ${dataset.searchQuery.length.toLocaleString('en-US')} searches`,
@@ -194,8 +201,12 @@ async function trainRun(
         return { score: evaluation.metrics.mrr, metrics: evaluation.metrics };
       },
       save: async (next, isBest) => {
-        if (isBest) await saveCheckpoint(directory, 'best', parameters.tensors(), { ...next.best, figures });
-        await saveCheckpoint(directory, 'last', everything(), next, { reserve: true });
+        const ofPlan: OfPlan = { plan: hashOfPlan(plan) };
+        if (isBest) {
+          await saveCheckpoint(directory, 'best', parameters.tensors(), { ...next.best, figures, ...ofPlan });
+          await settleRun(out);
+        }
+        await saveCheckpoint(directory, 'last', everything(), { ...next, ...ofPlan }, { reserve: true });
       },
       saveSeconds: session.saveEvery,
       onEvent: (event) => {
@@ -274,7 +285,13 @@ function parts({ losses: { loss, ...others } }: { losses: LossParts }): string {
 }
 
 function stepLine(event: FitEvent & { kind: 'step' }, epochs: number): string {
-  return `epoch ${event.epoch}/${epochs}  step ${event.step}/${event.steps}  ${parts(event)}  ${Math.round(event.rowsPerSecond)} rows/s  at most ${duration(event.secondsLeft)} left`;
+  return `epoch ${event.epoch}/${epochs}  step ${event.step}/${event.steps}  ${parts(event)}  ${Math.round(event.rowsPerSecond)} rows/s  at most ${left(event)} left`;
+}
+
+/** Time for what is to come; before a first validation nobody knows how long those take. */
+function left({ secondsLeft, validationsLeft }: FitEvent & { kind: 'step' }): string {
+  if (validationsLeft === 0) return duration(secondsLeft);
+  return `${duration(secondsLeft)} and ${validationsLeft === 1 ? 'a validation' : `${validationsLeft} validations`}`;
 }
 
 function epochLine(event: FitEvent & { kind: 'epoch' }, protocol: TrainingSettings['validationProtocol']): string {

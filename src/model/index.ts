@@ -79,9 +79,11 @@ export { type ExportOptions, exportOnnx } from './runs/exported.js';
 export { type WarmStart, warmStart } from './runs/warm.js';
 export { type PlannedLook, planLook, type TestFigures, type TestLook } from './runs/test-looks.js';
 export {
+  checkPlan,
   checkpointsOf,
   createRun,
   dataOf,
+  hashOfPlan,
   loadRun,
   lockOf,
   openRun,
@@ -91,6 +93,9 @@ export {
   resultsOf,
   RUN_FORMAT_VERSION,
   runPlanRule,
+  settleRun,
+  takeBackRun,
+  type OfPlan,
   type Run,
   type RunManifest,
   type RunPlan,

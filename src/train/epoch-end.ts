@@ -20,22 +20,34 @@ const improves = (score: number, best: FitState['best']): boolean => best === nu
 export const withWayOut = (error: NotFiniteError, saved: FitState | null): UserError =>
   new UserError(`${error.message}: ${wayOut(saved)}`, { cause: error });
 
-/** How far an epoch is. `stepsTaken` and `epochStart`: in this session. */
+/** How far an epoch is. `stepsTaken` and `epochStart`: in this session, `validationSeconds`: of its last validation. */
 export function stepEvent(
   { epoch, step, sums }: FitState,
-  { epochs, batchSize }: FitOptions,
-  { steps, stepsTaken, epochStart }: Pick<EpochCourse, 'steps' | 'stepsTaken' | 'epochStart'>,
+  { epochs }: FitOptions,
+  {
+    rows,
+    steps,
+    stepsTaken,
+    epochStart,
+    validationSeconds,
+  }: Pick<EpochCourse, 'steps' | 'stepsTaken' | 'epochStart'> & {
+    readonly rows: number;
+    readonly validationSeconds: number | null;
+  },
 ): FitEvent {
   const stepMilliseconds = (performance.now() - epochStart) / stepsTaken;
+  const epochsLeft = epochs - epoch;
   return {
     kind: 'step',
     epoch: epoch + 1,
     step,
     steps,
     losses: meanOf(sums, step),
-    rowsPerSecond: (1000 * batchSize) / stepMilliseconds,
+    rowsPerSecond: (1000 * rows) / steps / stepMilliseconds,
     stepMilliseconds,
-    secondsLeft: ((steps - step + (epochs - epoch - 1) * steps) * stepMilliseconds) / 1000,
+    secondsLeft:
+      ((epochsLeft * steps - step) * stepMilliseconds) / 1000 + epochsLeft * (validationSeconds ?? 0),
+    validationsLeft: validationSeconds === null ? epochsLeft : 0,
   };
 }
 
@@ -75,7 +87,7 @@ export async function endEpoch(
   options: FitOptions,
   hooks: FitHooks,
   course: EpochCourse,
-): Promise<{ readonly state: FitState; readonly improved: boolean }> {
+): Promise<{ readonly state: FitState; readonly improved: boolean; readonly validationSeconds: number }> {
   const { epoch } = state;
   const { steps, stepsTaken, epochStart, graphMilliseconds } = course;
   const trainingSeconds = (performance.now() - epochStart) / 1000;
@@ -122,7 +134,7 @@ export async function endEpoch(
     graphShare: graphMilliseconds / (1000 * trainingSeconds),
     ...(course.rounds ? { rounds: course.rounds } : {}),
   });
-  return { state: ended, improved };
+  return { state: ended, improved, validationSeconds };
 }
 
 /** How to go on after a number that is none: from what was saved, or anew. */

@@ -11,7 +11,7 @@ import type { Model } from '../model/index.js';
 import { Epoch, TrainingRows } from './epoch.js';
 import { added, endEpoch, stepEvent, stoppedAfter, withWayOut } from './epoch-end.js';
 import type { FitHooks, FitOptions } from './fitting.js';
-import { type FitState, initialState, strangeRandomness } from './state.js';
+import { type FitState, initialState, strangePlace, strangeRandomness } from './state.js';
 import type { Stepper } from './step.js';
 
 /**
@@ -30,7 +30,7 @@ export async function fit(
   const rows = new TrainingRows(dataset, model, options, from.reached);
   const { steps } = rows;
   const { seed } = options;
-  const strange = strangeRandomness(from, seed);
+  const strange = strangeRandomness(from, seed) ?? strangePlace(from, steps);
   if (strange !== null) throw new UserError(`this training cannot go on from that state: ${strange}`);
   stepper.steps = from.optimizerSteps;
   let state: FitState = { ...from, random: { generator: GENERATOR, seed } };
@@ -42,6 +42,7 @@ export async function fit(
   };
   let lastSave = Date.now();
   let lastReport = 0;
+  let validationSeconds: number | null = null;
 
   for (; state.epoch < options.epochs && state.stopWaits < options.patience;) {
     const { epoch } = state;
@@ -61,7 +62,10 @@ export async function fit(
       const now = Date.now();
       if (now - lastReport >= 500 || state.step === steps) {
         lastReport = now;
-        hooks.onEvent(stepEvent(state, options, { steps, stepsTaken: state.step - firstStep, epochStart }));
+        const stepsTaken = state.step - firstStep;
+        hooks.onEvent(
+          stepEvent(state, options, { rows: rows.cases.length, steps, stepsTaken, epochStart, validationSeconds }),
+        );
       }
       if (hooks.signal?.aborted) {
         await save(state, false);
@@ -82,7 +86,7 @@ export async function fit(
       save: async () => save(state, false),
       saved: () => saved,
     });
-    state = ended.state;
+    ({ state, validationSeconds } = ended);
     await save(state, ended.improved);
     lastSave = Date.now();
   }

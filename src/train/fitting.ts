@@ -32,7 +32,10 @@ export type FitEvent =
       readonly losses: LossParts;
       readonly rowsPerSecond: number;
       readonly stepMilliseconds: number;
+      /** For all steps to come, and for the validations where one was measured in this session. */
       readonly secondsLeft: number;
+      /** Validations that are not in it, since none was measured yet. */
+      readonly validationsLeft: number;
     }
   | {
       readonly kind: 'epoch';

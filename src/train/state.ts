@@ -72,6 +72,11 @@ export function strangeRandomness({ random }: FitState, seed: number): string | 
   return `its random numbers come from ${JSON.stringify(random.generator)} with seed ${random.seed}, those of this run from ${JSON.stringify(GENERATOR)} with seed ${seed}`;
 }
 
+/** Why a training of so many steps an epoch cannot stand where a state does, null when it can. */
+export function strangePlace({ step }: FitState, steps: number): string | null {
+  return step <= steps ? null : `it has taken ${step} of ${steps} steps of an epoch`;
+}
+
 export const noLosses: LossParts = { loss: 0, prediction: 0 };
 
 /** Where a training begins. */

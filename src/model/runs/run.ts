@@ -9,15 +9,17 @@
  *   results/        one manifest per result
  *   lock            while a process trains it
  *   rounds/         while Spark trains it
+ *   replaced/       the run that was here before, until this one has a best epoch
  *
  * A new run appears whole, in one rename, or not at all.
  */
-import { mkdir } from 'node:fs/promises';
+import { mkdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
   type Rule,
   CorruptFileError,
   UserError,
+  hashOf,
   isDictionaryOf,
   isEither,
   isNotNegative,
@@ -28,7 +30,10 @@ import {
   isTrueOrFalse,
   isWhole,
   readJson,
+  releaseLock,
+  replacedIn,
   stageDirectory,
+  takeLock,
   withLock,
   writeAtomically,
 } from '../../base/index.js';
@@ -165,29 +170,66 @@ const withModel =
 export const runPlanRule = withModel(isRecordOf(planFields));
 const manifestRule = withModel(isRecordOf({ ...planFields, testLooks: testLooksRule }));
 
-/** Makes a run directory from a data directory. Refuses an existing one unless `overwrite` is set. `fill` may put more into it before it appears. */
+/**
+ * Makes a run directory from a data directory, locked by this process: `work` is what it does with it. Refuses an existing one unless
+ * `overwrite` is set; that one is locked meanwhile, and kept inside of the new one until `settleRun` or `takeBackRun`. `fill` may put more
+ * into it before it appears.
+ */
 export async function createRun(
   directory: string,
   data: string,
   plan: RunPlan,
-  { overwrite = false, fill }: { overwrite?: boolean; fill?: (staged: string) => Promise<void> } = {},
+  { overwrite = false, work, fill }: { overwrite?: boolean; work: string; fill?: (staged: string) => Promise<void> },
 ): Promise<void> {
-  if (await isThere(directory)) {
+  const exists = await isThere(directory);
+  if (exists) {
     if (!overwrite)
       throw new UserError(
         `${directory} already exists: choose another --out, pass --resume to go on with it, or --overwrite to replace it`,
       );
     await readAnyManifest(directory); // never delete a directory that is not a run
+    await takeLock(lockOf(directory), work);
   }
-  // a run that is trained anew on the same data has no fresh test: it may well be the same model
-  const before = overwrite ? await readRunManifest(directory).catch(() => null) : null;
-  const testLooks = before?.dataHash === plan.dataHash ? before.testLooks : [];
-  await stageDirectory(directory, { overwrite }, async (staged) => {
-    await mkdir(checkpointsOf(staged));
-    await linkDataset(data, dataOf(staged));
-    await fill?.(staged);
-    await writeManifest(staged, { format: FORMAT, version: RUN_FORMAT_VERSION, ...plan, testLooks });
-  });
+  try {
+    // a run that is trained anew on the same data has no fresh test: it may well be the same model
+    const before = overwrite ? await readRunManifest(directory).catch(() => null) : null;
+    const testLooks = before?.dataHash === plan.dataHash ? before.testLooks : [];
+    await stageDirectory(directory, { overwrite, keep: true }, async (staged) => {
+      await mkdir(checkpointsOf(staged));
+      await linkDataset(data, dataOf(staged));
+      await takeLock(lockOf(staged), work);
+      await fill?.(staged);
+      await writeManifest(staged, { format: FORMAT, version: RUN_FORMAT_VERSION, ...plan, testLooks });
+    });
+  } catch (error) {
+    if (exists) await releaseLock(lockOf(directory));
+    throw error;
+  }
+  const replaced = replacedIn(directory);
+  await rm(lockOf(replaced), { force: true });
+  // what was replaced had never learnt anything and replaced something itself: that is what is kept
+  if (await isThere(replacedIn(replaced))) {
+    const aside = `${replaced}.tmp`;
+    await rename(replacedIn(replaced), aside);
+    await rm(replaced, { recursive: true });
+    await rename(aside, replaced);
+  }
+}
+
+/** A run that has a best epoch takes the place of the one that it replaced, which is removed. */
+export async function settleRun(directory: string): Promise<void> {
+  await rm(replacedIn(directory), { recursive: true, force: true });
+}
+
+/** Removes a run that never learnt anything, and puts the one that it replaced back; whether there was one. */
+export async function takeBackRun(directory: string): Promise<boolean> {
+  const replaced = replacedIn(directory);
+  const hasReplaced = await isThere(replaced);
+  const aside = `${directory.replace(/[/\\]+$/, '')}.${process.pid}.tmp.replaced`;
+  if (hasReplaced) await rename(replaced, aside);
+  await rm(directory, { recursive: true });
+  if (hasReplaced) await rename(aside, directory);
+  return hasReplaced;
 }
 
 const manifestOf = (directory: string): string => join(directory, 'run.json');
@@ -271,6 +313,22 @@ export function planOf({ format: _format, version: _version, testLooks: _looks, 
   return plan;
 }
 
+/** What tells a plan from all others. */
+export const hashOfPlan = (plan: RunPlan): string => hashOf(JSON.stringify(plan));
+
+/** What a checkpoint says of the run that it is of; older ones do not. */
+export interface OfPlan {
+  readonly plan?: string;
+}
+
+/** Refuses a checkpoint of another plan than the manifest of its run has: one digit would make it another model, or another training. */
+export function checkPlan(directory: string, plan: RunPlan, state: OfPlan | null): void {
+  if (state?.plan !== undefined && state.plan !== hashOfPlan(plan))
+    throw new CorruptFileError(
+      `${manifestOf(directory)} was changed: it is not what the checkpoints of this run were made with; restore it, or train again`,
+    );
+}
+
 /** Loads a run with its best parameters. */
 export async function loadRun(directory: string): Promise<Run> {
   const { manifest, dataset } = await openRun(directory);
@@ -281,7 +339,8 @@ export async function loadRun(directory: string): Promise<Run> {
       `${directory} has no trained model yet: its first epoch has not ended; go on with sesrec train --resume`,
     );
   }
-  const { tensors, sha256 } = await loadCheckpoint(checkpointsOf(directory), 'best');
+  const { tensors, sha256, state } = await loadCheckpoint<OfPlan | null>(checkpointsOf(directory), 'best');
+  checkPlan(directory, planOf(manifest), state);
   parameters.load(tensors, `${checkpointsOf(directory)}/best`);
   return { directory, manifest, dataset, model, parameters, version: sha256 };
 }

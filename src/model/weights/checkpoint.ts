@@ -4,7 +4,8 @@
  * A checkpoint `name` is `name.json` (the manifest: format, hash of the tensors' file, the state and its hash) and the
  * safetensors file it names. One that keeps a reserve also has `name.previous.json`, the manifest before. The order of
  * writing is: new tensors under a new name, the sound manifest becomes the reserve, the new manifest, each in one
- * rename; then tensors that no manifest names are deleted. Whenever the process dies, `name.json` names a complete file.
+ * rename. Whenever the process dies, `name.json` names a complete file. Tensors that no manifest names are deleted before, since a full disk may
+ * have left some, and after.
  */
 import { readFile, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -73,6 +74,7 @@ export async function saveCheckpoint(
     throw new UserError(`${join(directory, name)} was not saved: ${broken} holds values that are not finite`);
   const sha256 = hashOf(...safetensorsParts(tensors));
   const file = `${name}-${sha256.slice(0, 16)}.safetensors`;
+  await sweep(directory, name);
   const current = reserve ? await soundManifest(directory, name) : null;
   await writeAtomically(join(directory, file), safetensorsParts(tensors));
   // Equal tensors, as after the last step of an epoch and after its validation, share a file: no reserve for each other.
@@ -81,13 +83,24 @@ export async function saveCheckpoint(
     join(directory, `${name}.json`),
     `${JSON.stringify({ format: FORMAT, version: VERSION, file, sha256, stateSha256: hashOfState(state), state }, null, 2)}\n`,
   );
-  const reserved = await readManifest(directory, reserveOf(name)).catch(() => null);
+  await sweep(directory, name);
+  return sha256;
+}
+
+/** Deletes tensors of a checkpoint that neither its manifest nor the one in reserve names, and what writing left half done. */
+async function sweep(directory: string, name: string): Promise<void> {
+  const named = await Promise.all(
+    [name, reserveOf(name)].map(async (which) =>
+      (await isThere(join(directory, `${which}.json`))) ? readManifest(directory, which).catch(() => null) : undefined,
+    ),
+  );
+  const isToldApart = named[0] !== null; // a damaged manifest may name anything; a reserve that cannot be read is none
+  const files = new Set(named.map((manifest) => manifest?.file));
   for (const other of await readdir(directory)) {
-    const ours = other.startsWith(`${name}-`) && other.endsWith('.safetensors');
-    if ((ours && other !== file && other !== reserved?.file) || other.endsWith('.tmp'))
+    const isOurs = other.startsWith(`${name}-`) && other.endsWith('.safetensors');
+    if ((isOurs && isToldApart && !files.has(other)) || other.endsWith('.tmp'))
       await rm(join(directory, other), { force: true });
   }
-  return sha256;
 }
 
 /** Reads a checkpoint; a missing, damaged or foreign one is a `CorruptFileError` that says so. */

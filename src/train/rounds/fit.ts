@@ -6,12 +6,12 @@
  */
 import { GENERATOR, InterruptedError, NotFiniteError, UserError } from '../../base/index.js';
 import type { ReachedSizes } from '../../features/index.js';
-import type { NamedTensor } from '../../model/index.js';
+import { type NamedTensor, firstNotFinite } from '../../model/index.js';
 import type { Runtime } from '../../tensor/index.js';
 import { TrainingRows } from '../epoch.js';
 import { added, endEpoch, stepEvent, stoppedAfter, withWayOut } from '../epoch-end.js';
 import type { FitHooks, FitOptions } from '../fitting.js';
-import { type FitState, initialState, strangeRandomness } from '../state.js';
+import { type FitState, initialState, strangePlace, strangeRandomness } from '../state.js';
 import type { Stepper } from '../step.js';
 import { MeanMoves, summedBlocks } from './blocks.js';
 import type { OuterOptimizer, OuterOptions } from './outer.js';
@@ -73,14 +73,21 @@ export function roundsHere(trained: Trained, runtime: Runtime): RunRound {
     const lines = new Map<string, string[]>();
     const reports: ShareReport[] = [];
     for (const worker of round.shares.keys()) {
-      if (signal?.aborted) throw new InterruptedError('stopped');
       reports.push(
-        await workShare(trained, bench, startFrom(start), round, worker, (line) => {
-          const key = line.slice(0, line.indexOf(' '));
-          const known = lines.get(key);
-          if (known) known.push(line);
-          else lines.set(key, [line]);
-        }),
+        await workShare(
+          trained,
+          bench,
+          startFrom(start),
+          round,
+          worker,
+          (line) => {
+            const key = line.slice(0, line.indexOf(' '));
+            const known = lines.get(key);
+            if (known) known.push(line);
+            else lines.set(key, [line]);
+          },
+          signal,
+        ),
       );
     }
     for await (const sum of summedBlocks([...lines.values()].flat())) take(sum);
@@ -103,8 +110,8 @@ export async function fitInRounds(
   from: FitState = initialState(options),
 ): Promise<FitState> {
   const { seed } = options;
-  const { steps } = new TrainingRows(dataset, model, options, {});
-  const strange = strangeRandomness(from, seed);
+  const { cases, steps } = new TrainingRows(dataset, model, options, {});
+  const strange = strangeRandomness(from, seed) ?? strangePlace(from, steps);
   if (strange !== null) throw new UserError(`this training cannot go on from that state: ${strange}`);
   const { parameters } = stepper;
   const tensors = new Map([...parameters.tensors(), ...stepper.momentTensors()]);
@@ -115,6 +122,7 @@ export async function fitInRounds(
     saved = next;
   };
   let lastSave = Date.now();
+  let validationSeconds: number | null = null;
 
   while (state.epoch < options.epochs && state.stopWaits < options.patience) {
     const { epoch } = state;
@@ -139,6 +147,14 @@ export async function fitInRounds(
       });
       checkReports(reports, shares);
       outer.apply(tensors, moves);
+      const broken = firstNotFinite(tensors);
+      if (broken !== null)
+        throw withWayOut(
+          new NotFiniteError(
+            `${broken} holds values that are not finite after the round of epoch ${epoch + 1} that began at step ${state.step + 1}`,
+          ),
+          saved,
+        );
       rounds.count++;
       rounds.moved += reports.reduce((total, { moved }) => total + moved, 0);
       graphMilliseconds += reports.reduce((total, { milliseconds }) => total + milliseconds, 0);
@@ -149,7 +165,10 @@ export async function fitInRounds(
         sums: reports.reduce((total, report) => added(total, report.sums), state.sums),
         reached: joined(reports.map((report) => report.reached)),
       };
-      hooks.onEvent(stepEvent(state, options, { steps, stepsTaken: state.step - firstStep, epochStart }));
+      const stepsTaken = state.step - firstStep;
+      hooks.onEvent(
+        stepEvent(state, options, { rows: cases.length, steps, stepsTaken, epochStart, validationSeconds }),
+      );
       if (hooks.signal?.aborted) {
         await keep();
         throw stoppedAfter(state, steps);
@@ -168,7 +187,7 @@ export async function fitInRounds(
       save: async () => save(state, false),
       saved: () => saved,
     });
-    state = ended.state;
+    ({ state, validationSeconds } = ended);
     await save(state, ended.improved);
     lastSave = Date.now();
   }

@@ -4,7 +4,7 @@
  *
  * What comes out depends on the state, the data, the settings and the share alone: done again, by whomever, it has the same bits.
  */
-import { CorruptFileError, isFiniteEverywhere } from '../../base/index.js';
+import { CorruptFileError, InterruptedError, isFiniteEverywhere } from '../../base/index.js';
 import type { Dataset } from '../../data/index.js';
 import type { ReachedSizes } from '../../features/index.js';
 import { type Model, type NamedTensor, descriptionsOf, parametersOf } from '../../model/index.js';
@@ -118,7 +118,10 @@ export class Workbench {
   }
 }
 
-/** Takes the steps of a share from the state `start`, parameters and moments by name; hands out blocks of what moved, then tells of it. */
+/**
+ * Takes the steps of a share from the state `start`, parameters and moments by name; hands out blocks of what moved, then tells of it. Asked to
+ * stop, it throws an `InterruptedError` at the next step, and the share is lost.
+ */
 export async function workShare(
   { dataset, model, options }: Trained,
   bench: Workbench,
@@ -126,6 +129,7 @@ export async function workShare(
   round: Round,
   worker: number,
   emit: (line: string) => Promise<void> | void,
+  signal?: AbortSignal,
 ): Promise<ShareReport> {
   const share = round.shares[worker] as readonly [number, number];
   // made anew each time: sizes of batches depend on those before them
@@ -134,7 +138,13 @@ export async function workShare(
   const begun = await bench.begin(start, round.optimizerSteps, held);
   let report: ShareReport = { worker, steps: 0, sums: noLosses, reached: round.reached, milliseconds: 0, moved: 0 };
   const seenAs = (batch: StepBatch): StepBatch => (held ? heldIn(held, batch) : batch);
-  for await (const { losses, reached, milliseconds } of epoch().take(bench.stepper, share, round.learningRate, seenAs))
+  for await (const { losses, reached, milliseconds } of epoch().take(
+    bench.stepper,
+    share,
+    round.learningRate,
+    seenAs,
+  )) {
+    if (signal?.aborted) throw new InterruptedError('stopped');
     report = {
       ...report,
       steps: report.steps + 1,
@@ -142,6 +152,7 @@ export async function workShare(
       reached,
       milliseconds: report.milliseconds + milliseconds,
     };
+  }
   bench.stepper.level();
   let moved = 0;
   for (const line of movedBlocks(bench.stepper.parameters.descriptions, begun, bench.state, { worker, held })) {
