@@ -167,8 +167,7 @@ export async function validationCandidatesOf(directory: string, dataset: Dataset
 /** Opens a run to go on with it. `said`: the flags that were given, not left to their defaults. */
 export async function reopen(data: string, flags: TrainFlags, said: readonly string[]): Promise<Beginning> {
   const begins = flags.warm === undefined ? (flags.overwrite ? '--overwrite' : null) : '--warm';
-  if (begins !== null)
-    throw new UsageError(`${begins} begins a training, --resume goes on with one: leave one out`);
+  if (begins !== null) throw new UsageError(`${begins} begins a training, --resume goes on with one: leave one out`);
   const { manifest, dataset } = await openRun(flags.out);
   const plan = planOf(manifest);
   checkSame(plan, flags, said);

@@ -45,8 +45,7 @@ export function stepEvent(
     losses: meanOf(sums, step),
     rowsPerSecond: (1000 * rows) / steps / stepMilliseconds,
     stepMilliseconds,
-    secondsLeft:
-      ((epochsLeft * steps - step) * stepMilliseconds) / 1000 + epochsLeft * (validationSeconds ?? 0),
+    secondsLeft: ((epochsLeft * steps - step) * stepMilliseconds) / 1000 + epochsLeft * (validationSeconds ?? 0),
     validationsLeft: validationSeconds === null ? epochsLeft : 0,
   };
 }

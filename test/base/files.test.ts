@@ -11,6 +11,7 @@ import {
   hashFile,
   hashOf,
   readJson,
+  replacedIn,
   stageDirectory,
   writeAtomically,
 } from '../../src/base/index.js';
@@ -31,6 +32,17 @@ describe('files', () => {
     for (const content of ['one', 'another']) await writeAtomically(join(folder, 'x'), content);
     assert.equal(await readFile(join(folder, 'x'), 'utf8'), 'another');
     assert.deepEqual(await readdir(folder), ['x']);
+  });
+
+  test('cut off while they are written leave nothing, and what was there stays', async (t) => {
+    const folder = await scratchFolder(t);
+    await writeAtomically(join(folder, 'x'), 'one');
+    const cutOff = function* (): Generator<Uint8Array> {
+      yield new Uint8Array(10);
+      throw new Error('no space left');
+    };
+    await assert.rejects(writeAtomically(join(folder, 'x'), cutOff()), /no space left/);
+    assert.deepEqual([await readdir(folder), await readFile(join(folder, 'x'), 'utf8')], [['x'], 'one']);
   });
 
   test('of JSON that are missing or damaged are one clear error that names them', async (t) => {
@@ -95,7 +107,23 @@ describe('a staged directory', () => {
     assert.deepEqual(await readdir(out), ['old']);
     await stageDirectory(out, { overwrite: true }, fill('new'));
     assert.deepEqual([await readdir(out), await readdir(folder)], [['x'], ['out']]);
+    await stageDirectory(out, { overwrite: true, keep: true }, fill('newer'));
+    assert.deepEqual(await readdir(out), ['replaced', 'x']);
+    assert.equal(await readFile(join(replacedIn(out), 'x'), 'utf8'), 'new');
   });
+});
+
+test('a directory that somebody else made meanwhile is theirs', async (t) => {
+  const folder = await scratchFolder(t);
+  const out = join(folder, 'out');
+  await assert.rejects(
+    stageDirectory(out, {}, async () => {
+      await mkdir(out);
+      await writeFile(join(out, 'theirs'), '');
+    }),
+    (error) => error instanceof UserError && /another process has made .*out meanwhile/.test(error.message),
+  );
+  assert.deepEqual([await readdir(out), await readdir(folder)], [['theirs'], ['out']]);
 });
 
 test('what a killed process left beside a directory is removed an hour later, and nothing else', async (t) => {
@@ -107,11 +135,12 @@ test('what a killed process left beside a directory is removed an hour later, an
     await utimes(join(folder, name), at, at);
   };
   await leave(`out.${gone}.tmp`, old);
+  await leave(`out.${gone}.tmp.replaced`, old); // nothing has taken its place
   const kept = ['out.1.tmp', 'out.x.tmp', `other.${gone}.tmp`, `out.tmp`];
   for (const name of kept) await leave(name, old);
   const nothing = async (): Promise<void> => undefined;
   await stageDirectory(join(folder, 'out'), {}, nothing);
-  assert.deepEqual(new Set(await readdir(folder)), new Set([...kept, 'out']));
+  assert.deepEqual(new Set(await readdir(folder)), new Set([...kept, 'out', `out.${gone}.tmp.replaced`]));
   await leave(`out.${gone}.tmp`, new Date());
   await stageDirectory(join(folder, 'out'), { overwrite: true }, nothing);
   assert.ok((await readdir(folder)).includes(`out.${gone}.tmp`), 'it may be at work on another machine');

@@ -45,6 +45,8 @@ describe('a lock', () => {
     t.after(() => child.kill('SIGKILL'));
     await once(child.stdout, 'data');
     await refuses(path, new RegExp(`process ${child.pid} is at work`));
+    await releaseLock(path);
+    assert.ok(existsSync(path), 'it is not ours');
     child.kill('SIGKILL');
     await once(child, 'exit');
     await takeLock(path, 'is at work');

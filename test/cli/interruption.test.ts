@@ -2,15 +2,17 @@ import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { cp, mkdtemp, readFile, readdir, rm, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { after, before, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Random, UserError, loadRun } from '../../src/index.js';
+import { readRunManifest } from '../../src/model/index.js';
 import {
   type Outcome,
   QUICK,
   type TinyWorld,
   assertRefusal,
+  contentOf,
   sesrec,
   sesrecJson,
   start,
@@ -316,4 +318,74 @@ test('a learning rate without measure ends in one line that names the batch, and
   const again = await sesrec(...trainTo(out, '--learning-rate', '1e30', '--resume'));
   assert.equal(again.code, 1);
   assert.match(again.err, /^resuming at epoch 1, step 2$/m, 'the state can be read');
+});
+
+test('a run that is replaced stays until its successor has a best epoch, and comes back where that learns nothing', async () => {
+  const out = join(folder, 'replaced');
+  const looks = async (): Promise<number> => (await readRunManifest(out)).testLooks.length;
+  await sesrecJson(...trainTo(out));
+  assert.equal((await sesrec('evaluate', out, '--on', 'test')).code, 0);
+  const within = async (directory: string): Promise<unknown> =>
+    Object.entries(await contentOf(directory)).map(([path, hash]) => [relative(directory, path), hash]);
+  const before = await within(out);
+  const failed = await sesrec(...trainTo(out, '--overwrite', '--learning-rate', '1e30'));
+  assert.equal(failed.code, 1, failed.err);
+  assert.match(failed.err, /^.*replaced is the run again that was to be replaced$/m);
+  assert.deepEqual([await within(out), await looks()], [before, 1]);
+  // killed before anything was learnt: what was replaced is still in it, also when it is replaced once more
+  for (const rate of ['0.002', '0.003']) {
+    const killed = await disturb(
+      trainTo(out, '--overwrite', '--learning-rate', rate, '--epochs', '1000', '--patience', '1000'),
+      'SIGKILL',
+      /parameters;/,
+      0,
+    );
+    assert.equal(killed.code, null, killed.err);
+    if (!existsSync(join(out, 'checkpoints', 'best.json')))
+      assert.deepEqual(await within(join(out, 'replaced')), before, 'as it was');
+  }
+  await sesrecJson(...trainTo(out, '--overwrite'));
+  assert.deepEqual([existsSync(join(out, 'replaced')), await looks()], [false, 1]);
+  assert.deepEqual(
+    (await readdir(folder)).filter((name) => name.startsWith('replaced.')),
+    [],
+  );
+});
+
+test('of two that replace a run one trains it, the other is refused', async () => {
+  const out = join(folder, 'wanted twice');
+  await sesrecJson(...trainTo(out));
+  const both = await Promise.all(
+    ['1', '2'].map(async (seed) => sesrec(...trainTo(out, '--overwrite', '--seed', seed))),
+  );
+  // one may begin when the other has ended
+  const refused = both.filter(({ code }) => code !== 0);
+  assert.ok(refused.length < 2, refused.map(({ err }) => err).join());
+  for (const { code, err } of refused)
+    assert.deepEqual([code, /is training this run; wait for it|has made .* meanwhile/.test(err)], [1, true], err);
+  const { manifest, version } = await loadRun(out);
+  const alone = join(folder, `alone ${manifest.training.seed}`);
+  assert.equal(
+    (await sesrecJson<{ version: string }>(...trainTo(alone, '--seed', String(manifest.training.seed)))).version,
+    version,
+  );
+});
+
+test('a digit of run.json that changed is told, whoever reads the run', async () => {
+  const out = join(folder, 'changed');
+  const stopped = await disturb(trainTo(out, '--epochs', '1000', '--patience', '1000'), 'SIGINT', /^epoch 1 /m, 0);
+  assert.equal(stopped.code, 130, stopped.err);
+  const path = join(out, 'run.json');
+  const text = await readFile(path, 'utf8');
+  const changed = text.replace(/"learningRate": 0\.0\d+/, '"learningRate": 0.5');
+  assert.notEqual(changed, text);
+  await writeFile(path, changed);
+  for (const args of [
+    ['train', world.data, '--out', out, '--resume'],
+    ['evaluate', out],
+    ['recommend', out, '--user', 'u1'],
+  ])
+    assertRefusal(await sesrec(...args), 1, /run\.json was changed: it is not what the checkpoints/);
+  await writeFile(path, text);
+  assert.equal((await sesrec('evaluate', out)).code, 0);
 });

@@ -15,6 +15,7 @@ import {
   sesrec,
   sesrecJson,
   start,
+  trainTiny,
   tinyWorld,
 } from '../support/command-line.js';
 
@@ -75,6 +76,7 @@ for (const signal of ['SIGINT', 'SIGKILL'] as const)
   });
 
 test('what makes no sense together is refused', async () => {
+  await trainTiny(world, join(folder, 'plain'), 1);
   const refusals: [string[], number, RegExp][] = [
     [['train', world.data, '--out', join(folder, 'no'), '--local-steps', '3'], 2, /--local-steps is about rounds/],
     [
@@ -83,8 +85,26 @@ test('what makes no sense together is refused', async () => {
       /say how many --workers/,
     ],
     [trainTo('whole', '--resume', '--workers', '4'), 1, /was begun with --workers 2, not 4/],
+    [
+      ['train', world.data, '--out', join(folder, 'plain'), '--resume', '--local-steps', '7'],
+      1,
+      /with --local-steps none, not 7/,
+    ],
+    [['train', world.data, '--out', join(folder, 'plain'), '--resume', '--overwrite'], 2, /leave one out/],
+    [['train', world.data, '--out', join(folder, 'plain'), '--resume', '--no-shuffle'], 1, /without --no-shuffle/],
     [trainTo('no', '--master', 'local[1]'), 2, /belong to --engine spark/],
   ];
   for (const [args, code, message] of refusals) assertRefusal(await inProcess(...args), code, message);
   assert.ok(!existsSync(join(folder, 'no')));
+});
+
+test('numbers that are none after a round are told with their epoch and step, and never saved', async () => {
+  const { code, err } = await inProcess(
+    ...trainTo('measureless', '--learning-rate', '10', '--outer-learning-rate', '1e38'),
+  );
+  assert.equal(code, 1, err);
+  assert.match(
+    err,
+    /^sesrec: \S+ holds values that are not finite after the round of epoch 1 that began at step \d+: /m,
+  );
 });

@@ -94,6 +94,23 @@ describe('a checkpoint', () => {
     );
   });
 
+  test('is written where what was cut off before, and tensors that nobody names, were left: they make room first', async (t) => {
+    const folder = await scratchFolder(t);
+    for (const value of [1, 2]) await saveCheckpoint(folder, 'last', uniform(value), value, { reserve: true });
+    const whole = new Set(await readdir(folder));
+    const orphans = ['last-0123456789abcdef.safetensors', '.last.json.1.tmp'];
+    for (const name of orphans) await writeFile(join(folder, name), 'x');
+    await saveCheckpoint(folder, 'best', uniform(1), 'best');
+    const left = new Set(await readdir(folder));
+    for (const name of whole) assert.ok(left.has(name), name);
+    await saveCheckpoint(folder, 'last', uniform(2), 2, { reserve: true });
+    assert.deepEqual(
+      (await readdir(folder)).filter((name) => orphans.includes(name)),
+      [],
+    );
+    assert.equal((await loadCheckpoint(folder, 'last')).state, 2);
+  });
+
   test('with any byte of its tensors flipped, cut or gone is one clear error', async (t) => {
     const folder = await scratchFolder(t);
     await saveCheckpoint(folder, 'last', uniform(1), {});

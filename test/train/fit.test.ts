@@ -411,6 +411,25 @@ describe('training', () => {
     );
   });
 
+  test('tells how long it may take: validations too, once one was measured', async () => {
+    const { events } = await training({ options: { epochs: 3 }, toDisk: false });
+    const steps = events.filter((event) => event.kind === 'step');
+    const ends = steps.filter(({ step, steps: all }) => step === all);
+    assert.deepEqual(
+      ends.map(({ epoch, validationsLeft }) => [epoch, validationsLeft]),
+      [
+        [1, 3],
+        [2, 0],
+        [3, 0],
+      ],
+    );
+    const [, , last] = ends;
+    const second = epochs(events)[1];
+    assert.equal(last?.secondsLeft, second?.validationSeconds, 'one validation is left');
+    for (const { rowsPerSecond, stepMilliseconds } of ends)
+      assert.ok(Math.abs((rowsPerSecond * stepMilliseconds) / 1000 - 8) < 1e-9, '32 rows in 4 steps');
+  });
+
   test('without shuffling keeps the order of the rows', async () => {
     const { stepper } = await training({ options: { epochs: 2, shuffle: false } });
     const users = stepper.batches.flat().map(({ ids }) => [...ids.users]);

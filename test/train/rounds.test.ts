@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import * as fc from 'fast-check';
-import { Random, UserError, at } from '../../src/base/index.js';
+import { InterruptedError, Random, UserError, at } from '../../src/base/index.js';
 import {
   type Model,
   type NamedTensor,
@@ -278,6 +278,24 @@ for (const optimizer of ['adam', 'adamCatchUp', 'lazyAdam'] as const)
         `worker ${worker}`,
       );
   });
+
+test('a share that is asked to stop does so at its next step, and hands out nothing', async () => {
+  const { model, dataset } = tinyModel({ id: 'sesrec', preset: 'official' });
+  const trained = { dataset, model, options: { ...OPTIONS, optimizer: 'adam' as const, weightDecay: 0 } };
+  const bench = new Workbench(trained, runtime);
+  const stop = new AbortController();
+  const round: Round = { epoch: 0, learningRate: 0.01, optimizerSteps: 0, reached: {}, shares: [[0, 4]] };
+  const { stepper } = bench;
+  const update = stepper.update.bind(stepper);
+  let steps = 0;
+  stepper.update = (...parts): void => {
+    update(...parts);
+    if (++steps === 2) stop.abort();
+  };
+  const work = workShare(trained, bench, startFrom(stateOf(model)), round, 0, () => assert.fail(), stop.signal);
+  await assert.rejects(work, InterruptedError);
+  assert.equal(steps, 2);
+});
 
 /** What a training begins from: drawn parameters, and moments that are none of them zero. */
 function stateOf(model: Model): Map<string, NamedTensor> {
