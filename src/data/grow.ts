@@ -76,7 +76,7 @@ export async function growFrom(
   };
 }
 
-/** The old rows in their order, then the new ones; of what both have, what the new one says. */
+/** The old rows in their order, then the new ones; of what both have, what the new one says, as far as it says anything. */
 async function growAttributes(
   database: Database,
   key: 'item' | 'user',
@@ -90,7 +90,7 @@ async function growAttributes(
     const column = identifier(name);
     const [earlier, later] = [
       before.includes(name) ? `old.${column}` : 'NULL',
-      now.includes(name) ? `new.${column}` : 'NULL',
+      now.includes(name) ? `nullif(new.${column}, '')` : 'NULL', // an empty cell says nothing
     ];
     return `, CAST(coalesce(${later}, ${earlier}) AS VARCHAR) AS ${column}`;
   });

@@ -6,7 +6,7 @@ export { withSearch, type ImaginedSearch } from './what-if.js';
 export { asKnownBy } from './known.js';
 export { linkDataset, loadDataset, readManifest } from './load.js';
 export { partition, type SplitRequest } from './split.js';
-export { type FileColumnType, writeRows } from './write-rows.js';
+export { type FileColumnType, rowsIn, writeRows } from './write-rows.js';
 export { importInteractions, type InteractionsOptions } from './sources/interactions.js';
 export type { ImportOptions, ImportResult, SparkImport } from './sources/import-options.js';
 export { ACTION_TYPES, IGNORED_TYPES, isActionType } from './sources/event-types.js';

@@ -137,14 +137,16 @@ async function createOrders(engine: Engine): Promise<void> {
     'newness, old NULLS LAST, part, place NULLS LAST',
     'number',
   );
+  await engine.run(`CREATE VIEW trained_users AS SELECT "user", place FROM known_users
+    UNION ALL SELECT "user", NULL FROM old_users WHERE NOT ${isIn('known_users', '"user"', 'old_users."user"')}`);
   await engine.createNumbered(
     'user_order',
     `SELECT entries."user", part, old_users."index" AS old, place FROM (
-      SELECT "user", 0 AS part, place FROM known_users
+      SELECT "user", 0 AS part, place FROM trained_users
       UNION ALL
       SELECT "user", 1, min(ordinal) FROM (
         SELECT "user", ordinal FROM feed UNION ALL SELECT "user", ordinal FROM searches
-      ) AS everybody WHERE NOT ${isIn('known_users', '"user"', 'everybody."user"')} GROUP BY "user"
+      ) AS everybody WHERE NOT ${isIn('trained_users', '"user"', 'everybody."user"')} GROUP BY "user"
     ) AS entries LEFT JOIN old_users ON old_users."user" = entries."user"`,
     'part, old NULLS LAST, place NULLS LAST',
     'number',
@@ -283,7 +285,7 @@ export async function prepareDirectory(
     'CREATE TABLE typed_queries AS SELECT query, min(ordinal) AS place FROM training_searches GROUP BY query',
   );
   await foldClicks(engine);
-  const knownUsers = await engine.number('SELECT count(*) FROM known_users');
+  const knownUsers = await engine.number('SELECT count(*) FROM trained_users');
   await engine.handOver(HANDED_OVER);
   await createIndices(database, { items: itemAttributes, users: userAttributes });
   const { queries, words } = await createQueryIndices(database);

@@ -1,5 +1,14 @@
 /** A Parquet file from rows of JavaScript. Knows types of columns; does not know what the rows mean. */
-import { identifier, withDatabase, writeParquet, type Cell, type ColumnType } from './database.js';
+import {
+  DatabaseError,
+  identifier,
+  isShortage,
+  parquetTable,
+  withDatabase,
+  writeParquet,
+  type Cell,
+  type ColumnType,
+} from './database.js';
 
 /** The type of a column in the file; FLOAT is single precision. */
 export type FileColumnType = ColumnType | 'FLOAT';
@@ -23,4 +32,14 @@ export async function writeRows(
     );
     return writeParquet(database, `SELECT ${named.join(', ')} FROM given ORDER BY "#"`, path);
   });
+}
+
+/** How many rows a Parquet file says it has; null where there is none that can be read. */
+export async function rowsIn(path: string): Promise<number | null> {
+  return withDatabase(async (database) =>
+    database.number(`SELECT count(*) FROM ${parquetTable(path)}`).catch((error: unknown) => {
+      if (!(error instanceof DatabaseError) || isShortage(error)) throw error;
+      return null;
+    }),
+  );
 }

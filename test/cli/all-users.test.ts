@@ -1,6 +1,6 @@
 /** `sesrec recommend --all-users` on this machine: the lists that everybody would get alone, in parts, whatever interrupts. */
 import assert from 'node:assert/strict';
-import { mkdtemp, readFile, readdir, rm, stat, writeFile } from 'node:fs/promises';
+import { cp, mkdtemp, readFile, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -70,6 +70,13 @@ test('interrupted, it keeps whole parts; resumed, it makes the others', async ()
   await writeFile(join(out, '.part.1.tmp'), 'half');
   const manifest = join(out, '_sesrec.json');
   await writeFile(manifest, (await readFile(manifest, 'utf8')).replace(/"rows": \d+/, '"rows": null'));
+
+  const again = join(folder, 'lost');
+  await cp(whole, again, { recursive: true });
+  await rm(join(again, 'part-00001.parquet'));
+  await writeFile(join(again, 'part-00000.parquet'), 'damaged since it was finished');
+  assert.equal((await inProcess(...all(again, '--resume'))).code, 0);
+  assert.deepEqual(await readLists(again), await readLists(whole));
 
   assertRefusal(await inProcess(...all(out, '--k', '5', '--resume')), 1, /begun with --k 10: /);
   assertRefusal(await inProcess(...all(out)), 1, /already exists: .*--resume/);

@@ -321,3 +321,40 @@ test('an empty folder has no files', async (t) => {
   await mkdir(join(folder, 'empty'));
   await assert.rejects(expandInputs([join(folder, 'empty')], folder), /there is no such file/);
 });
+
+test('a day without events is nothing, whatever the format; nothing but such days is refused', async (t) => {
+  const folder = await scratchFolder(t);
+  const day = await put(folder, '01.jsonl', LINES);
+  const table = await put(
+    folder,
+    'interactions.csv',
+    'USER_ID,ITEM_ID,TIMESTAMP,EVENT_TYPE\nu,i,1700000000,Click\nu,j,1700000001,Click\n',
+  );
+  for (const [name, content] of [
+    ['00', ''],
+    ['02', '\n\n'],
+    ['03', ' \n'],
+  ] as const) {
+    const empty = await put(folder, name, content);
+    for (const [format, full] of [
+      ['auto', day],
+      ['events', day],
+      ['auto', table],
+      ['personalize', table],
+    ] as const) {
+      const out = join(folder, 'out');
+      const { manifest } = await importLog({ format, files: [empty, full], out, overwrite: true });
+      const { manifest: alone } = await importLog({
+        format,
+        files: [full],
+        out: join(folder, 'alone'),
+        overwrite: true,
+      });
+      assert.equal(manifest.hash, alone.hash, `${name}, ${format}`);
+    }
+    await assert.rejects(
+      importLog({ format: 'auto', files: [empty, empty], out: join(folder, 'none') }),
+      (error) => error instanceof UserError && /is of no format that we know: it has no records/.test(error.message),
+    );
+  }
+});

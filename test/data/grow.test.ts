@@ -192,6 +192,34 @@ test('items that were new to a model keep what it knows of them, also when train
   assert.deepEqual([...(colour?.index ?? [])], [0, 0, red, 0, UNKNOWN, red], 'blue it has never met');
 });
 
+test('under global time, users and items keep their indices also when what comes later is earlier', async (t) => {
+  const folder = await scratchFolder(t);
+  const views = (user: string, from: number): object[] =>
+    Array.from({ length: 10 }, (_, i) => ({
+      type: 'view',
+      user: `${user}${i % 5}`,
+      item: `${user}${i % 4}`,
+      time: from + i,
+    }));
+  const later = await put(folder, 'february', jsonLines(views('f', 1000)));
+  const earlier = await put(folder, 'january', jsonLines(views('j', 0)));
+  const split = { strategy: 'global-time' } as const;
+  for (const [name, options] of [
+    ['as before', {}],
+    ['newly', { split }],
+  ] as const) {
+    const [base, out] = [join(folder, `base ${name}`), join(folder, name)];
+    await importEvents({ files: [later], out: base, ...(name === 'newly' ? {} : { split }) });
+    const { manifest } = await importEvents({ files: [earlier], append: base, out, ...options });
+    assert.equal(manifest.split.strategy, 'global-time');
+    const [known, grown] = [await loadDataset(base), await loadDataset(out)];
+    const trained = known.manifest.sizes;
+    assert.deepEqual(grown.users.ids.slice(0, trained.users), known.users.ids.slice(0, trained.users));
+    assert.ok(grown.manifest.sizes.users >= trained.users);
+    assert.deepEqual(vocabularySizes(asKnownBy(grown, known)), vocabularySizes(known));
+  }
+});
+
 test('a file that is in already is left out; filters, and data that did not grow from the same, are refused', async (t) => {
   const folder = await scratchFolder(t);
   const header = 'user_id\titem_id\ttimestamp\n';

@@ -5,7 +5,7 @@
 import { mkdir, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { InterruptedError, UserError, isThere, refuseIfLocked, withLock } from '../../base/index.js';
-import { type Dataset, writeRows } from '../../data/index.js';
+import { type Dataset, rowsIn, writeRows } from '../../data/index.js';
 import type { Run } from '../../model/index.js';
 import type { Runtime } from '../../tensor/index.js';
 import { interruptible } from '../interruption.js';
@@ -55,7 +55,7 @@ export async function scoreLocally(run: Run, scoring: LocalScoring): Promise<Lis
     const difference = differenceOf(before, origin);
     if (difference !== null)
       throw new UserError(`${out} was begun with ${difference}: go on as it was begun, or pass --overwrite`);
-    if (before.rows !== null) return before;
+    if (before.engine === 'spark') return before; // its files came all at once
     await removeHalves(out);
     await withRuntime(scoring, async (runtime) =>
       interruptible(async (signal) => makeParts(run, scoring, runtime, signal)),
@@ -66,7 +66,7 @@ export async function scoreLocally(run: Run, scoring: LocalScoring): Promise<Lis
   });
 }
 
-/** Makes the parts that are not there. */
+/** Makes the parts that are not there, or lack rows. */
 async function makeParts(run: Run, scoring: LocalScoring, runtime: Runtime, signal: AbortSignal): Promise<void> {
   const { out, partUsers } = scoring;
   const { first, end } = usersOf(run.dataset);
@@ -77,7 +77,7 @@ async function makeParts(run: Run, scoring: LocalScoring, runtime: Runtime, sign
     for (let [part, from] = [0, first]; from < end; part++, from += partUsers) {
       const until = Math.min(end, from + partUsers);
       const path = partOf(out, part);
-      if (await isThere(path)) {
+      if ((await isThere(path)) && (await rowsIn(path)) === rowsOf(run.dataset, [from, until], scoring)) {
         skipped += until - from;
         continue;
       }
@@ -103,8 +103,12 @@ async function makeParts(run: Run, scoring: LocalScoring, runtime: Runtime, sign
 /** The number of rows that the lists of all users are. */
 export function expectedRows(dataset: Dataset, options: ListOptions): number {
   const { first, end } = usersOf(dataset);
+  return rowsOf(dataset, [first, end], options);
+}
+
+function rowsOf(dataset: Dataset, [from, until]: readonly [number, number], options: ListOptions): number {
   let rows = 0;
-  for (let user = first; user < end; user++) rows += lengthOfList(dataset, user, options);
+  for (let user = from; user < until; user++) rows += lengthOfList(dataset, user, options);
   return rows;
 }
 

@@ -20,7 +20,7 @@ import {
 } from './import.js';
 import type { Input } from './input.js';
 import { expandInputs } from './which-files.js';
-import { describe, fits, sampleOf } from './recognise.js';
+import { type Sample, describe, fits, isEmpty, sampleOf } from './recognise.js';
 
 /** Options of `importLog`. */
 export interface LogOptions extends ImportOptions {
@@ -119,14 +119,20 @@ interface Candidate {
   readonly certain: boolean;
 }
 
-/** The one format that every file is of, and a line that says so and why. */
+/** The one format that every file with something in it is of, and a line that says so and why. */
 export async function recogniseFormat(
   database: Database,
   inputs: readonly Input[],
 ): Promise<{ format: Format; why: string }> {
   let candidates = FORMATS.map((format): Candidate => ({ format, why: new Map(), certain: false }));
+  let last: readonly [Input, Sample] | null = null;
   for (const input of inputs) {
     const sample = await sampleOf(input, database);
+    if (isEmpty(sample)) {
+      last ??= [input, sample];
+      continue;
+    }
+    last = [input, sample];
     const [first = ''] = sample.beginning.split('\n', 1);
     candidates = candidates.flatMap(({ format, why, certain }): Candidate[] => {
       if ('parse' in format) {
@@ -139,17 +145,20 @@ export async function recogniseFormat(
         ? [{ format, certain: true, why: withReason(why, `has ${table.recognise.fields.join(', ')}`, input) }]
         : [];
     });
-    if (!candidates.some(({ certain }) => certain) && (candidates.length === 0 || input === inputs.at(-1)))
-      throw new UserError(
-        `${input.name} is of no format that we know: it has ${describe(sample)}; name the format, or see sesrec import --help${sample.columns.length > 0 ? ' (a table of users and items is read by sesrec import interactions, which asks for its columns)' : ''}`,
-      );
+    if (candidates.length === 0) throw unknownFormat(input, sample);
   }
+  if (last && !candidates.some(({ certain }) => certain)) throw unknownFormat(...last);
   const sure = candidates.filter(({ certain }) => certain);
   const [found, other] = sure;
   if (!found || other)
     throw new UserError(`the files may be of ${sure.map(({ format }) => format.name).join(' or ')}: name the one`);
   return { format: found.format, why: `recognised as ${found.format.name}: ${reasonsOf(found)}` };
 }
+
+const unknownFormat = ({ name }: Input, sample: Sample): UserError =>
+  new UserError(
+    `${name} is of no format that we know: it has ${describe(sample)}; name the format, or see sesrec import --help${sample.columns.length > 0 ? ' (a table of users and items is read by sesrec import interactions, which asks for its columns)' : ''}`,
+  );
 
 const withReason = (why: Candidate['why'], reason: string, { name }: Input): Candidate['why'] =>
   new Map([...why, [reason, [...(why.get(reason) ?? []), name]]]);

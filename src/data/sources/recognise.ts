@@ -163,6 +163,10 @@ export function parquetSource(
   };
 }
 
+/** Whether a file has nothing in it: the day of a log on which nothing happened. */
+export const isEmpty = ({ container, beginning }: Sample): boolean =>
+  container !== 'parquet' && beginning.trim() === '';
+
 /** What a file looks like, for the message that nothing recognises it. */
 export function describe(sample: Sample): string {
   const names = sample.columns.length > 0 ? sample.columns : Object.keys(sample.records[0] ?? {});

@@ -12,7 +12,7 @@ import type { Format, InputFile, MappedFormat, ParsedFormat, Table } from './for
 import { readLines, readPieces, type BadLine, type Input, type Line } from './input.js';
 import { recordsOf } from './json-document.js';
 import { Lanes, type Query } from './lanes.js';
-import { describe, fits, parquetSource, readingFile, sampleOf, type Sample } from './recognise.js';
+import { describe, fits, isEmpty, parquetSource, readingFile, sampleOf, type Sample } from './recognise.js';
 import { STAGED_COLUMNS } from './staged.js';
 import { stagingWriter } from './staging-writer.js';
 
@@ -71,7 +71,7 @@ async function writeBad(database: Database, bads: readonly (BadLine & { file: nu
 
 /** The table of the format that a file is. */
 function tableOf({ name, tables }: MappedFormat, input: Input, sample: Sample): Table {
-  if (tables.length === 1) return tables[0] as Table;
+  if (tables.length === 1 || isEmpty(sample)) return tables[0] as Table;
   const found = tables.find((table) => fits(sample, table.recognise, table.header));
   if (found) return found;
   throw new UserError(
