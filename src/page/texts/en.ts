@@ -39,6 +39,7 @@ export const en = {
     willReturn: 'This comes back by itself when the server does.',
     again: 'Try again',
     nothingFound: 'Nothing found',
+    tooLong: (most: number) => `Longer than ${number(most)} characters: it cannot be asked about.`,
   },
   ...watching,
   sides: { similar: 'similar', dissimilar: 'dissimilar', none: 'no side' },
@@ -156,6 +157,9 @@ export const en = {
     keepNotRemoved: 'What you took away stays: it did happen.',
     keepYes: 'Store',
     keepNo: 'Cancel',
+    storing: 'Storing …',
     kept: (count: number) => `${plural(count, 'event', 'events')} stored`,
+    refused: (stored: number, refused: number) =>
+      `${plural(stored, 'event', 'events')} stored, ${number(refused)} refused`,
   },
 };
