@@ -56,8 +56,8 @@ export const en = {
     unknown: 'Nothing is known of this person',
     unknownMore:
       'Neither the run nor the live store has an event of this id. Recommendations are what anybody would get.',
-    facts: (feed: number, searches: number, seen: number) =>
-      `${plural(feed, 'action', 'actions')} in the feed, ${plural(searches, 'search', 'searches')}; the model sees the newest ${number(seen)}.`,
+    facts: (feed: number, searches: number, seenFeed: number, seenSearches: number) =>
+      `${plural(feed, 'action', 'actions')} in the feed, ${plural(searches, 'search', 'searches')}; the model sees the newest of both: ${number(seenFeed)} and ${number(seenSearches)}.`,
     newest: (shown: number, total: number) => `The newest ${number(shown)} of ${number(total)} are shown.`,
     shape: 'Show as',
     shapes: { lanes: 'Lanes', table: 'Table' },
