@@ -148,8 +148,8 @@ export class LiveCatalogue {
 
   /** The item as people know it: by title or name, else by its id. */
   title(index: number): string {
-    const [title] = [...this.values(index, 'title'), ...this.values(index, 'name')];
-    return title ?? this.id(index);
+    const titles = [...this.values(index, 'title'), ...this.values(index, 'name')];
+    return titles.find((title) => title.trim() !== '') ?? this.id(index);
   }
 
   /** Whether any item has the attribute at all. */

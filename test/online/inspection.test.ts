@@ -214,6 +214,12 @@ test('the catalogue: found by id and title, live ones too, the most frequent fir
   assert.equal((await engine.inspection.item('brand-new'))?.is_new, true);
 });
 
+test('a title that nobody could see is none', async () => {
+  await engine.upsertItems([{ item: 'title of spaces', fields: { title: ' \t ' } }]);
+  const [found] = (await engine.inspection.items({ ...LISTING, search: 'title of spaces' })).items;
+  assert.equal(found?.title, 'title of spaces');
+});
+
 test('an item and a query: near one another both ways, what led where, where it was shown', async () => {
   const { dataset } = run;
   const search = dataset.clickOffsets.findIndex((offset, i) => (dataset.clickOffsets[i + 1] ?? 0) > offset);

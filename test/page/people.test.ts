@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
-import type { Page } from 'playwright-core';
+import type { Locator, Page } from 'playwright-core';
+import { BEFORE, BEHIND } from '../../src/page/views/people/timeline-layout.js';
 import { newKey } from '../../src/serve/index.js';
 import { inChromium } from '../support/browser.js';
 import {
@@ -75,9 +76,82 @@ test('somebody is found by keyboard, and what they did agrees with what they sea
   await page.keyboard.press('ArrowDown');
   await focusAfter(page, feed);
   await page.getByText('What it agrees with in the feed').waitFor();
+  await agreeing.first().focus();
+  await page.keyboard.press('Enter');
+  await page.getByText('Searches it agrees with').waitFor();
+  await untilInPage(page, "document.activeElement.className === 'action-name'");
+  await page
+    .locator('.action')
+    .getByText(/\d (AM|PM) UTC/)
+    .waitFor();
+  await page.getByRole('application').focus();
   await page.keyboard.press('Escape');
   await page.getByText('How to read this').waitFor();
   assert.equal(await timeline.getAttribute('data-focus'), null);
+});
+
+test('what the model sees is told by lane', inChromium, async () => {
+  await using opened = await shown.open('#/people/u1');
+  const { json } = await shown.served.ask('GET', '/v1/users/u1/interests');
+  const count = (lane: string, isSeen: boolean): number =>
+    json.timeline.filter(({ type, seen }: { type: string; seen: boolean }) => type === lane && (seen || !isSeen))
+      .length;
+  await opened.page
+    .getByText(
+      `${count('feed', false)} actions in the feed, ${count('search', false)} searches; the model sees the newest of both: ${count('feed', true)} and ${count('search', true)}.`,
+    )
+    .waitFor();
+});
+
+test('zoom does something or says that there is nothing to do', inChromium, async () => {
+  await using opened = await shown.open('#/people/u1');
+  const { page } = opened;
+  const [closer, wider] = ['Zoom in', 'Zoom out'].map((name) => page.getByRole('button', { name })) as [
+    Locator,
+    Locator,
+  ];
+  const far = "(({ scrollWidth, clientWidth }) => scrollWidth - clientWidth)(document.querySelector('.timeline-box'))";
+  await page.waitForSelector('.ranked > li');
+  assert.ok(await wider.isDisabled(), 'all is seen');
+  await closer.click();
+  await untilInPage(page, `${far} > 0`);
+  await wider.click();
+  await untilInPage(page, `${far} === 0`);
+  assert.ok(await wider.isDisabled());
+});
+
+test('a piece of the list that cannot be had is told, and tried again', inChromium, async () => {
+  await using opened = await shown.open('#/people/u1');
+  const { page, complaints } = opened;
+  let fails = true;
+  await page.route('**/v1/people?*', async (route) => {
+    const offset = Number(new URL(route.request().url()).searchParams.get('offset'));
+    if (offset > 0 && fails) return route.fulfill({ status: 500, body: '{}' });
+    const people = Array.from({ length: 100 }, (_, i) => ({
+      user: `m${offset + i}`,
+      feed: 1,
+      searches: 0,
+      last: null,
+    }));
+    return route.fulfill({ json: { total: 300, people } });
+  });
+  const field = page.getByRole('combobox', { name: 'Find a person' });
+  await field.fill('m');
+  await page.getByText('300 people').waitFor();
+  await field.press('ArrowUp'); // to the last
+  const failure = page.locator('.finder').getByRole('alert');
+  await failure.waitFor();
+  await page.locator('#people-list-299').waitFor(); // nothing else is wanted from here on
+  fails = false;
+  await failure.getByRole('button', { name: 'Try again' }).click();
+  await page.getByRole('option').getByText('m299').waitFor();
+  await failure.waitFor({ state: 'detached' });
+  complaints.length = 0;
+});
+
+test('an id that no address can name is told as one', inChromium, async () => {
+  await using opened = await shown.open('#/people/..');
+  await opened.page.getByText('no address can name it').waitFor();
 });
 
 test('a reason lights up the action behind it', inChromium, async () => {
@@ -160,6 +234,15 @@ test('5,000 actions stay few elements, and every one can be gone to', inChromium
     };
     requestAnimationFrame(step);
   })`)) as number[];
+  const middle = async (): Promise<number> =>
+    (await page.evaluate(`(() => {
+      const { scrollLeft, clientWidth, scrollWidth } = document.querySelector('.timeline-box');
+      return (scrollLeft + clientWidth / 2 - ${BEFORE}) / (scrollWidth - ${BEFORE + BEHIND});
+    })()`)) as number;
+  await page.evaluate("document.querySelector('.timeline-box').scrollLeft = 20_000");
+  const was = await middle();
+  for (const name of ['Zoom in', 'Zoom out', 'Zoom out']) await page.getByRole('button', { name }).click();
+  assert.ok(Math.abs((await middle()) - was) < 1e-3, 'what is in the middle stays there');
   t.diagnostic(
     `scrolling through them: median frame ${frames.toSorted((a, b) => a - b)[20]?.toFixed(1)} ms, this machine as it is`,
   );

@@ -13,6 +13,7 @@ import { openEngine } from '../../src/online/index.js';
 import { inChromium } from '../support/browser.js';
 import { HOSTILE, SCHEMES, WIDTHS, hostileRun, seriousViolations, sidewaysOf, showing } from '../support/page.js';
 import { serve } from '../support/serving.js';
+import { until } from '../support/waiting.js';
 
 /** Somebody whose id is none, which check finds. */
 const placeholders = Array.from({ length: 6 }, (_, i) => [
@@ -102,6 +103,26 @@ test('catalogue: nothing is called so, and what is not there', inChromium, async
   await page.getByRole('searchbox').fill('zzzzzz');
   await page.getByText('No item holds this text.').waitFor(PATIENCE);
   await page.getByText('No query holds this text.').waitFor(PATIENCE);
+  await page.evaluate(`location.hash = '#/catalogue/query/${'q'.repeat(501)}'`);
+  await page.getByText('Longer than 500 characters: it cannot be asked about.').waitFor(PATIENCE);
+});
+
+test('catalogue: the field says what the address says', inChromium, async () => {
+  await using opened = await at('#/catalogue');
+  const { page } = opened;
+  const field = page.getByRole('searchbox');
+  const holds = async (text: string): Promise<void> => until(text, async () => (await field.inputValue()) === text);
+  for (const text of ['books', 'tea']) {
+    await field.fill(text);
+    await page.waitForURL(new RegExp(`search=${text}`));
+    await page.locator(`.catalogue-results a[href*="search=${text}"]`).first().click();
+    await page.waitForURL(new RegExp(`catalogue/item/.*search=${text}`));
+  }
+  await page.goBack();
+  await page.goBack();
+  await holds('books');
+  await page.getByRole('navigation').getByRole('link', { name: 'Catalogue' }).click();
+  await holds('');
 });
 
 test('experiments: a training is watched epoch by epoch until it ends', inChromium, async () => {

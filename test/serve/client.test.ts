@@ -65,6 +65,7 @@ test('every call does what the server does', async () => {
   assert.equal((await client.eraseUser('u1')).events, 1);
   assert.equal((await client.ready()).status, 'ready');
   await assert.rejects(client.similarItems('nothing'), { status: 404, code: 'not_found' });
+  for (const dots of ['.', '..']) await assert.rejects(client.eraseUser(dots), RangeError, 'no other address is asked');
   const stranger = new SesrecClient({ url: served.server.url, key: 'wrong' });
   await assert.rejects(stranger.models(), { status: 401, code: 'unauthenticated' });
 });

@@ -17,6 +17,7 @@ export const watching = {
     nothingChosenHint: 'You see what lies near it, what led to it, and where it was recommended.',
     noItems: 'No item holds this text.',
     noQueries: 'No query holds this text.',
+    nothingAtAll: 'There are none.',
     back: 'Back to the search',
     item: 'Item',
     query: 'Query',

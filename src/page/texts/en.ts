@@ -39,6 +39,7 @@ export const en = {
     willReturn: 'This comes back by itself when the server does.',
     again: 'Try again',
     nothingFound: 'Nothing found',
+    tooLong: (most: number) => `Longer than ${number(most)} characters: it cannot be asked about.`,
   },
   ...watching,
   sides: { similar: 'similar', dissimilar: 'dissimilar', none: 'no side' },
@@ -55,8 +56,8 @@ export const en = {
     unknown: 'Nothing is known of this person',
     unknownMore:
       'Neither the run nor the live store has an event of this id. Recommendations are what anybody would get.',
-    facts: (feed: number, searches: number, seen: number) =>
-      `${plural(feed, 'action', 'actions')} in the feed, ${plural(searches, 'search', 'searches')}; the model sees the newest ${number(seen)}.`,
+    facts: (feed: number, searches: number, seenFeed: number, seenSearches: number) =>
+      `${plural(feed, 'action', 'actions')} in the feed, ${plural(searches, 'search', 'searches')}; the model sees the newest of both: ${number(seenFeed)} and ${number(seenSearches)}.`,
     newest: (shown: number, total: number) => `The newest ${number(shown)} of ${number(total)} are shown.`,
     shape: 'Show as',
     shapes: { lanes: 'Lanes', table: 'Table' },
@@ -156,6 +157,9 @@ export const en = {
     keepNotRemoved: 'What you took away stays: it did happen.',
     keepYes: 'Store',
     keepNo: 'Cancel',
+    storing: 'Storing …',
     kept: (count: number) => `${plural(count, 'event', 'events')} stored`,
+    refused: (stored: number, refused: number) =>
+      `${plural(stored, 'event', 'events')} stored, ${number(refused)} refused`,
   },
 };

@@ -32,7 +32,10 @@ export const numberText = (value: number): string => numbers.format(value);
 /** A share or a weight: 0.123, or 0.00012 where it is small. */
 export const figureText = (value: number): string =>
   value !== 0 && Math.abs(value) < 0.001 ? value.toPrecision(2) : value.toFixed(3);
-/** A time in UTC, with the clock only where it has one; empty for none. */
+/** A time in UTC, with the clock only where it has one; empty for none. Whatever it stands in says that it is UTC. */
 export const timeText = (time: string | null): string =>
   time === null ? '' : (hasClock(time) ? moments : dates).format(new Date(time));
+/** The same where nothing else says so. */
+export const momentText = (time: string | null): string =>
+  time !== null && hasClock(time) ? `${timeText(time)} UTC` : timeText(time);
 export const dateText = (time: string | null): string => (time === null ? '' : dates.format(new Date(time)));

@@ -1,7 +1,10 @@
 /** Where every route lies. Knows paths only; imports nothing: the client reads it in a browser. */
 
-/** A path segment that holds an id: any UTF-8, percent-encoded. */
-const segment = (id: string): string => encodeURIComponent(id);
+/** A path segment that holds an id: any UTF-8, percent-encoded. Dots alone are steps of a path however they are encoded (URL standard). */
+function segment(id: string): string {
+  if (id === '.' || id === '..') throw new RangeError(`“${id}” is a step of a path: no address can name it`);
+  return encodeURIComponent(id);
+}
 
 export const PATHS = {
   recommendations: '/v1/recommendations',

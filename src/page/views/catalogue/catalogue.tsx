@@ -8,6 +8,7 @@ import { hrefOf, refine } from '../../app/routing.js';
 import { ask } from '../../app/server.js';
 import type { ViewProps } from '../../app/view.js';
 import { Empty, Shown } from '../../components/states.js';
+import { UserText } from '../../components/user-text.js';
 import { texts } from '../../texts/index.js';
 import { Entries } from './entries.js';
 import { ItemDetail } from './item-detail.js';
@@ -21,11 +22,14 @@ export default function Catalogue({ place }: ViewProps) {
   const [kind, id] = place.rest;
   const asked = place.query.get('search') ?? '';
   const [text, setText] = useState(asked);
-  const search = useSettled(text);
-  const query: Record<string, string> = search.trim() === '' ? {} : { search: search.trim() };
+  const search = useSettled(text).trim();
+  const query: Record<string, string> = search === '' ? {} : { search };
   useEffect(() => {
     if (search !== asked) refine(place, hrefOf('catalogue', place.rest, query));
   }, [search]);
+  useEffect(() => {
+    if (search !== asked) setText(asked); // somebody went back, or began anew
+  }, [asked]);
   const isWide = useWide();
   const isChosen = (kind === 'item' || kind === 'query') && id !== undefined;
   const listing = `?${new URLSearchParams({ limit: String(SHOWN), ...query }).toString()}`;
@@ -65,7 +69,7 @@ export default function Catalogue({ place }: ViewProps) {
                 <Entries
                   title={words.items}
                   note={words.found(found.length, total)}
-                  empty={words.noItems}
+                  empty={search === '' ? words.nothingAtAll : words.noItems}
                   entries={found.map(({ item, title, count }) => ({
                     text: title,
                     id: item === title ? null : item,
@@ -84,7 +88,7 @@ export default function Catalogue({ place }: ViewProps) {
                 <Entries
                   title={words.queries}
                   note={words.found(found.length, total)}
-                  empty={words.noQueries}
+                  empty={search === '' ? words.nothingAtAll : words.noQueries}
                   entries={found.map(({ query: own, count }) => ({
                     text: own,
                     id: null,
@@ -113,6 +117,12 @@ export default function Catalogue({ place }: ViewProps) {
           </Empty>
         ) : kind === 'item' ? (
           <ItemDetail key={id} item={id} query={query} />
+        ) : id.length > LIMITS.queryLength ? (
+          <Empty title={texts.states.tooLong(LIMITS.queryLength)}>
+            <p>
+              <UserText text={id} lines={3} />
+            </p>
+          </Empty>
         ) : (
           <QueryDetail key={id} text={id} query={query} />
         )}

@@ -1,9 +1,10 @@
 /** What is known of one action, and what of the other lane it agrees with. */
+import { useLayoutEffect, useRef } from 'preact/hooks';
 import type { TimelineEntry } from '../../../serve/schemas/index.js';
 import { Bar } from '../../components/bar.js';
 import { SideMark } from '../../components/side-mark.js';
 import { UserText } from '../../components/user-text.js';
-import { figureText, texts, timeText } from '../../texts/index.js';
+import { figureText, momentText, texts } from '../../texts/index.js';
 import { labelOf } from './action-text.js';
 import type { Agreement } from './agreements.js';
 
@@ -20,10 +21,22 @@ export function ActionDetail({ entry, agreements, entryOf, onFocus }: ActionDeta
   const { type, side, weight, time, titles, seen } = entry;
   const agreeing = agreements.filter(({ value }) => value > 0);
   const most = agreeing[0]?.value ?? 1;
+  const heading = useRef<HTMLHeadingElement>(null);
+  const wasChosen = useRef(false);
+  useLayoutEffect(() => {
+    if (wasChosen.current) heading.current?.focus({ preventScroll: true }); // what was pressed is gone
+    wasChosen.current = false;
+  }, [entry]);
+  const choose = (ordinal: number): void => {
+    wasChosen.current = true;
+    onFocus(ordinal);
+  };
   return (
     <>
-      <p class="quiet small">{[texts.people.kinds[type], timeText(time)].filter((part) => part !== '').join(' · ')}</p>
-      <h2 class="action-name">
+      <p class="quiet small">
+        {[texts.people.kinds[type], momentText(time)].filter((part) => part !== '').join(' · ')}
+      </p>
+      <h2 class="action-name" ref={heading} tabIndex={-1}>
         <SideMark side={side} />
         <UserText text={labelOf(entry)} lines={3} />
       </h2>
@@ -46,7 +59,7 @@ export function ActionDetail({ entry, agreements, entryOf, onFocus }: ActionDeta
               if (!other) return null;
               return (
                 <li key={ordinal}>
-                  <button type="button" class="plain" onClick={() => onFocus(ordinal)}>
+                  <button type="button" class="plain" onClick={() => choose(ordinal)}>
                     <SideMark side={other.side} isNamed />
                     <UserText text={labelOf(other)} />
                     <Bar share={value / most} />

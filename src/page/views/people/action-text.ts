@@ -1,6 +1,6 @@
 /** Actions in words. Knows entries of a timeline; does not know where they are shown. */
 import type { TimelineEntry } from '../../../serve/schemas/index.js';
-import { figureText, texts, timeText } from '../../texts/index.js';
+import { figureText, momentText, texts } from '../../texts/index.js';
 
 type Action = Pick<TimelineEntry, 'type' | 'query' | 'items' | 'titles'>;
 
@@ -13,7 +13,7 @@ export function spokenOf(entry: TimelineEntry): string {
   const { type, side, weight, time, seen } = entry;
   return [
     `${texts.people.lanes[type]}: ${labelOf(entry).slice(0, 200)}`,
-    timeText(time),
+    momentText(time),
     seen ? texts.sides[side ?? 'none'] : texts.people.notSeen,
     weight === null ? '' : texts.people.weight(figureText(weight)),
   ]

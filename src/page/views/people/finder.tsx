@@ -4,8 +4,8 @@ import type { PeopleAnswer, Person } from '../../../serve/schemas/index.js';
 import { LIMITS } from '../../../serve/schemas/limits.js';
 import { PATHS } from '../../../serve/schemas/paths.js';
 import { useAnswer, useSettled } from '../../app/answer.js';
-import { ask } from '../../app/server.js';
-import { Shown } from '../../components/states.js';
+import { ask, returns } from '../../app/server.js';
+import { Failure, Shown } from '../../components/states.js';
 import { UserText } from '../../components/user-text.js';
 import { VirtualList, moved } from '../../components/virtual-list.js';
 import { dateText, texts } from '../../texts/index.js';
@@ -105,6 +105,7 @@ export function Finder({ user, onChoice, onFirst }: FinderProps) {
               onRange={people.want}
               row={(row) => <Row person={people.at(row)} isChosen={people.at(row)?.user === user} />}
             />
+            {people.error !== null && <Failure error={people.error} again={people.again} />}
           </>
         )}
       </Shown>
@@ -124,28 +125,49 @@ function Row({ person, isChosen }: { readonly person: Person | undefined; readon
   );
 }
 
-/** A list that is known in pieces: what is wanted and not known is asked for, once. */
+interface Known {
+  readonly of: unknown;
+  readonly pieces: Map<number, readonly Person[] | null>;
+  error: unknown;
+}
+
+/** A list that is known in pieces: what is wanted and not known is asked for, once; what failed, when it is wanted again. */
 function usePieces(first: (PeopleAnswer & { readonly search: string }) | null) {
-  const known = useRef<{ of: unknown; pieces: Map<number, readonly Person[] | null> }>({ of: null, pieces: new Map() });
+  const known = useRef<Known>({ of: null, pieces: new Map(), error: null });
   const [, setKnown] = useState(0);
-  if (known.current.of !== first) known.current = { of: first, pieces: new Map(first ? [[0, first.people]] : []) };
+  const wanted = useRef<readonly [from: number, to: number]>([0, 0]);
+  if (known.current.of !== first)
+    known.current = { of: first, pieces: new Map(first ? [[0, first.people]] : []), error: null };
   const { current } = known;
   const isThere = useRef(true);
   useEffect(() => () => void (isThere.current = false), []);
+  const become = (error: unknown): void => {
+    current.error = error;
+    if (isThere.current) setKnown((before) => before + 1);
+  };
+  const want = (from: number, to: number): void => {
+    wanted.current = [from, to];
+    for (let number = Math.floor(from / PIECE); number <= Math.floor(Math.max(from, to - 1) / PIECE); number++) {
+      if (!first || current.pieces.has(number) || number * PIECE > LIMITS.listedUpTo) continue;
+      current.pieces.set(number, null);
+      piece(first.search, number).then(
+        ({ people }) => {
+          current.pieces.set(number, people);
+          become(null);
+        },
+        (error: unknown) => {
+          current.pieces.delete(number);
+          become(error);
+        },
+      );
+    }
+  };
+  const again = (): void => want(...wanted.current);
+  useEffect(again, [first, returns.value]);
   return {
     at: (row: number): Person | undefined => current.pieces.get(Math.floor(row / PIECE))?.[row % PIECE],
-    want: (from: number, to: number): void => {
-      for (let number = Math.floor(from / PIECE); number <= Math.floor(Math.max(from, to - 1) / PIECE); number++) {
-        if (!first || current.pieces.has(number) || number * PIECE > LIMITS.listedUpTo) continue;
-        current.pieces.set(number, null);
-        piece(first.search, number).then(
-          ({ people }) => {
-            current.pieces.set(number, people);
-            if (isThere.current) setKnown((before) => before + 1);
-          },
-          () => current.pieces.delete(number), // it is asked for again when it is seen again
-        );
-      }
-    },
+    want,
+    again,
+    error: current.error,
   };
 }

@@ -12,6 +12,7 @@ import { texts } from '../../texts/index.js';
 import { ActionDetail } from './action-detail.js';
 import { agreementsIn } from './agreements.js';
 import { Recommendations } from './recommendations.js';
+import type { Lane } from './timeline-layout.js';
 import { Timeline } from './timeline.js';
 import { TimelineTable } from './timeline-table.js';
 
@@ -58,8 +59,8 @@ function Told({ interests, recommended }: ToldProps) {
   const [lit, setLit] = useState(NOTHING);
   const focus = lit.size > 0 ? null : (hovered ?? pinned);
   const byOrdinal = useMemo(() => new Map(timeline.map((entry) => [entry.ordinal, entry])), [timeline]);
-  const count = (lane: 'feed' | 'search'): number => timeline.filter(({ type }) => type === lane).length;
-  const seen = timeline.filter(({ seen: isSeen }) => isSeen).length;
+  const count = (lane: Lane, isSeen = false): number =>
+    timeline.filter(({ type, seen }) => type === lane && (seen || !isSeen)).length;
   const focused = focus === null ? undefined : byOrdinal.get(focus);
   if (timeline.length === 0)
     return (
@@ -74,7 +75,7 @@ function Told({ interests, recommended }: ToldProps) {
     <>
       <div class="person-facts">
         <p class="quiet">
-          {texts.people.facts(count('feed'), count('search'), seen)}
+          {texts.people.facts(count('feed'), count('search'), count('feed', true), count('search', true))}
           {total > timeline.length ? ` ${texts.people.newest(timeline.length, total)}` : ''}
         </p>
         <Choice

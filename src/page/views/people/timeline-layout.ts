@@ -36,7 +36,7 @@ export interface Layout {
 
 /** Room before the first and behind the last action: labels lean to the right. */
 export const BEFORE = 84;
-const BEHIND = 152;
+export const BEHIND = 152;
 /** Pixels between neighbours, where there are few. */
 const FAR_APART = 110;
 const BETWEEN_TICKS = 112;
@@ -77,6 +77,12 @@ export function layOut(timeline: readonly TimelineEntry[], axis: Axis, least: nu
     maxWeight: perLane((placed) => placed.reduce((most, { entry }) => Math.max(most, entry.weight ?? 0), 0)),
   };
 }
+
+/** A place as a share of the way from the first action to the last, which is the same however wide the layout is. */
+export const shareAt = ({ width }: Layout, x: number): number => (x - BEFORE) / (width - BEFORE - BEHIND);
+
+/** Where such a place lies. */
+export const placeOf = ({ width }: Layout, share: number): number => BEFORE + share * (width - BEFORE - BEHIND);
 
 /** The first and the last of what is in order; a spread of many would be too much for a call. */
 const bounds = (values: readonly number[]): number[] => (values.length === 0 ? [0, 0] : [values[0]!, values.at(-1)!]);

@@ -7,11 +7,12 @@ import type { TimelineEntry } from '../../../serve/schemas/index.js';
 import { announce } from '../../app/announce.js';
 import { repaint } from '../../app/theme.js';
 import { Choice } from '../../components/choice.js';
+import { SteadyButton } from '../../components/steady-button.js';
 import { dateText, texts } from '../../texts/index.js';
 import { labelOf, spokenOf } from './action-text.js';
 import type { Agreements } from './agreements.js';
 import { HEIGHT, LANE_Y, LEVEL, coloursAt, draw } from './timeline-drawing.js';
-import { type Axis, type Lane, type Placed, layOut, nearest } from './timeline-layout.js';
+import { type Axis, type Lane, type Placed, layOut, nearest, placeOf, shareAt } from './timeline-layout.js';
 
 interface TimelineProps {
   readonly timeline: readonly TimelineEntry[];
@@ -26,6 +27,7 @@ interface TimelineProps {
 
 /** Pixels from one action to the next: all that fits, unless that is too close to read, and closer or wider by hand. */
 const [CLOSEST, USUAL, WIDEST] = [1, 26, 72];
+const ZOOM = 1.6;
 const REACH = 18;
 
 export function Timeline({ timeline, agreements, focus, lit, onFocus, onPin }: TimelineProps) {
@@ -38,14 +40,31 @@ export function Timeline({ timeline, agreements, focus, lit, onFocus, onPin }: T
   const painted = repaint.value;
   const scene = { layout, agreements, focus, lit, labelOf: ({ entry }: Placed) => labelOf(entry), dateOf: dateText };
 
+  // what is in the middle stays there when the scale or the room changes; null: the newest is in view, and stays
+  const middle = useRef<number | null>(null);
+  const hold = useRef(() => {});
+  hold.current = () => {
+    const { scrollLeft, clientWidth } = box.current!;
+    const isAtEnd = scrollLeft + Math.max(width, clientWidth) >= layout.width - 1;
+    middle.current = isAtEnd ? null : shareAt(layout, scrollLeft + clientWidth / 2);
+  };
+  const zoom = (to: number): void => {
+    hold.current();
+    setStep(Math.min(WIDEST, Math.max(CLOSEST, to)));
+  };
   useLayoutEffect(() => {
-    const watcher = new ResizeObserver(([entry]) => setWidth(Math.round(entry!.contentRect.width)));
+    const watcher = new ResizeObserver(([entry]) => {
+      hold.current();
+      setWidth(Math.round(entry!.contentRect.width));
+    });
     watcher.observe(box.current!);
     return () => watcher.disconnect();
   }, []);
+  useLayoutEffect(() => void (middle.current = null), [timeline, axis]);
   useLayoutEffect(() => {
-    box.current!.scrollLeft = layout.width; // the newest
-  }, [timeline, axis, step, width]);
+    const at = middle.current;
+    box.current!.scrollLeft = at === null ? layout.width : placeOf(layout, at) - width / 2;
+  }, [layout]);
   useEffect(() => {
     const element = box.current!;
     const paper = canvas.current!;
@@ -113,22 +132,20 @@ export function Timeline({ timeline, agreements, focus, lit, onFocus, onPin }: T
           onChoice={setAxis}
         />
         <div class="zoom" role="group" aria-label={texts.people.zoom}>
-          <button
-            type="button"
-            aria-label={texts.people.closer}
-            disabled={step >= WIDEST}
-            onClick={() => setStep(Math.min(WIDEST, step * 1.6))}
+          <SteadyButton
+            label={texts.people.closer}
+            isIdle={layout.step >= WIDEST}
+            onClick={() => zoom(layout.step * ZOOM)}
           >
             +
-          </button>
-          <button
-            type="button"
-            aria-label={texts.people.wider}
-            disabled={step <= CLOSEST}
-            onClick={() => setStep(Math.max(CLOSEST, step / 1.6))}
+          </SteadyButton>
+          <SteadyButton
+            label={texts.people.wider}
+            isIdle={layout.width <= width || layout.step <= CLOSEST}
+            onClick={() => zoom(layout.step / ZOOM)}
           >
             −
-          </button>
+          </SteadyButton>
         </div>
       </div>
       <div class="lanes" style={{ '--feed-y': `${LANE_Y.feed}px`, '--search-y': `${LANE_Y.search}px` }}>

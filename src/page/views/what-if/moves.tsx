@@ -33,6 +33,7 @@ export function Moves({ answer, k, onClick, entryOf }: MovesProps) {
   const { items, fallen } = answer;
   const before = listBefore(answer, k);
   const list = useSlide(items);
+  const heading = useRef<HTMLHeadingElement>(null);
   const words = texts.whatIf;
   return (
     <div class="moves" style={{ '--row': `${ROW}px` }}>
@@ -49,7 +50,9 @@ export function Moves({ answer, k, onClick, entryOf }: MovesProps) {
       </section>
       <Lines items={items} before={before} k={k} />
       <section class="would-be" aria-labelledby="would-be">
-        <h2 id="would-be">{words.wouldBe}</h2>
+        <h2 id="would-be" ref={heading} tabIndex={-1}>
+          {words.wouldBe}
+        </h2>
         <ol ref={list}>
           {items.map((item) => (
             <li key={item.item} data-item={item.item}>
@@ -63,7 +66,10 @@ export function Moves({ answer, k, onClick, entryOf }: MovesProps) {
                 type="button"
                 class="click"
                 aria-label={words.clickOn(item.title.slice(0, 100))}
-                onClick={() => onClick(item.item, item.title)}
+                onClick={() => {
+                  onClick(item.item, item.title);
+                  heading.current?.focus({ preventScroll: true }); // what was met leaves the list, and its button with it
+                }}
               >
                 {words.click}
               </button>

@@ -1,16 +1,17 @@
 /** What somebody did, with what is imagined: searches and clicks are added, and anything may be taken away. Knows drafts; ranks nothing. */
-import { useState } from 'preact/hooks';
-import type { InterestsAnswer, ItemsAnswer, QueriesAnswer, TimelineEntry } from '../../../serve/schemas/index.js';
+import { useRef, useState } from 'preact/hooks';
+import type { ItemsAnswer, QueriesAnswer, TimelineEntry } from '../../../serve/schemas/index.js';
 import { LIMITS } from '../../../serve/schemas/limits.js';
 import { PATHS } from '../../../serve/schemas/paths.js';
 import { announce } from '../../app/announce.js';
 import { ask } from '../../app/server.js';
 import { Combobox } from '../../components/combobox.js';
 import { SideMark } from '../../components/side-mark.js';
+import { Skeleton } from '../../components/states.js';
 import { UserText } from '../../components/user-text.js';
-import { numberText, texts, timeText } from '../../texts/index.js';
+import { momentText, numberText, texts } from '../../texts/index.js';
 import { labelOf } from '../people/action-text.js';
-import { type Draft, type Step, change } from './draft.js';
+import { type Draft, type Imagined, change, textOf, withStep, withoutStep } from './draft.js';
 
 const SUGGESTED = 8;
 const AT_ONCE = 30;
@@ -19,8 +20,8 @@ export const listing = (path: string, search: string): string =>
   `${path}?${new URLSearchParams({ limit: String(SUGGESTED), ...(search === '' ? {} : { search }) })}`;
 
 /** Adds a step behind the others. */
-export function add(user: string | null, step: Step): void {
-  change(user, (draft) => ({ ...draft, added: [...draft.added, step].slice(-LIMITS.sessionEvents) }));
+export function add(user: string | null, step: Imagined): void {
+  change(user, (draft) => withStep(draft, step));
   announce(step.type === 'search' ? texts.whatIf.addedSearch(step.query) : texts.whatIf.addedClick(step.title));
 }
 
@@ -43,6 +44,7 @@ export function Additions({ user }: { readonly user: string | null }) {
             <UserText text={query} /> <small>{words.searched(count)}</small>
           </>
         )}
+        whyNot={({ query }) => (query.length > LIMITS.queryLength ? texts.states.tooLong(LIMITS.queryLength) : null)}
         onChoice={(chosen) => add(user, { type: 'search', query: typeof chosen === 'string' ? chosen : chosen.query })}
       />
       <Combobox
@@ -71,38 +73,39 @@ export function Additions({ user }: { readonly user: string | null }) {
 interface StoryProps {
   readonly user: string | null;
   readonly draft: Draft;
-  readonly interests: InterestsAnswer | null;
+  /** What happened; null while it is loading. */
+  readonly timeline: readonly TimelineEntry[] | null;
 }
 
 /** Newest first: what is imagined, then what happened. */
-export function Story({ user, draft, interests }: StoryProps) {
+export function Story({ user, draft, timeline }: StoryProps) {
   const [count, setCount] = useState(AT_ONCE);
-  const happened = (interests?.timeline ?? []).toSorted((a, b) => b.ordinal - a.ordinal);
+  const heading = useRef<HTMLHeadingElement>(null);
+  const happened = (timeline ?? []).toSorted((a, b) => b.ordinal - a.ordinal);
   const words = texts.whatIf;
   const toggle = (ordinal: number): void =>
-    change(user, ({ added, without }) => {
-      const next = new Set(without);
-      if (!next.delete(ordinal)) next.add(ordinal);
-      return { added, without: next };
+    change(user, (before) => {
+      const without = new Set(before.without);
+      if (!without.delete(ordinal)) without.add(ordinal);
+      return { ...before, without };
     });
+  const takeBack = (id: string): void => {
+    change(user, (before) => withoutStep(before, id));
+    heading.current?.focus({ preventScroll: true }); // its button goes
+  };
   return (
     <section class="story" aria-label={words.story}>
-      <h2>{words.story}</h2>
+      <h2 ref={heading} tabIndex={-1}>
+        {words.story}
+      </h2>
       <ol>
         {draft.added
-          .map((step, i) => (
-            <li key={`added-${i}`} class="imagined">
+          .map((step) => (
+            <li key={step.id} class="imagined">
               <Kind type={step.type === 'search' ? 'search' : 'feed'} />
-              <UserText text={step.type === 'search' ? step.query : step.title} />
+              <UserText text={textOf(step)} />
               <span class="quiet small">{words.imagined}</span>
-              <button
-                type="button"
-                class="plain"
-                aria-label={words.takeBack}
-                onClick={() =>
-                  change(user, ({ added, without }) => ({ added: added.filter((_, j) => j !== i), without }))
-                }
-              >
+              <button type="button" class="plain" aria-label={words.takeBack} onClick={() => takeBack(step.id)}>
                 ✕
               </button>
             </li>
@@ -112,7 +115,8 @@ export function Story({ user, draft, interests }: StoryProps) {
           <Happened key={entry.ordinal} entry={entry} isWithout={draft.without.has(entry.ordinal)} onToggle={toggle} />
         ))}
       </ol>
-      {happened.length === 0 && draft.added.length === 0 && <p class="quiet">{words.blank}</p>}
+      {timeline === null && <Skeleton lines={6} />}
+      {timeline?.length === 0 && draft.added.length === 0 && <p class="quiet">{words.blank}</p>}
       {happened.length > count && (
         <button type="button" onClick={() => setCount(count + AT_ONCE)}>
           {texts.people.more(Math.min(AT_ONCE, happened.length - count))}
@@ -136,7 +140,7 @@ function Happened({ entry, isWithout, onToggle }: HappenedProps) {
       <Kind type={entry.type} />
       <UserText text={label} />
       <span class="quiet small">
-        <SideMark side={entry.side} isNamed /> {timeText(entry.time)}
+        <SideMark side={entry.side} isNamed /> {momentText(entry.time)}
       </span>
       <button
         type="button"

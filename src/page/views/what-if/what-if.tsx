@@ -3,20 +3,20 @@
  * nothing is stored unless a person says so.
  */
 import './what-if.css';
-import { useRef, useState } from 'preact/hooks';
-import type { EventsAnswer, InterestsAnswer, PeopleAnswer, WhatIfAnswer } from '../../../serve/schemas/index.js';
+import type { InterestsAnswer, PeopleAnswer, WhatIfAnswer } from '../../../serve/schemas/index.js';
 import { LIMITS } from '../../../serve/schemas/limits.js';
 import { PATHS } from '../../../serve/schemas/paths.js';
 import { announce } from '../../app/announce.js';
 import { useAnswer } from '../../app/answer.js';
 import { go, hrefOf } from '../../app/routing.js';
-import { ask, write } from '../../app/server.js';
+import { ask } from '../../app/server.js';
 import type { ViewProps } from '../../app/view.js';
 import { Combobox } from '../../components/combobox.js';
 import { Empty, Failure, Shown } from '../../components/states.js';
 import { UserText } from '../../components/user-text.js';
 import { texts } from '../../texts/index.js';
-import { NOTHING, change, draftOf, eventsOf, isNothing, questionOf } from './draft.js';
+import { draftOf, questionOf } from './draft.js';
+import { Keep, stores } from './keep.js';
 import { Moves } from './moves.js';
 import { Additions, Story, add, listing } from './story.js';
 
@@ -24,18 +24,6 @@ const K = 10;
 
 export default function WhatIf({ place }: ViewProps) {
   const user = place.rest[0] ?? null;
-  const draft = draftOf(user);
-  const [kept, setKept] = useState(0);
-  const question = questionOf(user, draft, K);
-  const interests = useAnswer(user === null ? null : `${kept} ${user}`, async (signal) =>
-    ask<InterestsAnswer>(PATHS.interests(user ?? ''), undefined, signal),
-  );
-  const asked = useAnswer(`${kept} ${JSON.stringify(question)}`, async (signal) => {
-    const answer = await ask<WhatIfAnswer>(PATHS.whatIf, question, signal);
-    if (answer.changed) announce(texts.whatIf.moved(movedIn(answer)));
-    return answer;
-  });
-  const entries = new Map(interests.answer?.timeline.map((entry) => [entry.ordinal, entry]));
   const words = texts.whatIf;
   return (
     <div class="what-if">
@@ -75,35 +63,54 @@ export default function WhatIf({ place }: ViewProps) {
           }}
         />
       </header>
-      <div class="what-if-body">
-        <div class="asked">
-          <Additions key={`${user}`} user={user} />
-          <Keep user={user} onKept={() => setKept(kept + 1)} />
-          {interests.error === null ? (
-            <Story key={`story ${user}`} user={user} draft={draft} interests={interests.answer} />
-          ) : (
-            <Failure error={interests.error} again={interests.again} />
+      <About key={user ?? ''} user={user} />
+    </div>
+  );
+}
+
+/** A person, or nobody in particular, and what is imagined of them. A component of its own for each: what was asked of one is never another's. */
+function About({ user }: { readonly user: string | null }) {
+  const draft = draftOf(user);
+  const question = questionOf(user, draft, K);
+  const interests = useAnswer(user === null ? null : `${stores.value}`, async (signal) =>
+    ask<InterestsAnswer>(PATHS.interests(user ?? ''), undefined, signal),
+  );
+  const asked = useAnswer(`${stores.value} ${JSON.stringify(question)}`, async (signal) => {
+    const answer = await ask<WhatIfAnswer>(PATHS.whatIf, question, signal);
+    if (answer.changed) announce(texts.whatIf.moved(movedIn(answer)));
+    return answer;
+  });
+  const timeline = user === null ? [] : (interests.answer?.timeline ?? null);
+  const entries = new Map(timeline?.map((entry) => [entry.ordinal, entry]));
+  return (
+    <div class="what-if-body">
+      <div class="asked">
+        <Additions user={user} />
+        <Keep user={user} draft={draft} />
+        {interests.error === null ? (
+          <Story user={user} draft={draft} timeline={timeline} />
+        ) : (
+          <Failure error={interests.error} again={interests.again} />
+        )}
+      </div>
+      <div class="answered">
+        <Shown asked={asked} lines={12}>
+          {(answer) => (
+            <>
+              <Notes answer={answer} />
+              {answer.items.length === 0 ? (
+                <Empty title={texts.people.nothingRecommended} />
+              ) : (
+                <Moves
+                  answer={answer}
+                  k={K}
+                  entryOf={(ordinal) => entries.get(ordinal)}
+                  onClick={(item, title) => add(user, { type: 'click', item, title })}
+                />
+              )}
+            </>
           )}
-        </div>
-        <div class="answered">
-          <Shown asked={asked} lines={12}>
-            {(answer) => (
-              <>
-                <Notes answer={answer} />
-                {answer.items.length === 0 ? (
-                  <Empty title={texts.people.nothingRecommended} />
-                ) : (
-                  <Moves
-                    answer={answer}
-                    k={K}
-                    entryOf={(ordinal) => entries.get(ordinal)}
-                    onClick={(item, title) => add(user, { type: 'click', item, title })}
-                  />
-                )}
-              </>
-            )}
-          </Shown>
-        </div>
+        </Shown>
       </div>
     </div>
   );
@@ -124,57 +131,5 @@ function Notes({ answer: { source, ranks, notes, changed } }: { readonly answer:
         </p>
       ))}
     </>
-  );
-}
-
-/** Starting over, and keeping what was only imagined: the one thing here that writes, so it asks once more. */
-function Keep({ user, onKept }: { readonly user: string | null; readonly onKept: () => void }) {
-  const dialog = useRef<HTMLDialogElement>(null);
-  const [error, setError] = useState<unknown>(null);
-  const draft = draftOf(user);
-  const words = texts.whatIf;
-  const keep = async (): Promise<void> => {
-    if (user === null) return;
-    dialog.current?.close();
-    try {
-      const { rejected } = await write<EventsAnswer>(async (client) => client.sendEvents(eventsOf(user, draft)));
-      if (rejected[0]) throw new Error(rejected[0].message);
-      change(user, () => NOTHING);
-      setError(null);
-      announce(words.kept(draft.added.length));
-      onKept();
-    } catch (failure) {
-      setError(failure);
-    }
-  };
-  return (
-    <div class="keep">
-      <button type="button" disabled={isNothing(draft)} onClick={() => change(user, () => NOTHING)}>
-        {words.startOver}
-      </button>
-      <button
-        type="button"
-        disabled={user === null || draft.added.length === 0}
-        onClick={() => dialog.current?.showModal()}
-      >
-        {words.keep}
-      </button>
-      <p class="quiet small">{words.nothingStored}</p>
-      {error !== null && <Failure error={error} again={() => void keep()} />}
-      <dialog ref={dialog} aria-labelledby="keep-title">
-        <h2 id="keep-title">{words.keepTitle(draft.added.length)}</h2>
-        <p>
-          {words.keepMore} {draft.without.size > 0 && words.keepNotRemoved}
-        </p>
-        <div class="keep">
-          <button type="button" class="strong" onClick={() => void keep()}>
-            {words.keepYes}
-          </button>
-          <button type="button" onClick={() => dialog.current?.close()}>
-            {words.keepNo}
-          </button>
-        </div>
-      </dialog>
-    </div>
   );
 }
