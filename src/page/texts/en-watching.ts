@@ -112,7 +112,7 @@ export const watching = {
           ? 'The test was looked at once.'
           : `The test was looked at ${number(count)} times: after the first it is a test no more.`,
     interval:
-      '95 % interval over people: the mean ± 1.96 standard errors, which of few people reaches below 0 or beyond 1',
+      'Small below a figure: its 95 % interval over people, ± 1.96 standard errors, which of few people reaches below 0 or beyond 1.',
     between: (low: string, high: string) => `${low} to ${high}`,
     table: 'Comparison',
     tableLead: (users: number, items: number) =>

@@ -164,10 +164,11 @@ function Results({ answer: { results, test_looks: looks } }: { readonly answer: 
   return (
     <section>
       <h2>{words.results}</h2>
-      <p class="quiet">{words.looks(looks)}</p>
+      <p class="quiet">
+        {words.looks(looks)} {words.interval}
+      </p>
       <div class="table-box" tabIndex={0} role="region" aria-label={words.results}>
         <table class="wide">
-          <caption>{words.interval}</caption>
           <thead>
             <tr>
               <th scope="col">{words.protocol}</th>
