@@ -43,20 +43,29 @@ export interface ClientOptions {
   readonly fetch?: typeof fetch;
 }
 
-interface Call extends WriteOptions {
+interface Call<Answer> extends WriteOptions {
   readonly method: 'GET' | 'POST' | 'DELETE';
   readonly path: string;
   readonly body?: (left: number) => unknown;
+  /** What an answer holds; JSON unless told. */
+  readonly read?: (response: Response) => Promise<Answer>;
 }
+
+/** What a header carries: with other characters every call would fail, as if there were no server. */
+const OF_ASCII = /^[\x21-\x7e]*$/;
 
 /** A share of the time that is left goes to the way there and back. */
 const FOR_THE_SERVER = 0.9;
 
 export class SesrecClient {
   readonly #base: string;
+  readonly #key: string | undefined;
   readonly #options: ClientOptions;
 
   constructor(options: ClientOptions) {
+    this.#key = options.key?.trim();
+    if (!OF_ASCII.test(this.#key ?? ''))
+      throw new TypeError('a key is of ASCII characters without spaces; this one is not (typographic quotes, perhaps)');
     this.#base = options.url.replace(/\/+$/, '');
     this.#options = options;
   }
@@ -155,6 +164,11 @@ export class SesrecClient {
     });
   }
 
+  /** Asks a route that answers a file: a report. */
+  async askFile(path: string, options: CallOptions = {}): Promise<Blob> {
+    return this.#call({ ...options, method: 'GET', path, read: async (response) => response.blob() });
+  }
+
   /** Collects events and sends them together. */
   tracker(options: TrackerOptions = {}): Tracker {
     return new Tracker(async (events, writeOptions) => this.sendEvents(events, writeOptions), options);
@@ -170,12 +184,20 @@ export class SesrecClient {
     });
   }
 
-  async #call<Answer>({ method, path, body, idempotencyKey, keepalive = false, ...options }: Call): Promise<Answer> {
-    const { key, deadline = 3000, retries = 2, fetch: fetching = fetch } = this.#options;
+  async #call<Answer>({
+    method,
+    path,
+    body,
+    idempotencyKey,
+    keepalive = false,
+    read = async (response) => (await response.json()) as Answer,
+    ...options
+  }: Call<Answer>): Promise<Answer> {
+    const { deadline = 3000, retries = 2, fetch: fetching = fetch } = this.#options;
     const patience: Patience = { deadline, retries, ...options };
     const headers: Record<string, string> = {
       accept: 'application/json',
-      ...(key === undefined ? {} : { authorization: `Bearer ${key}` }),
+      ...(this.#key === undefined ? {} : { authorization: `Bearer ${this.#key}` }),
       ...(idempotencyKey === undefined ? {} : { 'idempotency-key': idempotencyKey }),
       ...(body ? { 'content-type': 'application/json' } : {}),
     };
@@ -189,7 +211,7 @@ export class SesrecClient {
       }
       if (!response.ok) throw await errorOf(response);
       try {
-        return (await response.json()) as Answer;
+        return await read(response);
       } catch (error) {
         throw new SesrecError('the answer broke off', { code: 'network', cause: error });
       }

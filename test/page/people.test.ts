@@ -279,6 +279,19 @@ test('the theme is what the system says until it is chosen, and then kept', inCh
   assert.equal(await ground(), dark);
 });
 
+test('a browser that keeps nothing for pages shows it all the same', inChromium, async () => {
+  await using opened = await shown.open('#/people/u1');
+  const { page } = opened;
+  await page.addInitScript(`{
+    const get = () => { throw new DOMException('forbidden', 'SecurityError'); };
+    for (const name of ['localStorage', 'sessionStorage']) Object.defineProperty(window, name, { get });
+  }`);
+  await page.reload();
+  await page.waitForSelector('.ranked > li');
+  await page.getByRole('radio', { name: 'Dark' }).check();
+  assert.equal(await page.evaluate('document.documentElement.dataset.theme'), 'dark');
+});
+
 test('nobody, somebody unknown, and a server that goes and comes back', inChromium, async () => {
   await using opened = await shown.open('#/people/stranger');
   const { page, context, complaints } = opened;
@@ -303,15 +316,28 @@ test('a server with keys asks for one, keeps it in the tab, and says when it may
   await using locked = await serveRun(run, join(shown.folder, 'locked'), { keys: [admin.kept, other.kept] });
   await using opened = await shown.open('#/people/u1', {}, locked);
   const { page, complaints } = opened;
-  await page.getByLabel('Key').fill('wrong');
+  await page.getByLabel('Key').waitFor();
   assert.deepEqual(await seriousViolations(page), []);
+  const isAtKey = `document.activeElement?.matches('input[type="password"]') === true`;
+  await untilInPage(page, isAtKey);
+  await page.keyboard.type('“wrong”'); // which no request can carry
   await page.keyboard.press('Enter');
   await page.getByText('does not take the key').waitFor();
-  await page.getByLabel('Key').fill(other.key);
+  assert.equal(await page.getByText('cannot be reached').count(), 0);
+  await page.reload();
+  await untilInPage(page, isAtKey);
+  await page.keyboard.type('wrong');
+  await page.keyboard.press('Enter');
+  await page.getByText('does not take the key').waitFor();
+  await untilInPage(page, isAtKey);
+  await page.keyboard.type(other.key);
   await page.keyboard.press('Enter');
   await page.getByText('This key lacks the scope admin.').first().waitFor();
   await page.getByRole('button', { name: 'Use another key' }).first().click();
-  await page.getByLabel('Key').fill(admin.key);
+  await untilInPage(page, isAtKey);
+  await page.getByText('This key lacks the scope admin.').waitFor();
+  assert.equal(await page.getByText('does not take the key').count(), 0);
+  await page.keyboard.type(admin.key);
   await page.keyboard.press('Enter');
   await page.waitForSelector('.ranked > li');
   await page.reload();

@@ -37,6 +37,16 @@ const shown = showing(async (folder) => {
 });
 
 const at = async (place: string, options = {}) => shown.open(place, options);
+/** Letters of figures that stand outside of them. */
+const CUT_MARKS = `[...document.querySelectorAll('.plot svg')].flatMap((figure) =>
+  [...figure.querySelectorAll('text')]
+    .filter((mark) => mark.getBoundingClientRect().left < figure.getBoundingClientRect().left)
+    .map((mark) => mark.textContent))`;
+const problem = (status: number, code: string, detail: string) => ({
+  status,
+  contentType: 'application/problem+json',
+  body: JSON.stringify({ status, code, detail }),
+});
 const heading = async (page: Page, name: string | RegExp): Promise<void> =>
   page.getByRole('heading', { name }).first().waitFor(PATIENCE);
 
@@ -94,6 +104,23 @@ test('catalogue: hostile titles and queries are text, at every width', inChromiu
   }
 });
 
+test('catalogue: what is worked out is there in the end, however slowly the server answers', inChromium, async () => {
+  await using opened = await at('#/data-health');
+  const { page } = opened;
+  let asked = 0;
+  await page.route('**/v1/catalogue/items/i1', async (route) => {
+    const response = await route.fetch();
+    const answer = await response.json();
+    if (asked++ === 0) answer.near = { ...answer.near, state: 'working' };
+    else await new Promise((resolve) => setTimeout(resolve, 2500)); // longer than it waits before it asks again
+    await route.fulfill({ response, json: answer });
+  });
+  await page.evaluate("location.hash = '#/catalogue/item/i1'");
+  await page.getByText('The model works out').waitFor(PATIENCE);
+  await page.getByText('The model works out').waitFor({ state: 'detached', timeout: 30_000 });
+  assert.equal(asked, 2);
+});
+
 test('catalogue: nothing is called so, and what is not there', inChromium, async () => {
   await using opened = await at('#/catalogue/item/nothing');
   const { page, complaints } = opened;
@@ -142,6 +169,8 @@ test('experiments: a training is watched epoch by epoch until it ends', inChromi
   await row.getByRole('link', { name: 'growing' }).click();
   const chart = (text: string) => page.locator(`.plot [role="img"][aria-label*="${text}"]`);
   await chart('from 0.1000 to 0.1000 in 1 epoch').waitFor({ ...PATIENCE, state: 'attached' });
+  await chart('prediction').waitFor({ ...PATIENCE, state: 'attached' });
+  assert.deepEqual(await page.evaluate(CUT_MARKS), []);
   await page.getByText('It trains: the curves grow').waitFor(PATIENCE);
   await appendFile(log, epoch(2, 0.2));
   await chart('from 0.1000 to 0.2000 in 2 epochs').waitFor({ ...PATIENCE, state: 'attached' });
@@ -157,6 +186,13 @@ test('experiments: a training is watched epoch by epoch until it ends', inChromi
   await chart('NDCG@10 on validation').waitFor({ ...PATIENCE, state: 'attached' });
   await page.getByText('Every epoch, as numbers').click();
   assert.equal(await page.getByRole('region', { name: 'Every epoch' }).locator('tbody tr').count(), 3);
+  await takeLock(join(run, 'lock'), 'trains'); // somebody goes on with it
+  await page.getByText('It trains: the curves grow').waitFor(PATIENCE);
+  await appendFile(log, epoch(4, 0.3));
+  await chart('in 4 epochs')
+    .first()
+    .waitFor({ ...PATIENCE, state: 'attached' });
+  await releaseLock(join(run, 'lock'));
 });
 
 test('experiments: results, settings, and the report as a file', inChromium, async () => {
@@ -172,6 +208,25 @@ test('experiments: results, settings, and the report as a file', inChromium, asy
   assert.equal(file.suggestedFilename(), 'first.html');
   assert.match(await readFile(await file.path(), 'utf8'), /^<!doctype html>/i);
 });
+
+test(
+  'experiments: a report that cannot be made is told, and a key is asked for where one is wanted',
+  inChromium,
+  async () => {
+    await using opened = await at('#/experiments/first');
+    const { page, complaints } = opened;
+    const answers = [
+      { status: 500, contentType: 'text/html', body: '<html>' }, // of something between
+      problem(401, 'unauthenticated', 'Send a key of this server.'),
+    ];
+    await page.route('**/v1/experiments/first/report', async (route) => route.fulfill(answers.shift() ?? {}));
+    await page.getByRole('button', { name: 'Save the report' }).click(PATIENCE);
+    await page.getByRole('alert').getByText('the server answered 500').waitFor(PATIENCE);
+    await page.getByRole('button', { name: 'Try again' }).click();
+    await heading(page, 'This server wants a key');
+    complaints.length = 0;
+  },
+);
 
 test('experiments: a name that there is not', inChromium, async () => {
   await using opened = await at('#/experiments/nothing');
@@ -223,18 +278,83 @@ test('operations: numbers that move, and a model that is switched and rolled bac
   await page.getByRole('region', { name: 'Routes since the start' }).getByText('/v1/models/rollback').waitFor(PATIENCE);
 });
 
+test(
+  'operations: a switch is watched to its end, though numbers or runs do not come meanwhile',
+  inChromium,
+  async () => {
+    await using opened = await at('#/data-health');
+    const { page, complaints } = opened;
+    await page.route('**/v1/experiments', async (route) =>
+      route.fulfill(problem(500, 'internal', 'The runs cannot be read.')),
+    );
+    await page.evaluate("location.hash = '#/operations'");
+    await page.getByRole('alert').getByText('The runs cannot be read.').waitFor(PATIENCE);
+    await page.unroute('**/v1/experiments');
+    await page.getByRole('button', { name: 'Try again' }).click();
+    await page.getByRole('combobox', { name: 'Switch to' }).selectOption('second', PATIENCE);
+    let fail = (): void => {};
+    const mayFail = new Promise<void>((resolve) => (fail = resolve));
+    await page.route('**/v1/models/activate', async (route) => {
+      await mayFail;
+      await route.fulfill(problem(422, 'not_servable', 'The run failed its trial.'));
+    });
+    await page.getByRole('button', { name: 'Switch…' }).click();
+    const dialog = page.getByRole('dialog');
+    await dialog.getByRole('button', { name: 'Switch' }).click();
+    await page.route('**/v1/operations', async (route) =>
+      route.fulfill(problem(500, 'internal', 'Nothing is counted.')),
+    );
+    await page.getByText('Nothing is counted.').waitFor(PATIENCE);
+    await page.getByText('What you see is what the server said last.').waitFor(PATIENCE);
+    fail();
+    await dialog.getByText('The run failed its trial.').waitFor(PATIENCE);
+    await page.keyboard.press('Escape');
+    await page.unroute('**/v1/operations');
+    await page.getByText('Nothing is counted.').waitFor({ state: 'detached', ...PATIENCE }); // asked again by itself
+    complaints.length = 0;
+  },
+);
+
+test('operations: a model that was switched elsewhere is told, whatever a page saw before', inChromium, async () => {
+  const write = async (path: string, body?: object): Promise<void> =>
+    assert.equal((await shown.served.ask('POST', path, body)).status, 200);
+  await write('/v1/models/activate', { run: 'second' });
+  await using opened = await at('#/operations');
+  const { page } = opened;
+  const answering = page.getByRole('row', { name: /answers/ });
+  await answering.getByText('second').waitFor(PATIENCE);
+  await page.getByText('asked again every five seconds').waitFor();
+  await page.getByRole('button', { name: 'Pause' }).click();
+  assert.equal(await page.getByText('asked again every five seconds').count(), 0);
+  await write('/v1/models/rollback');
+  await page.getByRole('button', { name: 'Roll back…' }).click();
+  await page.getByRole('heading', { name: 'Roll back to second?' }).waitFor(PATIENCE); // not to the first, which answers
+  await write('/v1/models/rollback'); // and once more
+  await page.getByRole('dialog').getByRole('button', { name: 'Roll back' }).click();
+  await page.getByText('first answers now.').waitFor({ ...PATIENCE, state: 'attached' });
+  await page.locator('.model').getByText('first').waitFor(PATIENCE);
+  await write('/v1/models/rollback');
+  await page.getByRole('link', { name: 'Data health' }).click();
+  await page.locator('.model').getByText('second').waitFor(PATIENCE);
+  await write('/v1/models/rollback');
+});
+
 test('a server that goes is said to be away, and the views come back by themselves', inChromium, async () => {
   await using opened = await at('#/operations');
   const { page, context, complaints } = opened;
+  const away = page.getByRole('alert').filter({ hasText: 'cannot be reached' });
   await heading(page, 'Models');
   await context.setOffline(true);
-  await page.getByRole('alert').filter({ hasText: 'cannot be reached' }).first().waitFor(PATIENCE);
+  await away.first().waitFor(PATIENCE);
+  await heading(page, 'Models'); // what it said last
+  assert.equal(await page.locator('main .failure').count(), 0);
+  await page.getByRole('link', { name: 'Experiments' }).click(); // whose script is not here
+  await page.getByText('The page goes on when the server is back.').waitFor(PATIENCE);
   await context.setOffline(false);
-  await page
-    .getByRole('alert')
-    .first()
-    .waitFor({ state: 'detached', ...PATIENCE });
-  await heading(page, 'Models');
+  await heading(page, 'Experiments');
+  await away.first().waitFor({ state: 'detached', ...PATIENCE });
+  const hasStyle = "[...document.styleSheets].some(({ href }) => href?.includes('experiments'))";
+  assert.equal(await page.evaluate(hasStyle), true);
   assert.ok(
     complaints.every((text) => text.includes('ERR_INTERNET_DISCONNECTED')),
     complaints.join(),

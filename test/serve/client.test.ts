@@ -64,10 +64,19 @@ test('every call does what the server does', async () => {
   assert.equal((await client.models()).models.length, 1);
   assert.equal((await client.eraseUser('u1')).events, 1);
   assert.equal((await client.ready()).status, 'ready');
+  assert.match(await (await client.askFile('/openapi.json')).text(), /^{"openapi"/);
   await assert.rejects(client.similarItems('nothing'), { status: 404, code: 'not_found' });
   for (const dots of ['.', '..']) await assert.rejects(client.eraseUser(dots), RangeError, 'no other address is asked');
   const stranger = new SesrecClient({ url: served.server.url, key: 'wrong' });
   await assert.rejects(stranger.models(), { status: 401, code: 'unauthenticated' });
+});
+
+test('a key that no request can carry is refused when the client is made; what is around one is left out', async () => {
+  for (const key of ['“sesrec_x”', 'two words', 'schlüssel', 'a\nb'])
+    assert.throws(() => new SesrecClient({ url: 'http://127.0.0.1', key }), /a key is of ASCII characters/);
+  await using served = await scripted(answered);
+  await new SesrecClient({ url: served.url, key: ' sesrec_x\n' }).recommend();
+  assert.equal(served.seen[0]?.headers.authorization, 'Bearer sesrec_x');
 });
 
 test('what may pass is tried again, with the same Idempotency-Key; what cannot is not', async () => {

@@ -5,10 +5,12 @@
 import { signal } from '@preact/signals';
 import { SesrecClient, SesrecError } from '../../client/index.js';
 import { PATHS } from '../../serve/schemas/paths.js';
+import { keep, kept } from './kept.js';
 
 const KEPT_AS = 'sesrec.key';
 /** Milliseconds: a first answer may have to compile something. */
 const PATIENCE = 30_000;
+const PATIENCE_WITH_FILES = 600_000;
 const ASK_AGAIN = 2000;
 
 /** `there`; `away`: nothing answers; `starting`: it answers that it is not ready. */
@@ -17,37 +19,46 @@ export type Presence = 'there' | 'away' | 'starting';
 export const presence = signal<Presence>('there');
 /** Counts returns of the server and changes of the key: what failed before is asked again. */
 export const returns = signal(0);
-/** Counts switches of the model that answers: what names it is asked for anew. */
-export const modelChanges = signal(0);
-/** Why a key is asked for: null while none is. */
-export const keyWanted = signal<string | null>(null);
+/** Why a key is asked for, and whether one was used that the server does not take. */
+export interface KeyWish {
+  readonly why: string;
+  readonly isRefused: boolean;
+}
+/** Null while no key is asked for. */
+export const keyWanted = signal<KeyWish | null>(null);
+
+/** Whether it makes sense to ask by itself: the server is there, and nobody is being asked for a key. */
+export const isAskable = (): boolean => presence.peek() === 'there' && keyWanted.peek() === null;
 
 /** Where the page lies, also behind a proxy that puts it below a path. */
 const base = new URL('.', document.baseURI).href.replace(/\/$/, '');
 export const address = (path: string): string => base + path;
 
-let client = clientWith(sessionStorage.getItem(KEPT_AS));
+let key: string | null = null;
+let client = clientWith(key);
+const before = kept('sessionStorage', KEPT_AS);
+if (before !== null) useKey(before);
 
-function clientWith(key: string | null): SesrecClient {
-  return new SesrecClient({ url: base, deadline: PATIENCE, ...(key === null ? {} : { key }) });
+function clientWith(own: string | null): SesrecClient {
+  return new SesrecClient({ url: base, deadline: PATIENCE, ...(own === null ? {} : { key: own }) });
 }
 
 /** Headers for what is fetched without the client: a stream. */
-export function keyHeaders(): Record<string, string> {
-  const key = sessionStorage.getItem(KEPT_AS);
-  return key === null ? {} : { authorization: `Bearer ${key}` };
-}
+export const keyHeaders = (): Record<string, string> => (key === null ? {} : { authorization: `Bearer ${key}` });
 
-/** Uses a key from now on, for as long as the tab lives; null forgets it. */
-export function useKey(key: string | null): void {
-  if (key === null) sessionStorage.removeItem(KEPT_AS);
-  else sessionStorage.setItem(KEPT_AS, key);
-  client = clientWith(key);
+/** Uses a key from now on, for as long as the tab lives. One that can be no key is not used: another is asked for. */
+export function useKey(next: string): void {
+  try {
+    client = clientWith(next);
+  } catch (error) {
+    keyWanted.value = { why: (error as Error).message, isRefused: true };
+    return;
+  }
+  key = next;
+  keep('sessionStorage', KEPT_AS, next);
   keyWanted.value = null;
   returns.value++;
 }
-
-export const hasKey = (): boolean => sessionStorage.getItem(KEPT_AS) !== null;
 
 /**
  * Asks a route of `PATHS`; with a body it is a POST. Notices by the way that the server has gone or wants a key.
@@ -57,9 +68,33 @@ export async function ask<Answer>(path: string, body?: unknown, signal?: AbortSi
   return watched(async () => client.ask<Answer>(path, body, signal ? { signal } : {}));
 }
 
+/** Asks for a file, which may take a while to make. */
+export async function askFile(path: string): Promise<Blob> {
+  return watched(async () => client.askFile(path, { deadline: PATIENCE_WITH_FILES }));
+}
+
 /** Does something with the client itself: what writes. */
 export async function write<Answer>(work: (client: SesrecClient) => Promise<Answer>): Promise<Answer> {
   return watched(async () => work(client));
+}
+
+/**
+ * Loads a part of the page; where it does not come, notices whether the server has gone.
+ * @throws SesrecError where it has
+ */
+export async function load<Part>(work: () => Promise<Part>): Promise<Part> {
+  try {
+    return await work();
+  } catch (error) {
+    await watched(async () => client.ready());
+    throw error;
+  }
+}
+
+/** Loads the whole page anew, if the server is there to give it. */
+export async function reload(): Promise<void> {
+  await watched(async () => client.ready());
+  location.reload();
 }
 
 async function watched<Answer>(work: () => Promise<Answer>): Promise<Answer> {
@@ -73,10 +108,20 @@ async function watched<Answer>(work: () => Promise<Answer>): Promise<Answer> {
   }
 }
 
-function notice({ code, status, message }: SesrecError): void {
-  if (status === 401) keyWanted.value = message;
-  else if (code === 'network') waitFor('away');
-  else if (code === 'not_ready') waitFor('starting');
+/** What an error says of the server itself, which is told beside every view; null for what is told where it was asked. */
+export const absenceIn = (error: unknown): Exclude<Presence, 'there'> | null =>
+  !(error instanceof SesrecError)
+    ? null
+    : error.code === 'network'
+      ? 'away'
+      : error.code === 'not_ready'
+        ? 'starting'
+        : null;
+
+function notice(error: SesrecError): void {
+  const absence = absenceIn(error);
+  if (error.status === 401) keyWanted.value ??= { why: error.message, isRefused: key !== null };
+  else if (absence !== null) waitFor(absence);
 }
 
 let waiting = false;

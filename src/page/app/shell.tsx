@@ -1,5 +1,5 @@
 /** The frame around every view: navigation, theme, key, what is wrong with the server, and what is said aloud. Does not know any view. */
-import { useEffect, useRef } from 'preact/hooks';
+import { useEffect, useRef, useState } from 'preact/hooks';
 import { PATHS } from '../../serve/schemas/paths.js';
 import type { ModelsAnswer } from '../../client/index.js';
 import { Choice } from '../components/choice.js';
@@ -8,12 +8,15 @@ import { UserText } from '../components/user-text.js';
 import { texts } from '../texts/index.js';
 import { announcement } from './announce.js';
 import { useAnswer } from './answer.js';
+import { answering, learned } from './answering.js';
 import { KeyForm } from './key-form.js';
 import { hrefOf, place } from './routing.js';
-import { ask, keyWanted, modelChanges, presence } from './server.js';
+import { ask, keyWanted, load, presence, reload, returns } from './server.js';
 import { THEMES, theme } from './theme.js';
 import type { View } from './view.js';
 import { VIEWS } from './views.js';
+
+const ASK_AGAIN = 30_000;
 
 export function Shell() {
   const view = VIEWS.find(({ id }) => id === place.value.view) ?? VIEWS[0]!;
@@ -58,7 +61,7 @@ export function Shell() {
             ))}
           </ul>
         </nav>
-        <Model />
+        <Model view={view} />
         <Choice
           label={texts.shell.theme}
           isLabelHidden
@@ -73,7 +76,7 @@ export function Shell() {
         </p>
       )}
       <main id="main" ref={main} tabIndex={-1} aria-label={title}>
-        {keyWanted.value === null ? <Loaded key={view.id} view={view} /> : <KeyForm why={keyWanted.value} />}
+        {keyWanted.value === null ? <Loaded key={view.id} view={view} /> : <KeyForm wish={keyWanted.value} />}
       </main>
       <p class="heard" role="status" aria-live="polite">
         {announcement.value}
@@ -82,20 +85,25 @@ export function Shell() {
   );
 }
 
-/** A view, once its script is here. */
+/** A view, once its script is here. One that did not come is loaded with the page: browsers keep what failed, and a server may have new scripts. */
 function Loaded({ view }: { readonly view: View }) {
-  const { answer, error, again } = useAnswer(view.id, view.load);
+  const { answer, error } = useAnswer(view.id, async () => load(view.load));
+  const { value: returned } = returns;
+  const [begunAt] = useState(returned);
+  useEffect(() => {
+    if (error !== null && returned !== begunAt) location.reload();
+  }, [returned]);
   const Component = answer?.default;
-  if (error !== null) return <Failure error={error} again={again} />;
+  if (error !== null) return <Failure error={error} again={() => void reload().catch(() => null)} />;
   return Component ? <Component place={place.value} /> : <Skeleton lines={8} />;
 }
 
-/** What answers. */
-function Model() {
-  const { answer } = useAnswer(`models ${modelChanges.value}`, async (signal) =>
-    ask<ModelsAnswer>(PATHS.models, undefined, signal),
-  );
-  const active = answer?.models.find(({ state }) => state === 'active');
+/** What answers: asked with every view, and now and then, since it can be switched elsewhere. */
+function Model({ view }: { readonly view: View }) {
+  useAnswer(`models ${view.id}`, async (signal) => learned(await ask<ModelsAnswer>(PATHS.models, undefined, signal)), {
+    askAgain: () => ASK_AGAIN,
+  });
+  const { value: active } = answering;
   if (!active) return null;
   return (
     <p class="model" title={texts.shell.model(active.name, active.version)}>

@@ -112,7 +112,9 @@ export const watching = {
         : count === 1
           ? 'The test was looked at once.'
           : `The test was looked at ${number(count)} times: after the first it is a test no more.`,
-    interval: '95 % interval over people',
+    interval:
+      'Small below a figure: its 95 % interval over people, ± 1.96 standard errors, which of few people reaches below 0 or beyond 1.',
+    between: (low: string, high: string) => `${low} to ${high}`,
     table: 'Comparison',
     tableLead: (users: number, items: number) =>
       `${plural(users, 'person', 'people')}, ${plural(items, 'item', 'items')}. Mean over seeds ± half of the 95 % interval; the best of a column is bold.`,
@@ -182,7 +184,8 @@ export const watching = {
   },
   operations: {
     lead: (version: string) => `How this server does. sesrec ${version}; the numbers that Prometheus reads.`,
-    updated: (time: string) => `As of ${time} UTC, asked again every five seconds.`,
+    updated: (time: string, isPaused: boolean) =>
+      `As of ${time} UTC${isPaused ? '' : ', asked again every five seconds'}.`,
     pause: 'Pause',
     goOn: 'Go on',
     now: 'Now',

@@ -4,6 +4,7 @@ import type { ExperimentAnswer } from '../../../client/index.js';
 import { Chart, type Draw } from '../../components/chart.js';
 import { texts } from '../../texts/index.js';
 import { metricFigure, metricText } from './metrics.js';
+import { valueAxis } from './value-axis.js';
 
 const words = texts.experiments;
 /** Marks of an axis of epochs. */
@@ -50,12 +51,16 @@ export function ValidationChart({ curves, metric, planned }: ValidationChartProp
   const colourOf = (label: string): string =>
     isColoured ? `var(--colour-${labels.indexOf(label) + 1})` : 'var(--ink)';
   const height = labels.length > 1 ? 320 : 260;
+  const { domain, tickFormat, room } = valueAxis(
+    points.map(({ value }) => value),
+    5,
+  );
   const draw: Draw = (Plot, width) => {
     const isNarrow = width < 480;
     return Plot.plot({
       width,
       height,
-      marginLeft: 46,
+      marginLeft: room,
       marginRight: labels.length === 1 || isNarrow ? 16 : 130,
       marginBottom: 36,
       style: { fontSize: '12px' },
@@ -65,7 +70,7 @@ export function ValidationChart({ curves, metric, planned }: ValidationChartProp
         tickFormat: 'd',
         ...(planned === null ? {} : { domain: [1, Math.max(2, planned)] }),
       },
-      y: { label: null, grid: true, ticks: 5, nice: true },
+      y: { label: null, grid: true, ticks: 5, nice: true, domain, tickFormat },
       marks: [
         Plot.line(points, {
           x: 'epoch',
@@ -92,7 +97,7 @@ export function ValidationChart({ curves, metric, planned }: ValidationChartProp
         ...(labels.length === 1 || isNarrow
           ? []
           : [
-              Plot.text(spread(ends, points, height), {
+              Plot.text(spread(ends, (15 * (domain[1] - domain[0])) / height), {
                 x: 'epoch',
                 y: 'at',
                 text: 'label',
@@ -139,9 +144,7 @@ export function ValidationChart({ curves, metric, planned }: ValidationChartProp
 const tipOf = ({ line, epoch, value }: Point): string => `${line}\n${words.epoch} ${epoch}\n${metricFigure(value)}`;
 
 /** Labels at the ends of lines, moved apart where they would lie on each other. */
-function spread(ends: readonly Point[], points: readonly Point[], height: number): (Point & { readonly at: number })[] {
-  const values = points.map(({ value }) => value);
-  const least = ((Math.max(...values) - Math.min(...values)) * 15) / height;
+function spread(ends: readonly Point[], least: number): (Point & { readonly at: number })[] {
   let before = -Infinity;
   return ends
     .toSorted((a, b) => a.value - b.value)
@@ -164,16 +167,20 @@ export function LossChart({ epochs }: { readonly epochs: Curves[number]['epochs'
           const value = losses[part];
           return value === null || value === undefined ? [] : [{ epoch, value }];
         });
+        const { domain, tickFormat, room } = valueAxis(
+          points.map(({ value }) => value),
+          3,
+        );
         const draw: Draw = (Plot, width) =>
           Plot.plot({
             width,
             height: 150,
-            marginLeft: 54,
+            marginLeft: room,
             marginRight: 10,
             marginBottom: 30,
             style: { fontSize: '12px' },
             x: { label: null, ticks: wholeTicks(lastOf(points), TICKS), tickFormat: 'd' },
-            y: { label: null, grid: true, ticks: 3, nice: true },
+            y: { label: null, grid: true, ticks: 3, nice: true, domain, tickFormat },
             marks: [
               Plot.line(points, {
                 x: 'epoch',

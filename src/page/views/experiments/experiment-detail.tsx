@@ -4,7 +4,7 @@ import { PATHS } from '../../../serve/schemas/paths.js';
 import type { ExperimentAnswer } from '../../../client/index.js';
 import { announce } from '../../app/announce.js';
 import { hrefOf } from '../../app/routing.js';
-import { address, keyHeaders } from '../../app/server.js';
+import { askFile } from '../../app/server.js';
 import { Choice } from '../../components/choice.js';
 import { Empty, Failure, Shown } from '../../components/states.js';
 import { UserText } from '../../components/user-text.js';
@@ -164,10 +164,11 @@ function Results({ answer: { results, test_looks: looks } }: { readonly answer: 
   return (
     <section>
       <h2>{words.results}</h2>
-      <p class="quiet">{words.looks(looks)}</p>
+      <p class="quiet">
+        {words.looks(looks)} {words.interval}
+      </p>
       <div class="table-box" tabIndex={0} role="region" aria-label={words.results}>
         <table class="wide">
-          <caption>{words.interval}</caption>
           <thead>
             <tr>
               <th scope="col">{words.protocol}</th>
@@ -197,7 +198,7 @@ function Results({ answer: { results, test_looks: looks } }: { readonly answer: 
                       {interval && (
                         <small class="quiet">
                           <br />
-                          {interval.map((value) => value.toFixed(3)).join('–')}
+                          {words.between(interval[0].toFixed(3), interval[1].toFixed(3))}
                         </small>
                       )}
                     </td>
@@ -244,11 +245,9 @@ function Report({ name }: { readonly name: string }) {
     setMade(true);
     setError(null);
     try {
-      const response = await fetch(address(PATHS.experimentReport(name)), { headers: keyHeaders() });
-      if (!response.ok)
-        throw new Error(((await response.json()) as { detail?: string }).detail ?? String(response.status));
+      const report = await askFile(PATHS.experimentReport(name));
       const link = document.createElement('a');
-      link.href = URL.createObjectURL(await response.blob());
+      link.href = URL.createObjectURL(report);
       link.download = `${name}.html`;
       link.click();
       URL.revokeObjectURL(link.href);

@@ -1,9 +1,7 @@
 /** Runs and comparisons, what changed last first. Knows the route; asks again while something trains. */
-import { useState } from 'preact/hooks';
 import { PATHS } from '../../../serve/schemas/paths.js';
 import type { ExperimentEntry, ExperimentsAnswer } from '../../../client/index.js';
 import { useAnswer } from '../../app/answer.js';
-import { useTicks } from '../../app/asking-again.js';
 import { hrefOf } from '../../app/routing.js';
 import { ask } from '../../app/server.js';
 import { Bar } from '../../components/bar.js';
@@ -17,13 +15,14 @@ const words = texts.experiments;
 const [WHILE_TRAINING, OTHERWISE] = [5000, 30_000];
 
 export function ExperimentList() {
-  const [isTraining, setTraining] = useState(false);
-  const ticks = useTicks(isTraining ? WHILE_TRAINING : OTHERWISE);
-  const asked = useAnswer(`experiments ${ticks}`, async (signal) => {
-    const answer = await ask<ExperimentsAnswer>(PATHS.experiments, undefined, signal);
-    setTraining(answer.experiments.some(({ state }) => state === 'running'));
-    return answer;
-  });
+  const asked = useAnswer(
+    'experiments',
+    async (signal) => ask<ExperimentsAnswer>(PATHS.experiments, undefined, signal),
+    {
+      askAgain: (answer) =>
+        answer?.experiments.some(({ state }) => state === 'running') === true ? WHILE_TRAINING : OTHERWISE,
+    },
+  );
   return (
     <div class="experiments">
       <header>

@@ -10,6 +10,8 @@ import { texts } from '../../texts/index.js';
 import { metricFigure } from './metrics.js';
 
 const words = texts.experiments;
+/** Milliseconds. While it trains the stream tells; what was stopped can be gone on with, and what has ended can be evaluated. */
+const ASK_AGAIN = { running: null, stopped: 5000, finished: 30_000 } as const;
 
 export interface Live {
   readonly asked: Asked<ExperimentAnswer>;
@@ -20,9 +22,10 @@ export interface Live {
 }
 
 export function useLive(name: string): Live {
-  const [ends, setEnds] = useState(0);
-  const asked = useAnswer(`experiment ${name} ${ends}`, async (signal) =>
-    ask<ExperimentAnswer>(PATHS.experiment(name), undefined, signal),
+  const asked = useAnswer(
+    `experiment ${name}`,
+    async (signal) => ask<ExperimentAnswer>(PATHS.experiment(name), undefined, signal),
+    { askAgain: (found) => (found === null ? null : ASK_AGAIN[found.state]) },
   );
   const [grown, setGrown] = useState<ExperimentAnswer['curves'] | null>(null);
   const [isLost, setLost] = useState(false);
@@ -49,7 +52,7 @@ export function useLive(name: string): Live {
           setGrown((curves) => withEpoch(curves ?? [], told));
         } else if (event === 'end' || (event === 'state' && (JSON.parse(data) as LiveState).state !== 'running')) {
           if (event === 'end') announce(words.ended);
-          setEnds((before) => before + 1); // its results are there now
+          asked.again(); // its results are there now
         }
       },
       setLost,

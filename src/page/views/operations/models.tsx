@@ -4,7 +4,8 @@ import { PATHS } from '../../../serve/schemas/paths.js';
 import type { ExperimentsAnswer, ModelsAnswer } from '../../../client/index.js';
 import { announce } from '../../app/announce.js';
 import { useAnswer } from '../../app/answer.js';
-import { ask, modelChanges, write } from '../../app/server.js';
+import { activeIn, learned } from '../../app/answering.js';
+import { ask, write } from '../../app/server.js';
 import { Failure } from '../../components/states.js';
 import { UserText } from '../../components/user-text.js';
 import { texts } from '../../texts/index.js';
@@ -14,18 +15,17 @@ type Wish = { readonly kind: 'switch'; readonly run: string } | { readonly kind:
 
 interface ModelsProps {
   readonly models: ModelsAnswer['models'];
-  readonly onChange: () => void;
+  /** Asks which there are now. */
+  readonly again: () => void;
 }
 
-export function Models({ models, onChange }: ModelsProps) {
+export function Models({ models, again }: ModelsProps) {
   const [wish, setWish] = useState<Wish | null>(null);
   const [run, setRun] = useState('');
-  const { answer } = useAnswer('servable', async (signal) =>
-    ask<ExperimentsAnswer>(PATHS.experiments, undefined, signal),
-  );
-  const active = models.find(({ state }) => state === 'active');
+  const runs = useAnswer('servable', async (signal) => ask<ExperimentsAnswer>(PATHS.experiments, undefined, signal));
+  const active = activeIn(models);
   const previous = models.find(({ state }) => state === 'previous');
-  const others = (answer?.experiments ?? []).filter(({ servable, name }) => servable && name !== active?.run);
+  const others = (runs.answer?.experiments ?? []).filter(({ servable, name }) => servable && name !== active?.run);
   return (
     <section class="models">
       <h2>{words.models}</h2>
@@ -59,7 +59,13 @@ export function Models({ models, onChange }: ModelsProps) {
                 <td>{words.states[state]}</td>
                 <td>
                   {state === 'previous' && (
-                    <button type="button" onClick={() => setWish({ kind: 'rollback', run: own })}>
+                    <button
+                      type="button"
+                      onClick={() => {
+                        setWish({ kind: 'rollback', run: own });
+                        again(); // it may have been switched elsewhere
+                      }}
+                    >
                       {words.rollback}
                     </button>
                   )}
@@ -69,7 +75,9 @@ export function Models({ models, onChange }: ModelsProps) {
           </tbody>
         </table>
       </div>
-      {answer && others.length === 0 ? (
+      {runs.error !== null ? (
+        <Failure error={runs.error} again={runs.again} />
+      ) : runs.answer && others.length === 0 ? (
         <p class="quiet">{words.noRuns}</p>
       ) : (
         <form
@@ -101,8 +109,7 @@ export function Models({ models, onChange }: ModelsProps) {
             setWish(null);
             if (!isDone) return;
             setRun('');
-            modelChanges.value++;
-            onChange();
+            again();
           }}
         />
       )}
@@ -126,8 +133,10 @@ function Confirmation({ wish, name, onEnd }: ConfirmationProps) {
     setWorking(true);
     setError(null);
     try {
-      await write(async (client) => (isSwitch ? client.activateModel(wish.run) : client.rollbackModel()));
-      announce(words.switched(name));
+      const { models } = learned(
+        await write(async (client) => (isSwitch ? client.activateModel(wish.run) : client.rollbackModel())),
+      );
+      announce(words.switched(activeIn(models)?.name ?? name));
       dialog.current?.close();
       onEnd(true);
     } catch (failure) {

@@ -3,7 +3,7 @@ import { useState } from 'preact/hooks';
 import { PATHS } from '../../../serve/schemas/paths.js';
 import type { OperationsAnswer } from '../../../client/index.js';
 import { useAnswer } from '../../app/answer.js';
-import { useTicks } from '../../app/asking-again.js';
+import { learned } from '../../app/answering.js';
 import { ask } from '../../app/server.js';
 import { Bar } from '../../components/bar.js';
 import { Shown } from '../../components/states.js';
@@ -20,10 +20,10 @@ const LAST_MINUTE = 60;
 
 export default function Operations() {
   const [isPaused, setPaused] = useState(false);
-  const ticks = useTicks(isPaused ? null : AGAIN);
-  const [changes, setChanges] = useState(0);
-  const asked = useAnswer(`operations ${ticks} ${changes}`, async (signal) =>
-    ask<OperationsAnswer>(PATHS.operations, undefined, signal),
+  const asked = useAnswer(
+    'operations',
+    async (signal) => learned(await ask<OperationsAnswer>(PATHS.operations, undefined, signal)),
+    { askAgain: () => (isPaused ? null : AGAIN) },
   );
   return (
     <div class="operations">
@@ -36,7 +36,7 @@ export default function Operations() {
                 <p class="quiet">{words.lead(answer.version)}</p>
               </div>
               <p class="quiet small">
-                {words.updated(clockOf(answer.time))}{' '}
+                {words.updated(clockOf(answer.time), isPaused)}{' '}
                 <button type="button" class="plain" aria-pressed={isPaused} onClick={() => setPaused(!isPaused)}>
                   {isPaused ? words.goOn : words.pause}
                 </button>
@@ -44,7 +44,7 @@ export default function Operations() {
             </header>
             <Now answer={answer} />
             <Course intervals={answer.intervals} />
-            <Models models={answer.models} onChange={() => setChanges(changes + 1)} />
+            <Models models={answer.models} again={asked.again} />
             <div class="operations-tables">
               <Routes answer={answer} />
               <Sources answer={answer} />
