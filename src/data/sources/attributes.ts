@@ -3,7 +3,7 @@ import { identifier } from '../database.js';
 import type { Engine } from '../engine.js';
 import { checkAttributeNames } from '../prepare.js';
 import * as sql from './dialect.js';
-import { ACCEPTED, PLACE, PLACE_COLUMNS, placeIn } from './staged.js';
+import { ACCEPTED, PLACE, PLACE_COLUMNS, RAW_LENGTH, placeIn } from './staged.js';
 
 /**
  * Makes the table of items or users, in order of first appearance; of several entries about the same one the last counts, or
@@ -27,7 +27,8 @@ export async function makeAttributes(
     FROM staged WHERE kind = '${key}' AND ${ACCEPTED}`);
   if (repeated === 'reject') {
     await database.run(`INSERT INTO rejected SELECT ${placeIn('later')},
-        'the ${key} ' || ${sql.shown(`later."${key}"`)} || ' is already on line ' || first.line || ': keep one of them', later.fields
+        'the ${key} ' || ${sql.shown(`later."${key}"`)} || ' is already on line ' || first.line || ': keep one of them',
+        ${sql.cut(sql.withMember('later.fields', key, `later."${key}"`), RAW_LENGTH)}
       FROM ${key}_entries AS later JOIN ${key}_entries AS first ON first."${key}" = later."${key}" AND first.occurrence = 1
       WHERE later.occurrence > 1`);
     await database.run(`DELETE FROM ${key}_entries WHERE occurrence > 1`);
@@ -44,8 +45,8 @@ export async function makeAttributes(
     { name: 'text' },
   );
   checkAttributeNames(key, names, `the attributes of ${table}`);
-  const columns = names.map((name) =>
-    `, ${sql.attributeOfJson('value')} AS ${identifier(name)}`.replaceAll(/\bvalue\b/g, sql.valueNamed('fields', name)),
+  const columns = names.map(
+    (name) => `, ${sql.attributeOfJson(sql.valueNamed('fields', name))} AS ${identifier(name)}`,
   );
   await database.run(`CREATE TABLE ${table} AS SELECT "index", "${key}"${columns.join('')} FROM ${key}_known`);
   await database.run(`DROP TABLE ${key}_entries`);

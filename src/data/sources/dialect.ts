@@ -11,9 +11,14 @@ const BLANKS = literal(
 const ISO = literal(String.raw`\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d([.]\d+)?)?(Z|[+-]\d\d:?\d\d)?)?`);
 const LATEST = '8.64e15'; // milliseconds; the limit of JavaScript dates
 
-/** The JSON path of a list of names; the empty list is the value itself. */
+/** The JSON path of a list of names; the empty list is the value itself. A name * would be all names, in quotes too, but not in a JSON pointer. */
 const pathOf = (names: readonly (string | number)[]): string =>
-  `$${names.map((name) => (typeof name === 'number' ? `[${name}]` : `."${name.replaceAll('\\', '\\\\').replaceAll('"', '\\"')}"`)).join('')}`;
+  names.includes('*')
+    ? pointerOf(names)
+    : `$${names.map((name) => (typeof name === 'number' ? `[${name}]` : `."${name.replaceAll('\\', '\\\\').replaceAll('"', '\\"')}"`)).join('')}`;
+
+const pointerOf = (names: readonly (string | number)[]): string =>
+  names.map((name) => `/${String(name).replaceAll('~', '~0').replaceAll('/', '~1')}`).join('');
 
 /** Whether a text is JSON. */
 export const isJson = (text: string): string => `json_valid(${text})`;
@@ -67,7 +72,8 @@ export const valueNamed = (json: string, name: string): string =>
 
 /** The first name in a JSON object whose value is an object, or a list that holds an object or a list; null if there is none. */
 export const firstNested = (json: string): string =>
-  `list_filter(list_zip(${namesOf(json)}, ${valuesOf(json)}), lambda pair: pair[2] LIKE '{%' OR regexp_matches(CAST(pair[2] AS VARCHAR), '^\\[\\s*([^"]*,\\s*)?[{\\[]') OR trim(pair[1]) = '')[1][1]`;
+  `list_filter(list_zip(${namesOf(json)}, ${valuesOf(json)}), lambda pair: pair[2] LIKE '{%' OR trim(pair[1]) = ''
+    OR len(list_filter(${elementsOf('pair[2]')}, lambda element: element LIKE '{%' OR element LIKE '[%')) > 0)[1][1]`;
 
 /** The members of a JSON object, made of names and SQL texts; nulls are left out. */
 export const jsonObject = (members: readonly (readonly [name: string, text: string])[]): string =>
@@ -78,6 +84,10 @@ export const jsonObject = (members: readonly (readonly [name: string, text: stri
 /** A JSON object without one of its members. */
 export const without = (json: string, name: string): string =>
   `CAST(json_merge_patch(${json}, json_object(${literal(name)}, NULL)) AS VARCHAR)`;
+
+/** A JSON object, which may be null, with one member more, first. */
+export const withMember = (json: string, name: string, text: string): string =>
+  `CAST(json_merge_patch(json_object(${literal(name)}, ${text}), coalesce(${json}, '{}')) AS VARCHAR)`;
 
 /** A JSON object made of a list of JSON objects, each with the name and the value of a member; those that lack one are left out. */
 export const objectOfPairs = (elements: string, name: readonly string[], value: readonly string[]): string =>
