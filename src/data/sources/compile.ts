@@ -131,7 +131,9 @@ export function compileTable(table: Table, container: Container, source: string)
   // compile everything first: it is what names the leaves
   const whens = table.entries.map(({ when }) => (when ? expressions.condition(when) : 'true'));
   const onlys = table.entries.map(({ only }) => (only ? expressions.condition(only) : undefined));
-  const compiled = table.entries.map((entry) => columnsOf(entry, expressions, container));
+  const { who } = table;
+  const whose = who ? { user: expressions.text(who.user), anonymous: expressions.text(who.anonymous) } : {};
+  const compiled = table.entries.map((entry) => ({ ...whose, ...columnsOf(entry, expressions, container) }));
   const lists = new Map(
     spread.map(([number, entry]) => [
       number,
@@ -173,6 +175,7 @@ export function compileTable(table: Table, container: Container, source: string)
       .map(([i]) => [i, compiled[i]?.[column]] as const)
       .filter(([, value]) => value !== undefined && value !== 'NULL');
     const branches = cases.map(([i, value]) => `WHEN ${i} THEN ${value}`);
+    if (column === 'user' || column === 'anonymous') branches.push(`WHEN ${none} THEN ${whose[column] ?? 'NULL'}`);
     if (column === 'kind')
       branches.push(
         `WHEN ${none} THEN CASE WHEN broken IS NULL THEN ${table.otherwise === 'ignored' ? `'ignored'` : 'NULL'} END`,

@@ -112,7 +112,7 @@ export interface ActionMapping extends Happened {
   readonly list?: Value;
 }
 
-/** What is known of an item or user; a later entry about the same one replaces the earlier, or is rejected (`MappedFormat.repeated`). */
+/** What is known of an item or user; a later entry about the same one replaces the earlier, adds to it, or is rejected (`MappedFormat.repeated`). */
 export interface AttributesMapping extends EntryCommon {
   readonly kind: 'item' | 'user';
   readonly key: Value;
@@ -155,6 +155,11 @@ export interface Table {
   readonly entries: readonly EntryMapping[];
   /** What a record is that no mapping takes. Default: `rejected`, with the value of `typeOf` in the reason. */
   readonly otherwise?: 'ignored' | 'rejected';
+  /**
+   * Who a record is of, whatever becomes of it: somebody may sign in by an event that is left out, or that tells of an item. Without
+   * it, only entries that say `user` and `anonymous` tell whose a device is.
+   */
+  readonly who?: { readonly user: Value; readonly anonymous: Value };
   /** The field that says the kind of a record, for messages and for counting what was ignored. */
   readonly typeOf?: Value;
   /** Names of columns that some files write otherwise: `{ "user_id:token": "user_id" }` by a rule. Default: as they are. */

@@ -3,7 +3,8 @@ import { EVENT_NAMES, IGNORED_NAMES } from './event-names.js';
 import type { Condition, MappedFormat, TimeValue, Value } from './format.js';
 
 const time: TimeValue = { value: 'timestamp', unit: 'iso or ms' };
-const happened = { id: 'id', user: 'user', anonymous: 'session', session: 'session', time } as const;
+const who = { user: 'user', anonymous: 'session' } as const;
+const happened = { id: 'id', ...who, session: 'session', time } as const;
 const event = (name: string): Condition => ({ value: 'event', is: [name] });
 const query: Value = { parameter: 'query', list: 'fields', key: 'name', value: ['value'] };
 const attributes = { pairs: 'fields', name: 'name', value: 'value' } as const;
@@ -23,6 +24,7 @@ export const metarank: MappedFormat = {
         fields: ['event', 'id', 'timestamp'],
         values: { event: ['item', 'user', 'ranking', 'interaction'] },
       },
+      who,
       typeOf: 'event',
       entries: [
         { kind: 'search', when: { all: [event('ranking'), { has: query }] }, ...happened, query },

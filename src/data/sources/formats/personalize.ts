@@ -38,6 +38,7 @@ export const personalize: MappedFormat = {
     {
       name: 'PutEvents',
       recognise: { fields: ['trackingId', 'eventList'] },
+      who: { user: 'userId', anonymous: 'sessionId' },
       entries: [
         {
           kind: 'action',

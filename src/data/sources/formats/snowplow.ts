@@ -168,6 +168,8 @@ export const snowplow: ParsedFormat = {
   specification: 'https://docs.snowplow.io/docs/pipeline/enriched-tsv-format',
   order: 'time',
   join: { within: 'session', minutes: 30, inherits: true },
+  // Carts and transactions often tell less of a product than its page did.
+  repeated: 'merge',
   recognise: (first) => {
     if (!first.startsWith('{')) return first.split('\t').length === FIELDS;
     const record = parseRecord(first);

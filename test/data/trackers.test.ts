@@ -1,0 +1,149 @@
+/** What the logs of trackers have in common: partial items, sign-ins, names of actions, ids put together. Each format's fields are in its fixture. */
+import assert from 'node:assert/strict';
+import { test, type TestContext } from 'node:test';
+import { withDatabase } from '../../src/data/database.js';
+import type { ReadCounts } from '../../src/data/schema.js';
+import { FORMATS } from '../../src/data/sources/formats/index.js';
+import { settle } from '../../src/data/sources/settle.js';
+import { stage } from '../../src/data/sources/stage.js';
+import { jsonLines, put, scratchFolder } from './folders.js';
+
+const DAY = Date.UTC(2026, 0, 1);
+
+interface Become {
+  /** `user item type` of the events of the feed, in order. */
+  readonly feed: readonly string[];
+  /** `user: query` of the searches, in order. */
+  readonly searches: readonly string[];
+  readonly items: readonly Readonly<Record<string, string>>[];
+  readonly users: readonly Readonly<Record<string, string>>[];
+  readonly rejected: readonly { readonly line: number; readonly reason: string; readonly raw: string }[];
+  readonly counts: ReadCounts;
+}
+
+/** What a log becomes; a list is JSON lines. */
+async function become(t: TestContext, name: string, log: string | readonly object[]): Promise<Become> {
+  const format = FORMATS.find((each) => each.name === name);
+  assert.ok(format);
+  const path = await put(await scratchFolder(t), 'log', typeof log === 'string' ? log : jsonLines(log));
+  return withDatabase(async (database) => {
+    const records = await stage(database, format, [{ input: { name: 'log', path } }]);
+    const { counts } = await settle(database, format, records, false);
+    const texts = async (query: string): Promise<string[]> => (await database.read(query, { text: 'text' })).text;
+    const rows = async <T>(query: string): Promise<T[]> =>
+      (await texts(`SELECT CAST(to_json(found) AS VARCHAR) FROM (${query}) AS found`)).map(
+        (row) => JSON.parse(row) as T,
+      );
+    return {
+      feed: await texts(`SELECT "user" || ' ' || item || ' ' || type FROM feed ORDER BY ordinal`),
+      searches: await texts(`SELECT "user" || ': ' || query FROM searches ORDER BY ordinal`),
+      items: await rows('SELECT * EXCLUDE "index" FROM items ORDER BY "index"'),
+      users: await rows('SELECT * EXCLUDE "index" FROM users ORDER BY "index"'),
+      rejected: await rows('SELECT line, reason, raw FROM rejected ORDER BY line, record, part'),
+      counts,
+    };
+  });
+}
+
+const ga4 = (second: number, name: string, more: object): object => ({
+  event_timestamp: String((DAY + 1000 * second) * 1000),
+  event_name: name,
+  event_params: [],
+  user_pseudo_id: 'd1',
+  ...more,
+});
+const segment = (second: number, type: string, more: object): object => ({
+  type,
+  messageId: `m${second}`,
+  anonymousId: 'a1',
+  timestamp: new Date(DAY + 1000 * second).toISOString(),
+  ...more,
+});
+const snowplow = (second: number, more: object): object => ({
+  event_id: `e${second}`,
+  collector_tstamp: new Date(DAY + 1000 * second).toISOString(),
+  domain_userid: 'd1',
+  event: 'page_view',
+  ...more,
+});
+const commerce = (type: string, ...products: readonly object[]): object => ({
+  unstruct_event_com_snowplowanalytics_snowplow_ecommerce_snowplow_ecommerce_action_1: { type },
+  contexts_com_snowplowanalytics_snowplow_ecommerce_product_1: products,
+});
+
+test('a cart that tells less of an item than its page leaves what is known', async (t) => {
+  const logs: Readonly<Record<string, readonly object[]>> = {
+    ga4: [
+      ga4(1, 'view_item', { items: [{ item_id: 'i', item_name: 'Coat', item_brand: 'Acme' }] }),
+      ga4(2, 'add_to_cart', { items: [{ item_id: 'i', item_name: 'Rain coat' }] }),
+      ga4(3, 'purchase', { items: [{ item_id: 'i' }] }),
+    ],
+    segment: [
+      segment(1, 'track', { event: 'Product Viewed', properties: { product_id: 'i', name: 'Coat', brand: 'Acme' } }),
+      segment(2, 'track', { event: 'Product Added', properties: { product_id: 'i', name: 'Rain coat' } }),
+      segment(3, 'track', { event: 'Order Completed', properties: { products: [{ product_id: 'i' }] } }),
+    ],
+    snowplow: [
+      snowplow(1, commerce('product_view', { id: 'i', name: 'Coat', brand: 'Acme' })),
+      snowplow(2, commerce('add_to_cart', { id: 'i', name: 'Rain coat' })),
+      snowplow(3, commerce('transaction', { id: 'i' })),
+    ],
+  };
+  for (const [format, log] of Object.entries(logs)) {
+    const { items } = await become(t, format, log);
+    assert.deepEqual(items, [{ item: 'i', title: 'Rain coat', brand: 'Acme' }], format);
+  }
+});
+
+test('traits stay when a later identify has none', async (t) => {
+  const { users } = await become(t, 'segment', [
+    segment(1, 'identify', { userId: 'U', traits: { plan: 'pro', age: 5 } }),
+    segment(2, 'track', { userId: 'U', event: 'Product Viewed', properties: { product_id: 'i' } }),
+    segment(3, 'identify', { userId: 'U', traits: { age: 6 } }),
+    segment(4, 'identify', { userId: 'U' }),
+  ]);
+  assert.deepEqual(users, [{ user: 'U', plan: 'pro', age: '6' }]);
+});
+
+test('a sign-in counts on events, too, that are left out or tell of items', async (t) => {
+  const viewed = { items: [{ item_id: 'i' }] };
+  const product = { event: 'Product Viewed', properties: { product_id: 'i' } };
+  const logs: Readonly<Record<string, readonly object[]>> = {
+    ga4: [ga4(1, 'view_item', viewed), ga4(2, 'login', { user_id: 'U' })],
+    'ga4 ': [ga4(1, 'view_item', viewed), ga4(2, 'view_item_list', { ...viewed, user_id: 'U' })],
+    segment: [segment(1, 'track', product), segment(2, 'identify', { userId: 'U' })],
+    'segment ': [segment(1, 'track', product), segment(2, 'page', { userId: 'U' })],
+    snowplow: [snowplow(1, commerce('product_view', { id: 'i' })), snowplow(2, { user_id: 'U' })],
+    ubi: [
+      {
+        action_name: 'view',
+        client_id: 'c',
+        timestamp: DAY,
+        event_attributes: { object: { object_id: 'i' } },
+      },
+      { action_name: 'login', client_id: 'c', user_id: 'U', timestamp: DAY + 1 },
+    ],
+    retail: [
+      {
+        eventType: 'detail-page-view',
+        visitorId: 'v',
+        eventTime: '2026-01-01T00:00:00Z',
+        productDetails: [{ product: { id: 'i' } }],
+      },
+      { eventType: 'home-page-view', visitorId: 'v', userInfo: { userId: 'U' }, eventTime: '2026-01-01T00:00:01Z' },
+    ],
+    metarank: [
+      { event: 'interaction', id: '1', session: 's', timestamp: DAY, item: 'i', type: 'view' },
+      { event: 'ranking', id: '2', session: 's', user: 'U', timestamp: DAY + 1, fields: [], items: [] },
+    ],
+  };
+  for (const [name, log] of Object.entries(logs)) {
+    const format = name.trim();
+    assert.deepEqual((await become(t, format, log)).feed, ['U i view'], name);
+    // and so does that of a second person, which makes the device nobody's
+    const [, signIn] = log as [object, Record<string, unknown>];
+    const other = JSON.parse(JSON.stringify(signIn).replaceAll('"U"', '"V"').replace('"e2"', '"e3"')) as object;
+    const [event] = (await become(t, format, [...log, other])).feed;
+    assert.doesNotMatch(event as string, /^[UV] /, name);
+  }
+});
