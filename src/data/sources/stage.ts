@@ -133,13 +133,16 @@ async function mapRows(
   let columns: readonly string[] | null = null;
   let separator: '\t' | ',' = ',';
   let quoted: QuotedRows | null = null;
-  let count = 0;
+  let count = 0; // of the lines that there are, not of the rows that were made of them
+  const badRow = (line: BadLine): void => {
+    count--;
+    bad(line);
+  };
   const query =
     (list: string): Query =>
     (source) =>
       compileTable(table, { kind: 'fields', columns: columns ?? [], list }, source);
   const pushRows = async (rows: readonly Row[]): Promise<void> => {
-    count += rows.length;
     const lines = rows.map(({ fields, line }) => ({ text: JSON.stringify(fields), number: line }));
     await lanes.lines(file, lines, query(sql.fieldsOfJson('text')));
   };
@@ -162,17 +165,17 @@ async function mapRows(
     }
     if (separator === ',' && quoted === null && text.includes('"')) {
       await lanes.flush();
-      quoted = new QuotedRows(bad);
+      quoted = new QuotedRows((columns ?? []).length, badRow);
     }
+    count += filled;
     if (quoted) await pushRows(quoted.push(linesOf(first, text)));
     else {
-      count += filled;
       await lanes.piece(file, first, text, query(sql.split('text', separator)));
     }
   }
   if (quoted) await pushRows(quoted.finish());
   await lanes.flush();
-  return count;
+  return count - (quoted?.continued ?? 0);
 }
 
 const linesOf = (first: number, text: string): Line[] =>
