@@ -170,9 +170,9 @@ test('times, types and users: every unit, no times, attributes of users', async 
     await importInteractions({ file, timeUnit: unit, out: join(folder, 'out'), overwrite: true });
     assert.equal((await loadDataset(join(folder, 'out'))).feedTime[0], expected, `${unit} ${text}`);
   }
-  const file = await put(folder, 'log.csv', 'who,what,kind\nu,i,purchase\nv,i,view\n');
+  const file = await put(folder, 'log.csv', 'who,what,kind\nu,i,purchase\nv,i,view\nv,k,Dis-Like\nv,k,impression\n');
   const users = await put(folder, 'users.csv', 'who,age\nw,1\nv,30\n');
-  await importInteractions({
+  const { manifest } = await importInteractions({
     file,
     users,
     userColumn: 'who',
@@ -183,6 +183,8 @@ test('times, types and users: every unit, no times, attributes of users', async 
     overwrite: true,
   });
   const data = await loadDataset(join(folder, 'out'));
+  assert.equal(manifest.read?.ignored, 2);
+  assert.equal(data.items.has('k'), false);
   assert.ok(Number.isNaN(data.feedTime[0]));
   assert.deepEqual(data.users.ids, ['', '', 'u', 'v'], 'users of the log, in order of their first event');
   assert.deepEqual(

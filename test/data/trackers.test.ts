@@ -147,3 +147,52 @@ test('a sign-in counts on events, too, that are left out or tell of items', asyn
     assert.doesNotMatch(event as string, /^[UV] /, name);
   }
 });
+
+test('names of actions are compared without case, blanks, dashes and underscores, those that show no interest, too', async (t) => {
+  const names: Readonly<Record<string, string | null>> = {
+    'Add to cart': 'cart',
+    Add_to_cart: 'cart',
+    'ADD-TO-CART': 'cart',
+    addToCart: 'cart',
+    'Wish List': 'save',
+    'view\u00A0item': 'view',
+    'U-turn': 'interaction',
+    DownVote: null,
+    down_vote: null,
+    'Dis-like': null,
+    IMPRESSION: null,
+  };
+  const rows = Object.keys(names);
+  const expected = Object.values(names).flatMap((type, i) => (type === null ? [] : [`u i${i} ${type}`]));
+  const second = DAY / 1000;
+  const logs: Readonly<Record<string, string | readonly object[]>> = {
+    personalize: `USER_ID,ITEM_ID,TIMESTAMP,EVENT_TYPE\n${rows.map((name, i) => `u,i${i},${second + i},${name}`).join('\n')}`,
+    'personalize ': [
+      {
+        trackingId: 't',
+        sessionId: 's',
+        userId: 'u',
+        eventList: rows.map((name, i) => ({ itemId: `i${i}`, sentAt: second + i, eventType: name })),
+      },
+    ],
+    gorse: rows.map((name, i) => ({
+      FeedbackType: name,
+      UserId: 'u',
+      ItemId: `i${i}`,
+      Timestamp: new Date(DAY + i).toISOString(),
+    })),
+    metarank: rows.map((name, i) => ({
+      event: 'interaction',
+      id: `e${i}`,
+      timestamp: DAY + i,
+      user: 'u',
+      item: `i${i}`,
+      type: name,
+    })),
+  };
+  for (const [name, log] of Object.entries(logs)) {
+    const { feed, counts } = await become(t, name.trim(), log);
+    assert.deepEqual(feed, expected, name);
+    assert.equal(counts.ignored, rows.length - expected.length, name);
+  }
+});

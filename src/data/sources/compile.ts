@@ -101,8 +101,11 @@ function attributesOf(
 export const oneEntryEach = (tables: readonly Table[]): boolean =>
   tables.every(({ entries }) => exclusive(entries) && entries.every(({ each }) => each === undefined));
 
-/** The field that tells kinds apart, if the mappings exclude one another by it; then a record has one entry and no list is needed. */
+/** Whether the mappings exclude one another, by a field that tells kinds apart or as the opposite of one another; then a record has one entry and no list is needed. */
 function exclusive(entries: readonly EntryMapping[]): boolean {
+  const [one, other] = entries;
+  if (entries.length === 2 && other?.when && JSON.stringify(one?.when) === JSON.stringify({ not: other.when }))
+    return true;
   const seen = new Set<string>();
   let field: string | null = null;
   for (const { when } of entries) {

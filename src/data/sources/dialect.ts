@@ -4,10 +4,10 @@
  */
 import { literal } from '../sql-text.js';
 
-/** Blanks of all kinds, as an SQL text: what makes an id empty. */
-const BLANKS = literal(
-  ' \t\n\r\v\f\u00A0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200A\u2028\u2029\u202F\u205F\u3000\uFEFF',
-);
+/** Blanks of all kinds: what makes an id empty. */
+const BLANK_CHARACTERS =
+  ' \t\n\r\v\f\u00A0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200A\u2028\u2029\u202F\u205F\u3000\uFEFF';
+const BLANKS = literal(BLANK_CHARACTERS);
 const ISO = literal(String.raw`\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d([.]\d+)?)?(Z|[+-]\d\d:?\d\d)?)?`);
 const LATEST = '8.64e15'; // milliseconds; the limit of JavaScript dates
 
@@ -102,6 +102,9 @@ export const comparedQuery = (query: string): string =>
 /** Null where a text is empty or blank. What begins with a visible ASCII character, which nearly everything does, is not looked at further. */
 export const unblank = (text: string): string =>
   `CASE WHEN ${text} >= '!' AND ${text} < chr(127) THEN ${text} WHEN trim(${text}, ${BLANKS}) <> '' THEN ${text} END`;
+
+/** A name without case, blanks, dashes and underscores. */
+export const folded = (text: string): string => `translate(lower(${text}), ${literal(`${BLANK_CHARACTERS}-_`)}, '')`;
 
 /** The first of a list of texts that is not null. */
 export const firstPresent = (list: string): string => `${presentOf(list)}[1]`;

@@ -105,6 +105,7 @@ export class Expressions {
     if ('joined' in value)
       return `(${value.joined.map((each) => this.text(each)).join(` || ${literal(value.with)} || `)})`;
     if ('parameter' in value) return this.parameter(value);
+    if ('folded' in value) return sql.folded(this.text(value.folded));
     if ('words' in value) {
       const inner = this.leafOf(value.words);
       const text = this.text(value.words);

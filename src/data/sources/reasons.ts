@@ -17,6 +17,7 @@ function labelOf(value: Value): string {
   if ('first' in value) return value.first.map(labelOf).join(' or ');
   if ('joined' in value) return value.joined.map(labelOf).join(' and ');
   if ('parameter' in value) return `"${value.parameter}"`;
+  if ('folded' in value) return labelOf(value.folded);
   if ('words' in value) return labelOf(value.words);
   if ('choose' in value) return labelOf(value.choose);
   if ('after' in value) return labelOf(value.after);

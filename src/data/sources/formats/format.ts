@@ -20,6 +20,7 @@ import type { TimeUnit } from '../times.js';
  *   { first: […] }             the first value that is there and not empty
  *   { joined: […], with: ' ' } values put together; null as soon as one is missing
  *   { parameter: …}            of a list of {key, value} pairs, such as GA4's event_params: the value whose key is `key`
+ *   { folded: 'EVENT_TYPE' }   in lower case, without blanks, dashes and underscores: Add-To_cart is addtocart
  *   { words: 'keyword' }       a list [20, 34] as the text "20 34"
  *   { choose: …, else }        one text in place of another: {"USER_INPUT": "typed"}; others stay, or become `else`
  *   { after: …, prefix }       what follows a prefix, null where the value does not begin with it (case does not matter)
@@ -32,6 +33,7 @@ export type Value =
   | { readonly first: readonly Value[] }
   | { readonly joined: readonly Value[]; readonly with: string }
   | { readonly parameter: string; readonly list: string; readonly key: string; readonly value: readonly string[] }
+  | { readonly folded: Value }
   | { readonly words: Value }
   | { readonly choose: Value; readonly among: Readonly<Record<string, string>>; readonly else?: string }
   | { readonly after: Value; readonly prefix: string };

@@ -6,6 +6,7 @@ const time: TimeValue = { value: 'timestamp', unit: 'iso or ms' };
 const who = { user: 'user', anonymous: 'session' } as const;
 const happened = { id: 'id', ...who, session: 'session', time } as const;
 const event = (name: string): Condition => ({ value: 'event', is: [name] });
+const type: Value = { folded: 'type' };
 const query: Value = { parameter: 'query', list: 'fields', key: 'name', value: ['value'] };
 const attributes = { pairs: 'fields', name: 'name', value: 'value' } as const;
 
@@ -31,13 +32,13 @@ export const metarank: MappedFormat = {
         { kind: 'ignored', when: { all: [event('ranking'), { not: { has: query } }] }, id: 'id' },
         {
           kind: 'action',
-          when: { all: [event('interaction'), { not: { value: 'type', is: IGNORED_NAMES } }] },
+          when: { all: [event('interaction'), { not: { value: type, is: IGNORED_NAMES } }] },
           ...happened,
           item: 'item',
-          type: { choose: 'type', among: EVENT_NAMES, else: 'interaction' },
+          type: { choose: type, among: EVENT_NAMES, else: 'interaction' },
           search: 'ranking',
         },
-        { kind: 'ignored', when: { all: [event('interaction'), { value: 'type', is: IGNORED_NAMES }] }, id: 'id' },
+        { kind: 'ignored', when: { all: [event('interaction'), { value: type, is: IGNORED_NAMES }] }, id: 'id' },
         { kind: 'item', when: event('item'), key: 'item', attributes },
         { kind: 'user', when: event('user'), key: 'user', attributes },
       ],
