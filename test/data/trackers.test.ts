@@ -1,9 +1,11 @@
 /** What the logs of trackers have in common: partial items, sign-ins, names of actions, ids put together. Each format's fields are in its fixture. */
 import assert from 'node:assert/strict';
+import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
-import { withDatabase } from '../../src/data/database.js';
+import { copyToParquet, withDatabase } from '../../src/data/database.js';
 import type { ReadCounts } from '../../src/data/schema.js';
 import { FORMATS } from '../../src/data/sources/formats/index.js';
+import { recogniseFormat } from '../../src/data/sources/log.js';
 import { settle } from '../../src/data/sources/settle.js';
 import { stage } from '../../src/data/sources/stage.js';
 import { jsonLines, put, scratchFolder } from './folders.js';
@@ -195,4 +197,49 @@ test('names of actions are compared without case, blanks, dashes and underscores
     assert.deepEqual(feed, expected, name);
     assert.equal(counts.ignored, rows.length - expected.length, name);
   }
+});
+
+test('formats with a parser of their own read JSON over several lines and lists, too, and say what they reject', async (t) => {
+  const click = (item: unknown, more: object = {}): object => ({
+    eventType: 'click',
+    eventName: 'x',
+    userToken: 't',
+    timestamp: DAY,
+    objectIDs: [item],
+    ...more,
+  });
+  const log = [click('a'), { events: [click('b'), { eventType: 'wink', timestamp: DAY }, click(12)] }, click(null)];
+  const expected = ['t a click', 't b click', 't 12 click'];
+  for (const text of [
+    jsonLines(log),
+    JSON.stringify(log),
+    JSON.stringify(log, null, 1),
+    log.map((event) => JSON.stringify(event, null, 2)).join('\n'),
+  ]) {
+    const { feed, rejected, counts } = await become(t, 'algolia', text);
+    assert.deepEqual(feed, expected);
+    assert.deepEqual([counts.records, counts.read, counts.rejected], [3, 5, 2]);
+    for (const [i, { raw }] of rejected.entries()) assert.deepEqual(JSON.parse(raw), log[i + 1]);
+  }
+  const views = [1, 2].map((second) => snowplow(second, commerce('product_view', { id: second })));
+  assert.deepEqual((await become(t, 'snowplow', JSON.stringify(views, null, 1))).feed, ['d1 1 view', 'd1 2 view']);
+});
+
+test('auto recognises formats with a parser of their own in JSON lists, too, and Parquet is refused', async (t) => {
+  const folder = await scratchFolder(t);
+  const path = await put(
+    folder,
+    'list.json',
+    JSON.stringify([snowplow(1, commerce('product_view', { id: 7 }))], null, 1),
+  );
+  const parquet = join(folder, 'log.parquet');
+  await withDatabase(async (database) => {
+    const { format } = await recogniseFormat(database, [{ name: 'list.json', path }]);
+    assert.equal(format.name, 'snowplow');
+    await database.run(copyToParquet('SELECT 1 AS event_id', parquet));
+    await assert.rejects(
+      stage(database, format, [{ input: { name: 'log.parquet', path: parquet } }]),
+      /log\.parquet is a Parquet file: this format is read from text/,
+    );
+  });
 });

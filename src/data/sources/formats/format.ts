@@ -197,26 +197,33 @@ export interface MappedFormat {
   readonly repeated?: 'replace' | 'merge' | 'reject';
 }
 
-/** A format that brings its own parser. */
+/** A format that brings its own parser. It is read from text. */
 export interface ParsedFormat extends Omit<MappedFormat, 'tables'> {
   /**
-   * Whether the first lines of a file (text, decompressed; `first`: the very first) are of this format, for `auto`; `perhaps`:
+   * Whether the first records of a file (text, decompressed; `first`: the very first) are of this format, for `auto`; `perhaps`:
    * they may go with another file that is.
    */
   readonly recognise: (first: string, beginning: string) => boolean | 'perhaps';
+  /** A record may be JSON over several lines, or an element of a JSON list. Default: a record is a line. */
+  readonly readsJson?: true;
   readonly parse: FormatParser;
 }
 
 export type Format = MappedFormat | ParsedFormat;
 
-/** An entry as a parser writes it. Texts as they are; the pipeline checks emptiness, so a parser need not. */
-export interface StagedEntry {
+/** A record of a file, as a parser is given it. */
+export interface SourceRecord {
   /** Index of the file among those given. */
   readonly file: number;
-  /** Counted from 1. */
+  /** The line that it begins on, counted from 1. */
   readonly line: number;
-  /** Number of the entry among those of its line, from 0. Default 0. */
-  readonly part?: number;
+  /** Which of the records that begin on the line. */
+  readonly record: number;
+  readonly text: string;
+}
+
+/** An entry as a parser writes it. Texts as they are; the pipeline checks emptiness, so a parser need not. */
+export interface StagedEntry {
   readonly kind: EntryMapping['kind'];
   readonly id?: string | null;
   readonly user?: string | null;
@@ -237,19 +244,19 @@ export interface StagedEntry {
   readonly attributes?: Readonly<Record<string, string>>;
 }
 
-/** Where a parser leaves what it found. */
+/** Where a parser leaves what it found, in order: entries of one record are in the order in which they come. */
 export interface Staging {
-  entry(entry: StagedEntry): void;
-  /** A line that is no record: it goes to quarantine. */
-  reject(file: number, line: number, reason: string, raw: string): void;
+  entry(record: SourceRecord, entry: StagedEntry): void;
+  /** Something that is no entry: it goes to quarantine with its record. */
+  reject(record: SourceRecord, reason: string): void;
 }
 
-/** A file that is to be read: its name for messages, and its lines (decompressed, without BOM and line ends, blank ones left out). */
+/** A file that is to be read: its name for messages, and its records, which are its lines unless the format reads JSON (decompressed, without BOM and line ends, blank ones left out). */
 export interface InputFile {
   readonly index: number;
   readonly name: string;
-  /** Batches of lines; a line that is no UTF-8 or too long is quarantined by the reader and not given. */
-  readonly lines: () => AsyncIterable<readonly { readonly text: string; readonly number: number }[]>;
+  /** Batches of records; a line that is no UTF-8 or too long is quarantined by the reader and not given. */
+  readonly records: () => AsyncIterable<readonly SourceRecord[]>;
 }
 
 /** Reads all files of a format and stages what it finds, in order; memory must not grow with events. */
