@@ -243,3 +243,16 @@ test('auto recognises formats with a parser of their own in JSON lists, too, and
     );
   });
 });
+
+test('ga4: a search that is reported once more is an echo, whatever blanks and capitals it has', async (t) => {
+  const search = (second: number, name: string, term: string): object =>
+    ga4(second, name, { event_params: [{ key: 'search_term', value: { string_value: term } }] });
+  const { searches } = await become(t, 'ga4', [
+    search(1, 'search', '\u03A1\u039F\u039B\u039F\u03A3'),
+    search(2, 'view_search_results', '\u03C1\u03BF\u03BB\u03BF\u03C2'),
+    search(3, 'search', 'rain jacket'),
+    search(4, 'view_search_results', 'Rain\u00A0jacket\u3000'),
+    search(5, 'view_search_results', 'rain jackets'),
+  ]);
+  assert.deepEqual(searches, ['d1: \u03A1\u039F\u039B\u039F\u03A3', 'd1: rain jacket', 'd1: rain jackets']);
+});

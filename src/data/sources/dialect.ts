@@ -95,9 +95,9 @@ export const objectOfPairs = (elements: string, name: readonly string[], value: 
     lambda x: ${nth(jsonAt('x', [name]), 1)} LIKE '"_%"' AND ${nth(jsonAt('x', [value]), 1)} IS NOT NULL),
     lambda x: ${nth(jsonAt('x', [name]), 1)} || ':' || ${nth(jsonAt('x', [value]), 1)}), ','), '') || '}'`;
 
-/** A query as it is compared: `normaliseQuery` of `../vocabulary.ts`, for counting. */
+/** A query as it is compared: `normaliseQuery` of `../vocabulary.ts`, which `../database.ts` lets SQL call. ASCII needs less. */
 export const comparedQuery = (query: string): string =>
-  `trim(regexp_replace(nfc_normalize(lower(nfc_normalize(${query}))), '\\s+', ' ', 'g'))`;
+  `CASE WHEN strlen(${query}) = length(${query}) THEN trim(regexp_replace(lower(${query}), '[ \\t\\n\\v\\f\\r]+', ' ', 'g')) ELSE normalise_query(${query}) END`;
 
 /** Null where a text is empty or blank. What begins with a visible ASCII character, which nearly everything does, is not looked at further. */
 export const unblank = (text: string): string =>
