@@ -256,3 +256,21 @@ test('ga4: a search that is reported once more is an echo, whatever blanks and c
   ]);
   assert.deepEqual(searches, ['d1: \u03A1\u039F\u039B\u039F\u03A3', 'd1: rain jacket', 'd1: rain jackets']);
 });
+
+test('ids that are put together are the same only of what is the same, blanks in them or not', async (t) => {
+  const [user, item] = ['u a', 'a b'];
+  const second = DAY / 1000;
+  const logs: Readonly<Record<string, string | readonly object[]>> = {
+    personalize: `USER_ID,ITEM_ID,TIMESTAMP,EVENT_TYPE\n${[`${user},b`, `u,${item}`, `u,${item}`].map((ids) => `${ids},${second},view`).join('\n')}`,
+    gorse: [
+      [user, 'b'],
+      ['u', item],
+      ['u', item],
+    ].map(([UserId, ItemId]) => ({ FeedbackType: 'view', UserId, ItemId, Timestamp: '2026-01-01T00:00:00Z' })),
+  };
+  for (const [format, log] of Object.entries(logs)) {
+    const { feed, counts } = await become(t, format, log);
+    assert.deepEqual(feed, ['u a b view', 'u a b view'], format);
+    assert.equal(counts.duplicates, 1, format);
+  }
+});

@@ -106,6 +106,10 @@ export const unblank = (text: string): string =>
 /** A name without case, blanks, dashes and underscores. */
 export const folded = (text: string): string => `translate(lower(${text}), ${literal(`${BLANK_CHARACTERS}-_`)}, '')`;
 
+/** Texts joined by blanks; those in a text, but for the last, are marked, so that it is seen where each ends. */
+export const together = (texts: readonly string[]): string =>
+  `(${texts.map((text, i) => (i === texts.length - 1 ? text : `replace(replace(${text}, '\\', '\\\\'), ' ', '\\ ')`)).join(` || ' ' || `)})`;
+
 /** The first of a list of texts that is not null. */
 export const firstPresent = (list: string): string => `${presentOf(list)}[1]`;
 

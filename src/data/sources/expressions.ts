@@ -104,6 +104,7 @@ export class Expressions {
     if ('first' in value) return `coalesce(${value.first.map((each) => this.text(each)).join(', ')})`;
     if ('joined' in value)
       return `(${value.joined.map((each) => this.text(each)).join(` || ${literal(value.with)} || `)})`;
+    if ('together' in value) return sql.together(value.together.map((each) => this.text(each)));
     if ('parameter' in value) return this.parameter(value);
     if ('folded' in value) return sql.folded(this.text(value.folded));
     if ('words' in value) {

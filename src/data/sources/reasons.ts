@@ -16,6 +16,7 @@ function labelOf(value: Value): string {
   if ('element' in value) return quotedName([value.element === '' ? 'element' : value.element]);
   if ('first' in value) return value.first.map(labelOf).join(' or ');
   if ('joined' in value) return value.joined.map(labelOf).join(' and ');
+  if ('together' in value) return value.together.map(labelOf).join(' and ');
   if ('parameter' in value) return `"${value.parameter}"`;
   if ('folded' in value) return labelOf(value.folded);
   if ('words' in value) return labelOf(value.words);

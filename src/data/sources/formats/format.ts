@@ -19,6 +19,7 @@ import type { TimeUnit } from '../times.js';
  *   { constant: 'typed' }      the text itself
  *   { first: […] }             the first value that is there and not empty
  *   { joined: […], with: ' ' } values put together; null as soon as one is missing
+ *   { together: […] }          one id of several, null as soon as one is missing: joined by blanks, so that no others give the same
  *   { parameter: …}            of a list of {key, value} pairs, such as GA4's event_params: the value whose key is `key`
  *   { folded: 'EVENT_TYPE' }   in lower case, without blanks, dashes and underscores: Add-To_cart is addtocart
  *   { words: 'keyword' }       a list [20, 34] as the text "20 34"
@@ -32,6 +33,7 @@ export type Value =
   | { readonly constant: string }
   | { readonly first: readonly Value[] }
   | { readonly joined: readonly Value[]; readonly with: string }
+  | { readonly together: readonly Value[] }
   | { readonly parameter: string; readonly list: string; readonly key: string; readonly value: readonly string[] }
   | { readonly folded: Value }
   | { readonly words: Value }

@@ -23,8 +23,7 @@ const listFields: readonly Value[] = [
 const categories: readonly Value[] = ['', '2', '3', '4', '5'].map((level) => ({ element: `item_category${level}` }));
 /** The export has no id of an event: one that says the same at the same microsecond is the same. */
 const same = (value: Value): Value => ({
-  joined: [{ first: ['user_pseudo_id', 'user_id'] }, 'event_timestamp', 'event_name', value],
-  with: ' ',
+  together: [{ first: ['user_pseudo_id', 'user_id'] }, 'event_timestamp', 'event_name', value],
 });
 const types = {
   select_item: 'click',

@@ -26,7 +26,7 @@ export const gorse: MappedFormat = {
         {
           kind: 'action',
           when: { not: { any: [noTime, ignored] } },
-          id: { joined: ['FeedbackType', 'UserId', 'ItemId', 'Timestamp'], with: ' ' },
+          id: { together: ['FeedbackType', 'UserId', 'ItemId', 'Timestamp'] },
           user: 'UserId',
           item: 'ItemId',
           time: { value: 'Timestamp', unit: 'iso' },

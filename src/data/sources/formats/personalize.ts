@@ -21,7 +21,7 @@ export const personalize: MappedFormat = {
         {
           kind: 'action',
           when: { not: ignored },
-          id: { joined: ['USER_ID', 'ITEM_ID', 'TIMESTAMP', { first: ['EVENT_TYPE', { constant: '-' }] }], with: ' ' },
+          id: { together: ['USER_ID', 'ITEM_ID', 'TIMESTAMP', { first: ['EVENT_TYPE', { constant: '-' }] }] },
           user: 'USER_ID',
           item: 'ITEM_ID',
           time: { value: 'TIMESTAMP', unit: 's' },

@@ -13,7 +13,7 @@ const suggestion = 'completionDetail.selectedSuggestion';
 const search: SearchMapping = {
   kind: 'search',
   ...happened,
-  id: { first: ['attributionToken', { joined: ['visitorId', 'eventTime', 'searchQuery'], with: ' ' }] },
+  id: { first: ['attributionToken', { together: ['visitorId', 'eventTime', 'searchQuery'] }] },
   query: 'searchQuery',
 };
 
