@@ -274,3 +274,40 @@ test('ids that are put together are the same only of what is the same, blanks in
     assert.equal(counts.duplicates, 1, format);
   }
 });
+
+test('ga4: a parameter is the first of its columns that is not blank, numbers with fractions, too', async (t) => {
+  const values = [
+    { double_value: 3.5 },
+    { string_value: '', int_value: '1984' },
+    { string_value: ' ', float_value: 2 },
+    { string_value: 'tea', int_value: '1' },
+  ];
+  const log = values.map((value, i) => ga4(i, 'search', { event_params: [{ key: 'search_term', value }] }));
+  const { searches } = await become(t, 'ga4', [...log, ga4(9, 'search', { event_params: [] })]);
+  assert.deepEqual(searches, ['d1: 3.5', 'd1: 1984', 'd1: 2', 'd1: tea']);
+});
+
+test('what is empty in some way is empty', async (t) => {
+  const ubi = await become(t, 'ubi', [
+    { query_id: 'q1', user_query: ' \u00A0', client_id: 'c', timestamp: DAY },
+    { query_id: 'q2', user_query: 'tea', client_id: 'c', timestamp: DAY },
+  ]);
+  assert.deepEqual([ubi.searches, ubi.counts.ignored], [['c: tea'], 1]);
+  const starred = (ItemId: string, Timestamp: string): object => ({
+    FeedbackType: 'star',
+    UserId: 'u',
+    ItemId,
+    Timestamp,
+  });
+  const gorse = await become(t, 'gorse', [
+    starred('a', '0001-01-01T00:00:00Z'),
+    starred('b', '0001-01-01T00:00:00+00:00'),
+    starred('c', '2026-01-01T00:00:00Z'),
+  ]);
+  assert.deepEqual([gorse.feed, gorse.counts.rejected], [['u c favorite'], 2]);
+});
+
+test('retail: an unknown type is told with all that are known', async (t) => {
+  const { rejected } = await become(t, 'retail', [{ eventType: 'wink', visitorId: 'v', eventTime: '2026-01-01' }]);
+  assert.match(rejected[0]?.reason ?? '', /unknown eventType "wink": use search, detail-page-view, .*home-page-view, /);
+});

@@ -57,6 +57,10 @@ export const textOfJson = (json: string): string => `CASE
   WHEN abs(TRY_CAST(${json} AS DOUBLE)) < 9007199254740992 AND TRY_CAST(${json} AS DOUBLE) = trunc(TRY_CAST(${json} AS DOUBLE))
     THEN CAST(CAST(TRY_CAST(${json} AS DOUBLE) AS BIGINT) AS VARCHAR) END`;
 
+/** The same, but of every number. */
+export const textOrNumber = (json: string): string =>
+  `coalesce(${textOfJson(json)}, CASE WHEN ${json} >= '-' AND ${json} < ':' THEN ${json} END)`;
+
 /** The value of an attribute as one text: texts as they are, numbers and truth as JSON writes them, lists joined by spaces; deeper values are null. */
 export const attributeOfJson = (json: string): string => `CASE
   WHEN ${json} LIKE '"%' THEN json_extract_string(${json}, '$')
@@ -110,8 +114,8 @@ export const folded = (text: string): string => `translate(lower(${text}), ${lit
 export const together = (texts: readonly string[]): string =>
   `(${texts.map((text, i) => (i === texts.length - 1 ? text : `replace(replace(${text}, '\\', '\\\\'), ' ', '\\ ')`)).join(` || ' ' || `)})`;
 
-/** The first of a list of texts that is not null. */
-export const firstPresent = (list: string): string => `${presentOf(list)}[1]`;
+/** The first of a list of texts that is not blank. */
+export const firstFilled = (list: string): string => `list_filter(${list}, lambda x: ${unblank('x')} IS NOT NULL)[1]`;
 
 /** A list, `[20, 34]`, as words; an object is none; `otherwise` is what else it is as a text. */
 export const wordsOfList = (text: string, otherwise: string): string =>

@@ -20,7 +20,8 @@ import type { TimeUnit } from '../times.js';
  *   { first: […] }             the first value that is there and not empty
  *   { joined: […], with: ' ' } values put together; null as soon as one is missing
  *   { together: […] }          one id of several, null as soon as one is missing: joined by blanks, so that no others give the same
- *   { parameter: …}            of a list of {key, value} pairs, such as GA4's event_params: the value whose key is `key`
+ *   { parameter: …}            of a list of {key, value} pairs, such as GA4's event_params: the value whose key is `key`, the first
+ *                              of its columns that is not blank; every number has a text here
  *   { folded: 'EVENT_TYPE' }   in lower case, without blanks, dashes and underscores: Add-To_cart is addtocart
  *   { words: 'keyword' }       a list [20, 34] as the text "20 34"
  *   { choose: …, else }        one text in place of another: {"USER_INPUT": "typed"}; others stay, or become `else`
