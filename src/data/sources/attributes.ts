@@ -64,9 +64,10 @@ async function changeAttributes(database: Engine, key: 'item' | 'user', file: nu
 /** Gives every entry about an item or user the attributes of all of them, of each the last value. */
 async function mergeAttributes(database: Engine, key: 'item' | 'user'): Promise<void> {
   await database.run(`CREATE TABLE ${key}_merged AS SELECT "${key}", '{' || ${sql.joinedInOrder(`${sql.jsonText('name')} || ':' || value`, ',', 'first_occurrence, position')} || '}' AS fields FROM (
-      SELECT "${key}", name, ${sql.atMost('value', 'occurrence')} AS value, min(occurrence) AS first_occurrence, ${sql.atLeast('position', 'occurrence')} AS position FROM (
-        SELECT "${key}", occurrence, ${sql.eachOf(sql.namesOf('fields'))} AS name, ${sql.positionsOf(sql.namesOf('fields'))} AS position,
-          CAST(${sql.eachOf(sql.valuesOf('fields'))} AS VARCHAR) AS value FROM ${key}_entries
+      SELECT "${key}", name, ${sql.atMost('value', 'latest')} AS value, min(earliest) AS first_occurrence, ${sql.atLeast('position', 'earliest')} AS position FROM (
+        SELECT "${key}", earliest, latest, ${sql.eachOf(sql.namesOf('fields'))} AS name, ${sql.positionsOf(sql.namesOf('fields'))} AS position,
+          CAST(${sql.eachOf(sql.valuesOf('fields'))} AS VARCHAR) AS value FROM (
+            SELECT "${key}", fields, min(occurrence) AS earliest, max(occurrence) AS latest FROM ${key}_entries GROUP BY "${key}", fields)
       ) WHERE value <> 'null' GROUP BY "${key}", name
     ) GROUP BY "${key}"`);
   await database.run(
