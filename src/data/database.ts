@@ -1,6 +1,6 @@
 /**
  * The one file that meets DuckDB: an in-memory database that runs SQL, takes rows in and gives columns out. Knows
- * SQL values, connections and the engine's errors; does not know what the tables mean.
+ * SQL values, connections, functions of ours and the engine's errors; does not know what the tables mean.
  */
 import { open } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
