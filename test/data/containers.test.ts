@@ -191,6 +191,21 @@ test('tables: quotes over lines, an open quote, wrong numbers of fields', async 
   );
 });
 
+test('tables: a quote inside a field is a character, and one that is never closed costs its own row alone', async (t) => {
+  const folder = await scratchFolder(t);
+  const importOf = async (rows: readonly string[]) => {
+    const file = await put(folder, 'log.csv', `user_id,item_id,timestamp\n${rows.join('\n')}\n`);
+    const { manifest } = await importInteractions({ file, out: join(folder, 'out'), overwrite: true });
+    return { ids: (await loadDataset(join(folder, 'out'))).items.ids.slice(2), read: manifest.read };
+  };
+  const inside = await importOf(['u,5" pipe,1', 'u,a,2', 'u,b"",3', 'u,"c"d,4', 'u, "e",5', 'u,f,6', 'u,7",7']);
+  assert.deepEqual(inside.ids, ['5" pipe', 'a', 'b""', 'cd', ' "e"', 'f', '7"']);
+  assert.equal(inside.read?.records, 7);
+  const open = await importOf(['u,a,1', 'u,"b,2', 'u,c,3', '', 'u,"d, d",4', 'u,"e,5', 'u,"f\n\nf",6', 'u,g,7']);
+  assert.deepEqual(open.ids, ['a', 'c', 'd, d', 'f\n\nf', 'g']);
+  assert.deepEqual(open.read, { records: 7, read: 7, accepted: 5, rejected: 2, duplicates: 0, ignored: 0 });
+});
+
 test('any bytes in any pieces: lines are those of a plain reading, and none is lost', async (t) => {
   const folder = await scratchFolder(t);
   const line = fc.oneof(

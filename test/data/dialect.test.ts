@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import * as fc from 'fast-check';
 import { literal, numbered, withDatabase } from '../../src/data/database.js';
 import * as sql from '../../src/data/sources/dialect.js';
+import { normaliseQuery } from '../../src/data/vocabulary.js';
 import { parseTime } from '../../src/data/sources/times.js';
 
 const digits = (length: number): fc.Arbitrary<string> =>
@@ -85,6 +86,28 @@ test('ids of JSON: texts as they are, integers below 2^53 by their digits, nothi
           const expected = typeof one === 'string' ? one : Number.isSafeInteger(one) ? String(Number(one)) : null;
           assert.equal(missing[i] === 1 ? null : id[i], expected, JSON.stringify(one));
         }
+      }),
+      { numRuns: 25 },
+    ),
+  );
+});
+
+test('queries are compared in SQL as they are elsewhere', async () => {
+  const blank = fc.constantFrom(' ', '\t', '\v', '\u00A0', '\u3000', '\u0085', '\u001C', '\uFEFF');
+  const word = fc.constantFrom('Rain', '\u039F\u0394\u039F\u03A3', '\u0130x', 'e\u0301', '\u1E9E', '\uA7CB', 'a\0b');
+  const query = fc.oneof(
+    fc.array(fc.oneof(blank, word), { maxLength: 6 }).map((parts) => parts.join('')),
+    fc.string({ unit: 'binary', maxLength: 9 }),
+  );
+  await withDatabase(async (database) =>
+    fc.assert(
+      fc.asyncProperty(fc.array(query, { minLength: 20, maxLength: 60 }), async (queries) => {
+        const rows = queries.map((one, i) => `(${i}, ${literal(one)})`).join(', ');
+        const { compared } = await database.read(
+          `SELECT ${sql.comparedQuery('query')} FROM (VALUES ${rows}) AS asked(number, query) ORDER BY number`,
+          { compared: 'text' },
+        );
+        assert.deepEqual(compared, queries.map(normaliseQuery));
       }),
       { numRuns: 25 },
     ),

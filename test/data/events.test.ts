@@ -116,6 +116,24 @@ test('a user may only search', async (t) => {
   assert.deepEqual([...data.wordOffsets], [0, 0, 0, 0], 'an emoji is a query without words');
 });
 
+test('attributes keep their values whatever their names are', async (t) => {
+  const folder = await scratchFolder(t);
+  const names = ['value', 'face value', 'price in $$', '$&', '*', 'a "b"', '/~1', 'x.y', '[0]', '0', 'end\\'];
+  const fields = Object.fromEntries(names.map((name, i) => [name, i % 2 === 0 ? i : `${name} of it`]));
+  const file = await put(
+    folder,
+    'log.jsonl',
+    jsonLines([
+      { type: 'item', item: 'i', fields },
+      { type: 'view', time: 1, user: 'u', item: 'i' },
+    ]),
+  );
+  await importEvents({ files: [file], out: join(folder, 'out') });
+  const data = await loadDataset(join(folder, 'out'));
+  for (const name of names)
+    assert.deepEqual(data.itemAttributes.get(name)?.values.ids.slice(2), [String(fields[name])], name);
+});
+
 test('sequences of S3-Rec: a line per user, attributes as one text', async (t) => {
   const folder = await scratchFolder(t);
   const sequences = await put(folder, 'log.txt', '1 10 20 10\n__proto__ 20\n');

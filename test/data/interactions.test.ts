@@ -1,9 +1,15 @@
 import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import { UNKNOWN, importInteractions, loadDataset, type Dataset } from '../../src/data/index.js';
 import { put, scratchFolder } from './folders.js';
+
+interface Rejected {
+  readonly line: number;
+  readonly raw: string;
+}
 
 const HEADER = 'user_id\titem_id\ttimestamp\n';
 
@@ -164,9 +170,9 @@ test('times, types and users: every unit, no times, attributes of users', async 
     await importInteractions({ file, timeUnit: unit, out: join(folder, 'out'), overwrite: true });
     assert.equal((await loadDataset(join(folder, 'out'))).feedTime[0], expected, `${unit} ${text}`);
   }
-  const file = await put(folder, 'log.csv', 'who,what,kind\nu,i,purchase\nv,i,view\n');
+  const file = await put(folder, 'log.csv', 'who,what,kind\nu,i,purchase\nv,i,view\nv,k,Dis-Like\nv,k,impression\n');
   const users = await put(folder, 'users.csv', 'who,age\nw,1\nv,30\n');
-  await importInteractions({
+  const { manifest } = await importInteractions({
     file,
     users,
     userColumn: 'who',
@@ -177,12 +183,23 @@ test('times, types and users: every unit, no times, attributes of users', async 
     overwrite: true,
   });
   const data = await loadDataset(join(folder, 'out'));
+  assert.equal(manifest.read?.ignored, 2);
+  assert.equal(data.items.has('k'), false);
   assert.ok(Number.isNaN(data.feedTime[0]));
   assert.deepEqual(data.users.ids, ['', '', 'u', 'v'], 'users of the log, in order of their first event');
   assert.deepEqual(
     [...(data.userAttributes.get('age')?.index ?? [])],
     [0, 0, 0, data.userAttributes.get('age')?.values.index('30')],
   );
+});
+
+test('an item that is told twice goes to quarantine with all that is told of it', async (t) => {
+  const folder = await scratchFolder(t);
+  const file = await put(folder, 'log.tsv', `${HEADER}u\ta\t1577934245\n`);
+  const items = await put(folder, 'items.tsv', 'item_id\tbrand\na\tX\na\tY\n');
+  await importInteractions({ file, items, out: join(folder, 'out') });
+  const { line, raw } = JSON.parse(await readFile(join(folder, 'out', 'quarantine.jsonl'), 'utf8')) as Rejected;
+  assert.deepEqual([line, JSON.parse(raw)], [3, { item: 'a', brand: 'Y' }]);
 });
 
 test('times far in the future are pointed out: the unit is probably wrong', async (t) => {

@@ -119,6 +119,11 @@ const eventCases: readonly Case[] = [
   ],
   ['a click before its search', jsonLines([SEARCH, { ...VIEW, time: 1, search: 's' }]), /line 2: .* comes later/],
   ['a nested attribute', jsonLines([{ type: 'item', item: 'i', fields: { a: { b: 1 } } }]), /the attribute "a"/],
+  [
+    'an attribute nested behind a text',
+    jsonLines([{ type: 'item', item: 'i', fields: { a: ['{', '['], b: ['x', { y: 1 }] } }]),
+    /the attribute "b"/,
+  ],
 ];
 
 for (const [name, content, message] of eventCases) {

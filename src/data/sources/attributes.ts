@@ -3,7 +3,7 @@ import { identifier } from '../database.js';
 import type { Engine } from '../engine.js';
 import { checkAttributeNames } from '../prepare.js';
 import * as sql from './dialect.js';
-import { ACCEPTED, PLACE, PLACE_COLUMNS, placeIn } from './staged.js';
+import { ACCEPTED, PLACE, PLACE_COLUMNS, RAW_LENGTH, placeIn } from './staged.js';
 
 /**
  * Makes the table of items or users, in order of first appearance; of several entries about the same one the last counts, or
@@ -27,7 +27,8 @@ export async function makeAttributes(
     FROM staged WHERE kind = '${key}' AND ${ACCEPTED}`);
   if (repeated === 'reject') {
     await database.run(`INSERT INTO rejected SELECT ${placeIn('later')},
-        'the ${key} ' || ${sql.shown(`later."${key}"`)} || ' is already on line ' || first.line || ': keep one of them', later.fields
+        'the ${key} ' || ${sql.shown(`later."${key}"`)} || ' is already on line ' || first.line || ': keep one of them',
+        ${sql.cut(sql.withMember('later.fields', key, `later."${key}"`), RAW_LENGTH)}
       FROM ${key}_entries AS later JOIN ${key}_entries AS first ON first."${key}" = later."${key}" AND first.occurrence = 1
       WHERE later.occurrence > 1`);
     await database.run(`DELETE FROM ${key}_entries WHERE occurrence > 1`);
@@ -44,8 +45,8 @@ export async function makeAttributes(
     { name: 'text' },
   );
   checkAttributeNames(key, names, `the attributes of ${table}`);
-  const columns = names.map((name) =>
-    `, ${sql.attributeOfJson('value')} AS ${identifier(name)}`.replaceAll(/\bvalue\b/g, sql.valueNamed('fields', name)),
+  const columns = names.map(
+    (name) => `, ${sql.attributeOfJson(sql.valueNamed('fields', name))} AS ${identifier(name)}`,
   );
   await database.run(`CREATE TABLE ${table} AS SELECT "index", "${key}"${columns.join('')} FROM ${key}_known`);
   await database.run(`DROP TABLE ${key}_entries`);
@@ -63,9 +64,10 @@ async function changeAttributes(database: Engine, key: 'item' | 'user', file: nu
 /** Gives every entry about an item or user the attributes of all of them, of each the last value. */
 async function mergeAttributes(database: Engine, key: 'item' | 'user'): Promise<void> {
   await database.run(`CREATE TABLE ${key}_merged AS SELECT "${key}", '{' || ${sql.joinedInOrder(`${sql.jsonText('name')} || ':' || value`, ',', 'first_occurrence, position')} || '}' AS fields FROM (
-      SELECT "${key}", name, ${sql.atMost('value', 'occurrence')} AS value, min(occurrence) AS first_occurrence, ${sql.atLeast('position', 'occurrence')} AS position FROM (
-        SELECT "${key}", occurrence, ${sql.eachOf(sql.namesOf('fields'))} AS name, ${sql.positionsOf(sql.namesOf('fields'))} AS position,
-          CAST(${sql.eachOf(sql.valuesOf('fields'))} AS VARCHAR) AS value FROM ${key}_entries
+      SELECT "${key}", name, ${sql.atMost('value', 'latest')} AS value, min(earliest) AS first_occurrence, ${sql.atLeast('position', 'earliest')} AS position FROM (
+        SELECT "${key}", earliest, latest, ${sql.eachOf(sql.namesOf('fields'))} AS name, ${sql.positionsOf(sql.namesOf('fields'))} AS position,
+          CAST(${sql.eachOf(sql.valuesOf('fields'))} AS VARCHAR) AS value FROM (
+            SELECT "${key}", fields, min(occurrence) AS earliest, max(occurrence) AS latest FROM ${key}_entries GROUP BY "${key}", fields)
       ) WHERE value <> 'null' GROUP BY "${key}", name
     ) GROUP BY "${key}"`);
   await database.run(

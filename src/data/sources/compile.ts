@@ -101,8 +101,11 @@ function attributesOf(
 export const oneEntryEach = (tables: readonly Table[]): boolean =>
   tables.every(({ entries }) => exclusive(entries) && entries.every(({ each }) => each === undefined));
 
-/** The field that tells kinds apart, if the mappings exclude one another by it; then a record has one entry and no list is needed. */
+/** Whether the mappings exclude one another, by a field that tells kinds apart or as the opposite of one another; then a record has one entry and no list is needed. */
 function exclusive(entries: readonly EntryMapping[]): boolean {
+  const [one, other] = entries;
+  if (entries.length === 2 && other?.when && JSON.stringify(one?.when) === JSON.stringify({ not: other.when }))
+    return true;
   const seen = new Set<string>();
   let field: string | null = null;
   for (const { when } of entries) {
@@ -131,7 +134,9 @@ export function compileTable(table: Table, container: Container, source: string)
   // compile everything first: it is what names the leaves
   const whens = table.entries.map(({ when }) => (when ? expressions.condition(when) : 'true'));
   const onlys = table.entries.map(({ only }) => (only ? expressions.condition(only) : undefined));
-  const compiled = table.entries.map((entry) => columnsOf(entry, expressions, container));
+  const { who } = table;
+  const whose = who ? { user: expressions.text(who.user), anonymous: expressions.text(who.anonymous) } : {};
+  const compiled = table.entries.map((entry) => ({ ...whose, ...columnsOf(entry, expressions, container) }));
   const lists = new Map(
     spread.map(([number, entry]) => [
       number,
@@ -173,6 +178,7 @@ export function compileTable(table: Table, container: Container, source: string)
       .map(([i]) => [i, compiled[i]?.[column]] as const)
       .filter(([, value]) => value !== undefined && value !== 'NULL');
     const branches = cases.map(([i, value]) => `WHEN ${i} THEN ${value}`);
+    if (column === 'user' || column === 'anonymous') branches.push(`WHEN ${none} THEN ${whose[column] ?? 'NULL'}`);
     if (column === 'kind')
       branches.push(
         `WHEN ${none} THEN CASE WHEN broken IS NULL THEN ${table.otherwise === 'ignored' ? `'ignored'` : 'NULL'} END`,

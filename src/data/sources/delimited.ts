@@ -13,43 +13,67 @@ export interface Row {
 /** What separates the fields of a table, by its header. */
 export const separatorOf = (header: string): '\t' | ',' => (header.includes('\t') ? '\t' : ',');
 
-/** Splits a comma-separated record whose quotes are balanced. */
-export function splitQuoted(record: string): string[] {
-  if (!record.includes('"')) return record.split(',');
-  const fields: string[] = [];
-  let field = '';
-  let quoted = false;
-  for (let i = 0; i < record.length; i++) {
-    const character = record[i] as string;
-    if (character === '"') {
-      if (quoted && record[i + 1] === '"') {
-        field += '"';
-        i++;
-      } else quoted = !quoted;
-    } else if (character === ',' && !quoted) {
-      fields.push(field);
-      field = '';
-    } else field += character;
-  }
-  fields.push(field);
-  return fields;
+/** The fields of a row so far. */
+interface Reading {
+  readonly fields: string[];
+  /** What is in a quoted field that goes on; null where none does. */
+  open: string | null;
+  /** Whether something but blanks follows a quote that closes a field. */
+  ragged: boolean;
 }
 
-function countQuotes(text: string): number {
-  let count = 0;
-  for (let i = text.indexOf('"'); i >= 0; i = text.indexOf('"', i + 1)) count++;
-  return count;
+/** Reads the fields of a line. A double quote opens a field at its very start only; elsewhere it is a character like others. */
+function readFields(line: string, row: Reading): void {
+  for (let at = 0; ;) {
+    let field = '';
+    const isQuoted = row.open !== null || line[at] === '"';
+    if (isQuoted) {
+      if (row.open === null) at++;
+      else field = `${row.open}\n`;
+      row.open = null;
+      for (;;) {
+        const quote = line.indexOf('"', at);
+        if (quote < 0) {
+          row.open = field + line.slice(at);
+          return;
+        }
+        field += line.slice(at, quote);
+        at = quote + 1;
+        if (line[at] !== '"') break;
+        field += line[at++];
+      }
+    }
+    const comma = line.indexOf(',', at);
+    const end = comma < 0 ? line.length : comma;
+    const rest = line.slice(at, end);
+    if (isQuoted && rest.trim() !== '') row.ragged = true;
+    row.fields.push(field + rest);
+    if (comma < 0) return;
+    at = comma + 1;
+  }
+}
+
+/** Splits a comma-separated line that is all of a row. */
+export function splitQuoted(line: string): string[] {
+  const row: Reading = { fields: [], open: null, ragged: false };
+  readFields(line, row);
+  return row.open === null ? row.fields : [...row.fields, row.open];
 }
 
 /**
- * Rows of comma-separated lines, in which a quoted field may go on over several lines. A quote that is never closed makes
- * its line a bad one; reading goes on with the next line.
+ * Rows of comma-separated lines, in which a quoted field may go on over several lines, if that makes a row: with as many fields
+ * as there are columns, and nothing but blanks between a closing quote and the comma. Otherwise the quote was never closed, which makes its
+ * line a bad one; reading goes on with the next line, so that one quote too many costs no other row.
  */
 export class QuotedRows {
-  #open: { lines: Line[]; length: number } | null = null;
+  readonly #columns: number;
   readonly #bad: (line: BadLine) => void;
+  #open: { readonly lines: Line[]; readonly row: Reading; length: number } | null = null;
+  /** Lines, blank ones left out, that begin no row, since they go on with that of a line before them. */
+  continued = 0;
 
-  constructor(bad: (line: BadLine) => void) {
+  constructor(columns: number, bad: (line: BadLine) => void) {
+    this.#columns = columns;
     this.#bad = bad;
   }
 
@@ -67,20 +91,17 @@ export class QuotedRows {
   }
 
   #line(line: Line, rows: Row[]): void {
-    const odd = countQuotes(line.text) % 2 === 1;
-    if (!this.#open) {
-      if (line.text.trim() === '') return;
-      if (odd) this.#open = { lines: [line], length: line.text.length };
-      else rows.push({ fields: splitQuoted(line.text), line: line.number });
-      return;
-    }
-    this.#open.lines.push(line);
-    this.#open.length += line.text.length;
-    if (odd) {
-      const { lines } = this.#open;
+    if (!this.#open && isBlank(line)) return;
+    const open = (this.#open ??= { lines: [], row: { fields: [], open: null, ragged: false }, length: 0 });
+    const { lines, row } = open;
+    lines.push(line);
+    open.length += line.text.length;
+    readFields(line.text, row);
+    if (row.open === null && (lines.length === 1 || (row.fields.length === this.#columns && !row.ragged))) {
       this.#open = null;
-      rows.push({ fields: splitQuoted(lines.map(({ text }) => text).join('\n')), line: (lines[0] as Line).number });
-    } else if (this.#open.length > LONGEST_LINE / 4) this.#giveUp(rows);
+      this.continued += lines.filter((each) => !isBlank(each)).length - 1;
+      rows.push({ fields: row.fields, line: (lines[0] as Line).number });
+    } else if (row.open === null || open.length > LONGEST_LINE / 4) this.#giveUp(rows);
   }
 
   #giveUp(rows: Row[]): void {
@@ -91,3 +112,5 @@ export class QuotedRows {
     for (const line of rest) this.#line(line, rows);
   }
 }
+
+const isBlank = ({ text }: Line): boolean => text.trim() === '';

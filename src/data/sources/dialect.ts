@@ -4,16 +4,21 @@
  */
 import { literal } from '../sql-text.js';
 
-/** Blanks of all kinds, as an SQL text: what makes an id empty. */
-const BLANKS = literal(
-  ' \t\n\r\v\f\u00A0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200A\u2028\u2029\u202F\u205F\u3000\uFEFF',
-);
+/** Blanks of all kinds: what makes an id empty. */
+const BLANK_CHARACTERS =
+  ' \t\n\r\v\f\u00A0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200A\u2028\u2029\u202F\u205F\u3000\uFEFF';
+const BLANKS = literal(BLANK_CHARACTERS);
 const ISO = literal(String.raw`\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d([.]\d+)?)?(Z|[+-]\d\d:?\d\d)?)?`);
 const LATEST = '8.64e15'; // milliseconds; the limit of JavaScript dates
 
-/** The JSON path of a list of names; the empty list is the value itself. */
+/** The JSON path of a list of names; the empty list is the value itself. A name * would be all names, in quotes too, but not in a JSON pointer. */
 const pathOf = (names: readonly (string | number)[]): string =>
-  `$${names.map((name) => (typeof name === 'number' ? `[${name}]` : `."${name.replaceAll('\\', '\\\\').replaceAll('"', '\\"')}"`)).join('')}`;
+  names.includes('*')
+    ? pointerOf(names)
+    : `$${names.map((name) => (typeof name === 'number' ? `[${name}]` : `."${name.replaceAll('\\', '\\\\').replaceAll('"', '\\"')}"`)).join('')}`;
+
+const pointerOf = (names: readonly (string | number)[]): string =>
+  names.map((name) => `/${String(name).replaceAll('~', '~0').replaceAll('/', '~1')}`).join('');
 
 /** Whether a text is JSON. */
 export const isJson = (text: string): string => `json_valid(${text})`;
@@ -52,6 +57,10 @@ export const textOfJson = (json: string): string => `CASE
   WHEN abs(TRY_CAST(${json} AS DOUBLE)) < 9007199254740992 AND TRY_CAST(${json} AS DOUBLE) = trunc(TRY_CAST(${json} AS DOUBLE))
     THEN CAST(CAST(TRY_CAST(${json} AS DOUBLE) AS BIGINT) AS VARCHAR) END`;
 
+/** The same, but of every number. */
+export const textOrNumber = (json: string): string =>
+  `coalesce(${textOfJson(json)}, CASE WHEN ${json} >= '-' AND ${json} < ':' THEN ${json} END)`;
+
 /** The value of an attribute as one text: texts as they are, numbers and truth as JSON writes them, lists joined by spaces; deeper values are null. */
 export const attributeOfJson = (json: string): string => `CASE
   WHEN ${json} LIKE '"%' THEN json_extract_string(${json}, '$')
@@ -67,7 +76,8 @@ export const valueNamed = (json: string, name: string): string =>
 
 /** The first name in a JSON object whose value is an object, or a list that holds an object or a list; null if there is none. */
 export const firstNested = (json: string): string =>
-  `list_filter(list_zip(${namesOf(json)}, ${valuesOf(json)}), lambda pair: pair[2] LIKE '{%' OR regexp_matches(CAST(pair[2] AS VARCHAR), '^\\[\\s*([^"]*,\\s*)?[{\\[]') OR trim(pair[1]) = '')[1][1]`;
+  `list_filter(list_zip(${namesOf(json)}, ${valuesOf(json)}), lambda pair: pair[2] LIKE '{%' OR trim(pair[1]) = ''
+    OR len(list_filter(${elementsOf('pair[2]')}, lambda element: element LIKE '{%' OR element LIKE '[%')) > 0)[1][1]`;
 
 /** The members of a JSON object, made of names and SQL texts; nulls are left out. */
 export const jsonObject = (members: readonly (readonly [name: string, text: string])[]): string =>
@@ -79,22 +89,33 @@ export const jsonObject = (members: readonly (readonly [name: string, text: stri
 export const without = (json: string, name: string): string =>
   `CAST(json_merge_patch(${json}, json_object(${literal(name)}, NULL)) AS VARCHAR)`;
 
+/** A JSON object, which may be null, with one member more, first. */
+export const withMember = (json: string, name: string, text: string): string =>
+  `CAST(json_merge_patch(json_object(${literal(name)}, ${text}), coalesce(${json}, '{}')) AS VARCHAR)`;
+
 /** A JSON object made of a list of JSON objects, each with the name and the value of a member; those that lack one are left out. */
 export const objectOfPairs = (elements: string, name: readonly string[], value: readonly string[]): string =>
   `'{' || coalesce(array_to_string(list_transform(list_filter(${elements},
     lambda x: ${nth(jsonAt('x', [name]), 1)} LIKE '"_%"' AND ${nth(jsonAt('x', [value]), 1)} IS NOT NULL),
     lambda x: ${nth(jsonAt('x', [name]), 1)} || ':' || ${nth(jsonAt('x', [value]), 1)}), ','), '') || '}'`;
 
-/** A query as it is compared: `normaliseQuery` of `../vocabulary.ts`, for counting. */
+/** A query as it is compared: `normaliseQuery` of `../vocabulary.ts`, which `../database.ts` lets SQL call. ASCII needs less. */
 export const comparedQuery = (query: string): string =>
-  `trim(regexp_replace(nfc_normalize(lower(nfc_normalize(${query}))), '\\s+', ' ', 'g'))`;
+  `CASE WHEN strlen(${query}) = length(${query}) THEN trim(regexp_replace(lower(${query}), '[ \\t\\n\\v\\f\\r]+', ' ', 'g')) ELSE normalise_query(${query}) END`;
 
 /** Null where a text is empty or blank. What begins with a visible ASCII character, which nearly everything does, is not looked at further. */
 export const unblank = (text: string): string =>
   `CASE WHEN ${text} >= '!' AND ${text} < chr(127) THEN ${text} WHEN trim(${text}, ${BLANKS}) <> '' THEN ${text} END`;
 
-/** The first of a list of texts that is not null. */
-export const firstPresent = (list: string): string => `${presentOf(list)}[1]`;
+/** A name without case, blanks, dashes and underscores. */
+export const folded = (text: string): string => `translate(lower(${text}), ${literal(`${BLANK_CHARACTERS}-_`)}, '')`;
+
+/** Texts joined by blanks; those in a text, but for the last, are marked, so that it is seen where each ends. */
+export const together = (texts: readonly string[]): string =>
+  `(${texts.map((text, i) => (i === texts.length - 1 ? text : `replace(replace(${text}, '\\', '\\\\'), ' ', '\\ ')`)).join(` || ' ' || `)})`;
+
+/** The first of a list of texts that is not blank. */
+export const firstFilled = (list: string): string => `list_filter(${list}, lambda x: ${unblank('x')} IS NOT NULL)[1]`;
 
 /** A list, `[20, 34]`, as words; an object is none; `otherwise` is what else it is as a text. */
 export const wordsOfList = (text: string, otherwise: string): string =>

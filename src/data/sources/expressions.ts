@@ -104,7 +104,9 @@ export class Expressions {
     if ('first' in value) return `coalesce(${value.first.map((each) => this.text(each)).join(', ')})`;
     if ('joined' in value)
       return `(${value.joined.map((each) => this.text(each)).join(` || ${literal(value.with)} || `)})`;
+    if ('together' in value) return sql.together(value.together.map((each) => this.text(each)));
     if ('parameter' in value) return this.parameter(value);
+    if ('folded' in value) return sql.folded(this.text(value.folded));
     if ('words' in value) {
       const inner = this.leafOf(value.words);
       const text = this.text(value.words);
@@ -140,7 +142,7 @@ export class Expressions {
       return {
         name: `p${this.#parameters.size + 1}`,
         found: sql.jsonAt(sql.pairNamed(pairs.name, `${pairs.name}k`, key, parameter), value.map(pathOf)),
-        values: `[${value.map((_, i) => sql.textOfJson(sql.nth('pair', i + 1))).join(', ')}]`,
+        values: `[${value.map((_, i) => sql.textOrNumber(sql.nth('pair', i + 1))).join(', ')}]`,
       };
     }).name;
   }
@@ -152,8 +154,7 @@ export class Expressions {
     );
     return [...this.#parameters.values()].reduce(
       (inner, { name, found, values }) =>
-        `SELECT ${sql.allBut('pair', 'present')}, ${sql.unblank('present')} AS ${name} FROM (
-          SELECT *, ${sql.firstPresent(values)} AS present FROM (SELECT *, ${found} AS pair FROM (${inner})))`,
+        `SELECT ${sql.allBut('pair')}, ${sql.firstFilled(values)} AS ${name} FROM (SELECT *, ${found} AS pair FROM (${inner}))`,
       lists.length === 0 ? records : `SELECT *${lists.join('')} FROM (${records})`,
     );
   }
@@ -207,9 +208,9 @@ export class Expressions {
   condition(condition: Condition): string {
     if ('has' in condition) {
       const leaf = this.leafOf(condition.has);
-      // a list or an object is there, too
+      // a list, an object or any number is there, too
       return leaf && this.isJson
-        ? `(${leaf.raw} IS NOT NULL AND ${leaf.raw} NOT IN ('""', '[]', '{}'))`
+        ? `(${leaf.filled} IS NOT NULL OR (${leaf.raw} IS NOT NULL AND ${leaf.raw} NOT LIKE '"%' AND ${leaf.raw} NOT IN ('[]', '{}')))`
         : `${this.text(condition.has)} IS NOT NULL`;
     }
     if ('is' in condition)

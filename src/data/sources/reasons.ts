@@ -5,7 +5,7 @@
 import { literal } from '../database.js';
 import * as sql from './dialect.js';
 import { pathOf, type Expressions } from './expressions.js';
-import type { AttributesMapping, EntryMapping, Table, Value } from './formats/format.js';
+import type { AttributesMapping, Condition, EntryMapping, Table, Value } from './formats/format.js';
 
 const quotedName = (path: readonly (string | number)[]): string => `"${path.join('.')}"`;
 
@@ -16,7 +16,9 @@ function labelOf(value: Value): string {
   if ('element' in value) return quotedName([value.element === '' ? 'element' : value.element]);
   if ('first' in value) return value.first.map(labelOf).join(' or ');
   if ('joined' in value) return value.joined.map(labelOf).join(' and ');
+  if ('together' in value) return value.together.map(labelOf).join(' and ');
   if ('parameter' in value) return `"${value.parameter}"`;
+  if ('folded' in value) return labelOf(value.folded);
   if ('words' in value) return labelOf(value.words);
   if ('choose' in value) return labelOf(value.choose);
   if ('after' in value) return labelOf(value.after);
@@ -108,18 +110,20 @@ export function reasonsOf(entry: EntryMapping, expressions: Expressions): string
 export const reasonOf = (branches: readonly string[]): string =>
   branches.length === 0 ? 'NULL' : `CASE ${branches.join(' ')} END`;
 
+/** The values of a field that a condition asks for. */
+function valuesIn(condition: Condition, field: Value): readonly string[] {
+  if ('is' in condition) return JSON.stringify(condition.value) === JSON.stringify(field) ? condition.is : [];
+  const inner = 'all' in condition ? condition.all : 'any' in condition ? condition.any : [];
+  return inner.flatMap((each) => valuesIn(each, field));
+}
+
 /** The reason of a record that no mapping takes. */
 export function unknownReason(table: Table, expressions: Expressions): string {
   if (table.typeOf === undefined) return literal(`it is no record of ${table.name}`);
   const leaf = expressions.leafOf(table.typeOf);
   const label = labelOf(table.typeOf);
-  const known = [
-    ...new Set(
-      table.entries.flatMap(({ when }) =>
-        when && 'is' in when && JSON.stringify(when.value) === JSON.stringify(table.typeOf) ? when.is : [],
-      ),
-    ),
-  ];
+  const type = table.typeOf;
+  const known = [...new Set(table.entries.flatMap(({ when }) => (when ? valuesIn(when, type) : [])))];
   const text = expressions.text(table.typeOf);
   const use = known.length > 0 ? `: use ${known.join(', ')}` : '';
   return `CASE WHEN ${leaf?.raw ?? text} IS NULL THEN ${literal(`the field ${label} is missing`)}

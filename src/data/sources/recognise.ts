@@ -17,7 +17,7 @@ export interface Sample {
   readonly types: readonly string[];
   /** The first records, as far as they are objects. */
   readonly records: readonly Readonly<Record<string, unknown>>[];
-  /** The beginning of a text file. */
+  /** The beginning of a text file; of a document, its first records, each on a line. */
   readonly beginning: string;
 }
 
@@ -37,7 +37,10 @@ export async function sampleOf({ name, path }: Input, connection: Connection): P
     const isWhole = parsedObject(first).length > 0 || !isDocument(beginning);
     const texts = isWhole ? lines.slice(0, SAMPLED) : await firstRecords(beginning);
     const records = texts.flatMap(parsedObject);
-    return { container: isWhole ? 'lines' : 'document', columns: [], types: [], records, beginning };
+    const shared = { columns: [], types: [], records };
+    return isWhole
+      ? { ...shared, container: 'lines', beginning }
+      : { ...shared, container: 'document', beginning: texts.join('\n') };
   }
   const separator = separatorOf(first);
   const split = (line: string): string[] => (separator === ',' ? splitQuoted(line) : line.split(separator));

@@ -14,7 +14,7 @@ import { recordsOf } from './json-document.js';
 import { Lanes, type Query } from './lanes.js';
 import { describe, fits, isEmpty, parquetSource, readingFile, sampleOf, type Sample } from './recognise.js';
 import { STAGED_COLUMNS } from './staged.js';
-import { stagingWriter } from './staging-writer.js';
+import { stagingWriter, type StagingWriter } from './staging-writer.js';
 
 /** A file and the table of the format that it is, if that is known beforehand. */
 export interface Assigned {
@@ -36,14 +36,26 @@ export async function stage(database: Database, format: Format, files: readonly 
 
 async function parseFiles(database: Database, format: ParsedFormat, inputs: readonly Input[]): Promise<void> {
   const writer = await stagingWriter(database);
-  const files = inputs.map((input, index): InputFile => ({
-    index,
-    name: input.name,
-    lines: () => readLines(input, (bad) => writer.reject(index, bad.line, bad.reason, bad.raw)),
-  }));
+  const files: InputFile[] = [];
+  for (const [file, input] of inputs.entries()) {
+    const bad = (line: BadLine): void => rejectBad(writer, file, line);
+    const isDocument = format.readsJson === true && (await sampleOf(input, database)).container === 'document';
+    files.push({
+      index: file,
+      name: input.name,
+      async *records() {
+        const lines = isDocument ? recordsOf(readPieces(input, bad), bad) : readLines(input, bad);
+        for await (const batch of lines)
+          yield batch.map(({ number, record = 0, text }) => ({ file, line: number, record, text }));
+      },
+    });
+  }
   await format.parse(files, writer);
   writer.finish();
 }
+
+const rejectBad = (writer: StagingWriter, file: number, { line, record = 0, reason, raw }: BadLine): void =>
+  writer.reject({ file, line, record, text: raw }, reason);
 
 async function mapFiles(database: Database, format: MappedFormat, files: readonly Assigned[]): Promise<number> {
   const lanes = await Lanes.open(database);
@@ -65,7 +77,7 @@ async function mapFiles(database: Database, format: MappedFormat, files: readonl
 
 async function writeBad(database: Database, bads: readonly (BadLine & { file: number })[]): Promise<void> {
   const writer = await stagingWriter(database);
-  for (const { file, line, record, reason, raw } of bads) writer.reject(file, line, reason, raw, record);
+  for (const { file, ...line } of bads) rejectBad(writer, file, line);
   writer.finish();
 }
 
@@ -133,13 +145,16 @@ async function mapRows(
   let columns: readonly string[] | null = null;
   let separator: '\t' | ',' = ',';
   let quoted: QuotedRows | null = null;
-  let count = 0;
+  let count = 0; // of the lines that there are, not of the rows that were made of them
+  const badRow = (line: BadLine): void => {
+    count--;
+    bad(line);
+  };
   const query =
     (list: string): Query =>
     (source) =>
       compileTable(table, { kind: 'fields', columns: columns ?? [], list }, source);
   const pushRows = async (rows: readonly Row[]): Promise<void> => {
-    count += rows.length;
     const lines = rows.map(({ fields, line }) => ({ text: JSON.stringify(fields), number: line }));
     await lanes.lines(file, lines, query(sql.fieldsOfJson('text')));
   };
@@ -162,17 +177,17 @@ async function mapRows(
     }
     if (separator === ',' && quoted === null && text.includes('"')) {
       await lanes.flush();
-      quoted = new QuotedRows(bad);
+      quoted = new QuotedRows((columns ?? []).length, badRow);
     }
+    count += filled;
     if (quoted) await pushRows(quoted.push(linesOf(first, text)));
     else {
-      count += filled;
       await lanes.piece(file, first, text, query(sql.split('text', separator)));
     }
   }
   if (quoted) await pushRows(quoted.finish());
   await lanes.flush();
-  return count;
+  return count - (quoted?.continued ?? 0);
 }
 
 const linesOf = (first: number, text: string): Line[] =>

@@ -1,6 +1,6 @@
 /** Writes entries into the staging table one by one, for parsers. Knows what an entry must have; does not know formats. */
 import type { Cell, Database, TableWriter } from '../database.js';
-import type { StagedEntry, Staging } from './formats/format.js';
+import type { SourceRecord, StagedEntry, Staging } from './formats/format.js';
 import { RAW_LENGTH, STAGED, type StagedColumn } from './staged.js';
 
 const COLUMNS = Object.keys(STAGED) as StagedColumn[];
@@ -14,23 +14,19 @@ export async function stagingWriter(database: Database): Promise<StagingWriter> 
 /** Writes entries as rows of the staging table. */
 export class StagingWriter implements Staging {
   readonly #writer: TableWriter;
-  #part = { file: -1, line: -1, next: 0 };
-  count = 0;
+  #place = { file: -1, line: -1, record: -1, next: 0 };
 
   constructor(writer: TableWriter) {
     this.#writer = writer;
   }
 
-  entry(entry: StagedEntry): void {
+  entry(record: SourceRecord, entry: StagedEntry): void {
     const filled = (text: string | null | undefined): string | null =>
       (text ?? '').trim() === '' ? null : (text as string);
     const { kind } = entry;
     const fields = entry.attributes === undefined ? null : JSON.stringify(entry.attributes);
-    const values: Partial<Record<StagedColumn, Cell>> = {
-      file: entry.file,
-      line: entry.line,
-      record: 0,
-      part: entry.part ?? this.#nextPart(entry),
+    const reason = reasonOf(entry, fields, filled);
+    this.#row(record, {
       kind,
       id: filled(entry.id),
       user: filled(entry.user),
@@ -45,26 +41,23 @@ export class StagingWriter implements Staging {
       list: filled(entry.list),
       type: entry.type ?? null,
       fields,
-      reason: reasonOf(entry, fields, filled),
-    };
-    this.#row(values);
+      ...(reason === null ? {} : { reason, raw: record.text.slice(0, RAW_LENGTH) }),
+    });
   }
 
-  reject(file: number, line: number, reason: string, raw: string, record = 0): void {
-    this.#row({ file, line, record, part: this.#nextPart({ file, line }), reason, raw: raw.slice(0, RAW_LENGTH) });
+  reject(record: SourceRecord, reason: string): void {
+    this.#row(record, { reason, raw: record.text.slice(0, RAW_LENGTH) });
   }
 
   finish(): void {
     this.#writer.finish();
   }
 
-  #nextPart({ file, line }: Pick<StagedEntry, 'file' | 'line'>): number {
-    if (this.#part.file !== file || this.#part.line !== line) this.#part = { file, line, next: 0 };
-    return this.#part.next++;
-  }
-
-  #row(values: Partial<Record<StagedColumn, Cell>>): void {
-    this.count++;
+  /** Writes a row; `part` counts those of one record. */
+  #row({ file, line, record }: SourceRecord, entry: Partial<Record<StagedColumn, Cell>>): void {
+    const { file: lastFile, line: lastLine, record: lastRecord } = this.#place;
+    if (lastFile !== file || lastLine !== line || lastRecord !== record) this.#place = { file, line, record, next: 0 };
+    const values: typeof entry = { ...entry, file, line, record, part: this.#place.next++ };
     this.#writer.row(...COLUMNS.map((name) => values[name] ?? null));
   }
 }

@@ -28,25 +28,25 @@ const parse: FormatParser = async (files, staging) => {
 const isReview = (text: string): boolean => /^\s*\{\s*"/.test(text) && text.includes('"reviewerID"');
 
 async function readProducts(
-  { index: file, lines }: OpenedFile,
+  { records }: OpenedFile,
   staging: Staging,
   queries: Map<string, readonly string[]>,
 ): Promise<void> {
-  for await (const batch of lines()) {
-    for (const { text, number: line } of batch) {
+  for await (const batch of records()) {
+    for (const record of batch) {
       let product: PythonValue;
       try {
-        product = parsePythonLiteral(text);
+        product = parsePythonLiteral(record.text);
       } catch (error) {
         if (!(error instanceof PythonLiteralError)) throw error;
-        staging.reject(file, line, `it is no Python literal: ${error.message}`, text);
+        staging.reject(record, `it is no Python literal: ${error.message}`);
         continue;
       }
       const fields =
         typeof product === 'object' && product !== null && !Array.isArray(product) ? (product as Fields) : {};
       const item = idOf(fields, 'asin');
       if (item === null) {
-        staging.reject(file, line, 'it is no product: there is no asin', text);
+        staging.reject(record, 'it is no product: there is no asin');
         continue;
       }
       const hierarchies = hierarchiesOf(fields['categories']);
@@ -62,7 +62,7 @@ async function readProducts(
       const attributes: Record<string, string> = {};
       for (const [name, value] of Object.entries(texts))
         if (typeof value === 'string' && value.trim() !== '') attributes[name] = value;
-      staging.entry({ file, line, kind: 'item', item, attributes });
+      staging.entry(record, { kind: 'item', item, attributes });
     }
   }
 }
@@ -74,45 +74,34 @@ function hierarchiesOf(categories: unknown): string[][] {
     .map((names) => (names as unknown[]).filter((name) => typeof name === 'string'));
 }
 
-async function readReviews({ index: file, lines }: OpenedFile, staging: Staging, queries: Queries): Promise<void> {
-  for await (const batch of lines()) {
-    for (const { text, number: line } of batch) {
-      const fields = parseRecord(text);
+async function readReviews({ records }: OpenedFile, staging: Staging, queries: Queries): Promise<void> {
+  for await (const batch of records()) {
+    for (const record of batch) {
+      const fields = parseRecord(record.text);
       if (typeof fields === 'string') {
-        staging.reject(file, line, fields, text);
+        staging.reject(record, fields);
         continue;
       }
       const user = idOf(fields, 'reviewerID');
       const item = idOf(fields, 'asin');
       const seconds = fields['unixReviewTime'];
       if (user === null || item === null || typeof seconds !== 'number') {
-        staging.reject(file, line, 'it is no review: reviewerID, asin or unixReviewTime is missing', text);
+        staging.reject(record, 'it is no review: reviewerID, asin or unixReviewTime is missing');
         continue;
       }
       const time = seconds * 1000;
       const id = `${user} ${item} ${seconds}`;
       const [first, ...others] = queries.get(item) ?? [];
-      let part = 0;
       const search = (query: string, hierarchy: number): string => {
         const searchId = `${id} ${hierarchy}`;
-        staging.entry({
-          file,
-          line,
-          part: part++,
-          kind: 'search',
-          id: searchId,
-          user,
-          time,
-          query,
-          source: 'constructed',
-        });
+        staging.entry(record, { kind: 'search', id: searchId, user, time, query, source: 'constructed' });
         return searchId;
       };
       const led = first === undefined ? null : search(first, 0);
-      staging.entry({ file, line, part: part++, kind: 'action', id, user, time, item, type: 'rate', search: led });
+      staging.entry(record, { kind: 'action', id, user, time, item, type: 'rate', search: led });
       for (const [hierarchy, query] of others.entries()) {
         const made = search(query, hierarchy + 1);
-        staging.entry({ file, line, part: part++, kind: 'action', user, time, item, type: 'click', search: made });
+        staging.entry(record, { kind: 'action', user, time, item, type: 'click', search: made });
       }
     }
   }
@@ -123,6 +112,7 @@ export const amazonReviews: ParsedFormat = {
   about: "Amazon's reviews of 2014 and their products, with searches made of categories: REVIEWS… META…",
   specification: 'https://cseweb.ucsd.edu/~jmcauley/datasets/amazon/links.html',
   order: 'time',
+  readsJson: true,
   caveat:
     'times are days: reviews of one day keep the order of the file, which is by product; searches are made of categories',
   recognise: (first) => {

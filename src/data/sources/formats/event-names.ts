@@ -1,7 +1,7 @@
 /** What sites call the things people do, where a format leaves the name to them. Knows words; does not know any format. */
 
-/** Names in lower case, without blanks, dashes and underscores, and our type for each. */
-const TYPES: Readonly<Record<string, string>> = {
+/** Names as they are compared (`Value`'s `folded`), and our type for each. */
+export const EVENT_NAMES: Readonly<Record<string, string>> = {
   interaction: 'interaction',
   view: 'view',
   viewed: 'view',
@@ -46,36 +46,4 @@ const TYPES: Readonly<Record<string, string>> = {
 };
 
 /** Names of what shows no interest, written likewise. */
-const IGNORED: readonly string[] = ['impression', 'dislike', 'downvote', 'skip', 'hide'];
-
-/** The ways in which names are written: addtocart, AddToCart, add_to_cart, ADD_TO_CART, add-to-cart, Add To Cart. */
-const PARTS: Readonly<Record<string, string>> = {
-  addtocart: 'add to cart',
-  addtowishlist: 'add to wishlist',
-  detailview: 'detail view',
-  detailpageview: 'detail page view',
-  productview: 'product view',
-  viewitem: 'view item',
-  selectitem: 'select item',
-};
-
-function spellings(name: string): string[] {
-  const parts = (PARTS[name] ?? name).split(' ');
-  const capitals = parts.map((part) => part[0]?.toUpperCase() + part.slice(1));
-  return [
-    ...['', '_', '-', ' '].flatMap((between) => [
-      parts.join(between),
-      parts.join(between).toUpperCase(),
-      capitals.join(between),
-    ]),
-    [parts[0], ...capitals.slice(1)].join(''),
-  ];
-}
-
-/** Every spelling of a name we know, and our type for it. */
-export const EVENT_NAMES: Readonly<Record<string, string>> = Object.fromEntries(
-  Object.entries(TYPES).flatMap(([name, type]) => spellings(name).map((spelling) => [spelling, type])),
-);
-
-/** Every spelling of names that show no interest. */
-export const IGNORED_NAMES: readonly string[] = IGNORED.flatMap(spellings);
+export const IGNORED_NAMES: readonly string[] = ['impression', 'dislike', 'downvote', 'skip', 'hide'];

@@ -19,7 +19,10 @@ import type { TimeUnit } from '../times.js';
  *   { constant: 'typed' }      the text itself
  *   { first: […] }             the first value that is there and not empty
  *   { joined: […], with: ' ' } values put together; null as soon as one is missing
- *   { parameter: …}            of a list of {key, value} pairs, such as GA4's event_params: the value whose key is `key`
+ *   { together: […] }          one id of several, null as soon as one is missing: joined by blanks, so that no others give the same
+ *   { parameter: …}            of a list of {key, value} pairs, such as GA4's event_params: the value whose key is `key`, the first
+ *                              of its columns that is not blank; every number has a text here
+ *   { folded: 'EVENT_TYPE' }   in lower case, without blanks, dashes and underscores: Add-To_cart is addtocart
  *   { words: 'keyword' }       a list [20, 34] as the text "20 34"
  *   { choose: …, else }        one text in place of another: {"USER_INPUT": "typed"}; others stay, or become `else`
  *   { after: …, prefix }       what follows a prefix, null where the value does not begin with it (case does not matter)
@@ -31,7 +34,9 @@ export type Value =
   | { readonly constant: string }
   | { readonly first: readonly Value[] }
   | { readonly joined: readonly Value[]; readonly with: string }
+  | { readonly together: readonly Value[] }
   | { readonly parameter: string; readonly list: string; readonly key: string; readonly value: readonly string[] }
+  | { readonly folded: Value }
   | { readonly words: Value }
   | { readonly choose: Value; readonly among: Readonly<Record<string, string>>; readonly else?: string }
   | { readonly after: Value; readonly prefix: string };
@@ -112,7 +117,7 @@ export interface ActionMapping extends Happened {
   readonly list?: Value;
 }
 
-/** What is known of an item or user; a later entry about the same one replaces the earlier, or is rejected (`MappedFormat.repeated`). */
+/** What is known of an item or user; a later entry about the same one replaces the earlier, adds to it, or is rejected (`MappedFormat.repeated`). */
 export interface AttributesMapping extends EntryCommon {
   readonly kind: 'item' | 'user';
   readonly key: Value;
@@ -155,6 +160,11 @@ export interface Table {
   readonly entries: readonly EntryMapping[];
   /** What a record is that no mapping takes. Default: `rejected`, with the value of `typeOf` in the reason. */
   readonly otherwise?: 'ignored' | 'rejected';
+  /**
+   * Who a record is of, whatever becomes of it: somebody may sign in by an event that is left out, or that tells of an item. Without
+   * it, only entries that say `user` and `anonymous` tell whose a device is.
+   */
+  readonly who?: { readonly user: Value; readonly anonymous: Value };
   /** The field that says the kind of a record, for messages and for counting what was ignored. */
   readonly typeOf?: Value;
   /** Names of columns that some files write otherwise: `{ "user_id:token": "user_id" }` by a rule. Default: as they are. */
@@ -190,26 +200,33 @@ export interface MappedFormat {
   readonly repeated?: 'replace' | 'merge' | 'reject';
 }
 
-/** A format that brings its own parser. */
+/** A format that brings its own parser. It is read from text. */
 export interface ParsedFormat extends Omit<MappedFormat, 'tables'> {
   /**
-   * Whether the first lines of a file (text, decompressed; `first`: the very first) are of this format, for `auto`; `perhaps`:
+   * Whether the first records of a file (text, decompressed; `first`: the very first) are of this format, for `auto`; `perhaps`:
    * they may go with another file that is.
    */
   readonly recognise: (first: string, beginning: string) => boolean | 'perhaps';
+  /** A record may be JSON over several lines, or an element of a JSON list. Default: a record is a line. */
+  readonly readsJson?: true;
   readonly parse: FormatParser;
 }
 
 export type Format = MappedFormat | ParsedFormat;
 
-/** An entry as a parser writes it. Texts as they are; the pipeline checks emptiness, so a parser need not. */
-export interface StagedEntry {
+/** A record of a file, as a parser is given it. */
+export interface SourceRecord {
   /** Index of the file among those given. */
   readonly file: number;
-  /** Counted from 1. */
+  /** The line that it begins on, counted from 1. */
   readonly line: number;
-  /** Number of the entry among those of its line, from 0. Default 0. */
-  readonly part?: number;
+  /** Which of the records that begin on the line. */
+  readonly record: number;
+  readonly text: string;
+}
+
+/** An entry as a parser writes it. Texts as they are; the pipeline checks emptiness, so a parser need not. */
+export interface StagedEntry {
   readonly kind: EntryMapping['kind'];
   readonly id?: string | null;
   readonly user?: string | null;
@@ -230,19 +247,19 @@ export interface StagedEntry {
   readonly attributes?: Readonly<Record<string, string>>;
 }
 
-/** Where a parser leaves what it found. */
+/** Where a parser leaves what it found, in order: entries of one record are in the order in which they come. */
 export interface Staging {
-  entry(entry: StagedEntry): void;
-  /** A line that is no record: it goes to quarantine. */
-  reject(file: number, line: number, reason: string, raw: string): void;
+  entry(record: SourceRecord, entry: StagedEntry): void;
+  /** Something that is no entry: it goes to quarantine with its record. */
+  reject(record: SourceRecord, reason: string): void;
 }
 
-/** A file that is to be read: its name for messages, and its lines (decompressed, without BOM and line ends, blank ones left out). */
+/** A file that is to be read: its name for messages, and its records, which are its lines unless the format reads JSON (decompressed, without BOM and line ends, blank ones left out). */
 export interface InputFile {
   readonly index: number;
   readonly name: string;
-  /** Batches of lines; a line that is no UTF-8 or too long is quarantined by the reader and not given. */
-  readonly lines: () => AsyncIterable<readonly { readonly text: string; readonly number: number }[]>;
+  /** Batches of records; a line that is no UTF-8 or too long is quarantined by the reader and not given. */
+  readonly records: () => AsyncIterable<readonly SourceRecord[]>;
 }
 
 /** Reads all files of a format and stages what it finds, in order; memory must not grow with events. */

@@ -10,7 +10,8 @@ const parameter = (key: string): Value => ({
   value: ['value.string_value', 'value.int_value', 'value.double_value', 'value.float_value'],
 });
 const searchTerm = parameter('search_term');
-const happened = { user: 'user_id', anonymous: 'user_pseudo_id', session: parameter('ga_session_id'), time } as const;
+const who = { user: 'user_id', anonymous: 'user_pseudo_id' } as const;
+const happened = { ...who, session: parameter('ga_session_id'), time } as const;
 const named = (...names: string[]): Condition => ({ value: 'event_name', is: names });
 /** The list of an item, or else of the event. */
 const listFields: readonly Value[] = [
@@ -22,8 +23,7 @@ const listFields: readonly Value[] = [
 const categories: readonly Value[] = ['', '2', '3', '4', '5'].map((level) => ({ element: `item_category${level}` }));
 /** The export has no id of an event: one that says the same at the same microsecond is the same. */
 const same = (value: Value): Value => ({
-  joined: [{ first: ['user_pseudo_id', 'user_id'] }, 'event_timestamp', 'event_name', value],
-  with: ' ',
+  together: [{ first: ['user_pseudo_id', 'user_id'] }, 'event_timestamp', 'event_name', value],
 });
 const types = {
   select_item: 'click',
@@ -39,10 +39,13 @@ export const ga4: MappedFormat = {
   specification: 'https://developers.google.com/analytics/bigquery/event-schema',
   order: 'time',
   join: { within: 'session', minutes: 30, inherits: true },
+  // Carts and purchases often tell less of an item than its page did.
+  repeated: 'merge',
   tables: [
     {
       name: 'events',
       recognise: { fields: ['event_name', 'event_timestamp', 'user_pseudo_id'] },
+      who,
       typeOf: 'event_name',
       otherwise: 'ignored',
       entries: [

@@ -1,10 +1,11 @@
 /** Feedback, items and users of Gorse, as its API and its dumps have them. Knows their fields and nothing else. It has no searches. */
 import { EVENT_NAMES, IGNORED_NAMES } from './event-names.js';
-import type { Condition, MappedFormat } from './format.js';
+import type { Condition, MappedFormat, Value } from './format.js';
 
-/** What Go writes where there is no time. */
-const noTime: Condition = { value: 'Timestamp', is: ['0001-01-01T00:00:00Z'] };
-const ignored: Condition = { value: 'FeedbackType', is: IGNORED_NAMES };
+/** What Go writes where there is no time, in whatever zone. */
+const noTime: Condition = { value: 'Timestamp', contains: '0001-01-01' };
+const type: Value = { folded: 'FeedbackType' };
+const ignored: Condition = { value: type, is: IGNORED_NAMES };
 
 export const gorse: MappedFormat = {
   name: 'gorse',
@@ -25,11 +26,11 @@ export const gorse: MappedFormat = {
         {
           kind: 'action',
           when: { not: { any: [noTime, ignored] } },
-          id: { joined: ['FeedbackType', 'UserId', 'ItemId', 'Timestamp'], with: ' ' },
+          id: { together: ['FeedbackType', 'UserId', 'ItemId', 'Timestamp'] },
           user: 'UserId',
           item: 'ItemId',
           time: { value: 'Timestamp', unit: 'iso' },
-          type: { choose: 'FeedbackType', among: EVENT_NAMES, else: 'interaction' },
+          type: { choose: type, among: EVENT_NAMES, else: 'interaction' },
         },
         { kind: 'ignored', when: ignored },
       ],

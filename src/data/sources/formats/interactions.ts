@@ -1,6 +1,7 @@
 /** A plain table of user, item and time, in the order of events, with tables of items and users beside it. Knows how columns are chosen; nothing else. */
 import type { TimeUnit } from '../times.js';
-import type { MappedFormat, Table } from './format.js';
+import { IGNORED_NAMES } from './event-names.js';
+import type { Condition, MappedFormat, Table } from './format.js';
 
 /** Which columns are which. */
 export interface InteractionColumns {
@@ -16,6 +17,8 @@ export interface InteractionColumns {
 /** The format with these columns: tables `interactions`, `items` and `users`. */
 export function interactionsWith(columns: InteractionColumns): MappedFormat {
   const [user, item] = [{ path: [columns.userColumn] }, { path: [columns.itemColumn] }];
+  const type = columns.typeColumn === null ? null : { path: [columns.typeColumn] };
+  const ignored: Condition | null = type && { value: { folded: type }, is: IGNORED_NAMES };
   const attributes = (kind: 'item' | 'user', column: string): Table => ({
     name: `${kind}s`,
     recognise: { fields: [column] },
@@ -36,11 +39,13 @@ export function interactionsWith(columns: InteractionColumns): MappedFormat {
             kind: 'action',
             user,
             item,
-            type: columns.typeColumn === null ? { constant: 'interaction' } : { path: [columns.typeColumn] },
+            type: type ?? { constant: 'interaction' },
+            ...(ignored ? { when: { not: ignored } } : {}),
             ...(columns.timeColumn === 'none'
               ? {}
               : { time: { value: { path: [columns.timeColumn] }, unit: columns.timeUnit } }),
           },
+          ...(ignored ? [{ kind: 'ignored', when: ignored } as const] : []),
         ],
       },
       attributes('item', columns.itemColumn),

@@ -40,39 +40,38 @@ const parse: FormatParser = async (files, staging) => {
   }
 };
 
-async function readProducts({ index: file, lines }: OpenedFile, staging: Staging): Promise<void> {
-  for await (const batch of lines()) {
-    for (const { text, number: line } of batch) {
-      const cells = text.split('\t');
-      if (cells[0] === PRODUCT[0]) staging.entry({ file, line, kind: 'ignored', type: 'header' });
+async function readProducts({ records }: OpenedFile, staging: Staging): Promise<void> {
+  for await (const batch of records()) {
+    for (const record of batch) {
+      const cells = record.text.split('\t');
+      if (cells[0] === PRODUCT[0]) staging.entry(record, { kind: 'ignored', type: 'header' });
       else if (cells.length !== PRODUCT.length) {
-        staging.reject(file, line, `${cells.length} fields where a product has ${PRODUCT.length}`, text);
+        staging.reject(record, `${cells.length} fields where a product has ${PRODUCT.length}`);
       } else {
         const attributes: Record<string, string> = {};
         for (const [position, name] of PRODUCT.entries())
           if (position > 0) attributes[name] = wordsOf(cells[position] as string);
-        staging.entry({ file, line, kind: 'item', item: cells[0] as string, attributes });
+        staging.entry(record, { kind: 'item', item: cells[0] as string, attributes });
       }
     }
   }
 }
 
-async function readUsers({ index: file, lines }: OpenedFile, files: number, staging: Staging): Promise<void> {
-  for await (const batch of lines()) {
-    for (const { text, number: line } of batch) {
+async function readUsers({ records }: OpenedFile, files: number, staging: Staging): Promise<void> {
+  for await (const batch of records()) {
+    for (const record of batch) {
+      const { file, line, text } = record;
       const user = files > 2 ? `${file}:${line}` : String(line); // two files are products and users
       const read = readUser(text, user);
-      if (read === 'header') staging.entry({ file, line, kind: 'ignored', type: 'header' });
-      else if (typeof read === 'string') staging.reject(file, line, read, text);
-      else for (const [part, entry] of read.entries()) staging.entry({ ...entry, file, line, part });
+      if (read === 'header') staging.entry(record, { kind: 'ignored', type: 'header' });
+      else if (typeof read === 'string') staging.reject(record, read);
+      else for (const entry of read) staging.entry(record, entry);
     }
   }
 }
 
-type Entry = Omit<StagedEntry, 'file' | 'line' | 'part'>;
-
 /** What one user did, in order; a text says why the line is no user's. */
-function readUser(text: string, user: string): Entry[] | string {
+function readUser(text: string, user: string): StagedEntry[] | string {
   const cells = text.split('\t');
   if (cells.length !== FIELDS) return `${cells.length} fields where a user has ${FIELDS}`;
   if (cells[0] === 'query' && cells[1] === 'candidate_wid_list') return 'header';
@@ -82,7 +81,7 @@ function readUser(text: string, user: string): Entry[] | string {
     return 'the lists of the history differ in length';
   const results = { items: listOf(items ?? ''), labels: listOf(labels ?? '') };
   if (results.items.length !== results.labels.length) return 'there is not one label for every candidate';
-  const entries: Entry[] = [];
+  const entries: StagedEntry[] = [];
   let searches = 0;
   const search = (terms: string): string => {
     const id = `${user}/${searches++}`;

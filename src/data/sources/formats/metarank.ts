@@ -3,8 +3,10 @@ import { EVENT_NAMES, IGNORED_NAMES } from './event-names.js';
 import type { Condition, MappedFormat, TimeValue, Value } from './format.js';
 
 const time: TimeValue = { value: 'timestamp', unit: 'iso or ms' };
-const happened = { id: 'id', user: 'user', anonymous: 'session', session: 'session', time } as const;
+const who = { user: 'user', anonymous: 'session' } as const;
+const happened = { id: 'id', ...who, session: 'session', time } as const;
 const event = (name: string): Condition => ({ value: 'event', is: [name] });
+const type: Value = { folded: 'type' };
 const query: Value = { parameter: 'query', list: 'fields', key: 'name', value: ['value'] };
 const attributes = { pairs: 'fields', name: 'name', value: 'value' } as const;
 
@@ -23,19 +25,20 @@ export const metarank: MappedFormat = {
         fields: ['event', 'id', 'timestamp'],
         values: { event: ['item', 'user', 'ranking', 'interaction'] },
       },
+      who,
       typeOf: 'event',
       entries: [
         { kind: 'search', when: { all: [event('ranking'), { has: query }] }, ...happened, query },
         { kind: 'ignored', when: { all: [event('ranking'), { not: { has: query } }] }, id: 'id' },
         {
           kind: 'action',
-          when: { all: [event('interaction'), { not: { value: 'type', is: IGNORED_NAMES } }] },
+          when: { all: [event('interaction'), { not: { value: type, is: IGNORED_NAMES } }] },
           ...happened,
           item: 'item',
-          type: { choose: 'type', among: EVENT_NAMES, else: 'interaction' },
+          type: { choose: type, among: EVENT_NAMES, else: 'interaction' },
           search: 'ranking',
         },
-        { kind: 'ignored', when: { all: [event('interaction'), { value: 'type', is: IGNORED_NAMES }] }, id: 'id' },
+        { kind: 'ignored', when: { all: [event('interaction'), { value: type, is: IGNORED_NAMES }] }, id: 'id' },
         { kind: 'item', when: event('item'), key: 'item', attributes },
         { kind: 'user', when: event('user'), key: 'user', attributes },
       ],

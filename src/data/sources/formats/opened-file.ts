@@ -1,34 +1,28 @@
 /**
- * A file whose first lines have been looked at, for formats of several kinds of file. Reads every file once, so that it may be a
- * pipe. Knows lines; does not know what they say.
+ * A file whose first records have been looked at, for formats of several kinds of file. Reads every file once, so that it may be a
+ * pipe. Knows records; does not know what they say.
  */
-import type { InputFile } from './format.js';
+import type { InputFile, SourceRecord } from './format.js';
 
-/** A line, its number counted from 1. */
-export interface NumberedLine {
-  readonly text: string;
-  readonly number: number;
-}
-
-/** A file of which the first batch of lines is known. */
+/** A file of which the first batch of records is known. */
 export interface OpenedFile {
   readonly index: number;
-  /** Null when the file has no lines. */
-  readonly first: NumberedLine | null;
-  /** All lines, the first ones too. To be gone through once. */
-  readonly lines: () => AsyncIterable<readonly NumberedLine[]>;
+  /** Null when the file has no records. */
+  readonly first: SourceRecord | null;
+  /** All records, the first ones too. To be gone through once. */
+  readonly records: () => AsyncIterable<readonly SourceRecord[]>;
 }
 
-/** Opens a file and reads its first lines. */
+/** Opens a file and reads its first records. */
 export async function openFile(file: InputFile): Promise<OpenedFile> {
-  const batches = file.lines()[Symbol.asyncIterator]();
+  const batches = file.records()[Symbol.asyncIterator]();
   let begun = await batches.next();
   while (!begun.done && begun.value.length === 0) begun = await batches.next();
   const beginning = begun.done ? [] : begun.value;
   return {
     index: file.index,
     first: beginning[0] ?? null,
-    async *lines() {
+    async *records() {
       yield beginning;
       for (let batch = await batches.next(); !batch.done; batch = await batches.next()) yield batch.value;
     },

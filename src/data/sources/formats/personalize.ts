@@ -1,6 +1,11 @@
 /** Data sets of Amazon Personalize (CSV), and bodies of its PutEvents. Knows their fields and nothing else. It has no searches. */
 import { EVENT_NAMES, IGNORED_NAMES } from './event-names.js';
-import type { MappedFormat } from './format.js';
+import type { Condition, MappedFormat, Value } from './format.js';
+
+const type: Value = { folded: { first: ['EVENT_TYPE', { constant: '-' }] } };
+const ignored: Condition = { value: type, is: IGNORED_NAMES };
+const eventType: Value = { folded: { element: 'eventType' } };
+const ignoredEvent: Condition = { value: eventType, is: IGNORED_NAMES };
 
 export const personalize: MappedFormat = {
   name: 'personalize',
@@ -15,14 +20,14 @@ export const personalize: MappedFormat = {
       entries: [
         {
           kind: 'action',
-          when: { not: { value: 'EVENT_TYPE', is: IGNORED_NAMES } },
-          id: { joined: ['USER_ID', 'ITEM_ID', 'TIMESTAMP', { first: ['EVENT_TYPE', { constant: '-' }] }], with: ' ' },
+          when: { not: ignored },
+          id: { together: ['USER_ID', 'ITEM_ID', 'TIMESTAMP', { first: ['EVENT_TYPE', { constant: '-' }] }] },
           user: 'USER_ID',
           item: 'ITEM_ID',
           time: { value: 'TIMESTAMP', unit: 's' },
-          type: { choose: { first: ['EVENT_TYPE', { constant: '-' }] }, among: EVENT_NAMES, else: 'interaction' },
+          type: { choose: type, among: EVENT_NAMES, else: 'interaction' },
         },
-        { kind: 'ignored', when: { value: 'EVENT_TYPE', is: IGNORED_NAMES } },
+        { kind: 'ignored', when: ignored },
       ],
     },
     {
@@ -38,17 +43,26 @@ export const personalize: MappedFormat = {
     {
       name: 'PutEvents',
       recognise: { fields: ['trackingId', 'eventList'] },
+      who: { user: 'userId', anonymous: 'sessionId' },
       entries: [
         {
           kind: 'action',
           each: 'eventList',
+          only: { not: ignoredEvent },
           id: { element: 'eventId' },
           user: 'userId',
           anonymous: 'sessionId',
           session: 'sessionId',
           item: { element: 'itemId' },
           time: { value: { element: 'sentAt' }, unit: 'iso or s' },
-          type: { choose: { element: 'eventType' }, among: EVENT_NAMES, else: 'interaction' },
+          type: { choose: eventType, among: EVENT_NAMES, else: 'interaction' },
+        },
+        {
+          kind: 'ignored',
+          when: { has: 'eventList' },
+          each: 'eventList',
+          only: ignoredEvent,
+          id: { element: 'eventId' },
         },
       ],
     },

@@ -18,35 +18,35 @@ const parse: FormatParser = async (files, staging) => {
     const opened = await openFile(file);
     if (opened.first !== null && TRIPLE.test(opened.first.text)) triples.push(opened);
     else {
-      for await (const batch of opened.lines()) {
-        for (const { text, number } of batch) queries.set(number - 1, text);
+      for await (const batch of opened.records()) {
+        for (const { text, line } of batch) queries.set(line - 1, text);
       }
     }
   }
   const bought = new Set<string>();
-  for (const { index: file, lines } of triples) {
-    for await (const batch of lines()) {
-      for (const { text, number: line } of batch) {
-        const [, user, query, item, relevance] = TRIPLE.exec(text) ?? [];
+  for (const { records } of triples) {
+    for await (const batch of records()) {
+      for (const record of batch) {
+        const [, user, query, item, relevance] = TRIPLE.exec(record.text) ?? [];
         if (user === undefined || item === undefined) {
-          staging.reject(file, line, 'it is no line REVIEWER_QUERY 0 ASIN 1', text);
+          staging.reject(record, 'it is no line REVIEWER_QUERY 0 ASIN 1');
           continue;
         }
         const words = queries.get(Number(query));
         if (words === undefined) {
-          staging.reject(file, line, `the file of queries has no line for query ${query}`, text);
+          staging.reject(record, `the file of queries has no line for query ${query}`);
           continue;
         }
         if (!(Number(relevance) > 0)) {
-          staging.entry({ file, line, kind: 'ignored', type: 'not relevant' });
+          staging.entry(record, { kind: 'ignored', type: 'not relevant' });
           continue;
         }
         const id = `${user} ${query} ${item}`;
-        staging.entry({ file, line, kind: 'search', id, user, query: words, source: 'constructed' });
+        staging.entry(record, { kind: 'search', id, user, query: words, source: 'constructed' });
         const pair = `${user} ${item}`;
         const type = bought.has(pair) ? 'click' : 'purchase';
         bought.add(pair);
-        staging.entry({ file, line, part: 1, kind: 'action', user, item, type, search: id });
+        staging.entry(record, { kind: 'action', user, item, type, search: id });
       }
     }
   }

@@ -25,11 +25,13 @@ export function own(fields: Fields, name: string): unknown {
 }
 
 /** An id: text that is not empty, or an integer that JSON keeps exactly; null for anything else. */
-export function idOf(fields: Fields, name: string): string | null {
-  const value = own(fields, name);
+export function asId(value: unknown): string | null {
   if (typeof value === 'number' && Number.isSafeInteger(value)) return String(value);
   return typeof value === 'string' && value.trim() !== '' ? value : null;
 }
+
+/** A field that is an id. */
+export const idOf = (fields: Fields, name: string): string | null => asId(own(fields, name));
 
 /** A text that is not empty, null for anything else. */
 export function textOf(fields: Fields, name: string): string | null {

@@ -2,7 +2,8 @@
 import type { Condition, MappedFormat, SearchMapping, TimeValue } from './format.js';
 
 const time: TimeValue = { value: 'eventTime', unit: 'iso' };
-const happened = { user: 'userInfo.userId', anonymous: 'visitorId', session: 'sessionId', time } as const;
+const who = { user: 'userInfo.userId', anonymous: 'visitorId' } as const;
+const happened = { ...who, session: 'sessionId', time } as const;
 const named = (...names: string[]): Condition => ({ value: 'eventType', is: names });
 const types = { 'detail-page-view': 'view', 'add-to-cart': 'cart', 'purchase-complete': 'purchase' } as const;
 const firstPage: Condition = {
@@ -12,7 +13,7 @@ const suggestion = 'completionDetail.selectedSuggestion';
 const search: SearchMapping = {
   kind: 'search',
   ...happened,
-  id: { first: ['attributionToken', { joined: ['visitorId', 'eventTime', 'searchQuery'], with: ' ' }] },
+  id: { first: ['attributionToken', { together: ['visitorId', 'eventTime', 'searchQuery'] }] },
   query: 'searchQuery',
 };
 
@@ -27,6 +28,7 @@ export const retail: MappedFormat = {
     {
       name: 'user events',
       recognise: { fields: ['eventType', 'visitorId'] },
+      who,
       typeOf: 'eventType',
       entries: [
         { ...search, when: { all: [firstPage, { has: suggestion }] }, source: { constant: 'suggested' } },

@@ -25,30 +25,26 @@ async function parseFile(file: InputFile, staging: Staging): Promise<void> {
   if (/\.json(\.gz|\.zst)?$/.test(file.name)) return parseAttributes(file, staging);
   const lines = new Map<string, number>();
   let isFirst = true;
-  for await (const batch of file.lines()) {
+  for await (const batch of file.records()) {
     if (isFirst && batch[0]?.text.trimStart().startsWith('{')) return parseAttributes(file, staging);
-    for (const { text, number } of batch) {
+    for (const record of batch) {
+      const { text, line } = record;
       isFirst = false;
       const [user = '', ...items] = text.trim().split(/\s+/u);
       const earlier = lines.get(user);
       if (items.length === 0)
         staging.reject(
-          file.index,
-          number,
+          record,
           `the user ${JSON.stringify(user.slice(0, 80))} has no items: a line is "user item item …"`,
-          text,
         );
       else if (earlier !== undefined)
         staging.reject(
-          file.index,
-          number,
+          record,
           `the user ${JSON.stringify(user.slice(0, 80))} is already on line ${earlier}: keep one line a user`,
-          text,
         );
       else {
-        lines.set(user, number);
-        for (const item of items)
-          staging.entry({ file: file.index, line: number, kind: 'action', user, item, type: 'interaction' });
+        lines.set(user, line);
+        for (const item of items) staging.entry(record, { kind: 'action', user, item, type: 'interaction' });
       }
     }
   }
@@ -56,7 +52,7 @@ async function parseFile(file: InputFile, staging: Staging): Promise<void> {
 
 async function parseAttributes(file: InputFile, staging: Staging): Promise<void> {
   let text = '';
-  for await (const batch of file.lines()) text += batch.map((line) => `${line.text}\n`).join('');
+  for await (const batch of file.records()) text += batch.map((line) => `${line.text}\n`).join('');
   let parsed: unknown;
   try {
     parsed = JSON.parse(text);
@@ -76,12 +72,9 @@ async function parseAttributes(file: InputFile, staging: Staging): Promise<void>
     throw new UserError(
       `${file.name} must hold one JSON object {"item": [attribute, …], …} of items and their lists of texts or numbers`,
     );
-  for (const [item, values] of entries)
-    staging.entry({
-      file: file.index,
-      line: 1,
-      kind: 'item',
-      item,
-      attributes: { attributes: [...new Set(values as (string | number)[])].join(' ') },
-    });
+  for (const [item, values] of entries) {
+    const attributes = { attributes: [...new Set(values as (string | number)[])].join(' ') };
+    const record = { file: file.index, line: 1, record: 0, text: JSON.stringify({ [item]: values }) };
+    staging.entry(record, { kind: 'item', item, attributes });
+  }
 }

@@ -2,10 +2,10 @@
 import type { Condition, MappedFormat, TimeValue, Value } from './format.js';
 
 const time: TimeValue = { value: { first: ['timestamp', 'originalTimestamp'] }, unit: 'iso' };
+const who = { user: 'userId', anonymous: 'anonymousId' } as const;
 const happened = {
   id: 'messageId',
-  user: 'userId',
-  anonymous: 'anonymousId',
+  ...who,
   session: 'context.sessionId',
   time,
 } as const;
@@ -38,10 +38,13 @@ export const segment: MappedFormat = {
   specification: 'https://segment.com/docs/connections/spec/ecommerce/v2/',
   order: 'time',
   join: { within: 'session', minutes: 30, inherits: true },
+  // Carts and orders often tell less of a product than its page did, and most calls of identify no traits.
+  repeated: 'merge',
   tables: [
     {
       name: 'calls',
       recognise: { fields: ['messageId', 'type', 'anonymousId'] },
+      who,
       typeOf: { first: ['event', 'type'] },
       otherwise: 'ignored',
       entries: [

@@ -2,9 +2,9 @@
  * Snowplow's enriched events: the tab-separated stream of 131 fields, or the JSON that its analytics SDKs and loaders make of it.
  * Knows the schemas site_search and snowplow_ecommerce_action with their products; does not know any other event.
  */
-import type { FormatParser, ParsedFormat, StagedEntry, Staging } from './format.js';
+import type { FormatParser, ParsedFormat, SourceRecord, Staging } from './format.js';
 import { isSearchList } from './list-names.js';
-import { fieldsOf, own, parseRecord, textOf, type Fields } from './record.js';
+import { fieldsOf, idOf, own, parseRecord, textOf, type Fields } from './record.js';
 import { parseTime } from '../times.js';
 
 /** Positions in the stream, counted from 0 (docs.snowplow.io, "Enriched stream TSV file format"). */
@@ -49,22 +49,20 @@ interface SnowplowEvent {
 }
 
 const parse: FormatParser = async (files, staging) => {
-  for (const { index: file, lines } of files) {
-    for await (const batch of lines()) {
-      for (const { text, number: line } of batch) {
-        const event = /^\s*\{/.test(text) ? fromJson(text) : fromStream(text);
-        if (typeof event === 'string') staging.reject(file, line, event, text);
-        else stage(event, file, line, text, staging);
+  for (const { records } of files) {
+    for await (const batch of records()) {
+      for (const record of batch) {
+        const event = /^\s*\{/.test(record.text) ? fromJson(record.text) : fromStream(record.text);
+        if (typeof event === 'string') staging.reject(record, event);
+        else stage(event, record, staging);
       }
     }
   }
 };
 
-function stage(event: SnowplowEvent, file: number, line: number, raw: string, staging: Staging): void {
+function stage(event: SnowplowEvent, record: SourceRecord, staging: Staging): void {
   const written = event.text('derived_tstamp') ?? event.text('collector_tstamp');
   const happened = {
-    file,
-    line,
     id: event.text('event_id'),
     user: event.text('user_id'),
     anonymous: event.text('domain_userid') ?? event.text('network_userid'),
@@ -72,15 +70,15 @@ function stage(event: SnowplowEvent, file: number, line: number, raw: string, st
     time: written === null ? null : parseTime(written, 'iso'),
   };
   if (happened.time === null) {
-    staging.reject(file, line, `the time ${JSON.stringify(written)} is not ISO 8601`, raw);
+    staging.reject(record, `the time ${JSON.stringify(written)} is not ISO 8601`);
     return;
   }
   const search = event.data(SEARCH);
   if (search) {
     const terms = own(search, 'terms');
     if (!Array.isArray(terms) || terms.some((term) => typeof term !== 'string'))
-      staging.reject(file, line, 'terms is no list of texts', raw);
-    else staging.entry({ ...happened, kind: 'search', query: terms.join(' ') });
+      staging.reject(record, 'terms is no list of texts');
+    else staging.entry(record, { ...happened, kind: 'search', query: terms.join(' ') });
     return;
   }
   const action = event.data(ECOMMERCE);
@@ -88,21 +86,21 @@ function stage(event: SnowplowEvent, file: number, line: number, raw: string, st
   const type = action === null ? undefined : ACTIONS.get(name ?? '');
   if (action === null || type === undefined) {
     const lists = name === 'list_view' && !isSearchList(action === null ? null : textOf(action, 'name'));
-    staging.entry({ ...happened, kind: 'ignored', type: name ?? 'unknown', closes: lists });
+    staging.entry(record, { ...happened, kind: 'ignored', type: name ?? 'unknown', closes: lists });
     return;
   }
   const products = event.products();
-  if (products.length === 0) staging.reject(file, line, `${name} without a product: there is no item`, raw);
+  if (products.length === 0) staging.reject(record, `${name} without a product: there is no item`);
   const list = textOf(action, 'name');
   const follows = type === 'click' && (list === null || isSearchList(list));
-  for (const [part, product] of products.entries()) {
-    const item = textOf(product, 'id');
-    staging.entry({ ...happened, part: 2 * part, kind: 'action', type, item, follows });
-    if (item !== null) staging.entry(attributesOf(product, item, file, line, 2 * part + 1));
+  for (const product of products) {
+    const item = idOf(product, 'id');
+    staging.entry(record, { ...happened, kind: 'action', type, item, follows });
+    if (item !== null) staging.entry(record, { kind: 'item', item, attributes: attributesOf(product) });
   }
 }
 
-function attributesOf(product: Fields, item: string, file: number, line: number, part: number): StagedEntry {
+function attributesOf(product: Fields): Readonly<Record<string, string>> {
   const attributes: Record<string, string> = {};
   for (const [name, field] of [
     ['title', 'name'],
@@ -112,7 +110,7 @@ function attributesOf(product: Fields, item: string, file: number, line: number,
     const value = textOf(product, field);
     if (value !== null) attributes[name] = value;
   }
-  return { file, line, part, kind: 'item', item, attributes };
+  return attributes;
 }
 
 function fromStream(text: string): SnowplowEvent | string {
@@ -153,7 +151,7 @@ function fromJson(text: string): SnowplowEvent | string {
     return name === undefined ? undefined : own(record, name);
   };
   return {
-    text: (field) => textOf(record, field),
+    text: (field) => idOf(record, field),
     data: (schema) => fieldsOf(column(schema)),
     products: () => {
       const list = column(PRODUCT);
@@ -168,6 +166,9 @@ export const snowplow: ParsedFormat = {
   specification: 'https://docs.snowplow.io/docs/pipeline/enriched-tsv-format',
   order: 'time',
   join: { within: 'session', minutes: 30, inherits: true },
+  // Carts and transactions often tell less of a product than its page did.
+  repeated: 'merge',
+  readsJson: true,
   recognise: (first) => {
     if (!first.startsWith('{')) return first.split('\t').length === FIELDS;
     const record = parseRecord(first);

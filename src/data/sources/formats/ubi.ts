@@ -7,12 +7,8 @@ const types = { click: 'click', view: 'view', watch: 'play', add_to_cart: 'cart'
 function tablesInside(wrapping: '' | '_source.'): Table[] {
   const field = (name: string): Value => `${wrapping}${name}`;
   const time: TimeValue = { value: field('timestamp'), unit: 'iso or ms' };
-  const happened = {
-    user: field('user_id'),
-    anonymous: field('client_id'),
-    session: field('session_id'),
-    time,
-  } as const;
+  const who = { user: field('user_id'), anonymous: field('client_id') } as const;
+  const happened = { ...who, session: field('session_id'), time } as const;
   const acted: Condition = { value: field('action_name'), is: Object.keys(types) };
   const typed: Condition = { has: field('user_query') };
   const isEvent: Condition = { has: field('action_name') };
@@ -40,6 +36,7 @@ function tablesInside(wrapping: '' | '_source.'): Table[] {
   const table = (name: string, recognise: Recognition): Table => ({
     name: `${wrapping}${name}`,
     recognise,
+    who,
     typeOf: { first: [field('action_name'), { constant: 'query' }] },
     otherwise: 'ignored',
     entries,
