@@ -180,7 +180,7 @@ const refusals: readonly (readonly [args: readonly string[], code: number, messa
   [evaluate('cut run.json'), INPUT, /run\.json is not valid JSON/],
   [evaluate('damaged data in run'), INPUT, /searches\.parquet is damaged/],
   [evaluate('other seed of data'), INPUT, /is not the data set that .* was trained on/],
-  [evaluate('other width'), INPUT, /the model needs \[/],
+  [evaluate('other width'), INPUT, /run\.json was changed/],
   [recommend('run', '--user', 'nobody'), INPUT, /user "nobody" is not in the log/],
   [recommend('run', '--user', ''), INPUT, /user "" is not in the log/],
 
@@ -260,7 +260,7 @@ const refusals: readonly (readonly [args: readonly string[], code: number, messa
   [resume('run', '--preset', 'paper'), INPUT, /begun with --preset official, not paper/],
   [resume('run', '--learning-rate', '0.1'), INPUT, /begun with --learning-rate 0.001, not 0.1/],
   [resume('run', '--item-attributes', 'category'), INPUT, /begun with --item-attributes/],
-  [resume('run', '--no-shuffle'), INPUT, /begun with --shuffle true, not false/],
+  [resume('run', '--no-shuffle'), INPUT, /begun without --no-shuffle/],
   [resume('run', '--set', 'alpha=0.2'), INPUT, /begun with other settings than --set alpha=0.2/],
   [resume('run', '--candidates', 'good lists'), INPUT, /begun with other candidates/],
   [['train', 'other data', '--out', 'run', '--resume'], INPUT, /trained on other data than other data/],
