@@ -188,8 +188,12 @@ export class LoadedModels {
       previous: before ? { run: this.#told(before.run.directory), version: before.run.version } : null,
     };
     try {
-      this.#wanted = { run, number: await this.#store.rememberActive(run) };
-      this.#known = JSON.stringify(run);
+      const number = await this.#store.rememberActive(run);
+      // a later change may have been heard of before this answer came: that one is wanted then
+      if (number >= (this.#wanted?.number ?? 0)) {
+        this.#wanted = { run, number };
+        this.#known = JSON.stringify(run);
+      }
     } catch (error) {
       if (next === this.#coming) {
         this.#coming = null;

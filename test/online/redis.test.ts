@@ -182,8 +182,45 @@ describe('on Redis', { skip: WITHOUT_REDIS }, () => {
     await client.del(['{emptied}:meta', '{emptied}:events', '{emptied}:ids']);
     await assert.rejects(store.append([view('u', 2, 'f')]), StoreAwayError);
     assert.match(String(store.sharing?.away()), /emptied or replaced/);
-    await client.close();
     await store.close();
+    const kept: [string, (store: LiveStore) => Promise<unknown>][] = [
+      ['items', async (one) => one.upsert('items', [{ id: 'i', fields: new Map([['title', 'x']]) }], 1)],
+      ['erasure', async (one) => one.erase('u', 1)],
+      ['model', async (one) => one.rememberActive({ active: 'a', started: 'a', version: 'v', previous: null })],
+    ];
+    for (const [name, write] of kept) {
+      const other = await openStore(redis.url(`emptied-${name}`));
+      await client.del(`{emptied-${name}}:meta`);
+      await assert.rejects(write(other), StoreAwayError, name);
+      assert.match(String(other.sharing?.away()), /emptied or replaced/);
+      await other.close();
+      assert.equal(await client.exists(`{emptied-${name}}:meta`), 0, 'nothing was put there for the next');
+    }
+    await client.close();
+  });
+
+  test('one that may only be read is refused in a line', async () => {
+    const client = await createClient({ url: redis.url() }).connect();
+    await client.sendCommand([
+      'ACL',
+      'SETUSER',
+      'reader',
+      'on',
+      '>secret',
+      '~*',
+      '+@read',
+      '+@connection',
+      '+info',
+      '+config|get',
+    ]);
+    await client.close();
+    const url = redis.url('read-only').replace('redis://', 'redis://reader:secret@');
+    await assert.rejects(openStore(url), (error: unknown) => {
+      assert.ok(error instanceof UserError);
+      assert.match(error.message, /cannot be opened as a live store: NOPERM/);
+      assert.doesNotMatch(error.message, /secret/);
+      return true;
+    });
   });
 
   test('what is not fit, in one line; a password is never shown', async () => {

@@ -7,6 +7,7 @@ import { cp, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
 import { FIRST_INDEX } from '../../src/data/index.js';
 import { loadRun } from '../../src/model/index.js';
 import {
@@ -17,6 +18,7 @@ import {
   openEngine,
   openStore,
 } from '../../src/online/index.js';
+import { RedisStore } from '../../src/online/store/redis-store.js';
 import { QUICK, sesrec, tinyWorld } from '../support/command-line.js';
 import { RedisProcess, WITHOUT_REDIS } from '../support/redis-process.js';
 import { until } from '../support/waiting.js';
@@ -206,6 +208,24 @@ describe('on one Redis', { skip: WITHOUT_REDIS }, () => {
     for (const engine of [a, b, late]) await until('all agree', async () => (await activeOf(engine)) === last);
     over.abort();
     await load;
+  });
+
+  test('an answer that comes late does not undo what was activated meanwhile', async (t) => {
+    const [a, b] = await pair('late answers');
+    const { rememberActive } = RedisStore.prototype;
+    t.after(() => (RedisStore.prototype.rememberActive = rememberActive));
+    RedisStore.prototype.rememberActive = async function (run) {
+      const number = await rememberActive.call(this, run);
+      if (run.version === versions['other']) await delay(1500); // a slow way back
+      return number;
+    };
+    const slow = a.activate({ run: 'other' });
+    await until('it is there', async () => (await activeOf(b)) === versions['other']);
+    await b.activate({ run: 'plain' });
+    await slow;
+    for (const engine of [a, b])
+      await until('both have the last', async () => (await activeOf(engine)) === versions['plain']);
+    assert.deepEqual(a.troubles(), []);
   });
 
   test('one that cannot load what was activated says so and goes on; one with other parameters as well', async () => {

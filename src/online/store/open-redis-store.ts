@@ -2,9 +2,11 @@
  * Opens a live store on Redis. Knows addresses, and which Redis is fit to keep what was acknowledged; does not know what is kept.
  */
 import { randomUUID } from 'node:crypto';
-import { CorruptFileError, UserError, shownUrl } from '../../base/index.js';
+import { ErrorReply } from '@redis/client';
+import { CorruptFileError, UserError, messageOf, shownUrl } from '../../base/index.js';
 import { processOf } from './redis-changes.js';
 import { type Client, RedisConnection } from './redis-connection.js';
+import { REPLACED } from './redis-scripts.js';
 import { RedisStore, type StoreHooks } from './redis-store.js';
 import type { LiveStore } from './store.js';
 
@@ -30,7 +32,7 @@ export async function openRedisStore(
   const connection = await RedisConnection.open(url, {
     check: async (client) => {
       if (id === null) return;
-      if ((await client.hGet(meta, 'id')) !== id) throw new Error('it was emptied or replaced: start the servers anew');
+      if ((await client.hGet(meta, 'id')) !== id) throw new Error(REPLACED);
       if (!readOnly) await client.hSetNX(meta, 'format', FORMAT); // changes nothing, and fails where nothing could be written
     },
     changed: (reason) => hooks.storeAway?.(reason),
@@ -60,6 +62,8 @@ export async function openRedisStore(
     });
   } catch (error) {
     connection.destroy();
+    if (error instanceof ErrorReply)
+      throw new UserError(`${shownUrl(url)} cannot be opened as a live store: ${messageOf(error)}`);
     throw error;
   }
 }

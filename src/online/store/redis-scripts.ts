@@ -8,6 +8,8 @@
 /** Digits of a number as it lies there. */
 export const DIGITS = 16;
 const KEPT_CHANGES = 50_000;
+/** What a store is whose id is not there any more. */
+export const REPLACED = 'it was emptied or replaced: start the servers anew';
 
 /** `announce(change, changes, kind, data)`: a change, with its number. */
 const ANNOUNCING = `
@@ -34,7 +36,7 @@ return announce(KEYS[1], KEYS[2], ARGV[1], ARGV[2])`;
  * time, event, item that counts. Whether each is new, and the newest number.
  */
 export const APPEND = `${ANNOUNCING}
-if redis.call('HGET', KEYS[8], 'id') ~= ARGV[1] then return redis.error_reply('OTHERSTORE it was emptied or replaced: start the servers anew') end
+if redis.call('HGET', KEYS[8], 'id') ~= ARGV[1] then return redis.error_reply('OTHERSTORE ${REPLACED}') end
 local isNew, order, counts = {}, {}, {}
 for i = 2, #ARGV, 5 do
   local id, user, time, event, item = ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], ARGV[i + 4]

@@ -20,7 +20,7 @@ import type { Hooks } from '../engine-interface.js';
 import type { LiveEvent } from '../questions.js';
 import { RedisChanges } from './redis-changes.js';
 import type { Client, RedisConnection } from './redis-connection.js';
-import { ANNOUNCE, APPEND, DIGITS, ERASE, NOTE_ERASED } from './redis-scripts.js';
+import { ANNOUNCE, APPEND, DIGITS, ERASE, NOTE_ERASED, REPLACED } from './redis-scripts.js';
 import {
   type ActiveRun,
   type Change,
@@ -110,6 +110,14 @@ export class RedisStore implements LiveStore, Sharing {
     return this.#connection.ask(work);
   }
 
+  /** The same, of what is to be kept: a Redis that was emptied would keep it for nobody. What `APPEND` does looks for itself. */
+  async #write<Answer>(work: (client: Client) => Promise<Answer>): Promise<Answer> {
+    return this.#ask(async (client) => {
+      if ((await client.hGet(this.#key('meta'), 'id')) !== this.id) throw new Error(REPLACED);
+      return work(client);
+    });
+  }
+
   #key(...parts: readonly string[]): string {
     return this.#prefix + parts.join(':');
   }
@@ -171,7 +179,7 @@ export class RedisStore implements LiveStore, Sharing {
   async upsert(kind: 'items' | 'users', things: readonly FieldChanges[], time: number): Promise<StoredThing[]> {
     const ids = [...new Set(things.map(({ id }) => id))];
     if (things.length > 0) {
-      await this.#ask(async (client) => {
+      await this.#write(async (client) => {
         const writes = client.multi();
         for (const { id, fields } of things) {
           const key = this.#thingKey(kind, id);
@@ -304,7 +312,7 @@ export class RedisStore implements LiveStore, Sharing {
     const hash = hashOf(user);
     let [events, other] = [0, 0];
     const erased = this.#announcement('erased', hash);
-    const gone = await this.#ask(async (client) =>
+    const gone = await this.#write(async (client) =>
       client
         .multi()
         .del(this.#thingKey('users', user))
@@ -350,7 +358,7 @@ export class RedisStore implements LiveStore, Sharing {
 
   async rememberActive(active: ActiveRun): Promise<number> {
     const text = JSON.stringify(active);
-    const done = await this.#ask(async (client) =>
+    const done = await this.#write(async (client) =>
       client.multi().hSet(this.#key('meta'), 'active', text).eval(ANNOUNCE, this.#announcement('model', text)).exec(),
     );
     return Number(done[1]);
