@@ -3,6 +3,7 @@
  * answered while Redis is away. Skipped by name where there is no redis-server.
  */
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { cp, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -19,6 +20,7 @@ import {
   openStore,
 } from '../../src/online/index.js';
 import { RedisStore } from '../../src/online/store/redis-store.js';
+import type { ActiveRun } from '../../src/online/store/store.js';
 import { QUICK, sesrec, tinyWorld } from '../support/command-line.js';
 import { RedisProcess, WITHOUT_REDIS } from '../support/redis-process.js';
 import { until } from '../support/waiting.js';
@@ -212,16 +214,18 @@ describe('on one Redis', { skip: WITHOUT_REDIS }, () => {
 
   test('an answer that comes late does not undo what was activated meanwhile', async (t) => {
     const [a, b] = await pair('late answers');
-    const { rememberActive } = RedisStore.prototype;
-    t.after(() => (RedisStore.prototype.rememberActive = rememberActive));
-    RedisStore.prototype.rememberActive = async function (run) {
-      const number = await rememberActive.call(this, run);
-      if (run.version === versions['other']) await delay(1500); // a slow way back
+    const overtaken = new AbortController();
+    const remember = Reflect.get(RedisStore.prototype, 'rememberActive') as RedisStore['rememberActive'];
+    t.mock.method(RedisStore.prototype, 'rememberActive', async function (this: RedisStore, run: ActiveRun) {
+      const number = await remember.call(this, run);
+      if (run.version === versions['other']) await once(overtaken.signal, 'abort'); // a slow way back
       return number;
-    };
+    });
     const slow = a.activate({ run: 'other' });
     await until('it is there', async () => (await activeOf(b)) === versions['other']);
     await b.activate({ run: 'plain' });
+    await delay(500); // what changed is heard on another connection
+    overtaken.abort();
     await slow;
     for (const engine of [a, b])
       await until('both have the last', async () => (await activeOf(engine)) === versions['plain']);
