@@ -181,7 +181,7 @@ describe('events from a stream', { skip: WITHOUT_NATS }, () => {
   test('a stream that is made anew: its first messages are no duplicates of those before', async () => {
     const { name, send } = await stream();
     const engine = new PlainEngine();
-    await using _served = await serve(engine, flagsFor(name));
+    await using served = await serve(engine, flagsFor(name));
     const clicks = (user: string) => [1, 2, 3].map((i) => ({ type: 'click', user, item: `i${i}` }));
     await send(...clicks('before'));
     await until('the first three', () => engine.events.length === 3);
@@ -189,6 +189,7 @@ describe('events from a stream', { skip: WITHOUT_NATS }, () => {
     await manager.streams.add({ name, subjects: [`${name}.events.>`] });
     await send(...clicks('after'));
     await until('the other three', () => engine.events.length === 6, 20_000);
+    assert.deepEqual(await healthOf(served), { status: 'ready' });
   });
 
   test('a server ends while the stream hangs', async () => {
