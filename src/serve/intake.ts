@@ -8,7 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { messageOf } from '../base/index.js';
 import { StoreAwayError } from '../online/index.js';
 import { depthOf } from './bodies.js';
-import { RequestProblem } from './problems.js';
+import { RequestProblem, withoutContent } from './problems.js';
 import { LIMITS } from './schemas/index.js';
 import type { Service } from './service.js';
 import { takeEvents } from './taking-events.js';
@@ -30,7 +30,7 @@ export interface StreamMessage {
 }
 
 export interface Refused {
-  /** As it came. */
+  /** The message as it came; where only some events of a list are refused, each as JSON, with numbers as precise as a double is. */
   readonly content: Uint8Array | string;
   readonly reason: string;
 }
@@ -50,12 +50,15 @@ export interface EventStream {
 const MOST = 500;
 /** A message that could not be taken for want of the store comes again after so long, and one that met a bug. */
 const AGAIN_MILLISECONDS = 1000;
+/** What cannot be moved away comes again after twice as long each time, at most after this. */
+const MOST_AGAIN_MILLISECONDS = 60_000;
 /** A message that meets a bug so often is refused. */
 const MOST_BUGS = 5;
 
 /** A message, and the events in it. */
 interface Opened {
   readonly message: StreamMessage;
+  readonly isList: boolean;
   readonly values: readonly unknown[];
 }
 
@@ -64,6 +67,8 @@ export class Intake {
   readonly #service: Service;
   readonly #tell: (what: string, more: object) => void;
   readonly #bugs = new Map<string, number>();
+  /** Since what is refused could not be moved: when that is tried again, and how long is waited for it. */
+  #unmoved = { until: 0, milliseconds: 0 };
   readonly #ending = new AbortController();
   readonly #running: Promise<void>;
 
@@ -76,7 +81,7 @@ export class Intake {
   }
 
   trouble(): string | null {
-    return this.#stream.trouble();
+    return this.#stream.trouble() ?? (this.#isStuck() ? 'what is no event cannot be moved away' : null);
   }
 
   async #run(): Promise<void> {
@@ -85,9 +90,9 @@ export class Intake {
       metrics.streamPending.set(batch.at(-1)?.pending ?? 0);
       const opened: Opened[] = [];
       for (const message of batch) {
-        const values = eventsIn(message);
-        if (typeof values === 'string') await this.#refuse(message, [{ content: message.body, reason: values }]);
-        else opened.push({ message, values });
+        const found = open(message);
+        if (typeof found === 'string') await this.#refuse(message, [{ content: message.body, reason: found }]);
+        else opened.push(found);
       }
       for (const part of inParts(opened)) await this.#take(part);
     }
@@ -95,15 +100,15 @@ export class Intake {
 
   /** Takes the events of some messages together; where that meets a bug, one message after another. */
   async #take(opened: readonly Opened[]): Promise<void> {
-    const values = opened.flatMap((one) => one.values);
+    const values = opened.flatMap(named);
     try {
       const { rejected } = values.length === 0 ? { rejected: [] } : await takeEvents(this.#service, values);
       const reasons = new Map(rejected.map(({ index, pointer, message }) => [index, `${pointer} ${message}`.trim()]));
       let index = 0;
-      for (const { message, values: own } of opened) {
+      for (const { message, isList, values: own } of opened) {
         const refused = own.flatMap((value): Refused[] => {
           const reason = reasons.get(index++);
-          return reason === undefined ? [] : [{ content: JSON.stringify(value), reason }];
+          return reason === undefined ? [] : [{ content: isList ? JSON.stringify(value) : message.body, reason }];
         });
         if (refused.length > 0) await this.#refuse(message, refused);
         else this.#done(message);
@@ -136,19 +141,34 @@ export class Intake {
     this.#again(message, AGAIN_MILLISECONDS);
   }
 
+  /** Moves it away. Once that fails, a message at a time tries it again and the others wait: each try takes time, which what is sound would wait for. */
   async #refuse(message: StreamMessage, refused: readonly Refused[]): Promise<void> {
+    const wait = this.#unmoved.until - Date.now();
+    if (wait > 0) return this.#again(message, wait);
     try {
       await message.refuse(refused);
+      this.#unmoved = { until: 0, milliseconds: 0 };
       this.#bugs.delete(message.id);
       this.#service.metrics.streamMessages.inc({ result: 'refused' });
-      for (const { reason } of refused) this.#tell('no event', { message: message.id, reason });
+      for (const { reason } of refused) this.#tell('no event', { message: message.id, reason: withoutContent(reason) });
     } catch (error) {
-      this.#tell('what is no event could not be moved: it comes again', {
-        message: message.id,
-        error: messageOf(error),
-      });
-      this.#again(message, AGAIN_MILLISECONDS);
+      const isNew = !this.#isStuck();
+      const milliseconds = isNew
+        ? AGAIN_MILLISECONDS
+        : Math.min(2 * this.#unmoved.milliseconds, MOST_AGAIN_MILLISECONDS);
+      this.#unmoved = { until: Date.now() + milliseconds, milliseconds };
+      if (isNew)
+        this.#tell('what is no event cannot be moved away: it comes again until it can', {
+          message: message.id,
+          error: messageOf(error),
+        });
+      this.#again(message, milliseconds);
     }
+  }
+
+  /** Until it succeeds, or nothing is left here to try it with: another server may have moved it. */
+  #isStuck(): boolean {
+    return Date.now() < this.#unmoved.until + MOST_AGAIN_MILLISECONDS;
   }
 
   /** Takes no more, waits for what is at hand, and says good-bye. */
@@ -160,24 +180,29 @@ export class Intake {
   }
 }
 
-/** The events of a message: one, or a list. What it is instead, as a text, where it is neither. */
-function eventsIn({ id, time, body }: StreamMessage): readonly unknown[] | string {
+/** A message with its events: one, or a list. What it is instead, as a text, where it is neither. */
+function open(message: StreamMessage): Opened | string {
   let value: unknown;
   try {
-    const text = new TextDecoder('utf-8', { fatal: true }).decode(body);
+    const text = new TextDecoder('utf-8', { fatal: true }).decode(message.body);
     if (depthOf(text) > LIMITS.depth) return `is nested deeper than ${LIMITS.depth} levels`;
     value = JSON.parse(text);
   } catch (error) {
     return `is no JSON: ${error instanceof SyntaxError ? 'it cannot be parsed' : 'it is not valid UTF-8'}`;
   }
-  const values: readonly unknown[] = Array.isArray(value) ? value : [value];
+  const isList = Array.isArray(value);
+  const values: readonly unknown[] = isList ? (value as unknown[]) : [value];
   if (values.length > LIMITS.events) return `has ${values.length} events: at most ${LIMITS.events} are taken at once`;
-  return values.map((event, place) => {
+  return { message, isList, values };
+}
+
+/** Its events, with an id and a time where they have none. */
+const named = ({ message: { id, time }, values }: Opened): unknown[] =>
+  values.map((event, place) => {
     if (typeof event !== 'object' || event === null || Array.isArray(event)) return event;
     const isSearch = (event as { readonly type?: unknown }).type === 'search'; // whose id clicks must know
     return { ...(isSearch ? {} : { id: `${id} ${place}` }), time, ...event };
   });
-}
 
 /** Neighbours together, as many as are taken at once. */
 function inParts(opened: readonly Opened[]): Opened[][] {

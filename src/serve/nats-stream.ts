@@ -9,6 +9,7 @@ import { setImmediate as breathe, setTimeout as sleep } from 'node:timers/promis
 import {
   AckPolicy,
   type Consumer,
+  type ConsumerConfig,
   type ConsumerMessages,
   DeliverPolicy,
   JetStreamApiCodes,
@@ -35,6 +36,8 @@ const [PULLED, UNDER_WAY] = [500, 5000];
 const ACKNOWLEDGED_WITHIN_NANOSECONDS = 30e9;
 /** After a loss. */
 const AGAIN_MILLISECONDS = 1000;
+/** What a stream that is away or hangs is waited for at the end. */
+const CLOSED_WITHIN_MILLISECONDS = 3000;
 
 export interface NatsOptions {
   /** `nats://[user:password@|token@]host[:port]`, or `tls://…`; `?creds=FILE` for a file of credentials. */
@@ -58,15 +61,19 @@ export async function openNatsStream(options: NatsOptions): Promise<EventStream>
   }
   try {
     const manager = await jetstreamManager(connection);
-    const { created } = await manager.streams.info(stream);
-    await ensureConsumer(manager, stream, consumer);
-    if (deadLetters !== '')
-      await manager.streams.find(deadLetters).catch(() => {
+    const config = await ensureConsumer(manager, stream, consumer);
+    if (deadLetters !== '') {
+      const keeper = await manager.streams.find(deadLetters).catch(() => {
         throw new UserError(
           `no stream at ${shown} keeps the subject ${deadLetters}, where what is no event should go: make one`,
         );
       });
-    return new NatsStream(connection, manager, options, `${stream} ${Date.parse(created)}`);
+      if (keeper === stream && isDelivered(deadLetters, config))
+        throw new UserError(
+          `what is no event would come back from ${deadLetters}: the consumer ${consumer} of ${stream} delivers that subject too; name one that another stream keeps, or give the consumer a filter without it`,
+        );
+    }
+    return new NatsStream(connection, manager, options);
   } catch (error) {
     await connection.close();
     if (error instanceof UserError) throw error;
@@ -82,7 +89,14 @@ async function settingsOf(url: string): Promise<ConnectionOptions> {
     throw new UserError(`${shownUrl(url)} is no stream of events: nats://host:port or tls://host:port is wanted`);
   const { protocol, hostname, port, username, password, searchParams } = new URL(url);
   const creds = searchParams.get('creds');
-  const [user, pass] = [decodeURIComponent(username), decodeURIComponent(password)];
+  const decoded = (part: string): string => {
+    try {
+      return decodeURIComponent(part);
+    } catch {
+      throw new UserError(`${shownUrl(url)} cannot be read: a % in a user, password or token is written %25`);
+    }
+  };
+  const [user, pass] = [decoded(username), decoded(password)];
   return {
     servers: `${hostname}:${port || '4222'}`,
     name: 'sesrec',
@@ -105,16 +119,17 @@ async function credentialsIn(file: string): Promise<Uint8Array> {
 
 const isCode = (error: unknown, code: number): boolean => error instanceof JetStreamApiError && error.code === code;
 
-async function ensureConsumer(manager: JetStreamManager, stream: string, consumer: string): Promise<void> {
+async function ensureConsumer(manager: JetStreamManager, stream: string, consumer: string): Promise<ConsumerConfig> {
   try {
     const { config } = await manager.consumers.info(stream, consumer);
     if (config.ack_policy !== AckPolicy.Explicit || config.deliver_subject !== undefined)
       throw new UserError(
         `the consumer ${consumer} of ${stream} must be pulled from, with acknowledgements of each message`,
       );
+    return config;
   } catch (error) {
     if (!isCode(error, JetStreamApiCodes.ConsumerNotFound)) throw error;
-    await manager.consumers.add(stream, {
+    const { config } = await manager.consumers.add(stream, {
       durable_name: consumer,
       ack_policy: AckPolicy.Explicit,
       deliver_policy: DeliverPolicy.All,
@@ -122,7 +137,22 @@ async function ensureConsumer(manager: JetStreamManager, stream: string, consume
       max_ack_pending: UNDER_WAY,
       max_deliver: -1,
     });
+    return config;
   }
+}
+
+/** Whether a subject of its stream passes a consumer's filters. */
+function isDelivered(subject: string, { filter_subject = '', filter_subjects = [] }: ConsumerConfig): boolean {
+  const filters = [filter_subject, ...filter_subjects].filter((filter) => filter !== '');
+  const parts = subject.split('.');
+  const passes = (filter: string): boolean => {
+    const wanted = filter.split('.');
+    return (
+      (wanted.at(-1) === '>' ? parts.length >= wanted.length : parts.length === wanted.length) &&
+      wanted.every((part, place) => part === '>' || part === '*' || part === parts[place])
+    );
+  };
+  return filters.length === 0 || filters.some(passes);
 }
 
 class NatsStream implements EventStream {
@@ -130,19 +160,16 @@ class NatsStream implements EventStream {
   readonly #manager: JetStreamManager;
   readonly #client: JetStreamClient;
   readonly #options: NatsOptions;
-  readonly #id: string;
   readonly #ending = new AbortController();
   #isConnected = true;
   #lost: string | null = null;
   #messages: ConsumerMessages | null = null;
 
-  /** @param id tells the stream from every other one, also of the same name */
-  constructor(connection: NatsConnection, manager: JetStreamManager, options: NatsOptions, id: string) {
+  constructor(connection: NatsConnection, manager: JetStreamManager, options: NatsOptions) {
     this.#connection = connection;
     this.#manager = manager;
     this.#client = jetstream(connection);
     this.#options = options;
-    this.#id = id;
     void this.#watch();
   }
 
@@ -182,28 +209,30 @@ class NatsStream implements EventStream {
 
   #told(message: JsMsg): StreamMessage {
     const { streamSequence, timestampNanos, pending } = message.info;
+    // a stream that is made anew counts from 1 again
+    const id = `${this.#options.stream} ${streamSequence} ${timestampNanos}`;
     return {
-      id: `${this.#id} ${streamSequence}`,
+      id,
       time: Math.floor(timestampNanos / 1e6),
       body: message.data,
       pending,
       done: () => message.ack(),
       again: (milliseconds) => message.nak(milliseconds),
-      refuse: async (parts) => this.#refuse(message, parts),
+      refuse: async (parts) => this.#refuse(message, id, parts),
     };
   }
 
-  async #refuse(message: JsMsg, parts: readonly Refused[]): Promise<void> {
+  async #refuse(message: JsMsg, id: string, parts: readonly Refused[]): Promise<void> {
     const { deadLetters } = this.#options;
-    if (deadLetters !== '')
+    // what is there already, for a filter was changed meanwhile, would come again for ever
+    if (deadLetters !== '' && message.subject !== deadLetters)
       for (const [place, { content, reason }] of parts.entries()) {
         const more = headers();
         more.set('Sesrec-Reason', reason);
         more.set('Sesrec-Subject', message.subject);
-        more.set('Sesrec-Message', `${this.#id} ${message.info.streamSequence}`);
+        more.set('Sesrec-Message', id);
         // told twice, it is kept once
-        const msgID = `${this.#id} ${message.info.streamSequence} ${place}`;
-        await this.#client.publish(deadLetters, content, { headers: more, msgID });
+        await this.#client.publish(deadLetters, content, { headers: more, msgID: `${id} ${place}` });
       }
     message.term();
   }
@@ -214,7 +243,9 @@ class NatsStream implements EventStream {
   }
 
   async close(): Promise<void> {
-    await this.#connection.drain().catch(() => undefined);
+    const drained = this.#connection.drain().catch(() => undefined);
+    await Promise.race([drained, sleep(CLOSED_WITHIN_MILLISECONDS, undefined, { ref: false })]);
+    await this.#connection.close(); // or it would try to connect for ever
   }
 }
 

@@ -171,12 +171,17 @@ export function flawsOf(errors: readonly ErrorObject[]): Flaw[] {
 const OF_TIME = '/properties/time/anyOf';
 const TIME = 'must be milliseconds since 1970, or ISO 8601 text such as 2026-11-30T10:00:00Z';
 
+const UNKNOWN_FIELD = 'has the unknown field';
+/** Why something is refused, as a log may have it: the name of a field that nobody knows may be anything, also somebody's address. */
+export const withoutContent = (reason: string): string =>
+  reason.includes(UNKNOWN_FIELD) ? reason.slice(0, reason.indexOf(UNKNOWN_FIELD)) + 'has an unknown field' : reason;
+
 const flawOf = ({ instancePath, keyword, message = 'is not valid', params, schemaPath }: ErrorObject): Flaw => {
   if (schemaPath.endsWith(OF_TIME)) return { pointer: instancePath, message: TIME };
   if (keyword === 'discriminator') return { pointer: `${instancePath}/type`, message: 'is none of the known types' };
   if (keyword === 'additionalProperties') {
     const name = JSON.stringify(String(params['additionalProperty']).slice(0, 80));
-    return { pointer: instancePath, message: `has the unknown field ${name}` };
+    return { pointer: instancePath, message: `${UNKNOWN_FIELD} ${name}` };
   }
   if (keyword === 'enum')
     return { pointer: instancePath, message: `must be one of ${(params['allowedValues'] as unknown[]).join(', ')}` };

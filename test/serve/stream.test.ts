@@ -7,7 +7,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { type JetStreamManager, jetstream, jetstreamManager } from '@nats-io/jetstream';
+import { DiscardPolicy, type JetStreamManager, jetstream, jetstreamManager } from '@nats-io/jetstream';
 import { type NatsConnection, connect } from '@nats-io/transport-node';
 import { StoreAwayError, openStore } from '../../src/online/index.js';
 import { sesrec, tinyWorld } from '../support/command-line.js';
@@ -109,7 +109,8 @@ describe('events from a stream', { skip: WITHOUT_NATS }, () => {
       '{"__proto__":{"type":"view"}}',
     );
     await send({ type: 'view', user: 'somebody', item: 'without id and time' });
-    await send(view('d', { time: Date.now() + 1e9 }), view('last'));
+    const odd = '{"type":"view","user":"u", "item":12345678901234567890, "value":1e999}';
+    await send(view('d', { time: Date.now() + 1e9 }), odd, view('e', { 'alice@example.org': 1 }), view('last'));
     await until('all is done', async () => engine.events.some(({ id }) => id === 'last') && (await leftOf(name)) === 0);
     const ids = engine.events.map(({ id }) => id);
     assert.equal(new Set(ids).size, ids.length);
@@ -120,15 +121,18 @@ describe('events from a stream', { skip: WITHOUT_NATS }, () => {
     const own = engine.events.find(({ item }) => item === 'without id and time');
     assert.ok(own?.id?.startsWith(name) && own.time > Date.now() - 60_000 && own.time <= Date.now() + 1000);
     const reasons = (await refused()).map(({ reason }) => reason);
-    assert.equal(reasons.length, 9, reasons.join('\n'));
-    assert.ok((await refused()).some(({ content }) => content === 'no JSON at all'));
+    assert.equal(reasons.length, 11, reasons.join('\n'));
+    for (const text of ['no JSON at all', odd, JSON.stringify({ type: 'nonsense', user: 'u', item: 'i' })])
+      assert.ok((await refused()).some(({ content }) => content === text, `${text} as it came`));
+    assert.ok(reasons.some((reason) => reason.includes('alice@example.org')));
+    assert.match(served.log.join(''), /has an unknown field/);
     assert.ok(
       (await refused()).some(({ content, reason }) => content.includes('nonsense') && reason.includes('/type')),
     );
     const metrics = await (await fetch(`${served.server.adminUrl}/metrics`)).text();
-    assert.match(metrics, /^sesrec_stream_messages_total\{result="refused"\} 9$/m);
+    assert.match(metrics, /^sesrec_stream_messages_total\{result="refused"\} 11$/m);
     assert.match(metrics, /^sesrec_events_total\{result="accepted"\} 6$/m);
-    assert.doesNotMatch(served.log.join('') + metrics, /somebody|hunter2/);
+    assert.doesNotMatch(served.log.join('') + metrics, /somebody|alice|hunter2/);
   });
 
   test('a store that is away, and bugs: messages come again, and one that never works is moved away at last', async () => {
@@ -153,6 +157,48 @@ describe('events from a stream', { skip: WITHOUT_NATS }, () => {
     );
     assert.equal(new Set(engine.events.map(({ id }) => id)).size, 21);
     assert.deepEqual(await healthOf(served), { status: 'ready' });
+  });
+
+  test('what is no event cannot be moved away: it waits, sound events do not, and it is told once', async () => {
+    const { name, send, refused } = await stream();
+    const engine = new PlainEngine();
+    await manager.streams.update(`${name}_REFUSED`, { max_msgs: 1, discard: DiscardPolicy.New });
+    await using served = await serve(engine, flagsFor(name));
+    await send(...Array.from({ length: 50 }, (_, i) => [{ type: 'nonsense' }, view(`e${i}`)]).flat());
+    await until('what is sound is taken', () => engine.events.length === 50);
+    await until('it says so', async () => (await healthOf(served)).status === 'impaired');
+    assert.deepEqual((await healthOf(served)).troubles, ['what is no event cannot be moved away']);
+    await until('it was tried again', async () => (await manager.consumers.info(name, 'sesrec')).num_redelivered > 0);
+    await send(view('late'));
+    await until('a late one is taken', () => engine.events.length === 51);
+    assert.equal(served.log.filter((line) => line.includes('cannot be moved away')).length, 1);
+    await manager.streams.update(`${name}_REFUSED`, { max_msgs: -1 });
+    await until('all is moved', async () => (await leftOf(name)) === 0);
+    assert.equal((await refused()).length, 50);
+    assert.deepEqual(await healthOf(served), { status: 'ready' });
+  });
+
+  test('a stream that is made anew: its first messages are no duplicates of those before', async () => {
+    const { name, send } = await stream();
+    const engine = new PlainEngine();
+    await using served = await serve(engine, flagsFor(name));
+    const clicks = (user: string) => [1, 2, 3].map((i) => ({ type: 'click', user, item: `i${i}` }));
+    await send(...clicks('before'));
+    await until('the first three', () => engine.events.length === 3);
+    await manager.streams.delete(name);
+    await manager.streams.add({ name, subjects: [`${name}.events.>`] });
+    await send(...clicks('after'));
+    await until('the other three', () => engine.events.length === 6, 20_000);
+    assert.deepEqual(await healthOf(served), { status: 'ready' });
+  });
+
+  test('a server ends while the stream hangs', async () => {
+    const { name } = await stream();
+    const served = await serve(new PlainEngine(), flagsFor(name));
+    nats.pause();
+    const began = Date.now();
+    await served.server.stop().finally(() => nats.goOn());
+    assert.ok(Date.now() - began < 20_000);
   });
 
   test('the stream is lost and comes back; its consumer is deleted and made again; the end waits for what is at hand', async () => {
@@ -209,6 +255,20 @@ describe('events from a stream', { skip: WITHOUT_NATS }, () => {
     assert.match(await refusal({ eventsFrom: `nats://:${PASSWORD}@127.0.0.1:1` }), /cannot be taken from/);
     assert.match(await refusal({ eventsFrom: `kafka://:${PASSWORD}@127.0.0.1:1` }), /is no stream of events/);
     assert.match(await refusal({ eventsDeadLetters: 'nobody.keeps.this' }), /keeps the subject nobody.keeps.this/);
+    const own = `${name}.events.dead`;
+    assert.match(await refusal({ eventsDeadLetters: own }), /would come back from .* another stream keeps/);
+    for (const percent of [`u:${PASSWORD}%`, `${PASSWORD}%`])
+      assert.match(await refusal({ eventsFrom: `nats://${percent}@127.0.0.1:1` }), /is written %25/);
+    await manager.consumers.add(name, {
+      durable_name: 'filtered',
+      ack_policy: 'explicit',
+      filter_subject: `${name}.events.*`,
+    });
+    assert.match(await refusal({ eventsConsumer: 'filtered', eventsDeadLetters: own }), /would come back/);
+    await manager.consumers.update(name, 'filtered', { filter_subject: `${name}.events.site` });
+    await (
+      await serve(new PlainEngine(), { ...flagsFor(name), eventsConsumer: 'filtered', eventsDeadLetters: own })
+    )[Symbol.asyncDispose]();
     await manager.consumers.add(name, { durable_name: 'pushed', deliver_subject: 'x' });
     assert.match(await refusal({ eventsConsumer: 'pushed' }), /must be pulled from/);
   });
@@ -262,6 +322,7 @@ describe('events from a stream for two servers', { skip: WITHOUT_NATS || WITHOUT
       await until('these as well', async () => (await count()) === sent);
       await until('nothing is left', async () => (await leftOf(name)) === 0);
       for (const { log } of [a, b]) assert.doesNotMatch(log(), /hunter2|bug/);
+      await nats.kill(); // and the other server ends without it
     }
     const printed = await sesrec('serve', run, ...flags, '--print-config');
     assert.match(printed.out, /nats:\/\/sesrec:…@/);
