@@ -215,7 +215,7 @@ describe('on one Redis', { skip: WITHOUT_REDIS }, () => {
   test('an answer that comes late does not undo what was activated meanwhile', async (t) => {
     const [a, b] = await pair('late answers');
     const overtaken = new AbortController();
-    const remember = Reflect.get(RedisStore.prototype, 'rememberActive') as RedisStore['rememberActive'];
+    const remember = Reflect.get(RedisStore.prototype, 'rememberActive');
     t.mock.method(RedisStore.prototype, 'rememberActive', async function (this: RedisStore, run: ActiveRun) {
       const number = await remember.call(this, run);
       if (run.version === versions['other']) await once(overtaken.signal, 'abort'); // a slow way back
