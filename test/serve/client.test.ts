@@ -86,6 +86,10 @@ test('what may pass is tried again, with the same Idempotency-Key; what cannot i
   const keys = flaky.seen.map(({ headers }) => headers['idempotency-key']);
   assert.equal(keys.length, 3);
   assert.ok(keys[0] && new Set(keys).size === 1);
+  await using resetting = await scripted(broken, answered);
+  await new SesrecClient({ url: resetting.url }).eraseUser('u1');
+  const ofErasure = resetting.seen.map(({ headers }) => headers['idempotency-key']);
+  assert.ok(ofErasure[0] && ofErasure[0] === ofErasure[1]);
   await using refusing = await scripted(status(422));
   await assert.rejects(new SesrecClient({ url: refusing.url }).recommend(), {
     status: 422,
