@@ -123,6 +123,12 @@ test('a deadline ends a call that hangs, and so does a signal', async () => {
   await assert.rejects(new SesrecClient({ url: 'http://127.0.0.1:1', retries: 0 }).recommend(), { code: 'network' });
 });
 
+test('a deadline that no timer can hold is waited for nevertheless', async () => {
+  await using slow = await scripted((request, response) => void setTimeout(() => answered(request, response), 50));
+  for (const deadline of [Infinity, 2 ** 31 + 1])
+    assert.deepEqual((await new SesrecClient({ url: slow.url, deadline, retries: 0 }).recommend()).items, []);
+});
+
 test('a tracker names, dates, collects, sends, and keeps what cannot be sent', async () => {
   const engine = new PlainEngine();
   await using served = await serve(engine);
