@@ -31,7 +31,7 @@ export class SesrecError extends Error {
 
   /** Whether the same may work a little later. */
   get isPassing(): boolean {
-    return this.code === 'network' || this.code === 'in_progress' || [429, 502, 503, 504].includes(this.status);
+    return ['network', 'in_progress'].includes(this.code) || [408, 429].includes(this.status) || this.status >= 500;
   }
 }
 
