@@ -166,7 +166,7 @@ export class Tracker {
       error instanceof SesrecError ? error : new SesrecError(String(error), { code: 'network' });
     const isOfTheEvents = OF_THE_EVENTS.includes(status);
     const isSlow = code === 'timeout' || status === 408;
-    const isUnclear = !isOfTheEvents && !isSlow && (!isPassing || status === 500);
+    const isUnclear = !isOfTheEvents && !isSlow && !isPassing;
     if (isOfTheEvents || isUnclear || isSlow) this.#most = Math.max(1, Math.floor(batch.length / 2));
     if (alone && (isOfTheEvents || (isUnclear && this.#isItself(alone))))
       this.#tellLost(this.#leave(batch), () => message);

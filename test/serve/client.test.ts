@@ -90,13 +90,14 @@ test('what may pass is tried again, with the same Idempotency-Key; what cannot i
   await new SesrecClient({ url: resetting.url }).eraseUser('u1');
   const ofErasure = resetting.seen.map(({ headers }) => headers['idempotency-key']);
   assert.ok(ofErasure[0] && ofErasure[0] === ofErasure[1]);
-  await using refusing = await scripted(status(422));
-  await assert.rejects(new SesrecClient({ url: refusing.url }).recommend(), {
-    status: 422,
-    code: 'x',
-    message: 'told',
-  });
-  assert.equal(refusing.seen.length, 1);
+  await using slow = await scripted(status(408), status(520), answered);
+  await new SesrecClient({ url: slow.url }).recommend();
+  for (const code of [422, 500]) {
+    await using refusing = await scripted(status(code));
+    const told = { status: code, code: 'x', message: 'told' };
+    await assert.rejects(new SesrecClient({ url: refusing.url }).recommend(), told);
+    assert.equal(refusing.seen.length, 1);
+  }
   await using down = await scripted(status(503));
   await assert.rejects(new SesrecClient({ url: down.url, retries: 1 }).recommend(), { status: 503 });
   assert.equal(down.seen.length, 2);
