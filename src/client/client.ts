@@ -101,8 +101,8 @@ export class SesrecClient {
     return this.#write(PATHS.users, users, options);
   }
 
-  async eraseUser(user: string, options: CallOptions = {}): Promise<EraseAnswer> {
-    return this.#call({ ...options, method: 'DELETE', path: PATHS.user(user) });
+  async eraseUser(user: string, options: WriteOptions = {}): Promise<EraseAnswer> {
+    return this.#write(PATHS.user(user), undefined, options, 'DELETE');
   }
 
   /** People by part of their ids; without it newcomers, then those who did most. Scope admin, as the four below. */
@@ -174,11 +174,16 @@ export class SesrecClient {
     return new Tracker(async (events, writeOptions) => this.sendEvents(events, writeOptions), options);
   }
 
-  async #write<Answer>(path: string, value: unknown, options: WriteOptions): Promise<Answer> {
+  async #write<Answer>(
+    path: string,
+    value: unknown,
+    options: WriteOptions,
+    method: 'POST' | 'DELETE' = 'POST',
+  ): Promise<Answer> {
     return this.#call({
       idempotencyKey: randomId(),
       ...options,
-      method: 'POST',
+      method,
       path,
       ...(value === undefined ? {} : { body: () => value }),
     });

@@ -29,9 +29,9 @@ export class SesrecError extends Error {
     this.retryAfter = retryAfter;
   }
 
-  /** Whether the same may work a little later. */
+  /** Whether the same may work a little later. A 500 is a bug, which seconds do not mend: what it costs to come to it is not asked for again. */
   get isPassing(): boolean {
-    return this.code === 'network' || this.code === 'in_progress' || [429, 502, 503, 504].includes(this.status);
+    return ['network', 'in_progress'].includes(this.code) || [408, 429].includes(this.status) || this.status > 500;
   }
 }
 

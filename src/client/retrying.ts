@@ -10,6 +10,13 @@ export interface Patience {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** Later ones come at once. */
+const LONGEST_TIMER = 2 ** 31 - 1;
+
+/** A timer that comes after some time, or after 24 days where that is longer. */
+export const timerOf = (work: () => void, milliseconds: number): ReturnType<typeof setTimeout> =>
+  setTimeout(work, Math.min(milliseconds, LONGEST_TIMER));
+
 /** Before the first, second, … further try: at most so long, in milliseconds. */
 const longestWait = (attempt: number): number => Math.min(5000, 100 * 2 ** attempt);
 
@@ -27,7 +34,7 @@ export async function retrying<Result>(
   const onAbort = (): void => stop.abort(signal?.reason);
   if (signal?.aborted) onAbort();
   signal?.addEventListener('abort', onAbort, { once: true });
-  const late = setTimeout(
+  const late = timerOf(
     () => stop.abort(new SesrecError(`no answer within ${deadline} ms`, { code: 'timeout' })),
     deadline,
   );
@@ -57,7 +64,7 @@ async function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
       signal.removeEventListener('abort', done);
       resolve();
     };
-    const timer = setTimeout(done, milliseconds);
+    const timer = timerOf(done, milliseconds);
     signal.addEventListener('abort', done);
   });
 }

@@ -7,7 +7,7 @@ import { createHash } from 'node:crypto';
 import { RequestProblem } from './problems.js';
 
 interface Kept {
-  readonly body: string;
+  readonly wish: string;
   readonly at: number;
   /** Null while it is under way. */
   answer: unknown;
@@ -24,23 +24,25 @@ export class Idempotency {
   /**
    * Does some work, or gives the answer that the same request got. A failure is not kept.
    * @param key what tells the request apart; null to do the work in any case
+   * @param wish what the request says: one key is for one wish
    */
-  async once<Answer>(key: string | null, body: unknown, work: () => Promise<Answer>): Promise<Answer> {
+  async once<Answer>(key: string | null, wish: unknown, work: () => Promise<Answer>): Promise<Answer> {
     if (key === null) return work();
-    const hash = createHash('sha256')
-      .update(JSON.stringify(body) ?? '')
-      .digest('base64');
+    const hash = createHash('sha256').update(JSON.stringify(wish)).digest('base64');
     const known = this.#kept.get(key);
     if (known && Date.now() - known.at < MILLISECONDS) {
-      if (known.body !== hash)
-        throw new RequestProblem('invalid', 'This Idempotency-Key came with another body before: use a new one.');
+      if (known.wish !== hash)
+        throw new RequestProblem(
+          'invalid',
+          'This Idempotency-Key came with another body or path before: use a new one.',
+        );
       if (!known.isDone)
         throw new RequestProblem('in_progress', 'The request with this Idempotency-Key is still under way.', {
           retryAfter: 1,
         });
       return known.answer as Answer;
     }
-    const own: Kept = { body: hash, at: Date.now(), answer: null, isDone: false };
+    const own: Kept = { wish: hash, at: Date.now(), answer: null, isDone: false };
     this.#kept.delete(key);
     this.#kept.set(key, own);
     for (const oldest of this.#kept.keys()) {

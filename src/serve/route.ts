@@ -99,7 +99,7 @@ export function addRoute<Body extends TSchema, Params extends TObject, Query ext
   route: Route<Body, Params, Query, Answer>,
 ): void {
   const { method, url, scope, body, isBatch = false, params, query, status = 200, contentType = JSON_TYPE } = route;
-  const isWrite = method === 'POST' && scope !== 'recommend' && !route.isQuestion;
+  const isWrite = method !== 'GET' && scope !== 'recommend' && !route.isQuestion;
   const [mediaType] = contentType.split(';') as [string];
   const problems = [
     ...(scope === null ? [] : [401, 403, 429, 503]),

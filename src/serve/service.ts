@@ -54,7 +54,7 @@ export async function writeOnce<Answer>(
     typeof given === 'string'
       ? JSON.stringify([request.caller?.name, request.method, request.routeOptions.url, given])
       : null;
-  return idempotency.once(key, request.body, work);
+  return idempotency.once(key, [request.params, request.body], work);
 }
 
 /** Aborts when whoever asked has gone or will wait no longer. Leaves nothing behind when the answer is out. */

@@ -86,13 +86,18 @@ test('what may pass is tried again, with the same Idempotency-Key; what cannot i
   const keys = flaky.seen.map(({ headers }) => headers['idempotency-key']);
   assert.equal(keys.length, 3);
   assert.ok(keys[0] && new Set(keys).size === 1);
-  await using refusing = await scripted(status(422));
-  await assert.rejects(new SesrecClient({ url: refusing.url }).recommend(), {
-    status: 422,
-    code: 'x',
-    message: 'told',
-  });
-  assert.equal(refusing.seen.length, 1);
+  await using resetting = await scripted(broken, answered);
+  await new SesrecClient({ url: resetting.url }).eraseUser('u1');
+  const ofErasure = resetting.seen.map(({ headers }) => headers['idempotency-key']);
+  assert.ok(ofErasure[0] && ofErasure[0] === ofErasure[1]);
+  await using slow = await scripted(status(408), status(520), answered);
+  await new SesrecClient({ url: slow.url }).recommend();
+  for (const code of [422, 500]) {
+    await using refusing = await scripted(status(code));
+    const told = { status: code, code: 'x', message: 'told' };
+    await assert.rejects(new SesrecClient({ url: refusing.url }).recommend(), told);
+    assert.equal(refusing.seen.length, 1);
+  }
   await using down = await scripted(status(503));
   await assert.rejects(new SesrecClient({ url: down.url, retries: 1 }).recommend(), { status: 503 });
   assert.equal(down.seen.length, 2);
@@ -117,6 +122,12 @@ test('a deadline ends a call that hangs, and so does a signal', async () => {
   setTimeout(() => stop.abort(), 50);
   await assert.rejects(client.recommend({}, { signal: stop.signal, deadline: 5000 }), { name: 'AbortError' });
   await assert.rejects(new SesrecClient({ url: 'http://127.0.0.1:1', retries: 0 }).recommend(), { code: 'network' });
+});
+
+test('a deadline that no timer can hold is waited for nevertheless', async () => {
+  await using slow = await scripted((request, response) => void setTimeout(() => answered(request, response), 50));
+  for (const deadline of [Infinity, 2 ** 31 + 1])
+    assert.deepEqual((await new SesrecClient({ url: slow.url, deadline, retries: 0 }).recommend()).items, []);
 });
 
 test('a tracker names, dates, collects, sends, and keeps what cannot be sent', async () => {

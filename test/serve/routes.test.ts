@@ -83,6 +83,20 @@ describe('events', () => {
     assert.equal(engine.events.length, 1);
     assertProblem(await served.ask('POST', '/v1/events', [event, event], key), 422, 'invalid');
   });
+
+  test('are erased once for an Idempotency-Key, which belongs to one person: who came back meanwhile stays', async () => {
+    const engine = new PlainEngine();
+    await using served = await serve(engine);
+    const key = { 'idempotency-key': 'k1' };
+    const event = { type: 'view', user: 'u', item: 'i' };
+    await served.ask('POST', '/v1/events', [event]);
+    const first = await served.ask('DELETE', '/v1/users/u', undefined, key);
+    assert.equal(first.json.events, 1);
+    await served.ask('POST', '/v1/events', [event]);
+    assert.deepEqual((await served.ask('DELETE', '/v1/users/u', undefined, key)).json, first.json);
+    assert.equal(engine.events.length, 1);
+    assertProblem(await served.ask('DELETE', '/v1/users/other', undefined, key), 422, 'invalid');
+  });
 });
 
 describe('what is refused', () => {

@@ -79,7 +79,8 @@ export function writingRoutes(app: FastifyInstance, service: Service): void {
     params: Type.Object({ user: Id('User.') }),
     answer: EraseAnswer,
     answerText: 'Nothing is stored of the user any more.',
-    handle: async ({ params: { user } }) => engineOf(service).erase(user),
+    handle: async ({ params: { user }, request }) =>
+      writeOnce(service, request, async () => engineOf(service).erase(user)),
   });
 }
 
