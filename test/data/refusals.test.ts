@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import * as fc from 'fast-check';
 import { UserError } from '../../src/base/index.js';
-import { importEvents, importInteractions, importS3rec, loadDataset } from '../../src/data/index.js';
+import { importEvents, importInteractions, importLog, importS3rec, loadDataset } from '../../src/data/index.js';
 import { jsonLines, put, scratchFolder } from './folders.js';
 
 const HEADER = 'user_id\titem_id\ttimestamp\n';
@@ -243,4 +243,12 @@ test('garbage gives a data set or a UserError, never anything else', async (t) =
     { numRuns: 80 },
   );
   t.diagnostic(`${failures} of 120 refused`);
+});
+
+test('a table whose columns are told apart by something else says so', async (t) => {
+  const folder = await scratchFolder(t);
+  const file = await put(folder, 'log.csv', 'user;item;time\nu;i;1\n');
+  const message = /user;item;time \(columns are told apart by commas or tabs, not by ;\)/;
+  await refused(folder, async (out) => importLog({ format: 'auto', files: [file], out }), message);
+  await refused(folder, async (out) => importInteractions({ file, out }), message);
 });

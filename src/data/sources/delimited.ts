@@ -13,6 +13,12 @@ export interface Row {
 /** What separates the fields of a table, by its header. */
 export const separatorOf = (header: string): '\t' | ',' => (header.includes('\t') ? '\t' : ',');
 
+/** What may be wrong with a table that seems to have one column. */
+export const separatorHint = (columns: readonly string[]): string => {
+  const other = columns.length === 1 ? /[;|]/.exec(columns[0] as string)?.[0] : undefined;
+  return other === undefined ? '' : ` (columns are told apart by commas or tabs, not by ${other})`;
+};
+
 /** The fields of a row so far. */
 interface Reading {
   readonly fields: string[];

@@ -4,6 +4,7 @@
  */
 import { UsageError, UserError, countOf } from '../../base/index.js';
 import { identifier, type Database } from '../database.js';
+import { separatorHint } from './delimited.js';
 import { unblank } from './dialect.js';
 import type { Table } from './formats/format.js';
 import { interactionsWith, type InteractionColumns } from './formats/interactions.js';
@@ -17,7 +18,7 @@ import {
   type Workshop,
 } from './import.js';
 import type { Input } from './input.js';
-import { sampleOf, type Sample } from './recognise.js';
+import { sampleOf, shownNames, type Sample } from './recognise.js';
 import { namesOf } from './stage.js';
 import type { TimeUnit } from './times.js';
 
@@ -134,12 +135,7 @@ async function construct(database: Database, column: string): Promise<void> {
 /** A column that the header lacks is a `UserError` that lists those it has. */
 function needColumn(input: Input, { columns }: Sample, name: string, option: string): void {
   if (name !== '' && columns.includes(name)) return;
-  const present = columns
-    .slice(0, 30)
-    .map((column) => column.slice(0, 80))
-    .join(', ')
-    .replaceAll(/\p{Cc}/gu, '?');
   throw new UserError(
-    `${input.name} has no column ${JSON.stringify(name)}: it has ${present}; name the right one with ${option}`,
+    `${input.name} has no column ${JSON.stringify(name)}: it has ${shownNames(columns)}${separatorHint(columns)}; name the right one with ${option}`,
   );
 }

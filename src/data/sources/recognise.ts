@@ -4,7 +4,7 @@
  */
 import { UserError } from '../../base/index.js';
 import { DatabaseError, identifier, isShortage, parquetTable, type Connection } from '../database.js';
-import { separatorOf, splitQuoted } from './delimited.js';
+import { separatorHint, separatorOf, splitQuoted } from './delimited.js';
 import type { Recognition, Table } from './formats/format.js';
 import { beginningOf, kindOf, type Input } from './input.js';
 import { isDocument, recordsOf } from './json-document.js';
@@ -173,10 +173,14 @@ export const isEmpty = ({ container, beginning }: Sample): boolean =>
 /** What a file looks like, for the message that nothing recognises it. */
 export function describe(sample: Sample): string {
   const names = sample.columns.length > 0 ? sample.columns : Object.keys(sample.records[0] ?? {});
-  const shown = names
+  const shown = shownNames(names);
+  return shown === '' ? 'no records' : `the fields ${shown}${separatorHint(sample.columns)}`;
+}
+
+/** Names of columns for a message, the first of them. */
+export const shownNames = (names: readonly string[]): string =>
+  names
     .slice(0, 30)
     .map((name) => name.slice(0, 80))
     .join(', ')
     .replaceAll(/\p{Cc}/gu, '?');
-  return shown === '' ? 'no records' : `the fields ${shown}`;
-}
