@@ -185,6 +185,7 @@ async function trainRun(
   const progress = progressLine();
   let figures: Figures | undefined;
   const log = join(out, 'log.jsonl');
+  const ofPlan: OfPlan = { plan: hashOfPlan(plan) };
   try {
     const hooks: FitHooks = {
       signal,
@@ -201,7 +202,6 @@ async function trainRun(
         return { score: evaluation.metrics.mrr, metrics: evaluation.metrics };
       },
       save: async (next, isBest) => {
-        const ofPlan: OfPlan = { plan: hashOfPlan(plan) };
         if (isBest) {
           await saveCheckpoint(directory, 'best', parameters.tensors(), { ...next.best, figures, ...ofPlan });
           await settleRun(out);

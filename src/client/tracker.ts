@@ -8,6 +8,7 @@
  */
 import type { Event, EventsAnswer, SessionEvent } from '../serve/schemas/index.js';
 import { LIMITS } from '../serve/schemas/limits.js';
+import { reasonOf } from '../serve/schemas/rejections.js';
 import type { WriteOptions } from './call-options.js';
 import { SesrecError } from './errors.js';
 import { randomId } from './ids.js';
@@ -145,9 +146,7 @@ export class Tracker {
         batch.map(({ event }) => event),
         options,
       );
-      const whys = new Map(
-        rejected.map(({ index, message, pointer }) => [batch[index], `${pointer} ${message}`.trim()]),
-      );
+      const whys = new Map(rejected.map((rejection) => [batch[rejection.index], reasonOf(rejection)]));
       this.#tellLost(this.#leave(batch), (waiting) => whys.get(waiting));
       this.#through++;
       this.#most = Math.min(LIMITS.events, Math.ceil(GROWTH * this.#most));

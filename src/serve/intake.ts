@@ -10,6 +10,7 @@ import { StoreAwayError } from '../online/index.js';
 import { depthOf } from './bodies.js';
 import { RequestProblem, withoutContent } from './problems.js';
 import { LIMITS } from './schemas/index.js';
+import { reasonOf } from './schemas/rejections.js';
 import type { Service } from './service.js';
 import { takeEvents } from './taking-events.js';
 
@@ -103,7 +104,7 @@ export class Intake {
     const values = opened.flatMap(named);
     try {
       const { rejected } = values.length === 0 ? { rejected: [] } : await takeEvents(this.#service, values);
-      const reasons = new Map(rejected.map(({ index, pointer, message }) => [index, `${pointer} ${message}`.trim()]));
+      const reasons = new Map(rejected.map((rejection) => [rejection.index, reasonOf(rejection)]));
       let index = 0;
       for (const { message, isList, values: own } of opened) {
         const refused = own.flatMap((value): Refused[] => {

@@ -49,11 +49,14 @@ const text = fc.oneof(
   },
 );
 
+/** Texts as rows of SQL, each behind its number. */
+const asRows = (texts: readonly string[]): string => texts.map((one, i) => `(${i}, ${literal(one)})`).join(', ');
+
 test('ISO times are read as they are elsewhere in this program, and nothing else is a time', async () => {
   await withDatabase(async (database) =>
     fc.assert(
       fc.asyncProperty(fc.array(text, { minLength: 20, maxLength: 60 }), async (texts) => {
-        const rows = texts.map((one, i) => `(${i}, ${literal(one)})`).join(', ');
+        const rows = asRows(texts);
         const { time } = await database.read(
           `SELECT ${sql.isoTime('text')} FROM (VALUES ${rows}) AS texts(number, text) ORDER BY number`,
           { time: 'number' },
@@ -76,7 +79,7 @@ test('ids of JSON: texts as they are, integers below 2^53 by their digits, nothi
   await withDatabase(async (database) =>
     fc.assert(
       fc.asyncProperty(fc.array(value, { minLength: 20, maxLength: 60 }), async (values) => {
-        const rows = values.map((one, i) => `(${i}, ${literal(JSON.stringify({ id: one }))})`).join(', ');
+        const rows = asRows(values.map((id) => JSON.stringify({ id })));
         const { id, missing } = await database.read(
           `SELECT ${sql.textOfJson('raw')}, CASE WHEN ${sql.textOfJson('raw')} IS NULL THEN 1 ELSE 0 END FROM (
             SELECT number, ${sql.nth(sql.jsonAt('text', [['id']]), 1)} AS raw FROM (VALUES ${rows}) AS texts(number, text)) ORDER BY number`,
@@ -102,7 +105,7 @@ test('queries are compared in SQL as they are elsewhere', async () => {
   await withDatabase(async (database) =>
     fc.assert(
       fc.asyncProperty(fc.array(query, { minLength: 20, maxLength: 60 }), async (queries) => {
-        const rows = queries.map((one, i) => `(${i}, ${literal(one)})`).join(', ');
+        const rows = asRows(queries);
         const { compared } = await database.read(
           `SELECT ${sql.comparedQuery('query')} FROM (VALUES ${rows}) AS asked(number, query) ORDER BY number`,
           { compared: 'text' },

@@ -10,6 +10,7 @@ import { type Event, SesrecClient, SesrecError } from '../../src/client/index.js
 import { newKey } from '../../src/serve/index.js';
 import { PlainEngine } from '../support/plain-engine.js';
 import { serve } from '../support/serving.js';
+import { withPage } from '../support/hideable-page.js';
 
 const view = (id: string): Event => ({ type: 'view', id, user: 'u1', item: 'i1' });
 
@@ -176,15 +177,8 @@ test('a tracker names, dates, collects, sends, and keeps what cannot be sent', a
   assert.equal(engine.events.length + lost.length - 1, 9);
 });
 
-test('a page that is hidden sends at once, in pieces that outlive it', async () => {
-  const listeners = new Set<() => void>();
-  const page = {
-    visibilityState: 'visible',
-    addEventListener: (_: string, listener: () => void) => void listeners.add(listener),
-    removeEventListener: (_: string, listener: () => void) => void listeners.delete(listener),
-  };
-  Object.assign(globalThis, { document: page });
-  try {
+test('a page that is hidden sends at once, in pieces that outlive it', async () =>
+  withPage(async (turn, listeners) => {
     const sent: { keepalive: boolean | undefined; bytes: number }[] = [];
     const client = new SesrecClient({
       url: 'http://nowhere.test',
@@ -195,18 +189,14 @@ test('a page that is hidden sends at once, in pieces that outlive it', async () 
     });
     const tracker = client.tracker({ user: 'u', flushAt: 10_000, flushAfter: 60_000 });
     for (let i = 0; i < 900; i++) tracker.track({ type: 'view', item: `i${i}` });
-    page.visibilityState = 'hidden';
-    for (const listener of listeners) listener();
+    turn('hidden');
     await new Promise((resolve) => setTimeout(resolve, 50));
     assert.ok(sent.length > 1);
     assert.ok(sent.every(({ keepalive, bytes }) => keepalive && bytes < 64 * 1024));
     assert.equal(tracker.waiting, 0);
     await tracker.close();
     assert.equal(listeners.size, 0);
-  } finally {
-    delete (globalThis as { document?: unknown }).document;
-  }
-});
+  }));
 
 test('runs in a browser: nothing of Node.js, nothing of others is imported', async () => {
   const seen = new Set<string>();

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type Event, SesrecClient, type SessionEvent, type TrackerOptions } from '../../src/client/index.js';
+import { withPage } from '../support/hideable-page.js';
 
 interface Sent {
   readonly events: readonly Event[];
@@ -43,25 +44,6 @@ function tracking(answer: Answer, options: TrackerOptions = {}, client: { deadli
     ...options,
   });
   return { tracker, server, sent, lost };
-}
-
-/** A page that can be hidden and shown; it is there while something is done. */
-async function withPage(work: (turn: (state: 'hidden' | 'visible') => void) => Promise<void>): Promise<void> {
-  const listeners = new Set<() => void>();
-  const page = {
-    visibilityState: 'visible',
-    addEventListener: (_: string, listener: () => void) => void listeners.add(listener),
-    removeEventListener: (_: string, listener: () => void) => void listeners.delete(listener),
-  };
-  Object.assign(globalThis, { document: page });
-  try {
-    await work((state) => {
-      page.visibilityState = state;
-      for (const listener of listeners) listener();
-    });
-  } finally {
-    delete (globalThis as { document?: unknown }).document;
-  }
 }
 
 test('what nobody has tried to send is not what could not be sent', async () => {

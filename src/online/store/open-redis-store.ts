@@ -3,9 +3,9 @@
  */
 import { randomUUID } from 'node:crypto';
 import { ErrorReply } from '@redis/client';
-import { CorruptFileError, UserError, messageOf, shownUrl } from '../../base/index.js';
+import { CorruptFileError, UserError, shownUrl } from '../../base/index.js';
 import { processOf } from './redis-changes.js';
-import { type Client, RedisConnection } from './redis-connection.js';
+import { type Client, RedisConnection, cannotOpen } from './redis-connection.js';
 import { REPLACED } from './redis-scripts.js';
 import { RedisStore, type StoreHooks } from './redis-store.js';
 import type { LiveStore } from './store.js';
@@ -62,9 +62,7 @@ export async function openRedisStore(
     });
   } catch (error) {
     connection.destroy();
-    if (error instanceof ErrorReply)
-      throw new UserError(`${shownUrl(url)} cannot be opened as a live store: ${messageOf(error)}`);
-    throw error;
+    throw error instanceof ErrorReply ? cannotOpen(url, error) : error;
   }
 }
 

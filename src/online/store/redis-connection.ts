@@ -63,8 +63,7 @@ export class RedisConnection {
       return new RedisConnection(url, client, options);
     } catch (error) {
       if (client) end(client);
-      // without its cause, which may know the address with its password
-      throw new UserError(`${shownUrl(url)} cannot be opened as a live store: ${toldOf(error)}`);
+      throw cannotOpen(url, error);
     }
   }
 
@@ -171,6 +170,10 @@ export class RedisConnection {
     end(this.#client);
   }
 }
+
+/** Without its cause, which may know the address with its password. */
+export const cannotOpen = (url: string, error: unknown): UserError =>
+  new UserError(`${shownUrl(url)} cannot be opened as a live store: ${toldOf(error)}`);
 
 /** At once, if it is not at its end. */
 function end(client: Client): void {

@@ -2,6 +2,7 @@
 import { signal } from '@preact/signals';
 import { useRef } from 'preact/hooks';
 import type { EventsAnswer } from '../../../serve/schemas/index.js';
+import { reasonOf } from '../../../serve/schemas/rejections.js';
 import { announce } from '../../app/announce.js';
 import { write } from '../../app/server.js';
 import { Failure } from '../../components/states.js';
@@ -19,9 +20,7 @@ async function store(user: string, steps: readonly Step[]): Promise<void> {
   change(user, (draft) => ({ ...draft, keeping: { state: 'storing', ids } }));
   try {
     const { rejected } = await write<EventsAnswer>(async (client) => client.sendEvents(eventsOf(user, steps)));
-    const why = new Map(
-      rejected.map(({ index, pointer, message }) => [steps[index]?.id ?? '', `${pointer} ${message}`.trim()]),
-    );
+    const why = new Map(rejected.map((rejection) => [steps[rejection.index]?.id ?? '', reasonOf(rejection)]));
     const stored = steps.length - why.size;
     change(user, (draft) => ({
       ...draft,
