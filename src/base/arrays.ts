@@ -12,6 +12,17 @@ export function range(length: number): Int32Array {
   return values;
 }
 
+/** The first of the whole numbers from `start` on and before `end` for which something holds that then holds for all further ones; `end` if there is none. */
+export function firstWhere(start: number, end: number, holds: (place: number) => boolean): number {
+  let [low, high] = [start, end];
+  while (low < high) {
+    const middle = low + ((high - low) >> 1);
+    if (holds(middle)) high = middle;
+    else low = middle + 1;
+  }
+  return low;
+}
+
 /** Some rows of a table (…, width), copied, into `rows` if it is given. */
 export function copyRows(
   table: Float32Array,

@@ -18,6 +18,7 @@ export {
   grouped,
   isFiniteEverywhere,
   offsetsOf,
+  firstWhere,
   range,
   roundUp,
 } from './arrays.js';

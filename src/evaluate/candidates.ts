@@ -7,7 +7,17 @@
 import { mkdir, readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { gzipSync } from 'node:zlib';
-import { at, CorruptFileError, hashOf, messageOf, Random, UserError, unpack, writeAtomically } from '../base/index.js';
+import {
+  at,
+  CorruptFileError,
+  firstWhere,
+  hashOf,
+  messageOf,
+  Random,
+  UserError,
+  unpack,
+  writeAtomically,
+} from '../base/index.js';
 import { FIRST_INDEX, UNKNOWN, type Dataset } from '../data/index.js';
 
 /** One list of item indices per user with a target; the targets are not in it. */
@@ -300,13 +310,8 @@ function distinctIntegers(random: Random, count: number, bound: number): number[
 /** The item index with `rank` smaller unseen ones, where `seen` holds the seen ones in ascending order. */
 function nthUnseen(seen: Int32Array, rank: number): number {
   // Between FIRST_INDEX and seen[k] lie seen[k] - FIRST_INDEX - k unseen items: skip all k for which that is at most rank.
-  let low = 0;
-  for (let high = seen.length; low < high;) {
-    const middle = (low + high) >> 1;
-    if (at(seen, middle) - FIRST_INDEX - middle <= rank) low = middle + 1;
-    else high = middle;
-  }
-  return FIRST_INDEX + rank + low;
+  const below = firstWhere(0, seen.length, (k) => at(seen, k) - FIRST_INDEX - k > rank);
+  return FIRST_INDEX + rank + below;
 }
 
 function idOf(vocabulary: Dataset['items'], index: number): string {

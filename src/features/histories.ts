@@ -4,7 +4,7 @@
  * The history of a case is strictly earlier, by ordinal, never by time stamp: feed events before the target, searches
  * with a smaller ordinal, clicks with a smaller ordinal. The search that led to the target is never in it.
  */
-import { at, range } from '../base/index.js';
+import { at, firstWhere, range } from '../base/index.js';
 import { type Dataset, FIRST_INDEX } from '../data/index.js';
 
 /** A moment in one user's life: the user index, and the feed position of the target (or the end of the feed for "now"). */
@@ -41,15 +41,8 @@ export function timeOf(dataset: Dataset, moment: Case | SearchMoment): number {
 }
 
 /** The first position of [start, end) whose ordinal is not below the given one, `end` if there is none. Ordinals ascend there. */
-function firstFrom(ordinals: Float64Array, ordinal: number, [start, end]: readonly [number, number]): number {
-  let [low, high] = [start, end];
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if (at(ordinals, middle) < ordinal) low = middle + 1;
-    else high = middle;
-  }
-  return low;
-}
+const firstFrom = (ordinals: Float64Array, ordinal: number, [start, end]: readonly [number, number]): number =>
+  firstWhere(start, end, (position) => at(ordinals, position) >= ordinal);
 
 /** Feed positions of the newest `limit` feed events before the target, oldest first. */
 export function recentFeed(dataset: Dataset, { user, feedPosition, without }: Case, limit = Infinity): number[] {

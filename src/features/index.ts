@@ -43,7 +43,7 @@ export { ClickGraph } from './click-graph.js';
 export { feedNegatives } from './feed-negatives.js';
 export { AGE_KINDS, ageOf, searchAges } from './search-ages.js';
 export { besideOf, nextItems, type NextItemChoice, type SharedItems } from './next-items.js';
-export { InteractionGraph, type Neighbour, type NeighbourRequest } from './interaction-graph.js';
+export { type EdgeEnds, InteractionGraph, type Neighbour, type NeighbourRequest } from './interaction-graph.js';
 export { Neighbourhoods, type NeighbourhoodOptions } from './neighbours.js';
 export { ItemQueries, frequentQueries } from './item-queries.js';
 export { ItemText, itemWords, type ItemWords } from './item-text.js';

@@ -3,9 +3,10 @@
  * seen from a moment; does not know batches.
  *
  * An edge is a meeting of a user and an item, a feed event or a click on a search result, with the query that led to it; 0 stands
- * for none. It is an edge only if it is training.
+ * for none. It is an edge only if it is training. Its ends are numbered, so that tens of thousands of them are drawn for a batch
+ * without an object each.
  */
-import { type Random, at, grouped, offsetsOf, range } from '../base/index.js';
+import { type Random, at, firstWhere, grouped, offsetsOf, range } from '../base/index.js';
 import { type Dataset, FIRST_INDEX } from '../data/index.js';
 import { trainingPairs } from './search-pairs.js';
 
@@ -27,6 +28,60 @@ export interface Neighbour {
   readonly query: number;
 }
 
+/** The distinct ends that edges have on one side, numbered in order of query and node. */
+export class EdgeEnds {
+  /** query * nodes + node, ascending. */
+  readonly #keys: Float64Array;
+  readonly #nodes: number;
+  /** By edge. */
+  readonly #numbers: Int32Array;
+
+  /** @param nodes how many there are, whether they have edges or not */
+  constructor(ofEdges: Int32Array, queries: Int32Array, nodes: number) {
+    this.#nodes = nodes;
+    const keys = Float64Array.from(ofEdges, (node, edge) => at(queries, edge) * nodes + node);
+    this.#keys = keys.toSorted().filter((key, place, sorted) => key !== sorted[place - 1]);
+    this.#numbers = Int32Array.from(keys, (key) => this.#firstFrom(key));
+  }
+
+  get count(): number {
+    return this.#keys.length;
+  }
+
+  ofEdge(edge: number): number {
+    return at(this.#numbers, edge);
+  }
+
+  node(end: number): number {
+    return at(this.#keys, end) % this.#nodes;
+  }
+
+  query(end: number): number {
+    return Math.floor(at(this.#keys, end) / this.#nodes);
+  }
+
+  /** The number of an end, -1 where no edge has it. */
+  find({ node, query }: Neighbour): number {
+    const key = query * this.#nodes + node;
+    const end = this.#firstFrom(key);
+    return this.#keys[end] === key ? end : -1;
+  }
+
+  #firstFrom(key: number): number {
+    return firstWhere(0, this.#keys.length, (end) => at(this.#keys, end) >= key);
+  }
+}
+
+/** The edges of the nodes on one side, and what is at the other ends of them. */
+interface Side {
+  /** By node: where its edges begin. */
+  readonly offsets: Int32Array;
+  /** Edges by node, then time; null: as they are. */
+  readonly edges: Int32Array | null;
+  readonly far: Int32Array;
+  readonly ends: EdgeEnds;
+}
+
 /**
  * The meetings of the training period. Two who met more than once are neighbours by their last meeting before the moment in
  * question. The order of events of different users is told by times only: ordinals may go user by user.
@@ -34,56 +89,62 @@ export interface Neighbour {
 export class InteractionGraph {
   /** By user, then time, then ordinal. */
   readonly #users: Int32Array;
-  readonly #items: Int32Array;
-  readonly #queries: Int32Array;
   readonly #times: Float64Array;
   /** The next meeting of the same two, -1 where there is none. */
   readonly #next: Int32Array;
-  readonly #userOffsets: Int32Array;
-  /** Edges by item, then time. */
-  readonly #byItem: Int32Array;
-  readonly #itemOffsets: Int32Array;
+  readonly #ofItems: Side;
+  readonly #ofUsers: Side;
   /** 0, 1, 2, … but while something is drawn: as many as any node has edges. */
   readonly #places: Int32Array;
+  /** Which of them are not, while something is drawn. */
+  readonly #touched: Int32Array;
 
   constructor(dataset: Dataset) {
     const { users, items, queries, times } = trainingMeetings(dataset);
+    const [userCount, itemCount] = [dataset.users.ids.length, dataset.items.ids.length];
     this.#users = users;
-    this.#items = items;
-    this.#queries = queries;
     this.#times = times;
-    this.#next = nextOfTheSameTwo(users, items, dataset.items.ids.length);
-    this.#userOffsets = offsetsOf(users, dataset.users.ids.length);
-    this.#itemOffsets = offsetsOf(items, dataset.items.ids.length);
-    this.#byItem = grouped(items, this.#itemOffsets);
-    for (let item = FIRST_INDEX; item < dataset.items.ids.length; item++)
-      this.#byItem
-        .subarray(at(this.#itemOffsets, item), at(this.#itemOffsets, item + 1))
+    this.#next = nextOfTheSameTwo(users, items, itemCount);
+    const [offsets, userOffsets] = [offsetsOf(items, itemCount), offsetsOf(users, userCount)];
+    const edges = grouped(items, offsets);
+    for (let item = FIRST_INDEX; item < itemCount; item++)
+      edges
+        .subarray(at(offsets, item), at(offsets, item + 1))
         .sort((a, b) => compare(at(times, a), at(times, b)) || a - b);
-    const largest = (offsets: Int32Array): number =>
-      offsets.reduce((most, end, node) => Math.max(most, end - (offsets[node - 1] ?? 0)), 0);
-    this.#places = range(Math.max(largest(this.#userOffsets), largest(this.#itemOffsets)));
+    this.#ofItems = { offsets, edges, far: users, ends: new EdgeEnds(users, queries, userCount) };
+    this.#ofUsers = { offsets: userOffsets, edges: null, far: items, ends: new EdgeEnds(items, queries, itemCount) };
+    const largest = (of: Int32Array): number =>
+      of.reduce((most, end, node) => Math.max(most, end - (of[node - 1] ?? 0)), 0);
+    this.#places = range(Math.max(largest(userOffsets), largest(offsets)));
+    this.#touched = new Int32Array(this.#places.length);
   }
 
-  /** Users who met an item, drawn without replacement, each as likely as any other. */
-  usersOf(item: number, request: NeighbourRequest, random: Random): Neighbour[] {
-    const start = at(this.#itemOffsets, item);
-    const end = at(this.#itemOffsets, item + 1);
-    return this.#drawn((place) => at(this.#byItem, start + place), end - start, this.#users, request, random);
+  /** What edges have at their users. */
+  get userEnds(): EdgeEnds {
+    return this.#ofItems.ends;
   }
 
-  /** Items that a user met, drawn likewise. */
-  itemsOf(user: number, request: NeighbourRequest, random: Random): Neighbour[] {
-    const start = at(this.#userOffsets, user);
-    const end = at(this.#userOffsets, user + 1);
-    return this.#drawn((place) => start + place, end - start, this.#items, request, random);
+  /** What edges have at their items. */
+  get itemEnds(): EdgeEnds {
+    return this.#ofUsers.ends;
+  }
+
+  /** Users who met an item, drawn without replacement, each as likely as any other: numbers of `userEnds`, ascending. */
+  usersOf(item: number, request: NeighbourRequest, random: Random): number[] {
+    return this.#drawn(this.#ofItems, item, request, random);
+  }
+
+  /** Items that a user met, drawn likewise: numbers of `itemEnds`, ascending. */
+  itemsOf(user: number, request: NeighbourRequest, random: Random): number[] {
+    return this.#drawn(this.#ofUsers, user, request, random);
   }
 
   /** The user of any meeting with an item, at any time; 0 if there is none. */
   anyUserOf(item: number, random: Random): number {
-    const start = at(this.#itemOffsets, item);
-    const count = at(this.#itemOffsets, item + 1) - start;
-    return count === 0 ? 0 : at(this.#users, at(this.#byItem, start + random.integer(count)));
+    const { offsets, edges } = this.#ofItems;
+    const start = at(offsets, item);
+    const count = at(offsets, item + 1) - start;
+    return count === 0 ? 0 : at(this.#users, at(edges as Int32Array, start + random.integer(count)));
   }
 
   /**
@@ -91,38 +152,27 @@ export class InteractionGraph {
    * sorted, so that the same neighbours mean the same sums whatever order they were drawn in.
    */
   #drawn(
-    edgeAt: (place: number) => number,
-    total: number,
-    nodes: Int32Array,
+    { offsets, edges, far, ends }: Side,
+    node: number,
     { count, before, without }: NeighbourRequest,
     random: Random,
-  ): Neighbour[] {
-    const places = this.#places;
-    const found: Neighbour[] = [];
-    const end = this.#countBefore(edgeAt, total, before);
-    const touched: number[] = [];
+  ): number[] {
+    const start = at(offsets, node);
+    const edgeAt = (place: number): number => (edges ? at(edges, start + place) : start + place);
+    const [places, touched] = [this.#places, this.#touched];
+    const found: number[] = [];
+    const total = at(offsets, node + 1) - start;
+    const end = before === Infinity ? total : firstWhere(0, total, (place) => at(this.#times, edgeAt(place)) >= before);
+    let taken = 0;
     for (let left = end; left > 0 && found.length < count; left--) {
       const place = random.integer(left);
       const edge = edgeAt(at(places, place));
       places[place] = at(places, left - 1);
-      touched.push(place);
-      const node = at(nodes, edge);
-      if (this.#isLastBefore(edge, before) && !without.includes(node))
-        found.push({ node, query: at(this.#queries, edge) });
+      touched[taken++] = place;
+      if (this.#isLastBefore(edge, before) && !without.includes(at(far, edge))) insert(found, ends.ofEdge(edge));
     }
-    for (const place of touched) places[place] = place;
-    return found.sort((a, b) => a.query - b.query || a.node - b.node);
-  }
-
-  #countBefore(edgeAt: (place: number) => number, total: number, before: number): number {
-    if (before === Infinity) return total;
-    let [low, high] = [0, total];
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      if (at(this.#times, edgeAt(middle)) < before) low = middle + 1;
-      else high = middle;
-    }
-    return low;
+    for (let i = 0; i < taken; i++) places[at(touched, i)] = at(touched, i);
+    return found;
   }
 
   /** Whether it is the last meeting of the two before a time: each neighbour is found by one edge. */
@@ -130,6 +180,13 @@ export class InteractionGraph {
     const next = at(this.#next, edge);
     return next < 0 || at(this.#times, next) >= before;
   }
+}
+
+/** Puts a number in its place among ascending ones, of which there are few. */
+function insert(ascending: number[], value: number): void {
+  let place = ascending.push(value) - 1;
+  for (; place > 0 && at(ascending, place - 1) > value; place--) ascending[place] = at(ascending, place - 1);
+  ascending[place] = value;
 }
 
 const compare = (a: number, b: number): number => (a < b ? -1 : a > b ? 1 : 0); // a difference of infinities is none

@@ -11,9 +11,15 @@ import { Random, UserError, assert, at, getOrCreate } from '../base/index.js';
 import type { Dataset } from '../data/index.js';
 import type { Assembly, BatchExtra } from './batch.js';
 import { type Case, type SearchMoment, recentMeetings, timeOf } from './histories.js';
-import { type InteractionGraph, type Neighbour, type NeighbourRequest, graphOf } from './interaction-graph.js';
+import {
+  type EdgeEnds,
+  type InteractionGraph,
+  type Neighbour,
+  type NeighbourRequest,
+  graphOf,
+} from './interaction-graph.js';
 import type { SearchPairDraws } from './search-pairs.js';
-import { type Slots, padded } from './slots.js';
+import { Slots, padded } from './slots.js';
 
 export interface NeighbourhoodOptions {
   /** K1. */
@@ -52,13 +58,16 @@ export class Neighbourhoods implements BatchExtra {
   readonly #dataset: Dataset;
   readonly #options: NeighbourhoodOptions;
   readonly #graph: InteractionGraph;
-  /** Of batches that are put together. */
-  readonly #ends = new WeakMap<Assembly, Readonly<Record<Kind, Ends>>>();
+  /** What numbers the ends of the graph for a batch; one batch is put together at a time. */
+  readonly #slots: Readonly<Record<Kind, Slots>>;
+  #current: { readonly assembly: Assembly; readonly ends: Readonly<Record<Kind, Ends>> } | null = null;
 
   constructor(dataset: Dataset, options: NeighbourhoodOptions) {
     this.#dataset = dataset;
     this.#options = options;
     this.#graph = graphOf(dataset);
+    const slotsFor = ({ count }: EdgeEnds): Slots => new Slots(count + 1);
+    this.#slots = { item: slotsFor(this.#graph.itemEnds), user: slotsFor(this.#graph.userEnds) };
   }
 
   forHistories(): never {
@@ -89,6 +98,7 @@ export class Neighbourhoods implements BatchExtra {
     if ('itemSlots' in inputs) this.#addItems(assembly);
     for (const ends of Object.values(this.#endsOf(assembly))) ends.addTo(assembly);
     capacity('users', users.indices.length);
+    this.#current = null;
   }
 
   #places(assembly: Assembly, kind: Kind, count: number): Places {
@@ -96,9 +106,15 @@ export class Neighbourhoods implements BatchExtra {
   }
 
   #endsOf(assembly: Assembly): Readonly<Record<Kind, Ends>> {
-    const ends = this.#ends.get(assembly) ?? { item: new Ends(assembly, 'item'), user: new Ends(assembly, 'user') };
-    this.#ends.set(assembly, ends);
-    return ends;
+    if (this.#current?.assembly !== assembly) {
+      const { itemEnds, userEnds } = this.#graph;
+      const ends = {
+        item: new Ends(assembly, 'item', itemEnds, this.#slots.item),
+        user: new Ends(assembly, 'user', userEnds, this.#slots.user),
+      };
+      this.#current = { assembly, ends };
+    }
+    return this.#current.ends;
   }
 
   #addSearches(assembly: Assembly, searchPairs: SearchPairDraws): void {
@@ -122,11 +138,12 @@ export class Neighbourhoods implements BatchExtra {
     const { context, neighbours: count } = this.#options;
     const items = this.#places(assembly, 'item', moments.length * context);
     const users = this.#places(assembly, 'user', moments.length * context * count);
+    const ends = this.#endsOf(assembly).item;
     moments.forEach((moment, row) => {
       const request = { count, before: timeOf(this.#dataset, moment), without: [moment.user] };
       recentMeetings(this.#dataset, moment, context).forEach(({ item, query }, position) => {
         const place = row * context + position;
-        items.put(place, { node: item, query });
+        items.put(place, ends.numberOf({ node: item, query }));
         users.putAll(place * count, this.#graph.usersOf(item, request, randoms[row] as Random));
       });
     });
@@ -185,8 +202,9 @@ export class Neighbourhoods implements BatchExtra {
       ) {
         const found = graph.usersOf(item, { count: neighbours, before, without }, random);
         users.putAll(place * neighbours, found);
-        found.forEach(({ node }, position) => {
-          const others = graph.itemsOf(node, { count: neighbours, before, without: [item] }, random);
+        const request = { count: neighbours, before, without: [item] };
+        found.forEach((end, position) => {
+          const others = graph.itemsOf(graph.userEnds.node(end), request, random);
           items.putAll((place * neighbours + position) * neighbours, others);
         });
       },
@@ -207,24 +225,50 @@ type Kind = 'item' | 'user';
 
 /** The distinct ends of a batch's edges to nodes of one kind, in order of appearance. */
 class Ends {
-  readonly #numbers = new Map<number, number>();
   readonly #nodes = [0];
   readonly #queries = [0];
   readonly #kind: Kind;
   readonly #slotOf: (node: number) => number;
   readonly #querySlots: Slots;
+  readonly #ofGraph: EdgeEnds;
+  /** Slots of ends: of the graph's by their numbers, one on, then of those that it has not. */
+  readonly #slots: Slots;
+  /** By query, then node: the ends that the graph has not, of meetings that are not training. */
+  readonly #others = new Map<number, Map<number, number>>();
 
-  constructor({ rows, items, users, queries }: Assembly, kind: Kind) {
+  constructor({ rows, items, users, queries }: Assembly, kind: Kind, ofGraph: EdgeEnds, slots: Slots) {
     this.#kind = kind;
     this.#slotOf = kind === 'item' ? (item) => items.slot(item) : (user) => rows.count + users.slot(user);
     this.#querySlots = queries;
+    this.#ofGraph = ofGraph;
+    this.#slots = slots;
+    slots.clear();
   }
 
-  number({ node, query }: Neighbour): number {
-    return getOrCreate(this.#numbers, node * 2 ** 26 + query, () => {
-      this.#queries.push(this.#querySlots.slot(query));
-      return this.#nodes.push(this.#slotOf(node)) - 1;
-    });
+  /** The number of one of the graph's ends. */
+  number(end: number): number {
+    const slot = this.#slots.slot(end + 1);
+    if (slot === this.#nodes.length) this.#add(this.#ofGraph.node(end), this.#ofGraph.query(end));
+    return slot;
+  }
+
+  /** The number of any. */
+  numberOf({ node, query }: Neighbour): number {
+    const end = this.#ofGraph.find({ node, query });
+    if (end >= 0) return this.number(end);
+    return getOrCreate(
+      getOrCreate(this.#others, query, () => new Map<number, number>()),
+      node,
+      () => {
+        this.#add(node, query);
+        return this.#slots.slot(this.#ofGraph.count + this.#nodes.length);
+      },
+    );
+  }
+
+  #add(node: number, query: number): void {
+    this.#queries.push(this.#querySlots.slot(query));
+    this.#nodes.push(this.#slotOf(node));
   }
 
   addTo({ inputs, capacity }: Assembly): void {
@@ -247,14 +291,15 @@ class Places {
     this.#mask = new Float32Array(count);
   }
 
-  put(place: number, neighbour: Neighbour): void {
-    this.#numbers[place] = this.#ends.number(neighbour);
+  /** @param number one that `Ends` gave */
+  put(place: number, number: number): void {
+    this.#numbers[place] = number;
     this.#mask[place] = 1;
   }
 
-  /** One after another, from a place on. */
-  putAll(start: number, neighbours: readonly Neighbour[]): void {
-    for (const [position, neighbour] of neighbours.entries()) this.put(start + position, neighbour);
+  /** Ends of the graph, one after another, from a place on. */
+  putAll(start: number, ends: readonly number[]): void {
+    for (let i = 0; i < ends.length; i++) this.put(start + i, this.#ends.number(at(ends, i)));
   }
 
   addTo(inputs: Assembly['inputs'], name: string): void {

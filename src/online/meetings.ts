@@ -1,7 +1,7 @@
 /**
  * Who met what, and after which query: looked up, never summed up beforehand. Knows the run's log; does not know what a list needs.
  */
-import { at, grouped, nthLargest, offsetsOf } from '../base/index.js';
+import { at, firstWhere, grouped, nthLargest, offsetsOf } from '../base/index.js';
 import { type Dataset, FIRST_INDEX } from '../data/index.js';
 import { recentSearches } from '../features/index.js';
 import type { LiveHistory } from './live-history.js';
@@ -77,13 +77,7 @@ export class Meetings {
   /** Whose search it is. */
   #searcher(search: number): number {
     const { searchOffsets } = this.#dataset;
-    let [low, high] = [0, searchOffsets.length - 1];
-    while (high - low > 1) {
-      const middle = (low + high) >> 1;
-      if (at(searchOffsets, middle) <= search) low = middle;
-      else high = middle;
-    }
-    return low;
+    return firstWhere(0, searchOffsets.length, (user) => at(searchOffsets, user) > search) - 1;
   }
 }
 

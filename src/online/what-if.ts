@@ -2,7 +2,7 @@
  * The list as it would be, beside the list as it is: had somebody searched, met or not done something. Knows both rankings and what
  * became of the places; does not know stores, and keeps nothing.
  */
-import { at } from '../base/index.js';
+import { at, firstWhere } from '../base/index.js';
 import { FIRST_INDEX } from '../data/index.js';
 import {
   type Answerer,
@@ -95,13 +95,10 @@ export function ranksIn(
   for (let place = items ? 0 : FIRST_INDEX; place < scores.length; place++) {
     const [item, score] = [itemAt(place), at(scores, place)];
     if (item < FIRST_INDEX || history.met.has(item)) continue;
-    let [low, high] = [0, sorted.length];
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      if (isBetter(item, score, sorted[middle] as { item: number; score: number })) high = middle;
-      else low = middle + 1;
-    }
-    standing[low] = at(standing, low) + 1;
+    const wanted = firstWhere(0, sorted.length, (i) =>
+      isBetter(item, score, sorted[i] as { item: number; score: number }),
+    );
+    standing[wanted] = at(standing, wanted) + 1;
   }
   const ranks = new Map<number, number>();
   let rank = 1;

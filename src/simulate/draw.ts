@@ -1,5 +1,5 @@
 /** Draws from the distributions that the simulator is made of. Knows numbers; does not know users or items. */
-import { type Random, at } from '../base/index.js';
+import { type Random, at, firstWhere } from '../base/index.js';
 
 /** Draws positions 0 … n-1 in proportion to their weights. */
 export class Weighted {
@@ -18,13 +18,7 @@ export class Weighted {
   draw(random: Random): number {
     const { length } = this.#cumulative;
     const target = random.float() * at(this.#cumulative, length - 1);
-    let [low, high] = [0, length - 1];
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      if (at(this.#cumulative, middle) > target) high = middle;
-      else low = middle + 1;
-    }
-    return low;
+    return firstWhere(0, length - 1, (i) => at(this.#cumulative, i) > target);
   }
 }
 

@@ -6,6 +6,7 @@ import {
   type Batch,
   BatchAssembler,
   type Case,
+  type EdgeEnds,
   InteractionGraph,
   NegativeSampler,
   type NegativeSampling,
@@ -114,6 +115,10 @@ function plainMeetings(dataset: Dataset): Meeting[] {
   return found;
 }
 
+/** What some ends are. */
+const named = (ends: EdgeEnds, numbers: readonly number[]): Neighbour[] =>
+  numbers.map((end) => ({ node: ends.node(end), query: ends.query(end) }));
+
 /** Everybody at the other end of an item's (a user's) meetings before a time, by the last of them, in order of query and index. */
 function plainNeighbours(
   meetings: readonly Meeting[],
@@ -145,13 +150,13 @@ describe('the graph of interactions', () => {
       let most = 0;
       for (const before of [0, 20, 45, 80, Infinity]) {
         for (let item = 2; item < dataset.items.ids.length; item++) {
-          const found = graph.usersOf(item, { ...everybody, before }, random);
+          const found = named(graph.userEnds, graph.usersOf(item, { ...everybody, before }, random));
           assert.deepEqual(found, plainNeighbours(meetings, ['item', 'user'], item, before));
           most = Math.max(most, found.length);
         }
         for (let user = 2; user < dataset.users.ids.length; user++)
           assert.deepEqual(
-            graph.itemsOf(user, { ...everybody, before }, random),
+            named(graph.itemEnds, graph.itemsOf(user, { ...everybody, before }, random)),
             plainNeighbours(meetings, ['user', 'item'], user, before),
           );
       }
@@ -162,7 +167,7 @@ describe('the graph of interactions', () => {
   test('without times knows no before', () => {
     const dataset = world(1, { timed: false });
     const graph = new InteractionGraph(dataset);
-    const of = (before: number): Neighbour[] => graph.usersOf(5, { ...everybody, before }, new Random('any'));
+    const of = (before: number): number[] => graph.usersOf(5, { ...everybody, before }, new Random('any'));
     assert.deepEqual(of(0), of(Infinity));
     assert.ok(of(0).length > 0);
   });
@@ -182,7 +187,7 @@ describe('the graph of interactions', () => {
     const without = [dataset.users.index('eve')];
     for (let draw = 0; draw < draws; draw++) {
       const found = graph.usersOf(dataset.items.index('hub'), { count: 2, before: Infinity, without }, random);
-      const names = found.map(({ node }) => dataset.users.ids[node] as string);
+      const names = named(graph.userEnds, found).map(({ node }) => dataset.users.ids[node] as string);
       assert.equal(new Set(names).size, 2);
       for (const name of names) times.set(name, (times.get(name) ?? 0) + 1);
     }
@@ -441,15 +446,18 @@ describe('the edge that is to be predicted', () => {
     const { candidates } = trainingBatch(dataset, cases);
     const graph = new InteractionGraph(dataset);
     const request = { count: 1000, before: Infinity, without: [] };
+    const meetersOfItem = (item: number): Neighbour[] =>
+      named(graph.userEnds, graph.usersOf(item, request, new Random('')));
     const isAmongThem = Array.from(candidates, (item, place) =>
-      Number(graph.usersOf(item, request, new Random('')).some(({ node }) => node === cases[rowOf(place)]?.user)),
+      Number(meetersOfItem(item).some(({ node }) => node === cases[rowOf(place)]?.user)),
     );
     assert.equal(hitRate(isAmongThem, width), 1);
     // without a look at who it is: somebody who met the candidate met all that the user had
     const mostAlike = Array.from(candidates, (item, place) =>
       Math.max(
-        ...graph.usersOf(item, request, new Random('')).map(({ node }) => {
-          const around = graph.itemsOf(node, { ...request, without: [item] }, new Random(''));
+        ...meetersOfItem(item).map(({ node }) => {
+          const met = graph.itemsOf(node, { ...request, without: [item] }, new Random(''));
+          const around = named(graph.itemEnds, met);
           return likeness(rowOf(place), [{ node, query: 0, around }]);
         }),
       ),
