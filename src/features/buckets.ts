@@ -82,3 +82,72 @@ export function batchOrder(
   }
   return batches;
 }
+
+/** The ends of parts are multiples of this share of a batch: every kind of part is a program. */
+const FINEST_CUT = 1 / 32;
+/** Where a batch of usual lengths is to be cut is told by at most so many cases. */
+const SAMPLE = 50_000;
+
+/**
+ * Where to cut batches that are each in order of length (pools of one batch) into parts with little padding and about as much to do
+ * in each: many rows with short histories, few with long ones. Ends of the parts, ascending, the last of them `rows`.
+ * @param cut.together every end but the last is a multiple of this
+ */
+export function endsByLength(
+  lengths: HistoryLengths,
+  window: Window,
+  cut: { readonly rows: number; readonly parts: number; readonly together: number },
+): number[] {
+  const { rows, parts, together } = cut;
+  const step = together * Math.max(1, Math.round((rows * FINEST_CUT) / together));
+  const ends = Array.from({ length: Math.ceil(rows / step) }, (_, i) => Math.min(rows, (i + 1) * step));
+  const rooms = roomsBetween(lengths, window, rows, ends);
+  /** Positions of a part from one of the ends (-1: the beginning) to another. */
+  const sizeOf = (from: number, to: number): number => {
+    const own = rooms.slice(from + 1, to + 1);
+    const most = (lane: keyof Extent): number => own.reduce((most, extent) => Math.max(most, extent[lane]), 0);
+    return ((ends[to] as number) - (ends[from] ?? 0)) * (most('feed') + most('search'));
+  };
+  // The least sum of squares, which is small where the whole is small and where no part is large: by dynamic programming, the best
+  // cut of the rows before each end into one part, then into two, …
+  let best = ends.map((end, to) => ({ squares: sizeOf(-1, to) ** 2, parts: [end] }));
+  for (let count = 2; count <= parts; count++)
+    best = ends.map((end, to) =>
+      best.slice(0, to).reduce(
+        (least, { squares, parts: before }, from) => {
+          const sum = squares + sizeOf(from, to) ** 2;
+          return sum < least.squares ? { squares: sum, parts: [...before, end] } : least;
+        },
+        best[to] as { squares: number; parts: number[] },
+      ),
+    );
+  return (best.at(-1) as { parts: number[] }).parts;
+}
+
+/** The rooms that the rows between two ends are likely to need. */
+function roomsBetween(
+  { feed, search }: HistoryLengths,
+  window: Window,
+  rows: number,
+  ends: readonly number[],
+): Extent[] {
+  const [feedRooms, searchRooms] = [roomsOf(window.feed), roomsOf(window.search)];
+  const roomIn = (rooms: readonly number[], length: number): number => rooms[firstHolding(rooms, length)] as number;
+  const every = Math.ceil(feed.length / SAMPLE);
+  const extents = Array.from({ length: Math.ceil(feed.length / every) }, (_, i): Extent => ({
+    feed: roomIn(feedRooms, at(feed, i * every)),
+    search: roomIn(searchRooms, at(search, i * every)),
+  })).sort((one, other) => one.feed - other.feed || one.search - other.search);
+  // in most batches, the longest before an end is not above a standard deviation further on in the order of all
+  const placeOf = (end: number): number => {
+    const later = end + Math.sqrt((end * (rows - end)) / rows);
+    return Math.min(extents.length, Math.max(1, Math.ceil((later * extents.length) / rows)));
+  };
+  return ends.map((end, i) => {
+    const own = extents.slice(placeOf(ends[i - 1] ?? 0) - 1, placeOf(end));
+    return own.reduce((most, one) => ({
+      feed: Math.max(most.feed, one.feed),
+      search: Math.max(most.search, one.search),
+    }));
+  });
+}

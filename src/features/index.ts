@@ -50,4 +50,4 @@ export { ItemText, itemWords, type ItemWords } from './item-text.js';
 export { Replacements, type ReplacementRates } from './replacements.js';
 export { SearchPairDraws, drawOther, trainingPairs, type DrawnPair, type SearchPairs } from './search-pairs.js';
 export { Timeline, timelineLength, tokenPlaces, type TimelineOptions } from './timeline.js';
-export { batchOrder, extentOf, historyLengths, roomsOf, type HistoryLengths } from './buckets.js';
+export { batchOrder, endsByLength, extentOf, historyLengths, roomsOf, type HistoryLengths } from './buckets.js';

@@ -2,7 +2,7 @@
  * The batches of a training, cut into parts. Knows which rows go together and what is drawn for them; does not know how
  * they are computed.
  */
-import { type Random, at } from '../base/index.js';
+import { type Random, at, getOrCreate } from '../base/index.js';
 import type { Dataset } from '../data/index.js';
 import {
   type AlignmentNegatives,
@@ -14,6 +14,7 @@ import {
   type ReachedSizes,
   batchOrder,
   catalogueOf,
+  endsByLength,
   extentOf,
   gatherRows,
   historyLengths,
@@ -26,7 +27,7 @@ export interface BatchOptions {
   readonly batchSize: number;
   /** Form batches of rows with histories of about the same length, within a shuffle buffer of this many batches; 0, or not set: as the rows come. */
   readonly bucketBatches?: number;
-  /** Parts that each batch is cut into, to be computed side by side; 1 if not set. It matters to the last bits only. */
+  /** Parts that each batch is cut into, to be computed side by side; 1 if not set. It matters to dropout masks and last bits only. */
   readonly batchParts?: number;
 }
 
@@ -50,6 +51,8 @@ export class BatchMaker {
   readonly #options: BatchOptions;
   readonly #assembler: BatchAssembler;
   readonly #sampler: NegativeSampler;
+  /** By number of rows: where a batch of so many is cut. */
+  readonly #cuts = new Map<number, readonly (readonly [start: number, end: number])[]>();
 
   /** @param reached sizes to start from, on resuming */
   constructor(
@@ -99,12 +102,12 @@ export class BatchMaker {
 
   /** One batch. */
   make(rows: Int32Array, { negativesOf, alignment, extrasOf, extrasOfBatch }: BatchDraws): StepBatch {
-    const { config, seesPadding, alignment: aligned, rowsTogether } = this.#model;
+    const { config, seesPadding, alignment: aligned } = this.#model;
     const { window } = config;
     const pairReduction = aligned?.reduction ?? 'pairs';
     const candidates = this.candidates(rows, negativesOf);
     const width = candidates.length / rows.length;
-    const cuts = cutInto(rows.length, this.#options.batchParts ?? 1, rowsTogether);
+    const cuts = getOrCreate(this.#cuts, rows.length, () => this.#cutsOf(rows.length));
     const parts = cuts.map(([start, end]) => {
       const own = rows.subarray(start, end);
       const extent = seesPadding ? window : extentOf(this.lengths, own, window);
@@ -127,12 +130,23 @@ export class BatchMaker {
     });
     return assembled as [Batch, ...Batch[]];
   }
+
+  #cutsOf(rows: number): (readonly [start: number, end: number])[] {
+    const { batchParts: parts = 1, bucketBatches } = this.#options;
+    const { config, seesPadding, rowsTogether: together } = this.#model;
+    const ends =
+      bucketBatches === 1 && !seesPadding
+        ? endsByLength(this.lengths, config.window, { rows, parts, together })
+        : evenEnds(rows, parts, together);
+    return ends.map((end, part) => [ends[part - 1] ?? 0, end]);
+  }
 }
 
 /** The ends of parts of about the same length, at most as many as there are rows, each a multiple of so many rows but the last. */
-function cutInto(rows: number, parts: number, together: number): (readonly [number, number])[] {
+function evenEnds(rows: number, parts: number, together: number): number[] {
   const groups = Math.ceil(rows / together);
   const count = Math.min(groups, parts);
-  const end = (part: number): number => Math.min(rows, together * Math.floor((part * groups) / count));
-  return Array.from({ length: count }, (_, part) => [end(part), end(part + 1)] as const);
+  return Array.from({ length: count }, (_, part) =>
+    Math.min(rows, together * Math.floor(((part + 1) * groups) / count)),
+  );
 }

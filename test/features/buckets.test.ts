@@ -2,7 +2,15 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import * as fc from 'fast-check';
 import { Random, at, range } from '../../src/base/index.js';
-import { batchOrder, extentOf, gatherRows, historyLengths, roomsOf, trainingCases } from '../../src/features/index.js';
+import {
+  batchOrder,
+  endsByLength,
+  extentOf,
+  gatherRows,
+  historyLengths,
+  roomsOf,
+  trainingCases,
+} from '../../src/features/index.js';
 import { tinyDataset } from '../support/tiny-dataset.js';
 
 const window = { feed: 15, search: 6, clicks: 1, words: 2 };
@@ -126,5 +134,56 @@ describe('batches of an epoch', () => {
     }
     assert.ok(seen.size > 2);
     assert.throws(() => gatherRows(dataset, cases, window, { feed: 1, search: 6 }), /do not fit into 1/);
+  });
+});
+
+describe('parts of batches that are in order of length', () => {
+  const cut = fc.record({
+    count: fc.integer({ min: 1, max: 300 }),
+    rows: fc.integer({ min: 1, max: 600 }),
+    parts: fc.integer({ min: 1, max: 8 }),
+    together: fc.integer({ min: 1, max: 130 }),
+    seed: fc.integer({ min: 0, max: 1000 }),
+  });
+
+  test('hold every row once, are no more than asked for, and end where rows may be told apart', () => {
+    fc.assert(
+      fc.property(cut, ({ count, seed, ...shape }) => {
+        const ends = endsByLength(lengthsOf(count, new Random(seed)), window, shape);
+        assert.equal(ends.at(-1), shape.rows);
+        assert.ok(ends.every((end, part) => end > (ends[part - 1] ?? 0)));
+        assert.ok(ends.slice(0, -1).every((end) => end % shape.together === 0));
+        assert.ok(ends.length <= shape.parts);
+        if (shape.together === 1 && shape.parts <= shape.rows) assert.equal(ends.length, shape.parts);
+      }),
+    );
+  });
+
+  test('are even where histories are', () => {
+    const lengths = { feed: new Int32Array(900).fill(7), search: new Int32Array(900).fill(2) };
+    assert.deepEqual(endsByLength(lengths, window, { rows: 512, parts: 4, together: 1 }), [128, 256, 384, 512]);
+    assert.deepEqual(endsByLength(lengths, window, { rows: 200, parts: 1, together: 1 }), [200]);
+  });
+
+  test('hold far less, and the largest of them too, where few histories are long', () => {
+    const wide = { ...window, feed: 50 };
+    const random = new Random('few are long');
+    const lengths = {
+      feed: range(5000).map(() => Math.min(50, Math.floor(3 * random.float() ** -0.6))),
+      search: new Int32Array(5000),
+    };
+    const pools = { batchSize: 512, poolBatches: 1, random };
+    const [batch] = batchOrder(random.shuffle(range(5000)), lengths, wide, pools) as [Int32Array];
+    const sizes = (ends: readonly number[]): number[] =>
+      ends.map((end, part) => {
+        const own = batch.subarray(ends[part - 1] ?? 0, end);
+        return own.length * extentOf(lengths, own, wide).feed;
+      });
+    const even = [128, 256, 384, 512];
+    const byLength = endsByLength(lengths, wide, { rows: 512, parts: 4, together: 1 });
+    const total = (ends: readonly number[]): number => sizes(ends).reduce((sum, size) => sum + size, 0);
+    assert.equal(byLength.length, 4);
+    assert.ok(total(byLength) < 0.75 * total(even), `${total(byLength)}, ${total(even)}`);
+    assert.ok(Math.max(...sizes(byLength)) < Math.max(...sizes(even)) / 2);
   });
 });

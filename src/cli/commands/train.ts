@@ -99,7 +99,7 @@ function describeTrain(): Command {
     )
     .option(
       '--batch-parts <number>',
-      'cut each batch into this many parts, computed side by side where there are threads for it; it matters to the last bits of a result only',
+      'cut each batch into this many parts, computed side by side where there are threads for it; it matters to dropout masks and last bits only',
       wholeNumber(1, 64),
       2,
     )
