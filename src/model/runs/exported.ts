@@ -102,7 +102,8 @@ const isReal = (count: number): Float32Array => new Float32Array(count).fill(1).
  * `user` (B), `feed` (B,T_r), `search` and `searchSource` (B,T_s), `clicks` (B,T_s,K), `candidates` (B,C). Output: `logits` (B,C).
  * What some models take as well: those that read the words of searches `searchWords` (B,T_s,W), words of the vocabulary for searches
  * whose query is unknown; SESRec at every place `searchAge` (B,1,T_s + T_s K), see features/search-ages.ts; FMLP-Rec `alignedFeed`
- * (B,T_r), the feed with its padding in front, in place of `feed`; Query-SeqRec and UniSAR `timeline` (B,L), see `addTimeline`. An input that the model does not look at is left out. Refuses models that look at the log itself.
+ * (B,T_r), the feed with its padding in front, in place of `feed`; Query-SeqRec and UniSAR `timeline` (B,L), see `addTimeline`. An
+ * input that the model does not look at is left out. Refuses models that look at the log itself.
  */
 export function exportOnnx(run: ExportableRun, { rows, candidates }: ExportOptions): OnnxModel {
   const { model, dataset, manifest, version } = run;
