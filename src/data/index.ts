@@ -1,6 +1,6 @@
 /** The data wing's door. */
 export * from './schema.js';
-export { normaliseQuery, splitWords, vocabularyOf } from './vocabulary.js';
+export { TEXT_RULES, normaliseQuery, splitWords, vocabularyOf } from './vocabulary.js';
 export { knownWords } from './unseen-queries.js';
 export { withSearch, type ImaginedSearch } from './what-if.js';
 export { asKnownBy } from './known.js';

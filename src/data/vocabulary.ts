@@ -33,3 +33,11 @@ export function splitWords(query: string): string[] {
   for (const { segment, isWordLike } of segmenter.segment(query)) if (isWordLike) words.push(segment);
   return words;
 }
+
+/** The rules of the two functions above, for programs in other languages. */
+export const TEXT_RULES = {
+  queries: 'NFC, lower case, NFC again, each run of white space one space, trimmed',
+  words:
+    'the segments of a query, in that form, between Unicode word boundaries (UAX #29 with the dictionaries of ICU, locale en), but for ' +
+    'spaces, punctuation and emoji; in order, repeats kept',
+} as const;

@@ -219,7 +219,12 @@ export interface Prelude {
         readonly output: string;
       }
     | { readonly operator: 'Concat'; readonly inputs: readonly string[]; readonly output: string }
-    | { readonly operator: 'Add'; readonly inputs: readonly [string, string]; readonly output: string }
+    | { readonly operator: 'Add' | 'Equal'; readonly inputs: readonly [string, string]; readonly output: string }
+    | {
+        readonly operator: 'Where';
+        readonly inputs: readonly [condition: string, where: string, elsewhere: string];
+        readonly output: string;
+      }
     | {
         readonly operator: 'Reshape';
         readonly inputs: readonly [string];
@@ -245,10 +250,10 @@ function writePrelude(builder: Builder, { held, steps }: Prelude): Set<string> {
       bytes: new Uint8Array(data.buffer, data.byteOffset, data.byteLength),
     });
   for (const step of steps) {
-    if (step.operator === 'Reshape')
-      builder.node('Reshape', [...step.inputs, builder.integers(step.shape)], step.output);
-    else if (step.operator === 'Add') builder.node('Add', step.inputs, step.output);
-    else builder.node(step.operator, step.inputs, step.output, { axis: 0 });
+    const { operator, inputs, output } = step;
+    if (operator === 'Reshape') builder.node(operator, [...inputs, builder.integers(step.shape)], output);
+    else if (operator === 'Gather' || operator === 'Concat') builder.node(operator, inputs, output, { axis: 0 });
+    else builder.node(operator, inputs, output);
   }
   return new Set([...held.keys(), ...steps.map(({ output }) => output)]);
 }

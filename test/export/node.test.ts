@@ -8,7 +8,7 @@ import { UserError } from '../../src/base/index.js';
 import { decodeSafetensors, loadRun } from '../../src/model/index.js';
 import { scratchFolder } from '../data/folders.js';
 import { assertRefusal, sesrec, sesrecJson, tinyWorld } from '../support/command-line.js';
-import { exported, furthest } from '../support/exporting.js';
+import { type Exported, exported, furthest } from '../support/exporting.js';
 import { everyPreset } from '../support/tiny-model.js';
 
 /** Its neighbours are drawn from the log. */
@@ -24,16 +24,29 @@ for (const { id, preset, name } of everyPreset) {
       });
       return;
     }
-    const { made, inputs, expected } = await exported({ id, preset });
+    const { made, inputs, expected, expectedWithoutWords } = await exported({ id, preset });
     const session = await InferenceSession.create(made.bytes);
-    const feeds = Object.fromEntries(
-      made.inputs.map(({ key, shape }) => [key, new Tensor('int32', inputs[key] as Int32Array, shape)]),
-    );
-    const { logits } = await session.run(feeds);
-    assert.ok(logits);
+    const logitsOf = async (given: Exported['inputs']): Promise<Float32Array> => {
+      const feeds = made.inputs.map(({ key, shape }) => [key, new Tensor('int32', given[key] as Int32Array, shape)]);
+      const { logits } = await session.run(Object.fromEntries(feeds) as Record<string, Tensor>);
+      return logits?.data as Float32Array;
+    };
     assert.ok(new Set(expected).size > expected.length / 4, 'logits that are all alike would prove nothing');
-    const error = furthest(logits.data as Float32Array, expected);
+    const error = furthest(await logitsOf(inputs), expected);
     assert.ok(error <= 1e-5, `${error}`);
+    const ofWords = furthest(expected, expectedWithoutWords);
+    assert.equal(
+      made.inputs.some(({ key }) => key === 'searchWords'),
+      ofWords > 0.01,
+      `words change ${ofWords}`,
+    );
+    for (const { key } of made.inputs) {
+      const logits = await logitsOf({ ...inputs, [key]: new Int32Array((inputs[key] as Int32Array).length) });
+      assert.ok(furthest(logits, expected) > 1e-3, `${key} is there, and not looked at`);
+      if (key !== 'searchWords') continue;
+      const without = furthest(logits, expectedWithoutWords);
+      assert.ok(without <= 1e-5, `without words: ${without}`);
+    }
     await session.release();
   });
 }
@@ -52,14 +65,20 @@ test('the command writes a file, its signature and its vocabularies; safetensors
   );
   assert.equal((await readFile(out)).length, told.bytes);
   const beside = JSON.parse(await readFile(`${out}.json`, 'utf8')) as {
+    version: number;
     inputs: { key: string; shape: number[] }[];
+    texts: Record<string, string>;
     vocabularies: { items: string[] };
     model: { version: string };
   };
-  const { dataset, version, parameters } = await loadRun(run);
+  const { dataset, version, parameters, model } = await loadRun(run);
   assert.equal(beside.model.version, version);
   assert.deepEqual(beside.vocabularies.items, dataset.items.ids);
   assert.deepEqual(beside.inputs.find(({ key }) => key === 'candidates')?.shape, [1, 7]);
+  const { search, words } = model.config.window;
+  assert.deepEqual(beside.inputs.find(({ key }) => key === 'searchWords')?.shape, [1, search, words]);
+  assert.equal(beside.version, 2);
+  assert.deepEqual(Object.keys(beside.texts), ['queries', 'words', 'searchWords']);
   assertRefusal(await sesrec('export', run, '--out', out), 1, /model\.onnx already exists: .* --overwrite/);
   assertRefusal(
     await sesrec('export', run, '--out', join(folder, 'nowhere', 'model.onnx')),

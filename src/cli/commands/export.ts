@@ -2,6 +2,7 @@
 import { stat } from 'node:fs/promises';
 import { Command, Option } from 'commander';
 import { refuseExisting, writeAtomically } from '../../base/index.js';
+import { TEXT_RULES } from '../../data/index.js';
 import { type Run, exportOnnx, loadRun, safetensorsParts } from '../../model/index.js';
 import { jsonOption, wholeNumber } from '../options.js';
 import { printJson, printText } from '../output.js';
@@ -14,6 +15,11 @@ interface ExportFlags {
   readonly candidates: number;
   readonly json?: boolean;
 }
+
+/** How a program fills in words of a query that the vocabulary lacks. */
+const RULE_OF_SEARCH_WORDS =
+  'where search is 1: the words of the query that the vocabulary has, the first of them as far as there is room; 0 behind them, and wherever ' +
+  'there is no such word; where search is not 1 it does not matter what is here';
 
 export function exportCommand(): Command {
   return new Command('export')
@@ -40,10 +46,14 @@ export function exportCommand(): Command {
       const { items, queries, sources, users, words } = run.dataset;
       const description = {
         format: 'sesrec-export',
-        version: 1,
+        version: 2,
         model: { name: model, preset, version: run.version },
         window: run.model.config.window,
         ...signature,
+        texts: {
+          ...TEXT_RULES,
+          ...(signature.inputs.some(({ key }) => key === 'searchWords') && { searchWords: RULE_OF_SEARCH_WORDS }),
+        },
         vocabularies: {
           items: items.ids,
           queries: queries.ids,

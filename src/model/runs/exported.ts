@@ -6,7 +6,7 @@
  * mentions gets a slot of its own: slot 0 is padding, then come the feed, the clicked items and the candidates; likewise queries and words.
  */
 import { UserError, range } from '../../base/index.js';
-import { PADDING } from '../../data/index.js';
+import { PADDING, UNKNOWN } from '../../data/index.js';
 import { type BatchSizes, type Catalogue, catalogueOf, frequentQueries, rowOfItem } from '../../features/index.js';
 import {
   type HeldValues,
@@ -53,6 +53,9 @@ class Steps {
     this.held.set(name, { shape, data });
     return name;
   }
+  padding(): string {
+    return this.hold('padding', Int32Array.of(PADDING));
+  }
   add(output: string, one: string, other: string): void {
     this.steps.push({ operator: 'Add', inputs: [one, other], output });
   }
@@ -64,16 +67,31 @@ class Steps {
     this.steps.push({ operator: 'Reshape', inputs: [input], output, shape });
     return output;
   }
-  /** Padding, and everything in some inputs, one after another. */
-  all(output: string, inputs: readonly (readonly [name: string, size: number])[]): string {
-    const flat = inputs.map(([name, size]) => this.reshape(`${output} of ${name}`, name, [size]));
-    this.steps.push({
-      operator: 'Concat',
-      inputs: [this.hold(`${output} padding`, Int32Array.of(PADDING)), ...flat],
-      output,
-    });
+  /** `chosen` where `index` is unknown, else `other`. */
+  whereUnknown(output: string, index: string, [chosen, other]: readonly [chosen: string, other: string]): string {
+    const isUnknown = `${index} is unknown`;
+    this.steps.push(
+      { operator: 'Equal', inputs: [index, this.hold('unknown', Int32Array.of(UNKNOWN))], output: isUnknown },
+      { operator: 'Where', inputs: [isUnknown, chosen, other], output },
+    );
     return output;
   }
+  /** Padding, and everything in some inputs, one after another; what has no size is left out. */
+  all(output: string, inputs: readonly (readonly [name: string, size: number])[]): string {
+    const flat = inputs
+      .filter(([, size]) => size > 0)
+      .map(([name, size]) => this.reshape(`${output} of ${name}`, name, [size]));
+    this.steps.push({ operator: 'Concat', inputs: [this.padding(), ...flat], output });
+    return output;
+  }
+}
+
+/** How many items, and queries, of each input are looked at. */
+interface Places {
+  readonly feed: number;
+  readonly search: number;
+  readonly clicks: number;
+  readonly candidates: number;
 }
 
 /** 1 for everything but padding. */
@@ -82,9 +100,10 @@ const isReal = (count: number): Float32Array => new Float32Array(count).fill(1).
 /**
  * Inputs, all int32 indices of the vocabularies, 0 for padding behind what is there, oldest first:
  * `user` (B), `feed` (B,T_r), `search` and `searchSource` (B,T_s), `clicks` (B,T_s,K), `candidates` (B,C). Output: `logits` (B,C).
- * What some models take as well: SESRec at every place `searchAge` (B,1,T_s + T_s K), see features/search-ages.ts; FMLP-Rec
- * `alignedFeed` (B,T_r), the feed with its padding in front, in place of `feed`; Query-SeqRec and UniSAR `timeline` (B,L), see
- * `addTimeline`. An input that the model does not look at is left out. Refuses models that look at the log itself.
+ * What some models take as well: those that read the words of searches `searchWords` (B,T_s,W), words of the vocabulary for searches
+ * whose query is unknown; SESRec at every place `searchAge` (B,1,T_s + T_s K), see features/search-ages.ts; FMLP-Rec `alignedFeed`
+ * (B,T_r), the feed with its padding in front, in place of `feed`; Query-SeqRec and UniSAR `timeline` (B,L), see `addTimeline`. An
+ * input that the model does not look at is left out. Refuses models that look at the log itself.
  */
 export function exportOnnx(run: ExportableRun, { rows, candidates }: ExportOptions): OnnxModel {
   const { model, dataset, manifest, version } = run;
@@ -96,17 +115,18 @@ export function exportOnnx(run: ExportableRun, { rows, candidates }: ExportOptio
     feed: [rows, feed],
     search: [rows, search],
     searchSource: [rows, search],
+    searchWords: [rows, search, words],
     clicks: [rows, search, clicks],
     candidates: [rows, candidates],
   } as const;
-  const places = {
-    feed: rows * feed,
-    search: rows * search,
-    clicks: rows * search * clicks,
-    candidates: rows * candidates,
-  };
-  const items = 1 + places.feed + places.clicks + places.candidates;
-  const drawn = (queriesPerItem: number) => {
+  const drawn = ({ looksAt, queriesPerItem }: { looksAt: (key: string) => boolean; queriesPerItem: number }) => {
+    const places: Places = {
+      feed: rows * feed,
+      search: looksAt('search') ? rows * search : 0,
+      clicks: looksAt('clicks') ? rows * search * clicks : 0,
+      candidates: rows * candidates,
+    };
+    const items = 1 + places.feed + places.clicks + places.candidates;
     const queries = 1 + places.search + items * queriesPerItem;
     const sizes: BatchSizes = {
       rows,
@@ -115,7 +135,7 @@ export function exportOnnx(run: ExportableRun, { rows, candidates }: ExportOptio
       candidates,
       items,
       queries,
-      words: 1 + queries * words,
+      words: 1 + (queries - 1) * words,
       pairs: 0,
       anchorQueries: 0,
       anchorItems: 0,
@@ -127,17 +147,18 @@ export function exportOnnx(run: ExportableRun, { rows, candidates }: ExportOptio
     const graph = lean({
       logits: trainingLogits(scope, model.scoring, sizes, model.scoring.encode(scope, sizes, sizes)),
     });
-    return { scope, graph, sizes };
+    return { scope, graph, sizes, places };
   };
   const shapeOf = (graph: Readonly<Record<string, Tensor>>, key: string): Shape | null =>
     topologicalOrder(Object.values(graph)).find(({ op }) => op.name === 'input' && op.key === key)?.shape ?? null;
-  // a model that looks at the queries of items says only in its graph how many
-  const [, queriesPerItem = 0] = shapeOf(drawn(0).graph, 'itemQueries') ?? [];
-  const { scope, graph, sizes } = drawn(queriesPerItem);
+  // what a model looks at, and at how many queries of an item, it says only in its graph
+  const { graph: first } = drawn({ looksAt: () => true, queriesPerItem: 0 });
+  const [, queriesPerItem = 0] = shapeOf(first, 'itemQueries') ?? [];
+  const { scope, graph, sizes, places } = drawn({ looksAt: (key) => shapeOf(first, key) !== null, queriesPerItem });
   const before = preludeOf(catalogue, places, inputs, shapeOf(graph, ALIGNED) ? ALIGNED : 'feed');
   if (queriesPerItem > 0)
-    addItemQueries(before, frequentQueries(dataset, queriesPerItem), items, queriesPerItem, places);
-  finishQueries(before, catalogue, sizes, words);
+    addItemQueries(before, frequentQueries(dataset, queriesPerItem), sizes.items, queriesPerItem, places);
+  finishQueries(before, catalogue, sizes, words, places);
   before.gather('alignedFeedMask', 'real items', ALIGNED);
   const timeline = shapeOf(graph, TIMELINE);
   if (timeline) addTimeline(before, rows, placesOfTokens(graph) / rows);
@@ -175,7 +196,7 @@ function hold(before: Steps, { parameters }: ExportableRun, name: string): strin
 /** Everything that a batch would bring to a graph, from the inputs of the file. */
 function preludeOf(
   catalogue: Catalogue,
-  places: { readonly feed: number; readonly search: number; readonly clicks: number; readonly candidates: number },
+  places: Places,
   inputs: { readonly [name in 'feed' | 'search' | 'searchSource' | 'clicks' | 'candidates']: Shape },
   feed: 'feed' | typeof ALIGNED,
 ): Steps {
@@ -215,13 +236,7 @@ function preludeOf(
 }
 
 /** Queries of items, behind those of the searches: what led people of the log there is a table, which the file holds. */
-function addItemQueries(
-  before: Steps,
-  queriesOf: Int32Array,
-  items: number,
-  each: number,
-  places: { readonly search: number },
-): void {
+function addItemQueries(before: Steps, queriesOf: Int32Array, items: number, each: number, places: Places): void {
   before.hold('queries by item', queriesOf, [queriesOf.length / each, each]);
   before.gather('queries of items', 'queries by item', 'item indices');
   before.gather('itemQueryMask', 'real queries', 'queries of items');
@@ -232,21 +247,39 @@ function addItemQueries(
   );
 }
 
-/** Everything about the queries that a row mentions: their indices, and their words. */
-function finishQueries(before: Steps, catalogue: Catalogue, sizes: BatchSizes, words: number): void {
-  const ofItems = sizes.queries - 1 - sizes.rows * sizes.search;
+/**
+ * Everything about the queries that a row mentions: their indices, and their words. An unknown query of a search has the words that the
+ * file is given, of which unknown ones are none; every other query has those that the file holds.
+ */
+function finishQueries(
+  before: Steps,
+  catalogue: Catalogue,
+  { rows, search, queries }: BatchSizes,
+  words: number,
+  places: Places,
+): void {
+  const ofItems = queries - 1 - places.search;
   before.all('query indices', [
-    ['search', sizes.rows * sizes.search],
-    ...(ofItems > 0 ? [['queries of items', ofItems] as const] : []),
+    ['search', places.search],
+    ['queries of items', ofItems],
   ]);
   before.hold('query words', wordsByQuery(catalogue, words), [catalogue.queries, words]);
-  before.gather('words of queries', 'query words', 'query indices');
-  before.all('word indices', [['words of queries', sizes.queries * words]]);
-  before.hold(
-    'slots of queryWords',
-    range(sizes.queries * words).map((place) => 1 + place),
-    [sizes.queries, words],
+  before.whereUnknown('given words', 'searchWords', [before.padding(), 'searchWords']);
+  before.gather('held words of searches', 'query words', 'search');
+  before.reshape('queries of searches', 'search', [rows, search, 1]);
+  before.whereUnknown('words of searches', 'queries of searches', ['given words', 'held words of searches']);
+  before.gather('words of queries of items', 'query words', 'queries of items');
+  before.all('word indices', [
+    ['words of searches', places.search * words],
+    ['words of queries of items', ofItems * words],
+  ]);
+  const slots = new Int32Array(queries * words); // those of padding are padding
+  slots.set(
+    range((queries - 1) * words).map((place) => 1 + place),
+    words,
   );
+  before.hold('slots of queryWords', slots, [queries, words]);
+  before.gather('words of queries', 'word indices', 'slots of queryWords');
   before.gather('wordMask', before.hold('real words', isReal(catalogue.words)), 'words of queries');
 }
 
