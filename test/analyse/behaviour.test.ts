@@ -165,7 +165,7 @@ test('a log without searches or times is refused in one line', async () => {
   }
 });
 
-for (const searchSignal of [0, 0.5, 1]) {
+for (const searchSignal of [0, 1]) {
   test(`Figure 1(b) is recovered from a simulated log by counting what can be seen, at signal ${searchSignal}`, async () => {
     const { log } = simulate({ users: 2000, items: 500, seed: 3, searchSignal });
     const { spontaneous, dissimilar, withClicks } = behaviour(await datasetOf(log));

@@ -24,7 +24,7 @@ export const SMALL = [
   'spark.default.parallelism=2',
   'spark.sql.codegen.wholeStage=false',
   'spark.sql.codegen.factoryMode=NO_CODEGEN',
-  'spark.driver.extraJavaOptions=-XX:TieredStopAtLevel=1',
+  ...['driver', 'executor'].map((of) => `spark.${of}.extraJavaOptions=-XX:TieredStopAtLevel=1 -XX:+UseSerialGC`),
 ];
 
 /** How tests start an application. */
