@@ -45,6 +45,10 @@ export async function importLog({ format, files, ...options }: LogOptions): Prom
     known?.caveat === undefined ? {} : { caveat: known.caveat },
     async (workshop, inputs) => {
       const recognised = known ? { format: known, why: null } : await recogniseFormat(workshop.database, inputs);
+      if (options.append !== undefined && recognised.format.namesNobody)
+        throw new UsageError(
+          `--append is not there for ${recognised.format.name}: its users have no ids, and would be taken for others; import all files at once`,
+        );
       const filled = await fill(workshop, recognised.format, inputs, options);
       if (recognised.why === null) return filled;
       return { ...filled, recognised: recognised.format.name, warnings: [recognised.why, ...filled.warnings] };
