@@ -1,23 +1,26 @@
-/** Data of what happened on a live site. Knows where the log lies meanwhile; the data wing imports it. */
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+/** Data of what happened on a live site. Knows where the log lies; the data wing says where it is put meanwhile, and imports it. */
 import { UserError } from '../base/index.js';
-import { type ImportOptions, type ImportResult, importEvents } from '../data/index.js';
-import { type LiveLog, openStore, shownStore, writeLiveLog } from '../online/index.js';
+import { type ImportOptions, type ImportResult, type WrittenLog, importEvents } from '../data/index.js';
+import { type LiveLog, type LiveStore, openStore, shownStore, writeLiveLog } from '../online/index.js';
 import { note } from './output.js';
 
-/** The log of a store, and who was erased from it. */
-async function logOf(directory: string, folder: string): Promise<LiveLog & { readonly erased: string[] }> {
-  const store = await openStore(directory, { readOnly: true });
-  try {
-    const log = await writeLiveLog(store, folder);
-    const erased: string[] = [];
-    for await (const [hash] of store.erasedUsers()) erased.push(hash);
-    return { ...log, erased };
-  } finally {
-    await store.close();
-  }
+/** What is asked of a store. */
+type ReadStore = Pick<LiveStore, 'id' | 'sequence' | 'events' | 'things' | 'erasedUsers'>;
+
+/** Who was erased from a store: hashes, each with the number that was the newest then. */
+async function erasedFrom(store: ReadStore): Promise<Map<string, number>> {
+  const erased = new Map<string, number>();
+  for await (const [hash, through] of store.erasedUsers()) erased.set(hash, through);
+  return erased;
+}
+
+/** The log of a store that may be written to meanwhile, and who was erased from it, before or meanwhile. */
+export async function logOf(store: ReadStore, folder: string): Promise<LiveLog & WrittenLog> {
+  const before = await erasedFrom(store);
+  const log = await writeLiveLog(store, folder);
+  const now = await erasedFrom(store);
+  const erasedMeanwhile = [...now].filter(([hash, through]) => before.get(hash) !== through).map(([hash]) => hash);
+  return { ...log, erased: [...now.keys()], erasedMeanwhile };
 }
 
 /** Makes a data directory from a live store, and from logs of what came before it; what these have of users who were erased does not count. */
@@ -26,20 +29,18 @@ export async function importLive(
   earlier: readonly string[],
   options: ImportOptions,
 ): Promise<ImportResult> {
-  const folder = await mkdtemp(join(tmpdir(), 'sesrec-live-'));
-  try {
-    const log = await logOf(directory, folder);
-    if (log.events === 0 && earlier.length === 0)
-      throw new UserError(`${shownStore(directory)} has no events yet: there is nothing to import`);
-    if (log.withoutSearch > 0)
-      note(`${log.withoutSearch} clicks left out: their searches are not in the store, or come later`);
-    if (log.erased.length > 0 && options.append !== undefined)
-      note(
-        `${log.erased.length} users were erased: ${options.append} keeps what it has of them; import the logs themselves to be rid of it`,
-      );
-    const live = { log: log.path, erased: log.erased };
-    return await importEvents({ ...options, files: [...earlier, log.path], live });
-  } finally {
-    await rm(folder, { recursive: true, force: true });
-  }
+  const write = async (folder: string): Promise<WrittenLog> => {
+    const store = await openStore(directory, { readOnly: true });
+    try {
+      const log = await logOf(store, folder);
+      if (log.events === 0 && earlier.length === 0)
+        throw new UserError(`${shownStore(directory)} has no events yet: there is nothing to import`);
+      if (log.withoutSearch > 0)
+        note(`${log.withoutSearch} clicks left out: their searches are not in the store, or come later`);
+      return log;
+    } finally {
+      await store.close();
+    }
+  };
+  return importEvents({ ...options, files: earlier, live: { write } });
 }

@@ -8,7 +8,7 @@ export { linkDataset, loadDataset, readManifest } from './load.js';
 export { partition, type SplitRequest } from './split.js';
 export { type FileColumnType, rowsIn, writeRows } from './write-rows.js';
 export { importInteractions, type InteractionsOptions } from './sources/interactions.js';
-export type { ImportOptions, ImportResult, SparkImport } from './sources/import-options.js';
+export type { ImportOptions, ImportResult, SparkImport, WrittenLog } from './sources/import-options.js';
 export { ACTION_TYPES, IGNORED_TYPES, isActionType } from './sources/event-types.js';
 export { TIME_UNITS, parseInstant, type TimeUnit } from './sources/times.js';
 export { importEvents, importGenerated, importLog, type EventsOptions, type LogOptions } from './sources/log.js';

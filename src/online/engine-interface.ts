@@ -65,12 +65,16 @@ export interface Hooks {
   readonly began?: (model: ModelName, why: string) => void;
   /** Another model answers from now on. */
   readonly switched?: (model: ModelName) => void;
-  /** What the second model would have answered: both lists of item ids. */
+  /** What the second model would have answered: both lists of item ids, and what each came from. */
   readonly shadowed?: (comparison: {
     readonly recommendation: string;
     readonly model: ModelName;
+    readonly source: AnswerSource;
     readonly items: readonly string[];
     readonly active: ModelName;
+    readonly activeSource: AnswerSource;
+    /** Whether some places of the active model's list may have been drawn. */
+    readonly explored: boolean;
     readonly activeItems: readonly string[];
   }) => void;
   /** The store does not answer, and why; null: it answers again. */

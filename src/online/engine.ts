@@ -37,7 +37,10 @@ import { tellAffinity, tellTimeline } from './telling.js';
 /** The newest actions of a timeline. */
 const TIMELINE = 10_000;
 /** What was served is kept so long. */
-const SERVED_MILLISECONDS = 90 * 24 * 60 * 60 * 1000;
+const DAY_MILLISECONDS = 24 * 60 * 60 * 1000;
+const SERVED_MILLISECONDS = 90 * DAY_MILLISECONDS;
+/** Rankings of the shadow under way: more would pile up where it is slower than answers are asked for. */
+const MOST_SHADOWED = 2;
 
 /** Opens the store, loads the run, tries it out. The caller closes it. */
 export async function openEngine(options: EngineOptions): Promise<Engine> {
@@ -71,6 +74,8 @@ export class LiveEngine implements Engine {
   readonly #erasures = new Map<string, Erasures>();
   /** The change of a shared store that is being taken in. */
   #taking: Promise<void> = Promise.resolve();
+  #shadowed = 0;
+  #forgetting: NodeJS.Timeout | null = null;
   #isClosed = false;
 
   private constructor(store: LiveStore, options: EngineOptions) {
@@ -102,8 +107,14 @@ export class LiveEngine implements Engine {
       engine.#taking = engine.#take(change);
       await engine.#taking;
     });
-    engine.#inBackground('forgetting what was served long ago', store.forgetServed(Date.now() - SERVED_MILLISECONDS));
+    engine.#forgetServed();
+    engine.#forgetting = setInterval(() => engine.#forgetServed(), DAY_MILLISECONDS).unref();
     return engine;
+  }
+
+  #forgetServed(): void {
+    const forgotten = this.#store.forgetServed(Date.now() - SERVED_MILLISECONDS);
+    this.#inBackground('forgetting what was served long ago', forgotten);
   }
 
   async recommend(request: RecommendationRequest, signal?: AbortSignal): Promise<RecommendationAnswer> {
@@ -150,21 +161,30 @@ export class LiveEngine implements Engine {
     this.#erasures.set(hash, { begun: before.begun + begun, ended: before.ended + ended });
   }
 
-  /** What the shadow would have answered, of a sample. */
+  /** What the shadow would have answered, of a sample of the answers that came in time. */
   #cast(request: RecommendationRequest, id: string, active: Answerer, list: List): void {
     const { shadow } = this.#models;
     const { shadowed } = this.#settings.hooks ?? {};
-    if (!shadow || !shadowed || Math.random() >= this.#settings.shadowShare) return;
-    const { deadline_ms: _deadline, explain: _explain, explore: _explore, ...question } = request;
+    if (!shadow || !shadowed || list.degraded || Math.random() >= this.#settings.shadowShare) return;
+    if (this.#shadowed >= MOST_SHADOWED) return;
+    this.#shadowed++;
+    const { deadline_ms: _deadline, explain: _explain, explore = 0, ...question } = request;
     const compare = async (): Promise<void> => {
-      const other = await shadow.model.use(async () => listFor(shadow, question, id, undefined));
-      shadowed({
-        recommendation: id,
-        model: shadow.model.name,
-        items: other.items.map(({ item }) => item),
-        active: active.model.name,
-        activeItems: list.items.map(({ item }) => item),
-      });
+      try {
+        const other = await shadow.model.use(async () => listFor(shadow, question, id, undefined));
+        shadowed({
+          recommendation: id,
+          model: shadow.model.name,
+          source: other.source,
+          items: other.items.map(({ item }) => item),
+          active: active.model.name,
+          activeSource: list.source,
+          explored: explore > 0,
+          activeItems: list.items.map(({ item }) => item),
+        });
+      } finally {
+        this.#shadowed--;
+      }
     };
     this.#inBackground('ranking in the shadow', compare());
   }
@@ -316,6 +336,7 @@ export class LiveEngine implements Engine {
   async close(): Promise<void> {
     if (this.#isClosed) return;
     this.#isClosed = true;
+    clearInterval(this.#forgetting ?? undefined);
     await this.#inspector.close();
     await this.#models.end();
     await this.#taking.catch(() => undefined);

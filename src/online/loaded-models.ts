@@ -266,12 +266,21 @@ export class LoadedModels {
     this.#active = loaded;
     this.#coming = null;
     this.#retire(before);
+    this.#endOwnShadow();
     this.#warm(loaded);
     if (!isFirst) this.#settings.hooks?.switched?.(loaded.model.name);
   }
 
+  /** A run that answers has nothing to show in its own shadow. */
+  #endOwnShadow(): void {
+    if (!this.#shadow || !this.#answers(this.#shadow)) return;
+    this.#retire(this.#shadow);
+    this.#shadow = null;
+  }
+
   #swap(): void {
     [this.#active, this.#previous] = [this.#previous, this.#active];
+    this.#endOwnShadow();
     if (this.#active) this.#settings.hooks?.switched?.(this.#active.model.name);
   }
 

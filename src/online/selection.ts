@@ -37,14 +37,18 @@ const POOL = 100;
 export function select(scored: Scored, selection: Selection): Selected[] {
   const { count, explore } = selection;
   const total = scored.scores.length;
+  const draws: Draw[] = [];
   const needed = explore ? count + Math.max(POOL, count) : count;
   // with a cap more must be looked at, nobody knows how many
   for (let looked = selection.cap ? 4 * needed + 100 : needed; ; looked *= 4) {
     const best = bestOf(scored, looked, selection);
-    const selected = take(best, selection);
-    if (selected.length === count || best.length < looked || looked >= total) return selected;
+    const { selected, isWhole } = take(best, selection, draws);
+    if (isWhole || best.length < looked || looked >= total) return selected;
   }
 }
+
+/** What decides one place: whether it is drawn, and which it is; uniform in [0, 1). When more is looked at, the places that were decided come out again. */
+type Draw = readonly [isDrawn: number, which: number];
 
 function bestOf({ scores, items }: Scored, count: number, { allows, taken }: Selection): readonly [number, number][] {
   const already = new Set(taken);
@@ -57,7 +61,12 @@ function bestOf({ scores, items }: Scored, count: number, { allows, taken }: Sel
   return largest.sorted().map(({ index, value }) => [itemAt(index), value]);
 }
 
-function take(best: readonly [number, number][], { count, cap, taken, explore }: Selection): Selected[] {
+/** `isWhole`: nothing that was not looked at could have stood here, or been drawn. */
+function take(
+  best: readonly [number, number][],
+  { count, cap, taken, explore }: Selection,
+  draws: Draw[],
+): { readonly selected: Selected[]; readonly isWhole: boolean } {
   const groups = new Map<string, number>();
   const enter = (item: number): void => {
     for (const group of cap?.groups(item) ?? []) groups.set(group, (groups.get(group) ?? 0) + 1);
@@ -67,21 +76,25 @@ function take(best: readonly [number, number][], { count, cap, taken, explore }:
   for (const item of taken) enter(item);
   let left = [...best];
   const selected: Selected[] = [];
+  const wanted = Math.max(POOL, count);
+  let isWhole = true;
   while (selected.length < count) {
     const firstFit = left.findIndex(([item]) => fits(item));
-    if (firstFit < 0) break;
+    if (firstFit < 0) return { selected, isWhole: false };
     let place = firstFit;
     let [probability, isDrawn] = [1, false];
     if (explore) {
       left = left.filter(([item]) => fits(item));
-      const pool = Math.min(left.length, Math.max(POOL, count));
-      isDrawn = explore.random.float() < explore.share;
-      place = isDrawn ? explore.random.integer(pool) : 0;
+      const pool = Math.min(left.length, wanted);
+      isWhole &&= pool === wanted;
+      const draw = (draws[selected.length] ??= [explore.random.float(), explore.random.float()]);
+      isDrawn = draw[0] < explore.share;
+      place = isDrawn ? Math.floor(draw[1] * pool) : 0;
       probability = (place === 0 ? 1 - explore.share : 0) + explore.share / pool;
     }
     const [[item, score]] = left.splice(place, 1) as [[number, number]];
     enter(item);
     selected.push({ item, score, probability, isDrawn });
   }
-  return selected;
+  return { selected, isWhole };
 }

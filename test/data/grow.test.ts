@@ -10,6 +10,7 @@ import {
   UNKNOWN,
   asKnownBy,
   importEvents,
+  importLog,
   importInteractions,
   loadDataset,
 } from '../../src/data/index.js';
@@ -228,6 +229,9 @@ test('a file that is in already is left out; filters, and data that did not grow
   await importInteractions({ file: a, out: base });
   await assert.rejects(importInteractions({ file: a, append: base, out }), /every file is in .* already/);
   await assert.rejects(importInteractions({ file: b, append: base, out, kCore: 2 }), /leave out --k-core/);
+  const people = await put(folder, 'people.txt', '7\t456\t1.0\t-1\t889\tORD\t0_1\n');
+  const named = importLog({ format: 'jdsearch', files: [people], append: base, out });
+  await assert.rejects(named, /--append is not there for jdsearch: its users have no ids/);
   await importInteractions({ file: b, append: base, out });
   const grown = await loadDataset(out);
   assert.deepEqual(

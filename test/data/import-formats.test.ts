@@ -234,6 +234,75 @@ test('amazon-reviews: a title with half a character costs its product, one that 
   });
 });
 
+test('jdsearch: users of two files are not one another; columns are where the header says', async (t) => {
+  const folder = await scratchFolder(t);
+  const format = FORMATS.find(({ name }) => name === 'jdsearch');
+  assert.ok(format);
+  const lines = [
+    ['13\u001832\t456\t1.0\t-1\t889\tORD\t0_1'],
+    [
+      'candidate_wid_list\tquery\tcandidate_label_list\thistory_wid_list\thistory_qry_list\thistory_type_list\thistory_time_list',
+      '457\t14\t3.0\t890\t-1\tCLICK\t0_1',
+    ],
+  ];
+  await withDatabase(async (database) => {
+    const inputs: Assigned[] = [];
+    for (const [i, some] of lines.entries())
+      inputs.push({ input: { name: `part ${i}`, path: await put(folder, `part ${i}`, some.join('\n')) } });
+    await settle(database, format, await stage(database, format, inputs), false);
+    const time = null;
+    const events: ExpectedEvent[] = [
+      { type: 'purchase', time, user: '0:1', item: '889' },
+      { type: 'search', as: 's1', time, user: '0:1', query: '13 32', source: 'unknown' },
+      { type: 'click', time, user: '0:1', item: '456', search: 's1' },
+      { type: 'click', time, user: '1:2', item: '890' },
+      { type: 'search', as: 's2', time, user: '1:2', query: '14', source: 'unknown' },
+      { type: 'purchase', time, user: '1:2', item: '457', search: 's2' },
+    ];
+    assert.deepEqual(await eventsOf(database, events), events);
+  });
+});
+
+test('NaN is no click, no id and no attribute, in JSON and in Parquet', async (t) => {
+  const folder = await scratchFolder(t);
+  const format = FORMATS.find(({ name }) => name === 'qilin');
+  assert.ok(format);
+  const search = (user: string, click: string): string =>
+    `{"search_idx":${click === '1.0' ? 1 : 2},"session_idx":1,"user_idx":${user},"query":"tea","query_from_type":NaN,"search_result_details_with_idx":[{"note_idx":3,"click":${click},"page_time":NaN,"search_timestamp":1723600000}]}`;
+  const text = await put(
+    folder,
+    'searches.jsonl',
+    [search('7.0', '1.0'), search('7.0', 'NaN'), search('NaN', '0')].join('\n'),
+  );
+  const notes = await put(folder, 'notes.jsonl', '{"note_idx":3,"note_title":"Tea","taxonomy1_id":NaN}\n');
+  await withDatabase(async (database) => {
+    const inputs = await Promise.all(
+      [text, notes].map(async (path) => {
+        await database.run(
+          copyToParquet(`SELECT * FROM read_json(${literal(path)}, format = 'newline_delimited')`, `${path}.parquet`),
+        );
+        return { input: { name: basename(path), path: `${path}.parquet` } };
+      }),
+    );
+    const time = '2024-08-14T01:46:40.000Z';
+    const events: ExpectedEvent[] = [
+      { type: 'search', as: 's1', time, user: '7', query: 'tea', source: 'unknown' },
+      { type: 'click', time, user: '7', item: '3', search: 's1' },
+      { type: 'search', as: 's2', time, user: '7', query: 'tea', source: 'unknown' },
+    ];
+    const { itemAttributes } = await settle(database, format, await stage(database, format, inputs), false);
+    assert.deepEqual(await eventsOf(database, events), events);
+    assert.deepEqual(await attributesOf(database, 'item', itemAttributes), { 3: { title: 'Tea' } });
+  });
+  const sound = search('7', '1.0').replaceAll('NaN', '1');
+  const path = await put(folder, 'text.jsonl', [sound, search('7', 'NaN')].join('\n'));
+  await withDatabase(async (database) => {
+    await settle(database, format, await stage(database, format, [{ input: { name: 'text', path } }]), false);
+    assert.equal(await database.number('SELECT count(*) FROM searches'), 2);
+    assert.equal(await database.number('SELECT count(*) FROM clicks'), 1);
+  });
+});
+
 for (const name of ['ga4', 'qilin', 'personalize']) {
   test(`${name}: Parquet, with nested columns, gives the same events`, async (t) => {
     const expected = await expectedIn(join(FIXTURES, name));

@@ -20,7 +20,14 @@ import {
   recommend,
   saveCheckpoint,
 } from '../../src/model/index.js';
-import { type Engine, type EngineOptions, type LiveEvent, openEngine, openLmdbStore } from '../../src/online/index.js';
+import {
+  type Engine,
+  type EngineOptions,
+  type Hooks,
+  type LiveEvent,
+  openEngine,
+  openLmdbStore,
+} from '../../src/online/index.js';
 import { Runtime } from '../../src/tensor/index.js';
 import { QUICK, sesrec, tinyWorld } from '../support/command-line.js';
 
@@ -459,10 +466,10 @@ test('a large catalogue is retrieved from and ranked exactly: with room for all,
 
 test('models change under load: every answer is of one model, and back in one call', async () => {
   const switched: string[] = [];
-  const shadowed: string[] = [];
+  const shadowed: Parameters<NonNullable<Hooks['shadowed']>>[0][] = [];
   const engine = await engineOn('plain', {
     shadowShare: 1,
-    hooks: { switched: ({ name }) => switched.push(name), shadowed: ({ model }) => shadowed.push(model.name) },
+    hooks: { switched: ({ name }) => switched.push(name), shadowed: (comparison) => shadowed.push(comparison) },
   });
   const user = run.dataset.users.ids[FIRST_INDEX] as string;
   const lists = new Map<string, Set<string>>();
@@ -498,11 +505,38 @@ test('models change under load: every answer is of one model, and back in one ca
   await engine.recommend({ user });
   done.abort();
   await Promise.all(asking);
-  assert.deepEqual(switched, ['attributes', 'attributes', 'plain']);
+  while (shadowed.length === 0) await setImmediate();
+  assert.deepEqual([shadowed[0]?.source, shadowed[0]?.activeSource, shadowed[0]?.explored], ['model', 'model', false]);
+  // no more are ranked than the shadow keeps up with
+  const answers = await Promise.all(Array.from({ length: 12 }, async () => engine.recommend({ user, explore: 1 })));
+  const last = answers.map(({ id }) => id);
+  assert.deepEqual(
+    states(await engine.activate({ run: 'attributes' })),
+    ['attributes active', 'plain previous'],
+    'what answers is not in its own shadow',
+  );
+  assert.deepEqual(switched, ['attributes', 'attributes', 'plain', 'attributes']);
   for (const [name, found] of lists) assert.equal(found.size, 1, `${name} gave different lists`);
   assert.equal(lists.size, 2);
   await engine.close();
-  assert.ok(shadowed.includes('attributes'));
+  assert.ok(shadowed.every(({ model }) => model.name === 'attributes'));
+  const explored = shadowed.filter(({ recommendation }) => last.includes(recommendation));
+  assert.ok(explored.length > 0 && explored.length <= 2, `${explored.length} at once`);
+  assert.ok(explored.every((comparison) => comparison.explored));
+});
+
+test('what was served is forgotten after 90 days, also by an engine that is not opened anew', async (t) => {
+  t.mock.timers.enable({ apis: ['setInterval', 'Date'], now: Date.now() });
+  const store = join(folder, 'store of a quarter');
+  const engine = await engineOn('plain', { store });
+  const { id } = await engine.recommend({ k: 1 });
+  t.mock.timers.tick(89 * 24 * 60 * 60 * 1000);
+  const { id: later } = await engine.recommend({ k: 1 });
+  t.mock.timers.tick(2 * 24 * 60 * 60 * 1000);
+  await engine.close();
+  const kept = await openLmdbStore(store, { readOnly: true });
+  assert.deepEqual([await kept.served(id), (await kept.served(later))?.id], [null, later]);
+  await kept.close();
 });
 
 test('a model that scores with what is no number is refused, and the one before it answers on', async () => {

@@ -1,10 +1,11 @@
 /** What happened live becomes data, and a training begins where another ended: on a real store, through the command line. */
 import assert from 'node:assert/strict';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { FIRST_INDEX, loadDataset } from '../../src/data/index.js';
+import { logOf } from '../../src/cli/importing-live.js';
+import { FIRST_INDEX, UNKNOWN, type WrittenLog, importEvents, loadDataset } from '../../src/data/index.js';
 import { type Run, loadRun, parametersOf, warmStart } from '../../src/model/index.js';
 import { type LiveEvent, openEngine, openLmdbStore } from '../../src/online/index.js';
 import { QUICK, type TinyWorld, assertRefusal, sesrec, sesrecJson, tinyWorld } from '../support/command-line.js';
@@ -93,6 +94,65 @@ test('attributes of the site change those of the log, and leave what they do not
     for (const id of [known, other])
       assert.equal(valueOf(after, name, id), valueOf(before, name, id), `${name} of ${id}`);
   assert.deepEqual([valueOf(after, 'price', known), valueOf(after, 'price', other)], ['sale', '']);
+
+  // a store takes any name and keeps it; data have columns
+  const wrong = Object.entries({ Category: 'theirs', Index: '5', item: 'x', Price: 'other' });
+  const writingMore = await openLmdbStore(store);
+  await writingMore.upsert('items', [{ id: known, fields: new Map(wrong) }], time);
+  await writingMore.upsert('users', [{ id: 'newcomer', fields: new Map([['User', 'x']]) }], time);
+  await writingMore.close();
+  const clashing = join(folder, 'data of clashing names');
+  const { code, err } = await sesrec('import', 'live', store, world.log, '--out', clashing);
+  assert.equal(code, 0, err);
+  for (const [name, key] of [...wrong.map(([one]) => [one, 'item'] as const), ['User', 'user'] as const])
+    assert.match(err, new RegExp(`the attribute "${name}" of ${key}s is left out`));
+  const left = await loadDataset(clashing);
+  assert.deepEqual([...left.itemAttributes.keys()], [...after.itemAttributes.keys()]);
+  assert.deepEqual(
+    [valueOf(left, 'category', known), valueOf(left, 'price', known)],
+    [valueOf(before, 'category', known), 'sale'],
+  );
+});
+
+test('who is erased while the log of a store is written is not in the data, not even in part; nothing of it is left elsewhere', async () => {
+  const directory = await storeWith('store of somebody who goes');
+  const data = join(folder, 'data without');
+  const store = await openLmdbStore(directory);
+  const left: string[] = [];
+  try {
+    let events = 0;
+    const going = {
+      id: store.id,
+      sequence: () => store.sequence(),
+      things: (kind: 'items' | 'users') => store.things(kind),
+      erasedUsers: () => store.erasedUsers(),
+      async *events(after?: number) {
+        for await (const stored of store.events(after)) {
+          yield stored;
+          // twice all are gone through; some of the second time are written by now
+          if (++events === 10 + 3) await store.erase('newcomer', time);
+        }
+      },
+    };
+    const write = async (place: string): Promise<WrittenLog> => {
+      const log = await logOf(going, place);
+      assert.equal((await readFile(log.path, 'utf8')).split('"newcomer"').length, 1 + 3, 'some were written');
+      left.push(place);
+      return log;
+    };
+    await importEvents({ files: [world.log], out: data, live: { write } });
+  } finally {
+    await store.close();
+  }
+  const dataset = await loadDataset(data);
+  assert.equal(dataset.users.index('newcomer'), UNKNOWN);
+  assert.notEqual(dataset.items.index('brand new'), UNKNOWN);
+  const [place = ''] = left;
+  assert.ok(
+    place.startsWith(`${data}.`),
+    'beside the data, where the next import finds what was left by one that was killed',
+  );
+  await assert.rejects(readdir(place), /ENOENT/);
 });
 
 test('a training on grown data takes over what is known by id; served from the same store, nothing counts twice', async () => {

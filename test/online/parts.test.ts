@@ -72,6 +72,28 @@ test('probabilities of exploration are those of the draws', () => {
   }
 });
 
+test('with a cap, too, also where more has to be looked at to fill the list', () => {
+  const scores = Float32Array.from({ length: 3000 }, (_, i) => -i);
+  // behind the best one, which is of both kinds, nothing fits for long
+  const groups = (item: number): string[] =>
+    item === FIRST_INDEX ? ['a', 'b'] : [item >= 1000 ? 'c' : item % 2 === 0 ? 'a' : 'b'];
+  const [rounds, share] = [400, 0.3];
+  let [first, probability] = [0, 0];
+  for (let i = 0; i < rounds; i++) {
+    const explore = { share, random: new Random('exploration with a cap', i) };
+    const [one, two] = select(
+      { scores },
+      { count: 2, allows: () => true, cap: { groups, most: 1 }, taken: [], explore },
+    );
+    assert.ok(one && two);
+    if (one.item === FIRST_INDEX) [first, probability] = [first + 1, one.probability];
+    // the pool is the best hundred that fit, however far down they stand
+    assert.ok(two.probability === 0.3 / 100 || two.probability === 0.7 + 0.3 / 100, `${two.probability}`);
+  }
+  const deviation = Math.sqrt(rounds * probability * (1 - probability));
+  assert.ok(Math.abs(first - rounds * probability) < 5 * deviation, `${first} of ${rounds} at ${probability}`);
+});
+
 test('a text cannot leave its isolate, nor grow without bound', () => {
   fc.assert(
     fc.property(fc.string({ unit: 'binary', maxLength: 400 }), fc.constantFrom('en', 'ar'), (text, language) => {

@@ -8,18 +8,19 @@ import { ACCEPTED, PLACE, PLACE_COLUMNS, RAW_LENGTH, placeIn } from './staged.js
 /**
  * Makes the table of items or users, in order of first appearance; of several entries about the same one the last counts, or
  * the others are rejected. Returns the names of the attributes.
- * @param changesIn a file, by its number, whose entries change what the last of other files says, and leave the rest of it
+ * @param changesIn a file, by its number, whose entries change what the last of other files says, and leave the rest of it; names in it that cannot be columns
+ *   beside others are left out, since a store takes any and keeps them
  */
 export async function makeAttributes(
   database: Engine,
   key: 'item' | 'user',
   repeated: 'replace' | 'merge' | 'reject',
   changesIn: number | null = null,
-): Promise<string[]> {
+): Promise<{ readonly names: readonly string[]; readonly leftOut: readonly string[] }> {
   const table = `${key}s`;
   if ((await database.number(`SELECT count(*) FROM staged WHERE kind = '${key}' AND ${ACCEPTED}`)) === 0) {
     await database.run(`CREATE TABLE ${table} ("index" BIGINT, "${key}" VARCHAR)`);
-    return [];
+    return { names: [], leftOut: [] };
   }
   await database.run(`CREATE TABLE ${key}_entries AS SELECT ${PLACE}, "${key}", fields,
       row_number() OVER (PARTITION BY "${key}" ORDER BY ${PLACE}) AS occurrence,
@@ -34,16 +35,21 @@ export async function makeAttributes(
     await database.run(`DELETE FROM ${key}_entries WHERE occurrence > 1`);
   }
   if (repeated === 'merge') await mergeAttributes(database, key);
-  if (changesIn !== null) await changeAttributes(database, key, changesIn);
+  let others: readonly string[] | null = null;
+  if (changesIn !== null) {
+    others = await namesBeside(database, key, changesIn);
+    await changeAttributes(database, key, changesIn);
+  }
   const chosen = repeated === 'reject' ? 'occurrence = 1' : 'from_end = 1';
   await database.run(`CREATE TABLE ${key}_known AS SELECT row_number() OVER (ORDER BY ${placeIn('first')}) - 1 AS "index", first."${key}", last.fields
     FROM (SELECT * FROM ${key}_entries WHERE occurrence = 1) AS first
     JOIN (SELECT * FROM ${key}_entries WHERE ${chosen}) AS last ON last."${key}" = first."${key}"`);
-  const { name: names } = await database.read(
+  const { name: all } = await database.read(
     `SELECT name FROM (SELECT "index", ${sql.eachOf(sql.namesOf('fields'))} AS name, ${sql.positionsOf(sql.namesOf('fields'))} AS position, ${sql.eachOf(sql.valuesOf('fields'))} AS value
       FROM ${key}_known WHERE fields IS NOT NULL) WHERE CAST(value AS VARCHAR) <> 'null' GROUP BY name ORDER BY min(1000000 * "index" + position)`,
     { name: 'text' },
   );
+  const { names, leftOut } = others ? besideOneAnother(key, all, new Set(others)) : { names: all, leftOut: [] };
   checkAttributeNames(key, names, `the attributes of ${table}`);
   const columns = names.map(
     (name) => `, ${sql.attributeOfJson(sql.valueNamed('fields', name))} AS ${identifier(name)}`,
@@ -51,7 +57,32 @@ export async function makeAttributes(
   await database.run(`CREATE TABLE ${table} AS SELECT "index", "${key}"${columns.join('')} FROM ${key}_known`);
   await database.run(`DROP TABLE ${key}_entries`);
   await database.run(`DROP TABLE ${key}_known`);
-  return names;
+  return { names, leftOut };
+}
+
+/** The names of attributes in all files but one. */
+async function namesBeside(database: Engine, key: 'item' | 'user', file: number): Promise<readonly string[]> {
+  const { name } = await database.read(
+    `SELECT DISTINCT ${sql.eachOf(sql.namesOf('fields'))} AS name FROM ${key}_entries WHERE file <> ${file} AND fields IS NOT NULL`,
+    { name: 'text' },
+  );
+  return name;
+}
+
+/** Of some names those that may be columns beside `others`, which all stay, and beside one another; and the rest. */
+function besideOneAnother(
+  key: 'item' | 'user',
+  all: readonly string[],
+  others: ReadonlySet<string>,
+): { readonly names: string[]; readonly leftOut: string[] } {
+  const taken = new Set(['index', key, ...[...others].map((name) => name.toLowerCase())]);
+  const [names, leftOut]: [string[], string[]] = [[], []];
+  for (const name of all) {
+    const isFree = others.has(name) || !taken.has(name.toLowerCase());
+    taken.add(name.toLowerCase());
+    (isFree ? names : leftOut).push(name);
+  }
+  return { names, leftOut };
 }
 
 /** Puts what one file says of attributes onto what the last entry of the others says. */

@@ -182,8 +182,12 @@ export const jsonText = (text: string): string => `CAST(to_json(${text}) AS VARC
 /** A text without double quotes around it. */
 export const unquoted = (text: string): string => `trim(${text}, '"')`;
 
-/** A number in a text, null where it is none. */
-export const numberOf = (text: string): string => `TRY_CAST(${text} AS DOUBLE)`;
+/** A number in a text, null where it is none; NaN, which is more than every number to DuckDB, is none. */
+export const numberOf = (text: string): string => `nullif(TRY_CAST(${text} AS DOUBLE), CAST('NaN' AS DOUBLE))`;
+
+/** The least number that a field has in the elements of a JSON list, as text; null where there is none. */
+export const leastIn = (json: string, field: string): string =>
+  `CAST(list_min(list_filter(list_transform(${keysOf(json, field)}, lambda x: TRY_CAST(${unquoted('x')} AS DOUBLE)), lambda x: isfinite(x))) AS VARCHAR)`;
 
 /** Whether a text has a part. */
 export const hasPart = (text: string, part: string): string => `contains(${text}, ${literal(part)})`;

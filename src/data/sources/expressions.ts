@@ -114,9 +114,12 @@ export class Expressions {
     }
     if ('choose' in value) {
       const chosen = this.text(value.choose);
-      const cases = Object.entries(value.among).map(([from, to]) => `WHEN ${literal(from)} THEN ${literal(to)}`);
+      const cases = Object.entries(value.among).map(
+        ([from, to]) => `WHEN ${literal(from)} THEN ${to === null ? 'NULL' : literal(to)}`,
+      );
       return `CASE ${chosen} ${cases.join(' ')} ELSE ${value.else === undefined ? chosen : literal(value.else)} END`;
     }
+    if ('least' in value) return sql.leastIn(this.record.leaf(pathOf(value.of)).raw, value.least);
     if ('after' in value) {
       const whole = this.text(value.after);
       return sql.unblank(
@@ -199,10 +202,11 @@ export class Expressions {
     return sql.numericTime(this.rawNumber(value, text), UNITS[unit] as number);
   }
 
-  /** JSON numbers that are no integers have no text, but are times. */
+  /** JSON numbers that are no integers have no text, but are times. Elements of a list are JSON in every container. */
   rawNumber(value: Value, text: string): string {
     const leaf = this.leafOf(value);
-    return leaf && this.isJson ? `coalesce(${text}, ${leaf.raw})` : text;
+    const isJson = this.isJson || (typeof value === 'object' && 'element' in value);
+    return leaf && isJson ? `coalesce(${text}, ${leaf.raw})` : text;
   }
 
   condition(condition: Condition): string {

@@ -43,10 +43,18 @@ export type SparkImport = (
 
 /** A live site whose log is imported behind those of before it. */
 export interface LiveSite {
-  /** The path of its log. Attributes in it change those in other files, and leave what they do not name, as they did on the site. */
-  readonly log: string;
+  /** Writes its log into a folder, which goes with the import. */
+  readonly write: (folder: string) => Promise<WrittenLog>;
+}
+
+/** The log of a live site. */
+export interface WrittenLog {
+  /** Attributes in it change those in other files, and leave what they do not name, as they did on the site. */
+  readonly path: string;
   /** SHA-256 of the ids of people who were erased, in hexadecimal digits: what other files have of them is taken for nothing. */
   readonly erased: readonly string[];
+  /** Those of them who were erased while it was written: what it has of them is taken for nothing, too. */
+  readonly erasedMeanwhile: readonly string[];
 }
 
 /** What an import made, and what its maker should know about the input. */

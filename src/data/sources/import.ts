@@ -15,7 +15,7 @@ import type { DataManifest, Generator, ReadCounts } from '../schema.js';
 import type { SplitRequest } from '../split.js';
 import { oneEntryEach } from './compile.js';
 import type { Format } from './formats/format.js';
-import type { ImportOptions, ImportResult } from './import-options.js';
+import type { ImportOptions, ImportResult, WrittenLog } from './import-options.js';
 import type { Input } from './input.js';
 import { ignoreUsers, refuseRejected, rememberIds, settle, writeQuarantine, type SettleOptions } from './settle.js';
 import { PLACE } from './staged.js';
@@ -166,19 +166,25 @@ async function grown(database: Database, base: string, filled: FilledTables): Pr
   return { ...filled, ...(await growFrom(database, base, order, { items, users })) };
 }
 
+/** What is asked of reading files, and the log of a live site that is among them. */
+export type FillOptions = Pick<ImportOptions, 'strict' | 'dropRepeats'> & { readonly written?: WrittenLog | undefined };
+
 /** Reads files of a format into the tables of `prepare.ts`. Rejected records go to quarantine, or are refused with `strict`. */
 export async function fillFromFormat(
   { database, engine, stage: read, directory, hasEarlierIds }: Workshop,
   format: Format,
   files: readonly Assigned[],
-  { strict = false, dropRepeats = false, live }: Pick<ImportOptions, 'strict' | 'dropRepeats' | 'live'>,
+  { strict = false, dropRepeats = false, written }: FillOptions,
   options: Omit<SettleOptions, 'dropRepeats' | 'hasEarlierIds'> = {},
 ): Promise<FilledTables & { readonly read: ReadCounts }> {
   const records = await read(format, files);
-  const liveLog = live ? files.findIndex(({ input }) => input.path === live.log) : -1;
-  if (live && live.erased.length > 0) await ignoreUsers(database, live.erased, liveLog);
+  const liveLog = written ? files.findIndex(({ input }) => input.path === written.path) : -1;
+  if (written) {
+    await ignoreUsers(database, written.erased, liveLog);
+    await ignoreUsers(database, written.erasedMeanwhile);
+  }
   const simple = 'tables' in format && oneEntryEach(format.tables);
-  const { counts, itemAttributes, userAttributes, unmatched } = await settle(engine, format, records, simple, {
+  const { counts, itemAttributes, userAttributes, leftOut, unmatched } = await settle(engine, format, records, simple, {
     ...options,
     dropRepeats,
     hasEarlierIds,
@@ -211,7 +217,11 @@ export async function fillFromFormat(
     );
   if (counts.ignored > 0)
     warnings.push(
-      `${countOf(counts.ignored, 'record')} left out: they show no interest (impressions, dislikes, …)${live && live.erased.length > 0 ? ', or are of people who were erased' : ''}`,
+      `${countOf(counts.ignored, 'record')} left out: they show no interest (impressions, dislikes, …)${written && written.erased.length > 0 ? ', or are of people who were erased' : ''}`,
+    );
+  for (const { key, name } of leftOut)
+    warnings.push(
+      `the attribute ${JSON.stringify(name)} of ${key}s is left out: it has the name of another column (case aside, and "index" and "${key}" are ours); the site should call it otherwise`,
     );
   const strange = await strangeTimes(engine, format);
   if (strange !== null) warnings.push(strange);

@@ -1,6 +1,7 @@
 /**
  * Imports logs of a mapped format. Knows that formats have names and that `auto` recognises them; does not know what is in them.
  */
+import { basename } from 'node:path';
 import { UsageError, UserError, countOf } from '../../base/index.js';
 import { refuseParser } from '../cluster/stage.js';
 import type { Database } from '../database.js';
@@ -13,11 +14,13 @@ import {
   nothingIn,
   refuseNothing,
   runImport,
+  type FillOptions,
   type FilledTables,
   type ImportOptions,
   type ImportResult,
   type Workshop,
 } from './import.js';
+import type { WrittenLog } from './import-options.js';
 import type { Input } from './input.js';
 import { expandInputs } from './which-files.js';
 import { type Sample, describe, fits, isEmpty, sampleOf } from './recognise.js';
@@ -35,17 +38,26 @@ export type EventsOptions = Omit<LogOptions, 'format'>;
 
 /** Imports a log into a data directory. */
 export async function importLog({ format, files, ...options }: LogOptions): Promise<ImportResult> {
-  if (files.length === 0) throw new UserError('there is no file to import: name at least one');
+  if (files.length === 0 && !options.live) throw new UserError('there is no file to import: name at least one');
   const known = formatNamed(format);
   if (options.spark && known) refuseParser(known);
+  let written: WrittenLog | undefined;
   return runImport(
     format,
-    async (temporary) => expandInputs(files, temporary),
+    async (temporary) => {
+      const inputs = await expandInputs(files, temporary);
+      written = await options.live?.write(temporary);
+      return written ? [...inputs, { name: basename(written.path), path: written.path }] : inputs;
+    },
     options,
     known?.caveat === undefined ? {} : { caveat: known.caveat },
     async (workshop, inputs) => {
       const recognised = known ? { format: known, why: null } : await recogniseFormat(workshop.database, inputs);
-      const filled = await fill(workshop, recognised.format, inputs, options);
+      if (options.append !== undefined && recognised.format.namesNobody)
+        throw new UsageError(
+          `--append is not there for ${recognised.format.name}: its users have no ids, and would be taken for others; import all files at once`,
+        );
+      const filled = await fill(workshop, recognised.format, inputs, { ...options, written });
       if (recognised.why === null) return filled;
       return { ...filled, recognised: recognised.format.name, warnings: [recognised.why, ...filled.warnings] };
     },
@@ -92,7 +104,7 @@ async function fill(
   workshop: Workshop,
   format: Format,
   inputs: readonly Input[],
-  options: ImportOptions,
+  options: FillOptions,
 ): Promise<FilledTables> {
   const filled = await fillFromFormat(
     workshop,

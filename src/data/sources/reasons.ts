@@ -21,6 +21,7 @@ function labelOf(value: Value): string {
   if ('folded' in value) return labelOf(value.folded);
   if ('words' in value) return labelOf(value.words);
   if ('choose' in value) return labelOf(value.choose);
+  if ('least' in value) return quotedName([value.of, value.least]);
   if ('after' in value) return labelOf(value.after);
   return value.constant;
 }

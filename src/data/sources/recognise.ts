@@ -151,7 +151,8 @@ export function parquetSource(
     }
     if (/^(U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?|DOUBLE|FLOAT|DECIMAL.*)$/.test(type)) numeric.add(name);
     if (type === 'DOUBLE' || type === 'FLOAT' || type.startsWith('DECIMAL'))
-      return `CASE WHEN abs(${column}) < 9007199254740992 AND ${column} = trunc(${column}) THEN CAST(CAST(${column} AS BIGINT) AS VARCHAR) ELSE CAST(${column} AS VARCHAR) END`;
+      // NaN is how programs write that there is none
+      return `CASE WHEN CAST(${column} AS DOUBLE) = CAST('NaN' AS DOUBLE) THEN NULL WHEN abs(${column}) < 9007199254740992 AND ${column} = trunc(${column}) THEN CAST(CAST(${column} AS BIGINT) AS VARCHAR) ELSE CAST(${column} AS VARCHAR) END`;
     if (type === 'TIMESTAMP WITH TIME ZONE') return `CAST(CAST(${column} AS TIMESTAMP) AS VARCHAR)`;
     if (type === 'BLOB') return `CAST(TRY(decode(${column})) AS VARCHAR)`;
     return `CAST(${column} AS VARCHAR)`;

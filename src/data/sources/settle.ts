@@ -16,6 +16,8 @@ export interface Settlement {
   readonly counts: ReadCounts;
   readonly itemAttributes: readonly string[];
   readonly userAttributes: readonly string[];
+  /** Attributes in the file `changesIn` that cannot be columns beside the others. */
+  readonly leftOut: readonly { readonly key: 'item' | 'user'; readonly name: string }[];
   /** Actions whose search was not found, where the format lets them be. */
   readonly unmatched: number;
 }
@@ -60,8 +62,8 @@ export async function settle(
   if (format.join) await leaveOutEchoes(engine, format.join);
   await findSearches(engine, format, hasEarlierIds);
   await numberEvents(engine, spaced, format.join?.inherits === true);
-  const itemAttributes = await makeAttributes(engine.here, 'item', format.repeated ?? 'replace', changesIn);
-  const userAttributes = await makeAttributes(engine.here, 'user', format.repeated ?? 'replace', changesIn);
+  const items = await makeAttributes(engine.here, 'item', format.repeated ?? 'replace', changesIn);
+  const users = await makeAttributes(engine.here, 'user', format.repeated ?? 'replace', changesIn);
   await engine.adopt('items', `"index" BIGINT, item ${engine.dialect.text}`, 'SELECT "index", item FROM items');
   await engine.adopt('rejected', rejectedColumns(engine.dialect.text), 'SELECT * FROM rejected');
   const unmatched =
@@ -69,7 +71,11 @@ export async function settle(
       ? await engine.number('SELECT count(*) FROM led WHERE search_place IS NULL AND named')
       : 0;
   const counts = await countEntries(engine, records, oneEntryEach);
-  return { counts, itemAttributes, userAttributes, unmatched };
+  const leftOut = [
+    ...items.leftOut.map((name) => ({ key: 'item', name }) as const),
+    ...users.leftOut.map((name) => ({ key: 'user', name }) as const),
+  ];
+  return { counts, itemAttributes: items.names, userAttributes: users.names, leftOut, unmatched };
 }
 
 /**
@@ -257,7 +263,8 @@ async function numberEvents(engine: Engine, spaced: boolean, inherits: boolean):
 }
 
 /** Makes entries of some users ones to be ignored, with nothing in them any more, but for those of one file. */
-export async function ignoreUsers(database: Database, users: readonly string[], exceptIn: number): Promise<void> {
+export async function ignoreUsers(database: Database, users: readonly string[], exceptIn = -1): Promise<void> {
+  if (users.length === 0) return;
   const kept: readonly string[] = [...PLACE_COLUMNS, 'kind'];
   const emptied = Object.keys(STAGED)
     .filter((name) => !kept.includes(name))
@@ -269,6 +276,7 @@ export async function ignoreUsers(database: Database, users: readonly string[], 
   }
   await database.run(`UPDATE staged SET kind = 'ignored', ${emptied.join(', ')}
     WHERE ${ACCEPTED} AND kind <> 'ignored' AND file <> ${exceptIn} AND sha256("user") IN (SELECT hash FROM left_out)`);
+  await database.run('DROP TABLE left_out');
 }
 
 /** Counts what became of everything, from what was made of it, and makes sure that nothing is missing. */

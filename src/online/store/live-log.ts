@@ -31,7 +31,10 @@ export function throughOf({ source }: DataManifest, store: string): number {
 }
 
 /** Writes the log into a directory. */
-export async function writeLiveLog(store: LiveStore, directory: string): Promise<LiveLog> {
+export async function writeLiveLog(
+  store: Pick<LiveStore, 'id' | 'sequence' | 'events' | 'things'>,
+  directory: string,
+): Promise<LiveLog> {
   const through = store.sequence();
   const path = join(directory, `live-${store.id}-${through}.jsonl`);
   const searches = new Map<string, { readonly user: string; readonly time: number; readonly sequence: number }>();

@@ -24,7 +24,8 @@ import type { TimeUnit } from '../times.js';
  *                              of its columns that is not blank; every number has a text here
  *   { folded: 'EVENT_TYPE' }   in lower case, without blanks, dashes and underscores: Add-To_cart is addtocart
  *   { words: 'keyword' }       a list [20, 34] as the text "20 34"
- *   { choose: …, else }        one text in place of another: {"USER_INPUT": "typed"}; others stay, or become `else`
+ *   { choose: …, else }        one text in place of another: {"USER_INPUT": "typed"}; null: there is none; others stay, or become `else`
+ *   { least: 'at', of: 'hits' } the least number in a field of the elements of a list
  *   { after: …, prefix }       what follows a prefix, null where the value does not begin with it (case does not matter)
  */
 export type Value =
@@ -38,7 +39,8 @@ export type Value =
   | { readonly parameter: string; readonly list: string; readonly key: string; readonly value: readonly string[] }
   | { readonly folded: Value }
   | { readonly words: Value }
-  | { readonly choose: Value; readonly among: Readonly<Record<string, string>>; readonly else?: string }
+  | { readonly choose: Value; readonly among: Readonly<Record<string, string | null>>; readonly else?: string }
+  | { readonly least: string; readonly of: string }
   | { readonly after: Value; readonly prefix: string };
 
 /** Something that holds for a record (or for the element of `each`) or does not; a missing value makes it false. */
@@ -194,6 +196,8 @@ export interface MappedFormat {
   readonly join?: JoinRule;
   /** What becomes of an action whose search id no record has, or not of this user, or only later. Default: `reject`; `feed` makes it an action without a search, and tells how many. */
   readonly unmatched?: 'reject' | 'feed';
+  /** Users have no ids but their places in the files that are imported at once: who is in a later file cannot be told. */
+  readonly namesNobody?: true;
   /** What somebody who uses such data should know: told at every import. */
   readonly caveat?: string;
   /** A second entry about one item or user: `merge` keeps the attributes that it does not name. Default: `replace`. */

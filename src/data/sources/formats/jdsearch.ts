@@ -5,7 +5,15 @@
 import type { FormatParser, ParsedFormat, StagedEntry, Staging } from './format.js';
 import { openFile, type OpenedFile } from './opened-file.js';
 
-const FIELDS = 7;
+const USER = [
+  'query',
+  'candidate_wid_list',
+  'candidate_label_list',
+  'history_qry_list',
+  'history_wid_list',
+  'history_type_list',
+  'history_time_list',
+];
 const ACTIONS: ReadonlyMap<string, string> = new Map([
   ['CLICK', 'click'],
   ['CART', 'cart'],
@@ -32,50 +40,57 @@ const listOf = (text: string): string[] => (text === '' ? [] : text.split('_'));
 const wordsOf = (text: string): string => text.replaceAll('\u0018', ' ').trim();
 
 const parse: FormatParser = async (files, staging) => {
-  for (const file of files) {
-    const opened = await openFile(file);
-    const columns = opened.first?.text.split('\t').length ?? 0;
-    if (columns === PRODUCT.length) await readProducts(opened, staging);
-    else await readUsers(opened, files.length, staging);
+  const opened: OpenedFile[] = [];
+  for (const file of files) opened.push(await openFile(file));
+  const isOfProducts = ({ first }: OpenedFile): boolean => first?.text.split('\t').length === PRODUCT.length;
+  const ofUsers = opened.filter((file) => file.first && !isOfProducts(file)).length;
+  for (const file of opened) {
+    if (isOfProducts(file)) await readProducts(file, staging);
+    else await readUsers(file, ofUsers, staging);
   }
 };
 
-async function readProducts({ records }: OpenedFile, staging: Staging): Promise<void> {
-  for await (const batch of records()) {
+/** Whether a line names its columns, in whatever order. */
+const isHeader = (cells: readonly string[], names: readonly string[]): boolean =>
+  cells.length === names.length && names.every((name) => cells.includes(name));
+
+/** Records with their cells in the order of `names`, which that of the last header says; a header or another line has none. */
+async function* rowsOf({ records }: OpenedFile, names: readonly string[], what: string, staging: Staging) {
+  let places: readonly number[] = [...names.keys()];
+  for await (const batch of records())
     for (const record of batch) {
       const cells = record.text.split('\t');
-      if (cells[0] === PRODUCT[0]) staging.entry(record, { kind: 'ignored', type: 'header' });
-      else if (cells.length !== PRODUCT.length) {
-        staging.reject(record, `${cells.length} fields where a product has ${PRODUCT.length}`);
-      } else {
-        const attributes: Record<string, string> = {};
-        for (const [position, name] of PRODUCT.entries())
-          if (position > 0) attributes[name] = wordsOf(cells[position] as string);
-        staging.entry(record, { kind: 'item', item: cells[0] as string, attributes });
-      }
+      if (isHeader(cells, names)) {
+        places = names.map((name) => cells.indexOf(name));
+        staging.entry(record, { kind: 'ignored', type: 'header' });
+      } else if (cells.length !== names.length)
+        staging.reject(record, `${cells.length} fields where a ${what} has ${names.length}`);
+      else yield { record, cells: places.map((place) => cells[place] as string) };
     }
+}
+
+async function readProducts(file: OpenedFile, staging: Staging): Promise<void> {
+  for await (const { record, cells } of rowsOf(file, PRODUCT, 'product', staging)) {
+    const attributes: Record<string, string> = {};
+    for (const [position, name] of PRODUCT.entries())
+      if (position > 0) attributes[name] = wordsOf(cells[position] as string);
+    staging.entry(record, { kind: 'item', item: cells[0] as string, attributes });
   }
 }
 
-async function readUsers({ records }: OpenedFile, files: number, staging: Staging): Promise<void> {
-  for await (const batch of records()) {
-    for (const record of batch) {
-      const { file, line, text } = record;
-      const user = files > 2 ? `${file}:${line}` : String(line); // two files are products and users
-      const read = readUser(text, user);
-      if (read === 'header') staging.entry(record, { kind: 'ignored', type: 'header' });
-      else if (typeof read === 'string') staging.reject(record, read);
-      else for (const entry of read) staging.entry(record, entry);
-    }
+/** @param files how many have users: the same line of another file is somebody else */
+async function readUsers(opened: OpenedFile, files: number, staging: Staging): Promise<void> {
+  for await (const { record, cells } of rowsOf(opened, USER, 'user', staging)) {
+    const { file, line } = record;
+    const read = readUser(cells, files > 1 ? `${file}:${line}` : String(line));
+    if (typeof read === 'string') staging.reject(record, read);
+    else for (const entry of read) staging.entry(record, entry);
   }
 }
 
 /** What one user did, in order; a text says why the line is no user's. */
-function readUser(text: string, user: string): StagedEntry[] | string {
-  const cells = text.split('\t');
-  if (cells.length !== FIELDS) return `${cells.length} fields where a user has ${FIELDS}`;
-  if (cells[0] === 'query' && cells[1] === 'candidate_wid_list') return 'header';
-  const [query, items, labels, pastQueries, pastItems, pastTypes] = cells as [string, ...string[]];
+function readUser(cells: readonly string[], user: string): StagedEntry[] | string {
+  const [query, items, labels, pastQueries, pastItems, pastTypes] = cells as readonly [string, ...string[]];
   const past = { queries: listOf(pastQueries ?? ''), items: listOf(pastItems ?? ''), types: listOf(pastTypes ?? '') };
   if (past.queries.length !== past.items.length || past.items.length !== past.types.length)
     return 'the lists of the history differ in length';
@@ -115,14 +130,16 @@ export const jdsearch: ParsedFormat = {
   about: 'JDsearch: user_behavior_data.txt and product_meta_data.txt',
   specification: 'https://github.com/rucliujn/JDsearch',
   order: 'file',
+  namesNobody: true,
   caveat:
     'the data has no clock: what a user did is in order, and events of different users cannot be compared in time',
   recognise: (first) => {
     const cells = first.split('\t');
     const numbers = /^\d+(?:\.0)?(?:_\d+(?:\.0)?)*$/;
     return (
-      (cells.length === FIELDS && (cells[1] === 'candidate_wid_list' || numbers.test(cells[2] ?? ''))) ||
-      (cells.length === PRODUCT.length && cells[0] === PRODUCT[0])
+      isHeader(cells, USER) ||
+      (cells.length === USER.length && numbers.test(cells[2] ?? '')) ||
+      isHeader(cells, PRODUCT)
     );
   },
   parse,

@@ -2,7 +2,18 @@
 import type { Condition, MappedFormat, Value } from './format.js';
 
 const search: Value = { joined: [{ constant: 'search' }, 'search_idx'], with: ' ' };
-const happened = { user: 'user_idx', session: 'session_idx' } as const;
+/** The toy tables have -1 for what is not there. */
+const filled = (value: Value): Value => ({ choose: value, among: { '-1': null, '-1.0': null } });
+const happened = { user: filled('user_idx'), session: 'session_idx' } as const;
+const asked = {
+  kind: 'search',
+  ...happened,
+  id: search,
+  // results come page by page and are not listed in order of time
+  time: { value: { least: 'search_timestamp', of: 'search_result_details_with_idx' }, unit: 'epoch' },
+  source: filled('query_from_type'),
+} as const;
+const wordless: Condition = { value: 'query', is: ['-1'] };
 /** Of the elements of the lists of results. */
 const clicked: Condition = { value: { element: 'click' }, above: 0 };
 const click = {
@@ -23,14 +34,8 @@ export const qilin: MappedFormat = {
       name: 'search',
       recognise: { fields: ['search_idx', 'user_idx', 'query', 'search_result_details_with_idx'] },
       entries: [
-        {
-          kind: 'search',
-          ...happened,
-          id: search,
-          time: { value: { path: ['search_result_details_with_idx', 0, 'search_timestamp'] }, unit: 'epoch' },
-          query: 'query',
-          source: 'query_from_type',
-        },
+        { ...asked, when: { not: wordless }, query: 'query' },
+        { ...asked, when: wordless, query: { constant: '' } },
         {
           ...click,
           each: 'search_result_details_with_idx',
