@@ -21,7 +21,10 @@ if (files.length === 0) {
 const withoutComments = (code) => code.replaceAll(/\/\*[^]*?\*\/|^\/\/.*$/gm, '');
 const reached = resolve('coverage/raw');
 if (withCoverage) rmSync(reached, { recursive: true, force: true });
-const { status } = spawnSync(process.execPath, ['--test', '--test-concurrency=3', '--test-reporter=spec', ...files], {
+const reporters = ['spec', './scripts/slowest.js'].map((reporter) => `--test-reporter=${reporter}`);
+const destinations = ['stdout', 'stderr'].map((where) => `--test-reporter-destination=${where}`);
+const options = ['--test', '--test-concurrency=3', ...reporters, ...destinations];
+const { status } = spawnSync(process.execPath, [...options, ...files], {
   stdio: 'inherit',
   env: { ...process.env, ...(withCoverage ? { NODE_V8_COVERAGE: reached } : {}) },
 });
