@@ -149,6 +149,10 @@ export class SesrecClient {
     return this.#write(PATHS.rollback, undefined, options);
   }
 
+  async endShadow(options: WriteOptions = {}): Promise<ModelsAnswer> {
+    return this.#write(PATHS.shadow, undefined, options, 'DELETE');
+  }
+
   /** Fails with code `not_ready` while it is not. */
   async ready(options: CallOptions = {}): Promise<HealthAnswer> {
     return this.#call({ retries: 0, ...options, method: 'GET', path: PATHS.ready });

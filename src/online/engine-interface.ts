@@ -47,6 +47,8 @@ export interface Engine {
   activate(request: ActivateRequest): Promise<ModelEntry[]>;
   /** Back to the model before, which is still loaded; the models afterwards. */
   rollback(): Promise<ModelEntry[]>;
+  /** The model in the shadow ranks no more, if there is one; the models afterwards. */
+  endShadow(): Promise<ModelEntry[]>;
   /** Null when it can answer; else what it still waits for. */
   notReady(): string | null;
   /** What is wrong although it answers, for everybody to read: a store that is away, a model that it should have switched to. */

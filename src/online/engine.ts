@@ -291,6 +291,11 @@ export class LiveEngine implements Engine {
     return this.#models.rollback();
   }
 
+  async endShadow(): Promise<ModelEntry[]> {
+    this.#refuseWhenClosed();
+    return this.#models.endShadow();
+  }
+
   /** Takes in what changed in a store that others write to; what this engine changed itself comes as well. */
   async #take(change: Change): Promise<void> {
     if (this.#isClosed) return;

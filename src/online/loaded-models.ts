@@ -177,6 +177,18 @@ export class LoadedModels {
     });
   }
 
+  async endShadow(): Promise<ModelEntry[]> {
+    return this.#inTurn(async () => {
+      this.#castOff();
+      return this.entries();
+    });
+  }
+
+  #castOff(): void {
+    this.#retire(this.#shadow);
+    this.#shadow = null;
+  }
+
   /** Makes the store remember which model answers from now on, which tells everybody who shares it. */
   async #announce(next: Answerer): Promise<void> {
     const { model } = next;
@@ -273,9 +285,7 @@ export class LoadedModels {
 
   /** A run that answers has nothing to show in its own shadow. */
   #endOwnShadow(): void {
-    if (!this.#shadow || !this.#answers(this.#shadow)) return;
-    this.#retire(this.#shadow);
-    this.#shadow = null;
+    if (this.#shadow && this.#answers(this.#shadow)) this.#castOff();
   }
 
   #swap(): void {

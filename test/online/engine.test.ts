@@ -515,6 +515,9 @@ test('models change under load: every answer is of one model, and back in one ca
     ['attributes active', 'plain previous'],
     'what answers is not in its own shadow',
   );
+  await engine.activate({ run: 'plain', shadow: true });
+  assert.deepEqual(states(await engine.endShadow()), ['attributes active', 'plain previous'], 'ended by itself');
+  assert.deepEqual(states(await engine.endShadow()), ['attributes active', 'plain previous'], 'there is none');
   assert.deepEqual(switched, ['attributes', 'attributes', 'plain', 'attributes']);
   for (const [name, found] of lists) assert.equal(found.size, 1, `${name} gave different lists`);
   assert.equal(lists.size, 2);

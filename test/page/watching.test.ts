@@ -275,6 +275,13 @@ test('operations: numbers that move, and a model that is switched and rolled bac
   const { json } = await shown.served.ask('GET', '/v1/models');
   const active = json.models.find(({ state }: { state: string }) => state === 'active');
   assert.equal(active.name, 'first');
+  // one in the shadow is seen, and ended by hand
+  await shown.served.ask('POST', '/v1/models/activate', { run: 'second', shadow: true });
+  const shadow = page.getByRole('row', { name: /ranks in its shadow/ });
+  await page.reload();
+  await shadow.getByRole('button', { name: 'End…' }).click(PATIENCE);
+  await page.getByRole('dialog', { name: 'End second in the shadow?' }).getByRole('button', { name: 'End it' }).click();
+  await shadow.waitFor({ state: 'detached', ...PATIENCE });
   await page.getByRole('region', { name: 'Routes since the start' }).getByText('/v1/models/rollback').waitFor(PATIENCE);
 });
 

@@ -62,6 +62,8 @@ test('every call does what the server does', async () => {
   assert.equal((await client.operations()).events.accepted, 1);
   assert.equal((await client.activateModel('second')).models.length, 2);
   assert.equal((await client.rollbackModel()).models.length, 1);
+  assert.equal((await client.activateModel('second', { shadow: true })).models.length, 2);
+  assert.equal((await client.endShadow()).models.length, 1);
   assert.equal((await client.models()).models.length, 1);
   assert.equal((await client.eraseUser('u1')).events, 1);
   assert.equal((await client.ready()).status, 'ready');

@@ -19,6 +19,7 @@ const RULES: Readonly<Record<string, Scope>> = {
   listModels: 'admin',
   activateModel: 'admin',
   rollbackModel: 'admin',
+  endShadow: 'admin',
   listPeople: 'admin',
   whatIf: 'admin',
   browseItems: 'admin',

@@ -57,6 +57,7 @@ test('its schemas take the answers that the server gives, problems too', async (
     ['GET', '/v1/models', '/v1/models'],
     ['POST', '/v1/models/activate', '/v1/models/activate', { run: 'b' }],
     ['POST', '/v1/models/rollback', '/v1/models/rollback'],
+    ['DELETE', '/v1/models/shadow', '/v1/models/shadow'],
     ['GET', '/v1/people?search=u', '/v1/people'],
     ['POST', '/v1/what-if', '/v1/what-if', { user: 'u1', k: 3 }],
     ['POST', '/v1/what-if', '/v1/what-if', { without: [7] }],

@@ -175,6 +175,16 @@ test('models are listed, activated and rolled back', async () => {
   assertProblem(await served.ask('POST', '/v1/models/rollback'), 422, 'invalid');
 });
 
+test('a model in the shadow is ended; where there is none, nothing is wrong', async () => {
+  await using served = await serve(new PlainEngine());
+  const states = ({ json }: Answered): string[] => json.models.map(({ state }: { state: string }) => state);
+  const shadowed = await served.ask('POST', '/v1/models/activate', { run: 'second', shadow: true });
+  assert.deepEqual(states(shadowed), ['active', 'shadow']);
+  assert.deepEqual(states(await served.ask('DELETE', '/v1/models/shadow')), ['active']);
+  const { status } = await served.ask('DELETE', '/v1/models/shadow');
+  assert.equal(status, 200);
+});
+
 test('a bug is a problem without details, and its stack is in the log', async () => {
   const engine = new PlainEngine();
   engine.before = async () => {

@@ -20,6 +20,7 @@ export class PlainEngine implements Engine {
   readonly users = new Map<string, UserUpsert>();
   /** The last is active. */
   readonly runs = ['first'];
+  shadow: string | null = null;
   readonly asked: RecommendationRequest[] = [];
   waitsFor: string | null = null;
   isClosed = false;
@@ -160,23 +161,31 @@ export class PlainEngine implements Engine {
   }
 
   async models(): Promise<ModelEntry[]> {
-    return this.runs.map((run, i) => ({
+    const entry = (run: string, state: ModelEntry['state']): ModelEntry => ({
       name: 'plain',
       version: run,
       run,
-      state: i === this.runs.length - 1 ? 'active' : 'previous',
-    }));
+      state,
+    });
+    const answering = this.runs.map((run, i) => entry(run, i === this.runs.length - 1 ? 'active' : 'previous'));
+    return this.shadow === null ? answering : [...answering, entry(this.shadow, 'shadow')];
   }
 
-  async activate({ run }: ActivateRequest) {
+  async activate({ run, shadow }: ActivateRequest) {
     if (run === 'broken') throw new UserError('broken is no run');
-    this.runs.push(run);
+    if (shadow) this.shadow = run;
+    else this.runs.push(run);
     return this.models();
   }
 
   async rollback() {
     if (this.runs.length === 1) throw new UserError('there is no model before this one');
     this.runs.pop();
+    return this.models();
+  }
+
+  async endShadow() {
+    this.shadow = null;
     return this.models();
   }
 

@@ -250,6 +250,11 @@ export const watching = {
     rollback: 'Roll back…',
     rollbackTo: (name: string) => `Roll back to ${name}?`,
     rollbackExplanation: 'It is still loaded: the next request is answered by it. You can roll back again.',
+    endShadow: 'End…',
+    endShadowTitle: (name: string) => `End ${name} in the shadow?`,
+    endShadowExplanation: 'Nobody sees its lists. The log keeps the comparisons that were made so far.',
+    yesEndShadow: 'End it',
+    shadowEnded: (name: string) => `${name} ranks in the shadow no more.`,
     switchTitle: (name: string) => `Answer with ${name} from now on?`,
     switchExplanation:
       'The run is loaded and tried on a few people first. If that fails, nothing changes. The model that answers now stays loaded, so that you can roll back.',

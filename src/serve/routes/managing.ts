@@ -44,6 +44,15 @@ export function managingRoutes(app: FastifyInstance, service: Service): void {
     problems: [422],
     handle: async ({ request }) => writeOnce(service, request, async () => told(await engineOf(service).rollback())),
   });
+  addRoute(app, {
+    ...common,
+    method: 'DELETE',
+    url: PATHS.shadow,
+    operation: 'endShadow',
+    summary: 'End the model in the shadow, if there is one',
+    answerText: 'The models that are left.',
+    handle: async ({ request }) => writeOnce(service, request, async () => told(await engineOf(service).endShadow())),
+  });
   const health = { method: 'GET', tag: 'health', scope: null, answer: HealthAnswer } as const;
   addRoute(app, {
     ...health,

@@ -29,6 +29,7 @@ export const PATHS = {
   models: '/v1/models',
   activate: '/v1/models/activate',
   rollback: '/v1/models/rollback',
+  shadow: '/v1/models/shadow',
   live: '/health/live',
   ready: '/health/ready',
   openapi: '/openapi.json',

@@ -11,7 +11,18 @@ import { UserText } from '../../components/user-text.js';
 import { texts } from '../../texts/index.js';
 
 const words = texts.operations;
-type Wish = { readonly kind: 'switch'; readonly run: string } | { readonly kind: 'rollback'; readonly run: string };
+type Kind = 'switch' | 'rollback' | 'endShadow';
+interface Wish {
+  readonly kind: Kind;
+  readonly run: string;
+}
+const TITLES = { switch: words.switchTitle, rollback: words.rollbackTo, endShadow: words.endShadowTitle } as const;
+const EXPLANATIONS = {
+  switch: words.switchExplanation,
+  rollback: words.rollbackExplanation,
+  endShadow: words.endShadowExplanation,
+} as const;
+const CONSENTS = { switch: words.yesSwitch, rollback: words.yesRollback, endShadow: words.yesEndShadow } as const;
 
 interface ModelsProps {
   readonly models: ModelsAnswer['models'];
@@ -24,7 +35,11 @@ export function Models({ models, again }: ModelsProps) {
   const [run, setRun] = useState('');
   const runs = useAnswer('servable', async (signal) => ask<ExperimentsAnswer>(PATHS.experiments, undefined, signal));
   const active = activeIn(models);
-  const previous = models.find(({ state }) => state === 'previous');
+  /** What a wish would change now, which may be another model than when it was made. */
+  const nameOf = ({ kind, run: wished }: Wish): string => {
+    const state = kind === 'rollback' ? 'previous' : 'shadow';
+    return (kind === 'switch' ? undefined : models.find((model) => model.state === state)?.name) ?? wished;
+  };
   const others = (runs.answer?.experiments ?? []).filter(({ servable, name }) => servable && name !== active?.run);
   return (
     <section class="models">
@@ -69,6 +84,11 @@ export function Models({ models, again }: ModelsProps) {
                       {words.rollback}
                     </button>
                   )}
+                  {state === 'shadow' && (
+                    <button type="button" onClick={() => setWish({ kind: 'endShadow', run: own })}>
+                      {words.endShadow}
+                    </button>
+                  )}
                 </td>
               </tr>
             ))}
@@ -104,7 +124,7 @@ export function Models({ models, again }: ModelsProps) {
       {wish && (
         <Confirmation
           wish={wish}
-          name={wish.kind === 'rollback' ? (previous?.name ?? wish.run) : wish.run}
+          name={nameOf(wish)}
           onEnd={(isDone) => {
             setWish(null);
             if (!isDone) return;
@@ -123,20 +143,22 @@ interface ConfirmationProps {
   readonly onEnd: (isDone: boolean) => void;
 }
 
-function Confirmation({ wish, name, onEnd }: ConfirmationProps) {
+function Confirmation({ wish: { kind, run }, name, onEnd }: ConfirmationProps) {
   const dialog = useRef<HTMLDialogElement>(null);
   const [isWorking, setWorking] = useState(false);
   const [error, setError] = useState<unknown>(null);
   useEffect(() => dialog.current!.showModal(), []);
-  const isSwitch = wish.kind === 'switch';
   const act = async (): Promise<void> => {
     setWorking(true);
     setError(null);
     try {
       const { models } = learned(
-        await write(async (client) => (isSwitch ? client.activateModel(wish.run) : client.rollbackModel())),
+        await write(async (client) => {
+          if (kind === 'switch') return client.activateModel(run);
+          return kind === 'rollback' ? client.rollbackModel() : client.endShadow();
+        }),
       );
-      announce(words.switched(activeIn(models)?.name ?? name));
+      announce(kind === 'endShadow' ? words.shadowEnded(name) : words.switched(activeIn(models)?.name ?? name));
       dialog.current?.close();
       onEnd(true);
     } catch (failure) {
@@ -154,15 +176,15 @@ function Confirmation({ wish, name, onEnd }: ConfirmationProps) {
       }}
       onClose={() => onEnd(false)}
     >
-      <h2 id="confirm-title">{isSwitch ? words.switchTitle(name) : words.rollbackTo(name)}</h2>
-      <p>{isSwitch ? words.switchExplanation : words.rollbackExplanation}</p>
+      <h2 id="confirm-title">{TITLES[kind](name)}</h2>
+      <p>{EXPLANATIONS[kind]}</p>
       {error !== null && <Failure error={error} again={() => void act()} />}
       <p class="dialog-buttons">
         <button type="button" disabled={isWorking} onClick={() => dialog.current?.close()}>
           {words.no}
         </button>
         <button type="button" class="strong" disabled={isWorking} onClick={() => void act()}>
-          {isWorking ? words.switching : isSwitch ? words.yesSwitch : words.yesRollback}
+          {isWorking && kind !== 'endShadow' ? words.switching : CONSENTS[kind]}
         </button>
       </p>
     </dialog>
