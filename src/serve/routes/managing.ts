@@ -51,6 +51,7 @@ export function managingRoutes(app: FastifyInstance, service: Service): void {
     operation: 'endShadow',
     summary: 'End the model in the shadow, if there is one',
     answerText: 'The models that are left.',
+    problems: [422],
     handle: async ({ request }) => writeOnce(service, request, async () => told(await engineOf(service).endShadow())),
   });
   const health = { method: 'GET', tag: 'health', scope: null, answer: HealthAnswer } as const;
