@@ -104,9 +104,8 @@ export function endsByLength(
   const rooms = roomsBetween(lengths, window, rows, ends);
   /** Positions of a part from one of the ends (-1: the beginning) to another. */
   const sizeOf = (from: number, to: number): number => {
-    const own = rooms.slice(from + 1, to + 1);
-    const most = (lane: keyof Extent): number => own.reduce((most, extent) => Math.max(most, extent[lane]), 0);
-    return ((ends[to] as number) - (ends[from] ?? 0)) * (most('feed') + most('search'));
+    const { feed, search } = largestOf(rooms.slice(from + 1, to + 1));
+    return ((ends[to] as number) - (ends[from] ?? 0)) * (feed + search);
   };
   // The least sum of squares, which is small where the whole is small and where no part is large: by dynamic programming, the best
   // cut of the rows before each end into one part, then into two, …
@@ -143,11 +142,12 @@ function roomsBetween(
     const later = end + Math.sqrt((end * (rows - end)) / rows);
     return Math.min(extents.length, Math.max(1, Math.ceil((later * extents.length) / rows)));
   };
-  return ends.map((end, i) => {
-    const own = extents.slice(placeOf(ends[i - 1] ?? 0) - 1, placeOf(end));
-    return own.reduce((most, one) => ({
-      feed: Math.max(most.feed, one.feed),
-      search: Math.max(most.search, one.search),
-    }));
-  });
+  return ends.map((end, i) => largestOf(extents.slice(placeOf(ends[i - 1] ?? 0) - 1, placeOf(end))));
 }
+
+/** Room for any of some histories. */
+const largestOf = (extents: readonly Extent[]): Extent =>
+  extents.reduce((most, one) => ({
+    feed: Math.max(most.feed, one.feed),
+    search: Math.max(most.search, one.search),
+  }));

@@ -87,8 +87,7 @@ interface Side {
  * question. The order of events of different users is told by times only: ordinals may go user by user.
  */
 export class InteractionGraph {
-  /** By user, then time, then ordinal. */
-  readonly #users: Int32Array;
+  /** By edge; edges are by user, then time, then ordinal. */
   readonly #times: Float64Array;
   /** The next meeting of the same two, -1 where there is none. */
   readonly #next: Int32Array;
@@ -102,7 +101,6 @@ export class InteractionGraph {
   constructor(dataset: Dataset) {
     const { users, items, queries, times } = trainingMeetings(dataset);
     const [userCount, itemCount] = [dataset.users.ids.length, dataset.items.ids.length];
-    this.#users = users;
     this.#times = times;
     this.#next = nextOfTheSameTwo(users, items, itemCount);
     const [offsets, userOffsets] = [offsetsOf(items, itemCount), offsetsOf(users, userCount)];
@@ -141,10 +139,10 @@ export class InteractionGraph {
 
   /** The user of any meeting with an item, at any time; 0 if there is none. */
   anyUserOf(item: number, random: Random): number {
-    const { offsets, edges } = this.#ofItems;
+    const { offsets, edges, far } = this.#ofItems;
     const start = at(offsets, item);
     const count = at(offsets, item + 1) - start;
-    return count === 0 ? 0 : at(this.#users, at(edges as Int32Array, start + random.integer(count)));
+    return count === 0 ? 0 : at(far, at(edges as Int32Array, start + random.integer(count)));
   }
 
   /**

@@ -1,7 +1,7 @@
 /** Which model answers; another one, or the one before, after it was asked twice. Knows the client's writes; does not load anything. */
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { PATHS } from '../../../serve/schemas/paths.js';
-import type { ExperimentsAnswer, ModelsAnswer } from '../../../client/index.js';
+import type { ExperimentsAnswer, ModelsAnswer, SesrecClient } from '../../../client/index.js';
 import { announce } from '../../app/announce.js';
 import { useAnswer } from '../../app/answer.js';
 import { activeIn, learned } from '../../app/answering.js';
@@ -11,18 +11,31 @@ import { UserText } from '../../components/user-text.js';
 import { texts } from '../../texts/index.js';
 
 const words = texts.operations;
-type Kind = 'switch' | 'rollback' | 'endShadow';
 interface Wish {
-  readonly kind: Kind;
+  readonly kind: keyof typeof ASKED;
   readonly run: string;
 }
-const TITLES = { switch: words.switchTitle, rollback: words.rollbackTo, endShadow: words.endShadowTitle } as const;
-const EXPLANATIONS = {
-  switch: words.switchExplanation,
-  rollback: words.rollbackExplanation,
-  endShadow: words.endShadowExplanation,
+/** What is asked before a wish comes true, and what makes it so. */
+const ASKED = {
+  switch: {
+    title: words.switchTitle,
+    explanation: words.switchExplanation,
+    yes: words.yesSwitch,
+    act: async (client: SesrecClient, run: string) => client.activateModel(run),
+  },
+  rollback: {
+    title: words.rollbackTo,
+    explanation: words.rollbackExplanation,
+    yes: words.yesRollback,
+    act: async (client: SesrecClient) => client.rollbackModel(),
+  },
+  endShadow: {
+    title: words.endShadowTitle,
+    explanation: words.endShadowExplanation,
+    yes: words.yesEndShadow,
+    act: async (client: SesrecClient) => client.endShadow(),
+  },
 } as const;
-const CONSENTS = { switch: words.yesSwitch, rollback: words.yesRollback, endShadow: words.yesEndShadow } as const;
 
 interface ModelsProps {
   readonly models: ModelsAnswer['models'];
@@ -148,16 +161,12 @@ function Confirmation({ wish: { kind, run }, name, onEnd }: ConfirmationProps) {
   const [isWorking, setWorking] = useState(false);
   const [error, setError] = useState<unknown>(null);
   useEffect(() => dialog.current!.showModal(), []);
+  const asked = ASKED[kind];
   const act = async (): Promise<void> => {
     setWorking(true);
     setError(null);
     try {
-      const { models } = learned(
-        await write(async (client) => {
-          if (kind === 'switch') return client.activateModel(run);
-          return kind === 'rollback' ? client.rollbackModel() : client.endShadow();
-        }),
-      );
+      const { models } = learned(await write(async (client) => asked.act(client, run)));
       announce(kind === 'endShadow' ? words.shadowEnded(name) : words.switched(activeIn(models)?.name ?? name));
       dialog.current?.close();
       onEnd(true);
@@ -176,15 +185,15 @@ function Confirmation({ wish: { kind, run }, name, onEnd }: ConfirmationProps) {
       }}
       onClose={() => onEnd(false)}
     >
-      <h2 id="confirm-title">{TITLES[kind](name)}</h2>
-      <p>{EXPLANATIONS[kind]}</p>
+      <h2 id="confirm-title">{asked.title(name)}</h2>
+      <p>{asked.explanation}</p>
       {error !== null && <Failure error={error} again={() => void act()} />}
       <p class="dialog-buttons">
         <button type="button" disabled={isWorking} onClick={() => dialog.current?.close()}>
           {words.no}
         </button>
         <button type="button" class="strong" disabled={isWorking} onClick={() => void act()}>
-          {isWorking && kind !== 'endShadow' ? words.switching : CONSENTS[kind]}
+          {isWorking && kind !== 'endShadow' ? words.switching : asked.yes}
         </button>
       </p>
     </dialog>
